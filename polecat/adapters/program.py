@@ -1,0 +1,254 @@
+"""The one door to outside programs: argv in, how it ended out.
+
+Rules, each with the reason it exists:
+
+- No shell, no terminal, no stdin unless given, own process group, a time limit always: a program that asks, pages or hangs must
+  not hang us; at the limit, or on Ctrl-C, its whole group is killed.
+- One fork at a time: `sh` forks for real, and on Python ≥ 3.12 filelock refuses a fork while another thread changes a lock.
+- `sh` is imported on first use: it costs 50 ms, and plans, fakes and `--help` need no program.
+- Never `_timeout=`, `_iter=`, `await` or callbacks of `sh`: they add 100 ms, stall at random or swallow errors.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from attrs import field, frozen
+
+from polecat.errors import ProgramError, ProgramMissingError, ProgramTimeoutError
+
+if TYPE_CHECKING:
+    import sh
+
+DEFAULT_TIMEOUT_S = 30.0
+
+_FORK = threading.Lock()
+
+_GIT_LOCAL = frozenset(
+    """
+    GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_INDEX_VERSION GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+    GIT_COMMON_DIR GIT_PREFIX GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_SHALLOW_FILE GIT_GRAFT_FILE GIT_NO_REPLACE_OBJECTS
+    GIT_REPLACE_REF_BASE GIT_IMPLICIT_WORK_TREE GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE GIT_CEILING_DIRECTORIES
+    GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_EXTERNAL_DIFF GIT_DIFF_OPTS
+    GIT_PAGER GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_QUARANTINE_PATH GIT_REFLOG_ACTION GIT_DEFAULT_HASH
+    """.split()
+)
+
+
+def is_git_local(key: str) -> bool:
+    """Say whether a variable would bend a git command towards another repository, index or output."""
+    return key in _GIT_LOCAL or key.startswith("GIT_TRACE")
+
+
+@frozen(kw_only=True)
+class Finished:
+    """How a program ended.
+
+    Attributes:
+        argv: what was run.
+        exit_code: its exit status; negative when a signal ended it.
+        stdout: what it wrote, as bytes.
+        stderr: likewise.
+        duration_s: how long it took.
+        cwd: where it ran.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    duration_s: float
+    cwd: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """stdout as text; undecodable bytes survive as surrogates."""
+        return self.stdout.decode("utf-8", "surrogateescape")
+
+    @property
+    def error_text(self) -> str:
+        """stderr as text, stripped."""
+        return self.stderr.decode("utf-8", "surrogateescape").strip()
+
+
+@functools.lru_cache(maxsize=64)
+def _command(program: str, search_path: str) -> sh.Command:
+    import logging
+
+    import sh
+
+    logging.getLogger("sh").setLevel(logging.WARNING)
+    try:
+        return sh.Command(program, search_paths=search_path.split(os.pathsep))
+    except sh.CommandNotFound:
+        raise ProgramMissingError(
+            f"{program!r} is not on PATH", argv=(program,), hint=f"install {program} or put it on PATH"
+        ) from None
+
+
+def _checked(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+    words = tuple(os.fspath(word) for word in argv)
+    for word in words:
+        if not isinstance(word, str) or "\0" in word:
+            raise ProgramError(f"cannot pass {word!r} to {words[0]!r}: not a text without NUL", argv=words[:1])
+    return words
+
+
+def _input(data: bytes) -> Any:
+    if not data:
+        return open(os.devnull, "r+b")  # noqa: SIM115  closed by the caller's exit stack
+    file = tempfile.TemporaryFile()  # noqa: SIM115
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+@frozen(kw_only=True, eq=False)
+class Running:
+    """A program that was started; `wait` for it, always."""
+
+    argv: tuple[str, ...]
+    cwd: Path | None
+    timeout_s: float
+    _process: Any = field(repr=False)
+    _started_s: float = field(repr=False)
+
+    def wait(self) -> Finished:
+        """Wait for the end.
+
+        Raises:
+            ProgramTimeoutError: the time limit passed; the program and its children are dead.
+        """
+        import sh
+
+        timed_out = threading.Event()
+
+        def at_limit() -> None:
+            timed_out.set()
+            self.kill()
+
+        left_s = max(0.0, self.timeout_s - (time.monotonic() - self._started_s))
+        timer = threading.Timer(left_s, at_limit)
+        timer.daemon = True
+        timer.start()
+        try:
+            self._process.wait()
+            code = int(self._process.exit_code)
+        except sh.SignalException as error:
+            code = int(error.exit_code)
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            timer.cancel()
+        if timed_out.is_set():
+            raise ProgramTimeoutError(
+                f"{_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
+                argv=self.argv,
+                exit_code=code,
+                stderr=self._stderr().decode("utf-8", "replace").strip(),
+                cwd=self.cwd,
+            )
+        return Finished(
+            argv=self.argv,
+            exit_code=code,
+            stdout=bytes(self._process.process.stdout),
+            stderr=self._stderr(),
+            duration_s=time.monotonic() - self._started_s,
+            cwd=self.cwd,
+        )
+
+    def kill(self) -> None:
+        """Kill the program's process group, if it has not ended."""
+        if self._process.process.exit_code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+
+    def _stderr(self) -> bytes:
+        return bytes(self._process.process.stderr)
+
+
+def _name(argv: Sequence[str]) -> str:
+    words = [os.path.basename(argv[0]), *(word for word in argv[1:] if not word.startswith("-"))]
+    return " ".join(word if len(word) < 40 else word[:39] + "…" for word in words[:2])
+
+
+def start(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Running:
+    """Start a program and return at once.
+
+    Args:
+        argv: the program (looked up in *env*'s PATH) and its arguments, passed exactly.
+        env: its whole environment.
+        cwd: its working directory; None means ours.
+        stdin: what it reads; nothing by default.
+        timeout_s: after this many seconds from now it is killed, with its children.
+
+    Raises:
+        ProgramMissingError: it is not on PATH.
+        ProgramError: the working directory is not one, or an argument cannot be passed.
+    """
+    words = _checked(argv)
+    if cwd is not None and not cwd.is_dir():  # a bad directory makes sh leak descriptors and a zombie
+        raise ProgramError(f"cannot run {_name(words)}: {cwd} is not a directory", argv=words, cwd=cwd)
+    command = _command(words[0], env.get("PATH", os.defpath))
+    began_s = time.monotonic()
+    with contextlib.ExitStack() as stack:
+        source = stack.enter_context(_input(stdin))
+        stack.enter_context(_FORK)
+        try:
+            process = command(
+                *words[1:],
+                _in=source,
+                _cwd=None if cwd is None else str(cwd),
+                _env=dict(env),
+                _async=True,  # returns at once and, unlike _bg, leaves SIGHUP alone in the child
+                _return_cmd=True,
+                _tty_out=False,
+                _new_session=True,
+                _close_fds=False,
+                _no_pipe=True,
+                _out_bufsize=65536,
+                _err_bufsize=65536,
+                _encoding="utf-8",
+                _ok_code=list(range(256)),
+            )
+        except Exception as error:
+            if type(error).__name__ != "ForkException":
+                raise
+            raise ProgramError(
+                f"cannot start {_name(words)}: {str(error).strip().splitlines()[-1]}", argv=words, cwd=cwd
+            ) from None
+    return Running(argv=words, cwd=cwd, timeout_s=timeout_s, process=process, started_s=began_s)
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+) -> Finished:
+    """Run a program to its end; a non-zero exit status is a value, not an error. Arguments and errors as `start`.
+
+    Examples:
+        >>> run(["printf", "%s", "a b"], env={"PATH": os.environ["PATH"]}).text
+        'a b'
+    """
+    return start(argv, env=env, cwd=cwd, stdin=stdin, timeout_s=timeout_s).wait()

@@ -1,0 +1,343 @@
+"""Every error polecat raises, as one tree. Imports nothing of polecat.
+
+::
+
+    PolecatError
+    ├── InvalidNameError (ValueError)        a name git, tmux or the disk would not keep unchanged
+    ├── ConfigError                          a file is wrong: path, line, field
+    ├── NotFoundError
+    │   ├── TownNotFoundError · RigNotFoundError · PolecatNotFoundError
+    │   └── AgentNotFoundError · AccountNotFoundError · SessionNotFoundError
+    ├── RigExistsError                       `rig add` of something that is there
+    ├── SpawnRefusedError                    a rule said no; nothing was touched
+    │   └── RigFullError · DiskFullError · RespawnLimitError · BeadTakenError · BeadClosedError
+    ├── SpawnFailedError                     we began, it broke, we undid it: .step .undone .left_behind
+    │   └── AgentDiedError · NotReadyError   .screen shows the agent's last words
+    ├── RepairFailedError · RemoveFailedError    as SpawnFailedError, for the other verbs
+    ├── WorkAtRiskError                      going on would lose work: .reasons
+    ├── RescueFailedError                    work could not be saved, so nothing was deleted
+    ├── LockTimeoutError (TimeoutError)      somebody else holds it: .holder .waited_s
+    ├── UnknownStateError                    a check failed; unknown is not dead and not clean
+    ├── BeadsError                           the beads store said no, or did not keep what it was told
+    │   └── BeadsUnavailableError · BeadsConfigError
+    └── ProgramError                         an outside program said no: .argv .exit_code .stderr .cwd
+        ├── ProgramMissingError · ProgramTimeoutError
+        ├── GitError
+        └── TmuxError
+            └── SessionExistsError · TmuxUnreachableError
+
+Messages follow one policy: what, why, what to do next; lower-case start, no final stop. `hint` is the "what to do next".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) -> PolecatError:
+    error = cls.__new__(cls, message)
+    Exception.__init__(error, message)
+    error.__dict__.update(state)
+    return error
+
+
+class PolecatError(Exception):
+    """The root: catch this to catch everything polecat raises on purpose.
+
+    Args:
+        message: what went wrong and why, one line where possible.
+        hint: what to do next, one line or several; shown below the message by the command line.
+    """
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+    @property
+    def message(self) -> str:
+        """What went wrong and why, without the hint."""
+        return str(self.args[0])
+
+    def __reduce__(
+        self,
+    ) -> tuple[Callable[..., PolecatError], tuple[type[PolecatError], str, dict[str, object]]]:
+        return (_rebuild, (type(self), self.message, self.__dict__))
+
+
+class InvalidNameError(PolecatError, ValueError):
+    """A name that git, tmux or the disk would rewrite, misread or reserve."""
+
+    def __init__(self, kind: str, name: str, why: str, *, hint: str = "") -> None:
+        super().__init__(f"{kind} name {_shorten(name)!r} {why}", hint=hint)
+        self.kind = kind
+        self.name = name
+
+
+class ConfigError(PolecatError):
+    """A configuration file that cannot be read as what it should be.
+
+    ``path``, ``line`` (1-based, None when the file as a whole is meant) and ``field`` (dotted, empty likewise) say where.
+    """
+
+    def __init__(
+        self, path: Path, problem: str, *, line: int | None = None, field: str = "", hint: str = ""
+    ) -> None:
+        place = f"{path}" if line is None else f"{path}, line {line}"
+        what = f"{field!r} {problem}" if field else problem
+        super().__init__(f"{place}: {what}", hint=hint)
+        self.path = path
+        self.line = line
+        self.field = field
+        self.problem = problem
+
+
+class NotFoundError(PolecatError):
+    """Something was named that does not exist. ``known`` lists what does."""
+
+    def __init__(self, message: str, *, known: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.known = tuple(known)
+
+
+class TownNotFoundError(NotFoundError):
+    """No town contains the place where we looked."""
+
+
+class RigNotFoundError(NotFoundError):
+    """The town has no rig of that name, or the rig's directory is gone."""
+
+
+class PolecatNotFoundError(NotFoundError):
+    """The rig has no polecat of that name."""
+
+
+class AgentNotFoundError(NotFoundError):
+    """No agent of that name in settings, registries or presets, or its program is not on PATH."""
+
+
+class AccountNotFoundError(NotFoundError):
+    """``accounts.json`` has no such account."""
+
+
+class SessionNotFoundError(NotFoundError):
+    """The polecat has no tmux session."""
+
+
+class RigExistsError(PolecatError):
+    """A rig, or a directory in its place, exists already."""
+
+
+class SpawnRefusedError(PolecatError):
+    """A rule said no before anything was touched: change the request, or wait."""
+
+
+class RigFullError(SpawnRefusedError):
+    """The rig holds as many polecats, spawning ones included, as its settings allow."""
+
+
+class DiskFullError(SpawnRefusedError):
+    """Too little free disk for another worktree."""
+
+
+class RespawnLimitError(SpawnRefusedError):
+    """The same bead made agents fail too often in a row."""
+
+
+class BeadTakenError(SpawnRefusedError):
+    """The bead is on the hook of somebody else who is alive. ``holder`` says who."""
+
+    def __init__(self, message: str, *, holder: str = "", hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.holder = holder
+
+
+class BeadClosedError(SpawnRefusedError):
+    """The bead is closed; there is nothing to do on it."""
+
+
+class StepFailedError(PolecatError):
+    """Something began, broke, and was undone as far as possible.
+
+    Attributes:
+        step: the name of the step that broke.
+        undone: what was undone, in the order it was undone.
+        left_behind: what could not be undone; empty when the state equals the start.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str,
+        undone: Sequence[str] = (),
+        left_behind: Sequence[str] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.step = step
+        self.undone = tuple(undone)
+        self.left_behind = tuple(left_behind)
+
+    def fate(self) -> str:
+        """One sentence on what is left of the attempt.
+
+        Examples:
+            >>> SpawnFailedError("x", step="ready", undone=["session", "worktree"]).fate()
+            'nothing was left behind (session, worktree undone)'
+        """
+        if self.left_behind:
+            return f"left behind: {'; '.join(self.left_behind)}"
+        done = f" ({', '.join(self.undone)} undone)" if self.undone else ""
+        return f"nothing was left behind{done}"
+
+
+class SpawnFailedError(StepFailedError):
+    """A spawn began and broke; the cause is chained."""
+
+
+class AgentDiedError(SpawnFailedError):
+    """The agent ended while we waited for it to be ready.
+
+    ``exit_code`` or ``signal`` says how (both None when tmux lost it), ``screen`` holds its last words.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str,
+        screen: str = "",
+        exit_code: int | None = None,
+        signal: int | None = None,
+        undone: Sequence[str] = (),
+        left_behind: Sequence[str] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, step=step, undone=undone, left_behind=left_behind, hint=hint)
+        self.screen = screen
+        self.exit_code = exit_code
+        self.signal = signal
+
+
+class NotReadyError(SpawnFailedError):
+    """The agent lives but did not become ready in time; ``screen`` shows what it shows."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        step: str,
+        screen: str = "",
+        undone: Sequence[str] = (),
+        left_behind: Sequence[str] = (),
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, step=step, undone=undone, left_behind=left_behind, hint=hint)
+        self.screen = screen
+
+
+class RepairFailedError(StepFailedError):
+    """A repair began and broke; the old worktree is as it was."""
+
+
+class RemoveFailedError(StepFailedError):
+    """A removal began and could not be finished; the name stays taken."""
+
+
+class WorkAtRiskError(PolecatError):
+    """Going on would lose work. ``reasons`` are machine-readable, one per risk."""
+
+    def __init__(self, message: str, *, reasons: Sequence[str] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.reasons = tuple(reasons)
+
+
+class RescueFailedError(PolecatError):
+    """Work could not be written to a rescue ref, so nothing was deleted."""
+
+
+class LockTimeoutError(PolecatError, TimeoutError):
+    """A lock was not free in time. ``holder`` names who has it, where that is known."""
+
+    def __init__(self, path: Path, *, waited_s: float, holder: str = "", what: str = "") -> None:
+        by = f", held by {holder}" if holder else ""
+        purpose = f" for {what}" if what else ""
+        super().__init__(
+            f"the lock {path}{purpose} was not free within {waited_s:g} s{by}",
+            hint="wait for the other process or end it; never delete the lock file",
+        )
+        self.path = path
+        self.waited_s = waited_s
+        self.holder = holder
+
+
+class UnknownStateError(PolecatError):
+    """A check failed, so nothing was decided: unknown is not dead, and unknown is not clean."""
+
+
+class BeadsError(PolecatError):
+    """The beads store refused, or did not keep what it was told to keep."""
+
+
+class BeadsUnavailableError(BeadsError):
+    """The beads store gave no usable answer: *unknown*, which is not *not found*."""
+
+
+class BeadsConfigError(BeadsError):
+    """The beads store is set up wrongly; trying again will not help."""
+
+
+class ProgramError(PolecatError):
+    """An outside program ended badly.
+
+    ``argv``, ``exit_code`` (negative = signal), ``stderr`` (text, whole) and ``cwd`` say what was run and how it ended.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        argv: Sequence[str] = (),
+        exit_code: int | None = None,
+        stderr: str = "",
+        cwd: Path | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.argv = tuple(argv)
+        self.exit_code = exit_code
+        self.stderr = stderr
+        self.cwd = cwd
+
+
+class ProgramMissingError(ProgramError):
+    """The program is not on PATH."""
+
+
+class ProgramTimeoutError(ProgramError):
+    """The program was ended because it took longer than its time limit."""
+
+
+class GitError(ProgramError):
+    """git said no."""
+
+
+class TmuxError(ProgramError):
+    """tmux said no."""
+
+
+class SessionExistsError(TmuxError):
+    """A session of that name exists already; it was not touched."""
+
+
+class TmuxUnreachableError(TmuxError):
+    """tmux could not be asked. This is *unknown*, never *no sessions*."""
+
+
+def _shorten(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -1,0 +1,346 @@
+"""The nouns: frozen values that everything else passes around. Pure; no behaviour beyond reading themselves."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+from attrs import field, frozen
+
+from polecat.names import agent_id, check_env_key, check_rig_name
+
+# --------------------------------------------------------------------------------------------------- town and rig
+
+
+@frozen(kw_only=True)
+class Repo:
+    """The repository whose worktrees the polecats of a rig work in.
+
+    ``path`` is the bare ``.repo.git``, or a clone (``mayor/rig``) in rigs of the old architecture.
+    """
+
+    path: Path
+    is_bare: bool = True
+
+    @property
+    def git_dir(self) -> Path:
+        """Where git keeps refs, configuration and worktree registrations."""
+        return self.path if self.is_bare else self.path / ".git"
+
+
+@frozen(kw_only=True)
+class Rig:
+    """One managed source repository: a directory directly below the town.
+
+    Args:
+        name: the rig's name; letters, digits, ``_`` and ``-``.
+        path: the rig's directory.
+        git_url: where the source comes from.
+        default_branch: the branch new work starts from.
+        prefix: what the ids of the rig's beads start with, without the hyphen.
+        local_repo: a local clone that objects may be borrowed from.
+        siblings: the names of the town's other rigs; they decide whose an ambiguous session name is.
+
+    Examples:
+        >>> Rig(name="gas", path=Path("/t/gas")).town_root
+        PosixPath('/t')
+    """
+
+    name: str = field()
+    path: Path = field(converter=Path)
+    git_url: str = ""
+    default_branch: str = "main"
+    prefix: str = "gt"
+    local_repo: Path | None = None
+    siblings: tuple[str, ...] = ()
+
+    @name.validator
+    def _check_name(self, _: object, value: str) -> None:
+        check_rig_name(value)
+
+    @property
+    def town_root(self) -> Path:
+        """The town this rig stands in."""
+        return self.path.parent
+
+    @property
+    def polecats_dir(self) -> Path:
+        """Where the homes of the polecats are."""
+        return self.path / "polecats"
+
+    @property
+    def runtime_dir(self) -> Path:
+        """Where locks, pool state, overlay and hooks are."""
+        return self.path / ".runtime"
+
+    def home_dir(self, name: str) -> Path:
+        """The home of one polecat: while it exists the name is taken."""
+        return self.polecats_dir / name
+
+
+# ---------------------------------------------------------------------------------------------------- one spawn
+
+WaitFor = Literal["ready", "no"]
+FetchWhen = Literal["always", "if-older-than", "never"]
+
+
+@frozen(kw_only=True)
+class FetchPolicy:
+    """When a spawn asks the remote for news, and how long it may take.
+
+    Args:
+        when: ``always``, ``if-older-than`` (then *max_age_s* decides) or ``never``.
+        max_age_s: news younger than this are good enough.
+        timeout_s: a remote that takes longer counts as unreachable.
+
+    Examples:
+        >>> FetchPolicy.parse("if-older-than 300").max_age_s
+        300.0
+    """
+
+    when: FetchWhen = "always"
+    max_age_s: float = 0.0
+    timeout_s: float = 120.0
+
+    @classmethod
+    def parse(cls, text: str) -> FetchPolicy:
+        """Read ``always``, ``never`` or ``if-older-than SECONDS``.
+
+        Raises:
+            ValueError: it is none of these.
+        """
+        words = text.split()
+        if words in (["always"], ["never"]):
+            return cls(when="always" if words[0] == "always" else "never")
+        if len(words) == 2 and words[0] == "if-older-than":
+            return cls(when="if-older-than", max_age_s=float(words[1]))
+        raise ValueError(f"{text!r} is not 'always', 'never' or 'if-older-than SECONDS'")
+
+
+def _env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
+    return dict(pairs or {})
+
+
+@frozen(kw_only=True)
+class SpawnOptions:
+    """What one spawn is asked to do. Everything has a default.
+
+    Args:
+        force: go on although the polecat of this name has uncommitted work (it is rescued first).
+        account: handle of the account in ``accounts.json``; None means the default one. ``GT_ACCOUNT`` beats it.
+        create: kept for callers of the reference; a spawn always creates.
+        hook_bead: bead to put on the polecat's hook.
+        agent: agent to start instead of the rig's.
+        base_branch: branch of the remote to start from instead of the rig's default branch.
+        wait: ``ready`` returns when the agent is ready, ``no`` as soon as its session exists.
+        ready_timeout_s: how long the agent may take to be ready.
+        name: this name and no other; refused if it is taken.
+        prompt: the agent's first instruction; an argument of the agent where it can take one, typed otherwise.
+        nudge: text typed once the agent is ready. ``auto`` is the reference's nudge where ``gt`` is on PATH and nothing
+            elsewhere; None is nothing.
+        env: further variables of the agent's process; they reach it through a private file, not through arguments.
+        fetch: when to ask the remote for news; None means the rig's setting.
+        bind_keys: also bind the reference's keys, for the whole tmux server.
+    """
+
+    force: bool = False
+    account: str | None = None
+    create: bool = True
+    hook_bead: str | None = None
+    agent: str | None = None
+    base_branch: str | None = None
+    wait: WaitFor = "ready"
+    ready_timeout_s: float = 60.0
+    name: str | None = None
+    prompt: str | None = None
+    nudge: str | None = "auto"
+    env: Mapping[str, str] = field(factory=dict, converter=_env, repr=lambda env: repr(sorted(env)))
+    fetch: FetchPolicy | None = None
+    bind_keys: bool = False
+
+    @env.validator
+    def _check_env(self, _: object, value: Mapping[str, str]) -> None:
+        for key in value:
+            check_env_key(key)
+
+
+@frozen(kw_only=True)
+class Timings:
+    """Seconds each step of a spawn took, in order of their start; steps beside each other overlap."""
+
+    steps: tuple[tuple[str, float], ...] = ()
+    total_s: float = 0.0
+
+
+@frozen(kw_only=True)
+class SpawnedPolecat:
+    """What a spawn made.
+
+    Attributes:
+        rig_name: the rig.
+        polecat_name: the name it got.
+        clone_path: its worktree.
+        session_name: its tmux session.
+        pane: id of the agent's pane, such as ``%7``; use it to address the agent.
+        branch: the branch of the worktree.
+        base_commit: the commit the branch started at.
+        hook_bead: the bead on its hook, if one was given.
+        instance: id of this very spawn; names are used again, instances are not.
+        readiness: ``ready``; ``waiting`` when the agent asks something that only a person may answer; ``not awaited``.
+        waiting_for: what it asks, when waiting.
+        agent: the name of the agent that was started.
+        session_id: tmux's own id of the session, such as ``$3``.
+        tmux_socket: the tmux server's socket, None for the user's default one.
+        pid: the agent's process.
+        base_age_s: how old our knowledge of the remote is; None when it never was fetched by us.
+        warnings: what went wrong without stopping the spawn.
+        timings: seconds per step.
+    """
+
+    rig_name: str
+    polecat_name: str
+    clone_path: Path
+    session_name: str
+    pane: str
+    branch: str
+    base_commit: str
+    hook_bead: str | None = None
+    instance: str = ""
+    readiness: Literal["ready", "waiting", "not awaited"] = "ready"
+    waiting_for: str = ""
+    agent: str = ""
+    session_id: str = ""
+    tmux_socket: str | None = None
+    pid: int = 0
+    base_age_s: float | None = None
+    warnings: tuple[str, ...] = ()
+    timings: Timings = field(factory=Timings, eq=False)
+
+    @property
+    def agent_id(self) -> str:
+        """The agent's address, such as ``gastown/polecats/furiosa``."""
+        return agent_id(self.rig_name, self.polecat_name)
+
+
+# ------------------------------------------------------------------------------------------------- polecats at rest
+
+
+class PolecatState(enum.Enum):
+    """What a polecat is doing, as far as two independent signals agree."""
+
+    SPAWNING = "spawning"
+    WORKING = "working"
+    DONE = "done"
+    STUCK = "stuck"
+    STALLED = "stalled"
+    ZOMBIE = "zombie"
+    UNKNOWN = "unknown"
+
+
+@frozen(kw_only=True)
+class WorkStatus:
+    """What of a polecat's work exists nowhere else, counted.
+
+    Args:
+        modified: tracked files changed, added or deleted, staged or not, conflicts included.
+        untracked: files git does not know, ignored ones left out.
+        stashes: stashes made on this polecat's branch.
+        unpushed: commits on no remote-tracking branch.
+        has_uncommitted: the tree is dirty; true with both counts 0 for a status that was reported, not counted.
+
+    Examples:
+        >>> str(WorkStatus(modified=1, untracked=1, stashes=1))
+        '2 uncommitted change(s), 1 stash(es)'
+        >>> WorkStatus().is_clean
+        True
+
+    Source:
+        Contract §8.5.
+    """
+
+    modified: int = 0
+    untracked: int = 0
+    stashes: int = 0
+    unpushed: int = 0
+    has_uncommitted: bool = field()
+
+    @has_uncommitted.default
+    def _from_counts(self) -> bool:
+        return bool(self.modified or self.untracked)
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing would be lost."""
+        return not (self.has_uncommitted or self.stashes or self.unpushed)
+
+    def __str__(self) -> str:
+        parts = []
+        if self.has_uncommitted:
+            parts.append(f"{self.modified + self.untracked} uncommitted change(s)")
+        if self.stashes:
+            parts.append(f"{self.stashes} stash(es)")
+        if self.unpushed:
+            parts.append(f"{self.unpushed} unpushed commit(s)")
+        return ", ".join(parts) or "clean"
+
+
+@frozen(kw_only=True)
+class Polecat:
+    """One polecat as it was found.
+
+    Attributes:
+        name: its name.
+        rig_name: its rig.
+        state: what it is doing; ``UNKNOWN`` is an answer.
+        clone_path: its worktree.
+        branch: the branch checked out there; empty when that cannot be told.
+        issue: the bead it holds, if one.
+        session_name: the name its session has or would have.
+        is_running: its session exists and its agent lives; None when tmux could not be asked.
+        work: what of its work exists nowhere else; None when that could not be counted.
+        instance: id of the spawn that made it; empty when polecat did not make it.
+        created_at: when it was spawned, if we know.
+        active_at: when its session last showed something, if we know.
+    """
+
+    name: str
+    rig_name: str
+    state: PolecatState
+    clone_path: Path
+    branch: str = ""
+    issue: str | None = None
+    session_name: str = ""
+    is_running: bool | None = None
+    work: WorkStatus | None = None
+    instance: str = ""
+    created_at: datetime | None = None
+    active_at: datetime | None = None
+
+    @property
+    def agent_id(self) -> str:
+        """The agent's address."""
+        return agent_id(self.rig_name, self.name)
+
+
+@frozen(kw_only=True)
+class Event:
+    """One fact about a spawn or a polecat, as `on_event` gives it.
+
+    Attributes:
+        name: what happened, past tense, such as ``worktree_added``.
+        rig: the rig.
+        polecat: the polecat, once it has a name.
+        instance: the spawn.
+        duration_s: how long it took, where that means something.
+        facts: everything else, JSON-able.
+    """
+
+    name: str
+    rig: str
+    polecat: str = ""
+    instance: str = ""
+    duration_s: float | None = None
+    facts: Mapping[str, object] = field(factory=dict)

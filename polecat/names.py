@@ -1,0 +1,396 @@
+"""Every name we invent or parse, and what makes a name legal. Pure: no clock, no disk, no environment.
+
+A name must come back unchanged from git, tmux and the disk. tmux silently rewrites ``.`` and ``:``, reads a leading
+``-`` as a flag and expands ``#{}``; the disk reads ``/`` and ``..``. So names are letters, digits, ``_`` and ``-``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from typing import Literal
+
+from attrs import frozen
+
+from polecat.errors import InvalidNameError
+
+RESERVED_NAMES = frozenset(
+    ("mayor", "deacon", "witness", "refinery", "crew", "polecat", "polecats", "dog", "dogs", "boot", "rig")
+)
+"""Names of other roles and of directories. A polecat of such a name would be taken for the role, and killed for it."""
+
+MAX_NAME_LENGTH = 64
+"""Room for `gt-<rig>-<name>` below tmux's and for `polecat/<name>-<stamp>.lock` below the disk's 255 bytes."""
+
+_LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+_BEAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_PREFIX = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,19}\Z")
+_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_NOT_RIGS = frozenset(("mayor", "may", "deacon", "dea", "crew", "witness", "wit", "refinery", "ref"))
+_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+Role = Literal["mayor", "deacon", "witness", "refinery", "crew", "polecat"]
+
+
+def _why_illegal(name: str, pattern: re.Pattern[str]) -> str:
+    if not name:
+        return "is empty"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"is {len(name)} characters long; at most {MAX_NAME_LENGTH} are allowed"
+    if not pattern.match(name):
+        return "may only hold letters, digits, '_' and '-', and must start with a letter or digit"
+    return ""
+
+
+def check_polecat_name(name: str) -> str:
+    """Return *name* if a polecat may have it.
+
+    Args:
+        name: the polecat's name, 1 to 64 characters.
+
+    Returns:
+        The name, unchanged.
+
+    Raises:
+        InvalidNameError: git, tmux or the disk would not keep it, or it is the name of another role.
+
+    Examples:
+        >>> check_polecat_name("bullet-farmer")
+        'bullet-farmer'
+        >>> check_polecat_name("a.b")
+        Traceback (most recent call last):
+        ...
+        polecat.errors.InvalidNameError: polecat name 'a.b' may only hold letters, digits, '_' and '-', and must start with a letter or digit
+
+    Source:
+        Design §6, deviation 1; contract §4.7.
+    """
+    if why := _why_illegal(name, _LEGAL):
+        raise InvalidNameError("polecat", name, why)
+    if name.lower() in RESERVED_NAMES:
+        raise InvalidNameError("polecat", name, "is the name of a role", hint="choose another name")
+    return name
+
+
+def is_polecat_name(name: str) -> bool:
+    """Say whether a polecat may have this name; `check_polecat_name` says why not.
+
+    Examples:
+        >>> is_polecat_name("nux"), is_polecat_name("witness"), is_polecat_name("../x")
+        (True, False, False)
+    """
+    return not _why_illegal(name, _LEGAL) and name.lower() not in RESERVED_NAMES
+
+
+def check_rig_name(name: str) -> str:
+    """Return *name* if it can name a rig that exists: a directory, a part of session names.
+
+    Raises:
+        InvalidNameError: it holds anything but letters, digits, ``_`` and ``-``.
+
+    Examples:
+        >>> check_rig_name("my-rig")
+        'my-rig'
+    """
+    if why := _why_illegal(name, _LEGAL):
+        raise InvalidNameError("rig", name, why)
+    return name
+
+
+def check_new_rig_name(name: str) -> str:
+    """Return *name* if a new rig may have it. Stricter than `check_rig_name`: hyphens make session names ambiguous.
+
+    Raises:
+        InvalidNameError: it holds ``-``, ``.``, a space or another odd character, or is the name of a role.
+
+    Examples:
+        >>> check_new_rig_name("my_rig")
+        'my_rig'
+        >>> check_new_rig_name("my-rig")
+        Traceback (most recent call last):
+        ...
+        polecat.errors.InvalidNameError: rig name 'my-rig' contains invalid characters
+
+    Source:
+        Contract §2.6 step 2.
+    """
+    if any(c in name for c in "-. "):
+        better = re.sub(r"[-. ]", "_", name).lower()
+        raise InvalidNameError("rig", name, "contains invalid characters", hint=f"use {better!r}")
+    check_rig_name(name)
+    if name.lower() in _NOT_RIGS | RESERVED_NAMES | {"settings", "logs", "plugins", "hq"}:
+        raise InvalidNameError("rig", name, "is the name of a role or of a town directory")
+    return name
+
+
+def check_bead_id(bead: str) -> str:
+    """Return *bead* if it can be a bead id: no flag, no path, no control character.
+
+    Examples:
+        >>> check_bead_id("gt-abc12.1")
+        'gt-abc12.1'
+        >>> check_bead_id("--force")
+        Traceback (most recent call last):
+        ...
+        polecat.errors.InvalidNameError: bead name '--force' may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit
+    """
+    if not bead or len(bead) > 128 or not _BEAD.match(bead):
+        raise InvalidNameError(
+            "bead", bead, "may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit"
+        )
+    return bead
+
+
+def check_prefix(prefix: str) -> str:
+    """Return *prefix*, without a trailing hyphen, if beads of a rig may start with it.
+
+    Examples:
+        >>> check_prefix("gt-")
+        'gt'
+
+    Source:
+        Contract §2.6 step 12.
+    """
+    bare = prefix.removesuffix("-")
+    if not _PREFIX.match(bare):
+        raise InvalidNameError("prefix", prefix, "is an invalid beads prefix: a letter, then up to 19 letters, digits, '-'")
+    return bare
+
+
+def check_env_key(key: str) -> str:
+    """Return *key* if it can name an environment variable in every shell.
+
+    Examples:
+        >>> check_env_key("MY_TOKEN")
+        'MY_TOKEN'
+    """
+    if not _ENV_KEY.match(key):
+        raise InvalidNameError("environment variable", key, "may only hold letters, digits and '_'")
+    return key
+
+
+def session_name(rig: str, name: str) -> str:
+    """Name the tmux session of a polecat.
+
+    Examples:
+        >>> session_name("gastown", "furiosa")
+        'gt-gastown-furiosa'
+
+    Source:
+        Contract §5.
+    """
+    return f"gt-{rig}-{name}"
+
+
+def agent_id(rig: str, name: str) -> str:
+    """Name a polecat as an agent and as an assignee: one spelling, everywhere.
+
+    Examples:
+        >>> agent_id("gastown", "furiosa")
+        'gastown/polecats/furiosa'
+    """
+    return f"{rig}/polecats/{name}"
+
+
+def assignees(rig: str, name: str) -> tuple[str, str]:
+    """Both spellings under which a polecat may hold a bead: ours first, then the reference's.
+
+    Examples:
+        >>> assignees("gastown", "nux")
+        ('gastown/polecats/nux', 'gastown/nux')
+
+    Source:
+        Design §6, deviation 18.
+    """
+    return (agent_id(rig, name), f"{rig}/{name}")
+
+
+def agent_bead_id(prefix: str, rig: str, name: str) -> str:
+    """Name the agent bead of a polecat.
+
+    Examples:
+        >>> agent_bead_id("gt", "gastown", "furiosa")
+        'gt-gastown-polecat-furiosa'
+
+    Source:
+        Contract §12.1.
+    """
+    return f"{prefix}-{rig}-polecat-{name}"
+
+
+def base36(number: int) -> str:
+    """Write a number ≥ 0 in base 36, lower case.
+
+    Examples:
+        >>> base36(1768000000000)
+        'mk7hjuv4'
+    """
+    digits = ""
+    while number:
+        number, rest = divmod(number, 36)
+        digits = _BASE36[rest] + digits
+    return digits or "0"
+
+
+def branch_name(name: str, unix_ms: int) -> str:
+    """Name the branch of a new worktree; the stamp makes every spawn's branch a new one.
+
+    Args:
+        name: the polecat's name.
+        unix_ms: the time in milliseconds since 1970.
+
+    Examples:
+        >>> branch_name("furiosa", 1768000000000)
+        'polecat/furiosa-mk7hjuv4'
+
+    Source:
+        Contract §7.1 step 2.
+    """
+    return f"polecat/{name}-{base36(unix_ms)}"
+
+
+def polecat_of_session(session: str, rig: str, other_rigs: Iterable[str] = ()) -> str | None:
+    """Read the polecat's name out of a session name, or None if the session is not a polecat of this rig.
+
+    Hyphens make names ambiguous (``gt-a-b-nux``: rig ``a`` or rig ``a-b``?), so the other rigs of the town must be given:
+    the longest rig name that fits owns the session.
+
+    Args:
+        session: the exact session name.
+        rig: the rig that asks.
+        other_rigs: the names of the town's other rigs.
+
+    Examples:
+        >>> polecat_of_session("gt-a-bullet-farmer", "a")
+        'bullet-farmer'
+        >>> polecat_of_session("gt-a-b-nux", "a", other_rigs=["a-b"]) is None
+        True
+        >>> polecat_of_session("gt-a-witness", "a") is None
+        True
+    """
+    prefix = f"gt-{rig}-"
+    if not session.startswith(prefix):
+        return None
+    rest = session[len(prefix) :]
+    if not is_polecat_name(rest) or rest.startswith("crew-"):
+        return None
+    longer = (f"gt-{other}-" for other in other_rigs if len(other) > len(rig))
+    return None if any(session.startswith(p) for p in longer) else rest
+
+
+@frozen(kw_only=True)
+class SessionIdentity:
+    """Who a session name says it belongs to."""
+
+    role: Role
+    rig: str = ""
+    name: str = ""
+
+    @property
+    def address(self) -> str:
+        """The mail address: ``mayor``, ``rig/witness``, ``rig/crew/name``, ``rig/polecats/name``."""
+        match self.role:
+            case "mayor" | "deacon":
+                return self.role
+            case "witness" | "refinery":
+                return f"{self.rig}/{self.role}"
+            case "crew":
+                return f"{self.rig}/crew/{self.name}"
+            case "polecat":
+                return agent_id(self.rig, self.name)
+
+    @property
+    def session(self) -> str:
+        """The session name, the reverse of `parse_session_name`."""
+        match self.role:
+            case "mayor" | "deacon":
+                return f"hq-{self.role}"
+            case "witness" | "refinery":
+                return f"gt-{self.rig}-{self.role}"
+            case "crew":
+                return f"gt-{self.rig}-crew-{self.name}"
+            case "polecat":
+                return session_name(self.rig, self.name)
+
+
+def parse_session_name(session: str) -> SessionIdentity:
+    """Read role, rig and name out of a session name by its form alone.
+
+    The last segment of a polecat's session is taken as its name; use `polecat_of_session` where the rig is known, for
+    names with hyphens.
+
+    Raises:
+        InvalidNameError: the text is not a session name of a town.
+
+    Examples:
+        >>> parse_session_name("gt-foo-bar-witness").address
+        'foo-bar/witness'
+
+    Source:
+        Contract §5, last paragraph.
+    """
+    if session in ("hq-mayor", "hq-deacon"):
+        return SessionIdentity(role="mayor" if session == "hq-mayor" else "deacon")
+    segments = session.removeprefix("gt-").split("-")
+    if not session.startswith("gt-") or len(segments) < 2 or not all((segments[0], segments[-1])):
+        raise InvalidNameError("session", session, "is not a session of a town")
+    last = segments[-1]
+    if last in ("witness", "refinery"):
+        role: Role = "witness" if last == "witness" else "refinery"
+        return SessionIdentity(role=role, rig="-".join(segments[:-1]))
+    for at in range(1, len(segments) - 1):
+        if segments[at] == "crew":
+            return SessionIdentity(role="crew", rig="-".join(segments[:at]), name="-".join(segments[at + 1 :]))
+    return SessionIdentity(role="polecat", rig="-".join(segments[:-1]), name=last)
+
+
+def could_be_rig(target: str) -> bool:
+    """Say whether a target can be the name of a rig at all: no path, no role, no short form of one.
+
+    Examples:
+        >>> could_be_rig("gastown"), could_be_rig("Witness"), could_be_rig("a/b")
+        (True, False, False)
+
+    Source:
+        Contract §13.3 steps 1 and 2.
+    """
+    return bool(target) and "/" not in target and target.lower() not in _NOT_RIGS
+
+
+def derive_prefix(rig: str) -> str:
+    """Derive the bead prefix of a rig from its name.
+
+    Examples:
+        >>> [derive_prefix(n) for n in ("gastown", "oxford", "my_project", "foo", "myrig", "myproject-py")]
+        ['gt', 'of', 'mp', 'foo', 'my', 'my']
+
+    Source:
+        Contract §2.7.
+    """
+    name = rig.removesuffix("-py").removesuffix("-go")
+    parts = [p for p in re.split(r"[-_]", name) if p]
+    if len(parts) == 1:
+        parts = _split_compound(parts[0])
+    if len(parts) >= 2:
+        return "".join(p[0] for p in parts).lower()
+    return (name if len(name) <= 3 else name[:2]).lower()
+
+
+def _split_compound(word: str) -> list[str]:
+    for ending in ("town", "ville", "port", "place", "land", "field", "wood", "ford"):
+        if word.lower().endswith(ending) and len(word) > len(ending):
+            return [word[: -len(ending)], ending]
+    return [word]
+
+
+def nearest(wrong: str, known: Collection[str]) -> str | None:
+    """Name the known word that was probably meant, if one is near.
+
+    Examples:
+        >>> nearest("gastwon", ["gastown", "beads"])
+        'gastown'
+    """
+    from difflib import get_close_matches  # 4 ms to load, needed only to word an error
+
+    found = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    return found[0] if found else None

@@ -1,0 +1,449 @@
+"""What the core needs from outside, in our words, not in the programs' flags.
+
+Three promises hold for every method of every port, and `polecat.testing.contracts` checks them:
+
+1. It returns, or it raises having left nothing of its own behind.
+2. Absence is a value (None, an empty tuple, False); being unable to tell is an exception. Unknown is not dead.
+3. It addresses exactly what it was given: never a prefix, never a pattern, never whatever has the name now.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field, frozen
+
+from polecat.model import Event, Repo
+
+# ------------------------------------------------------------------------------------------------------------- git
+
+
+@frozen(kw_only=True)
+class Worktree:
+    """A registered worktree, proved by reading its files.
+
+    Attributes:
+        path: its directory.
+        admin_dir: the directory in the repository that git keeps about it.
+        branch: the branch checked out; None when detached.
+        head: the commit id, or None when the branch has no commit yet.
+    """
+
+    path: Path
+    admin_dir: Path
+    branch: str | None = None
+    head: str | None = None
+
+
+@frozen(kw_only=True)
+class StaleRegistration:
+    """A registration in the repository whose directory is gone."""
+
+    admin_dir: Path
+    path: Path | None
+    reason: str
+
+
+class Git(Protocol):
+    """The repository of a rig and its worktrees.
+
+    Callers hold the rig's repository lock round `add_worktree`, `drop_worktree`, `delete_branch` and `drop_stale`.
+    """
+
+    def fetch(self, repo: Repo, *, timeout_s: float) -> None:
+        """Bring the remote-tracking branches up to date.
+
+        Raises:
+            GitError: the remote said no or could not be reached.
+            ProgramTimeoutError: it took longer than *timeout_s*.
+        """
+        ...
+
+    def resolve(self, repo: Repo, ref: str) -> str | None:
+        """Return the commit id a full ref name (``refs/remotes/origin/main``) or commit id stands for, None if absent."""
+        ...
+
+    def remote_branches(self, repo: Repo) -> tuple[str, ...]:
+        """List the branches the remote had at the last fetch, without ``origin/``."""
+        ...
+
+    def add_worktree(self, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
+        """Register a new worktree at *path* on the new branch, files not yet checked out.
+
+        Args:
+            repo: the repository.
+            path: the directory to be; its parent exists, it does not.
+            branch: the new branch, without ``refs/heads/``.
+            start: the commit id it starts at.
+            upstream: branch of the remote it tracks, such as ``main``; None for none.
+
+        Raises:
+            GitError: it cannot be; neither directory nor branch nor registration is left behind.
+        """
+        ...
+
+    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
+        """Fill the files of a worktree that has just been registered.
+
+        Args:
+            worktree: as `add_worktree` returned it.
+            leave_out: root-anchored paths that are not to be checked out.
+        """
+        ...
+
+    def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+        """Prove by reading files that *path* is a worktree of *repo*; None if it is not one."""
+        ...
+
+    def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
+        """Take a worktree away: its directory becomes *into* (same file system), its registration goes beside it.
+
+        Nothing is deleted; ``<into>.admin`` keeps index, reflog and submodule repositories.
+        """
+        ...
+
+    def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
+        """Delete a branch if it still stands at *expected*; False if it is gone or has moved."""
+        ...
+
+    def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
+        """Return the local branches whose name starts with *prefix*, and the commit each stands at."""
+        ...
+
+    def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
+        """List registrations whose directory is provably gone and that nobody is making right now. Reads only."""
+        ...
+
+    def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
+        """Move one stale registration out of the repository, if it still is stale."""
+        ...
+
+    def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
+        """Make a bare clone with remote-tracking branches at *path*, safe for many worktrees."""
+        ...
+
+    def remote_default_branch(self, repo: Repo, *, timeout_s: float) -> str | None:
+        """Ask the remote which branch its HEAD is; None when it has no commit."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------------ tmux
+
+
+@frozen(kw_only=True)
+class Session:
+    """One session as the server listed it.
+
+    Attributes:
+        id: the server's own id, such as ``$3``; survives renaming.
+        name: its name now.
+        instance: our instance id stamped on it at creation; empty when polecat did not make it.
+        environment: identity variables (``GT_ROLE``, ``GT_RIG``, ``GT_POLECAT``, ``GT_CREW``, ``POLECAT_ID``) of the session's *own*
+            environment, never the server's global one.
+        pane_id: its first pane.
+        pane_pid: the process of that pane.
+        is_dead: that process has ended and its pane is kept.
+        attached: how many clients look at it.
+        created_at_s: creation, Unix seconds.
+        active_at_s: last activity, Unix seconds.
+    """
+
+    id: str
+    name: str
+    instance: str = ""
+    environment: Mapping[str, str] = field(factory=dict)
+    pane_id: str = ""
+    pane_pid: int = 0
+    is_dead: bool = False
+    attached: int = 0
+    created_at_s: int = 0
+    active_at_s: int = 0
+
+
+@frozen(kw_only=True)
+class SessionRequest:
+    """A session to be made, complete.
+
+    Attributes:
+        name: its name; refused if tmux would rewrite it.
+        instance: id to stamp on it; every later action checks it.
+        cwd: the working directory; must exist.
+        argv: the program and its arguments, exactly.
+        environment: everything in the process's environment besides what the terminal needs (``TERM``, ``TMUX`` and their like).
+        session_environment: the identity variables that windows opened later get as well.
+        options: session options (status bar and such), in order.
+        on_exit: a command run by the server when the process ends; exit status and signal (one of them empty) are appended.
+        scratch_dir: private directory for the file that carries argv and environment.
+        columns: width.
+        rows: height.
+        bind_keys: also bind the reference's keys, server-wide.
+    """
+
+    name: str
+    instance: str
+    cwd: Path
+    argv: tuple[str, ...] = field(converter=tuple)
+    environment: Mapping[str, str] = field(factory=dict, repr=lambda env: repr(sorted(env)))
+    session_environment: Mapping[str, str] = field(factory=dict)
+    options: tuple[tuple[str, str], ...] = ()
+    on_exit: tuple[str, ...] = ()
+    scratch_dir: Path = field()
+    columns: int = 160
+    rows: int = 48
+    bind_keys: bool = False
+
+
+@frozen(kw_only=True)
+class StartedSession:
+    """A session that was just made, by the ids the server gave it."""
+
+    id: str
+    name: str
+    instance: str
+    pane_id: str
+    pane_pid: int
+    server_pid: int
+
+
+@frozen(kw_only=True)
+class Watch:
+    """What to look for in one pane.
+
+    Attributes:
+        pane_id: the pane.
+        instance: our stamp; a pane with another one counts as gone.
+        patterns: POSIX extended regular expressions, matched against each line of the visible screen.
+        commands: names of the foreground process that count as well.
+    """
+
+    pane_id: str
+    instance: str
+    patterns: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class PaneStatus:
+    """How one watched pane is.
+
+    Attributes:
+        pane_id: the pane.
+        exists: it is there and still ours.
+        is_dead: its process ended and the pane is kept.
+        exit_code: how, if it exited.
+        signal: how, if it was killed; both None when tmux lost it.
+        pid: the process.
+        command: name of the foreground process.
+        matched: per pattern of the watch, whether it is on the screen.
+    """
+
+    pane_id: str
+    exists: bool = True
+    is_dead: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
+    pid: int = 0
+    command: str = ""
+    matched: tuple[bool, ...] = ()
+
+
+class Tmux(Protocol):
+    """One tmux server. Which one is fixed when the object is made, never taken from ``$TMUX``."""
+
+    @property
+    def socket(self) -> str | None:
+        """The server's socket as it was given (a name or a path); None for the user's default server."""
+        ...
+
+    def check(self) -> str:
+        """Return tmux's version; raise if tmux is missing or older than 3.2."""
+        ...
+
+    def list_sessions(self) -> tuple[Session, ...]:
+        """List every session of the server; no server means none.
+
+        Raises:
+            TmuxUnreachableError: the server could not be asked.
+        """
+        ...
+
+    def start(self, request: SessionRequest) -> StartedSession:
+        """Make the session in one step: environment, options, stamp and crash hook are there before the process runs.
+
+        The pane stays after the process ended (so that its last screen can be read) until `keep_screen` is told otherwise.
+
+        Raises:
+            SessionExistsError: the name is taken; that session was not touched.
+            TmuxError: it could not be made; nothing is left behind.
+        """
+        ...
+
+    def watch(self, watches: Sequence[Watch], *, timeout_s: float) -> tuple[PaneStatus, ...]:
+        """Wait until one of the panes is gone, is dead or shows one of its patterns, at most *timeout_s*; say how all are."""
+        ...
+
+    def release(self, session: StartedSession) -> None:
+        """Tell the server that the start is over: from now on the session ends with its process, after its crash hook."""
+        ...
+
+    def capture(self, pane_id: str, *, lines: int = 200) -> str:
+        """Return the text on the pane's screen and up to *lines* above it, without trailing blank lines.
+
+        Raises:
+            SessionNotFoundError: there is no such pane.
+        """
+        ...
+
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+        """Type *text* into a pane, byte for byte, then Enter exactly once.
+
+        Args:
+            pane_id: the pane.
+            text: any text: several lines, UTF-8, a leading dash, a trailing semicolon.
+            instance: refuse if the pane does not bear this stamp; empty means do not check.
+            enter: whether to press Enter.
+
+        Raises:
+            SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
+        """
+        ...
+
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+        """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
+        ...
+
+    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+        """End a session if it still is the one meant.
+
+        Args:
+            session_id: the server's id of it, such as ``$3``, or the empty string to go by name alone.
+            name: its exact name; checked when no instance is given.
+            instance: our stamp; checked when given.
+
+        Returns:
+            False if there was no such session; killing the absent is fine.
+        """
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------------ beads
+
+
+@frozen(kw_only=True)
+class AgentFields:
+    """The fields of an agent bead, as its description carries them. Empty means ``null`` there.
+
+    Source:
+        Contract §12.4.
+    """
+
+    role_type: str = ""
+    rig: str = ""
+    agent_state: str = ""
+    hook_bead: str = ""
+    role_bead: str = ""
+    cleanup_status: str = ""
+    active_mr: str = ""
+    notification_level: str = ""
+
+
+@frozen(kw_only=True)
+class AgentBead:
+    """The bead that stands for an agent."""
+
+    id: str
+    title: str
+    fields: AgentFields
+    is_open: bool = True
+
+
+@frozen(kw_only=True)
+class Bead:
+    """A piece of work.
+
+    Attributes:
+        id: such as ``gt-abc12``.
+        title: its title.
+        status: ``open``, ``hooked``, ``in_progress``, ``closed`` or another word of the store.
+        assignee: who holds it; empty for nobody.
+        labels: its labels.
+    """
+
+    id: str
+    title: str = ""
+    status: str = "open"
+    assignee: str = ""
+    labels: tuple[str, ...] = ()
+
+
+class Beads(Protocol):
+    """The store of work. Found is a value, not found is None, *unknown* is `BeadsUnavailableError`.
+
+    Every write is read back; one that did not take is a `BeadsError`.
+    """
+
+    def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
+        """Create the agent bead, or reopen it, with these fields; a hook of an earlier life is always cleared."""
+        ...
+
+    def close_agent(self, bead_id: str, *, reason: str) -> bool:
+        """Close an agent bead and clear hook, merge request and clean-up status; False if there is none."""
+        ...
+
+    def agent(self, bead_id: str) -> AgentBead | None:
+        """Read an agent bead."""
+        ...
+
+    def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
+        """Change some fields of an agent bead, keeping what others write at the same time."""
+        ...
+
+    def bead(self, bead_id: str) -> Bead | None:
+        """Read a bead: its status and who holds it."""
+        ...
+
+    def held_by(self, assignee: str) -> tuple[Bead, ...]:
+        """List the beads somebody holds: hooked ones first, then in progress, then open."""
+        ...
+
+    def hook(self, bead_id: str, *, assignee: str) -> Bead:
+        """Put a bead on somebody's hook: status ``hooked``, assignee set, read back."""
+        ...
+
+    def assign(self, bead_id: str, *, assignee: str) -> Bead:
+        """Give a bead to somebody: status ``in_progress``, assignee set, read back."""
+        ...
+
+    def unassign(self, bead_id: str, *, expected: str) -> bool:
+        """Take a bead from *expected*, back to ``open`` if it was hooked or in progress; False if somebody else holds it."""
+        ...
+
+    def set_status(self, bead_id: str, status: str) -> Bead:
+        """Set the status of a bead."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------------- time
+
+
+class Clock(Protocol):
+    """Time. Injected, so that tests do not wait and plans can be repeated."""
+
+    def now(self) -> datetime:
+        """The time of day, timezone-aware."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that only grow."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+OnEvent = Callable[[Event], None]
+"""Called with every fact of a spawn, in order, in the caller's thread."""
