@@ -47,11 +47,36 @@ class StaleRegistration:
     reason: str
 
 
+class PendingFetch(Protocol):
+    """A fetch that is under way; `wait` for it, or `cancel` it."""
+
+    def wait(self) -> None:
+        """Wait for its end. Errors as `Git.fetch`."""
+        ...
+
+    def cancel(self) -> None:
+        """End it if it is still under way. Cancelling what has ended is fine."""
+        ...
+
+
 class Git(Protocol):
     """The repository of a rig and its worktrees.
 
-    Callers hold the rig's repository lock round `add_worktree`, `drop_worktree`, `delete_branch` and `drop_stale`.
+    Callers hold the rig's repository lock round `add_worktree`, `drop_worktree`, `restore_worktree`, `move_worktree`,
+    `delete_branch` and `drop_stale`.
     """
+
+    def check(self) -> str:
+        """Return git's version; raise if git is missing or older than 2.31."""
+        ...
+
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> PendingFetch:
+        """Begin what `fetch` does and return at once, so that other work can go on beside it."""
+        ...
+
+    def last_fetch_age_s(self, repo: Repo) -> float | None:
+        """Say how old our knowledge of the remote is: seconds since the last successful fetch began; None if we never fetched."""
+        ...
 
     def fetch(self, repo: Repo, *, timeout_s: float) -> None:
         """Bring the remote-tracking branches up to date.
@@ -380,9 +405,9 @@ class Bead:
 
 
 class Beads(Protocol):
-    """The store of work. Found is a value, not found is None, *unknown* is `BeadsUnavailableError`.
+    """The store of work. Found is a value, not found is None, *unknown* is `BeadsUnavailableError` or `BeadsConfigError`.
 
-    Every write is read back; one that did not take is a `BeadsError`.
+    Every write is read back; one that did not take is a `BeadsError`. Whom ``a/polecats/b`` means, ``a/b`` means as well.
     """
 
     def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
@@ -398,7 +423,12 @@ class Beads(Protocol):
         ...
 
     def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
-        """Change some fields of an agent bead, keeping what others write at the same time."""
+        """Change some fields of an agent bead, keeping what others write at the same time.
+
+        Raises:
+            NotFoundError: there is no such bead.
+            TypeError: there is no such field.
+        """
         ...
 
     def bead(self, bead_id: str) -> Bead | None:
@@ -409,8 +439,19 @@ class Beads(Protocol):
         """List the beads somebody holds: hooked ones first, then in progress, then open."""
         ...
 
-    def hook(self, bead_id: str, *, assignee: str) -> Bead:
-        """Put a bead on somebody's hook: status ``hooked``, assignee set, read back."""
+    def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
+        """Put a bead on somebody's hook: status ``hooked``, assignee set, read back.
+
+        Args:
+            bead_id: the bead.
+            assignee: who gets it, such as ``gastown/polecats/furiosa``.
+            expected: who must hold it now (empty: nobody; *assignee* itself is always fine); None does not look.
+
+        Raises:
+            BeadClosedError: it is closed.
+            BeadTakenError: somebody other than *expected* holds it.
+            NotFoundError: there is no such bead, and this store does not make one.
+        """
         ...
 
     def assign(self, bead_id: str, *, assignee: str) -> Bead:
