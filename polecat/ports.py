@@ -130,8 +130,16 @@ class Git(Protocol):
         """
         ...
 
+    def restore_worktree(self, repo: Repo, worktree: Worktree, *, source: Path) -> None:
+        """Bring back what `drop_worktree` put into *source*."""
+        ...
+
     def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
-        """Delete a branch if it still stands at *expected*; False if it is gone or has moved."""
+        """Delete a branch if it still stands at *expected*; False if it is gone or has moved.
+
+        Raises:
+            GitError: a worktree has it checked out.
+        """
         ...
 
     def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
@@ -464,6 +472,61 @@ class Beads(Protocol):
 
     def set_status(self, bead_id: str, status: str) -> Bead:
         """Set the status of a bead."""
+        ...
+
+
+# ------------------------------------------------------------------------------------------------------- processes
+
+
+@frozen(kw_only=True)
+class Process:
+    """One process: its id alone means nothing, because ids are used again.
+
+    Attributes:
+        pid: its id.
+        start_time: when it began, in the system's own unit; together with the id it is unique.
+        name: its short name, for messages.
+    """
+
+    pid: int
+    start_time: int
+    name: str = ""
+
+
+class Processes(Protocol):
+    """The process table."""
+
+    def family(self, roots: Sequence[int], *, instance: str) -> tuple[Process, ...]:
+        """Collect processes and all they started, deepest first.
+
+        Args:
+            roots: process ids to begin with; their descendants belong to the family.
+            instance: every process with ``POLECAT_ID=<instance>`` in its environment belongs to it too, wherever it hangs in the tree;
+                empty for none. Never a tmux server, never ourselves.
+
+        Raises:
+            UnknownStateError: the table could not be read.
+        """
+        ...
+
+    def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
+        """End processes in the order given: SIGTERM, wait up to *grace_s*, SIGKILL; by id *and* start time.
+
+        Returns:
+            Those that still live; zombies count as dead.
+        """
+        ...
+
+    def is_alive(self, process: Process) -> bool:
+        """Say whether exactly this process lives."""
+        ...
+
+    def inside(self, directory: Path) -> tuple[Process, ...]:
+        """List the processes whose working directory is *directory* or below it, compared by path component.
+
+        Raises:
+            UnknownStateError: the table could not be read.
+        """
         ...
 
 

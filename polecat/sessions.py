@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from attrs import frozen
 
 from polecat.errors import PolecatError, SessionNotFoundError, TmuxError
+from polecat.events import EVENTS_FILE
+from polecat.model import Rig
 from polecat.ports import Clock, PaneStatus, Tmux
 from polecat.readiness import Awaited, Judgement, judge
 from polecat.themes import status_theme
@@ -117,3 +120,12 @@ def indent(screen: str, *, lines: int = 12) -> str:
     return "\n".join(f"    {line}" for line in kept)
 
 
+
+
+def on_exit_command(rig: Rig, name: str, session: str, instance: str) -> tuple[str, ...]:
+    """The command that the tmux server runs when the agent's process ends; exit status and signal are appended.
+
+    It tells the activity feed, and Gas Town where that is there. See ``adapters/on_exit.sh``.
+    """
+    script = Path(__file__).parent / "adapters" / "on_exit.sh"
+    return ("/bin/sh", str(script), str(rig.town_root / EVENTS_FILE), rig.name, name, session, instance)

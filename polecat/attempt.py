@@ -1,0 +1,191 @@
+"""One spawn on its way: its steps with their times, its undo list, its end."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+
+from attrs import define, field
+
+from polecat.errors import PolecatError, SpawnFailedError, StepFailedError
+from polecat.locks import HeldLock
+from polecat.logs import log
+from polecat.model import Event, SpawnedPolecat, SpawnOptions, Timings
+from polecat.plan import Choice, SpawnPlan
+from polecat.ports import StartedSession, Worktree
+from polecat.state import Lease
+from polecat.undo import Undo
+from polecat.world import World
+
+T = TypeVar("T")
+
+
+@define(kw_only=True, eq=False)
+class Attempt:
+    """One spawn on its way. Everything it has made so far is in here, so that it can be taken back.
+
+    Attributes:
+        world: the outside.
+        rig_name: the rig.
+        opts: what was asked.
+        undo: how to take back what was made.
+        error: why it ended, if it failed.
+        result: what it made, if it succeeded.
+    """
+
+    world: World
+    rig_name: str
+    opts: SpawnOptions
+    undo: Undo = field(factory=Undo)
+    locks: list[HeldLock] = field(factory=list)
+    warnings: list[str] = field(factory=list)
+    worktree: Worktree | None = None
+    session: StartedSession | None = None
+    base_age_s: float | None = None
+    waiting_for: str = ""
+    error: PolecatError | None = None
+    result: SpawnedPolecat | None = None
+    _choice: Choice | None = None
+    _plan: SpawnPlan | None = None
+    _lease: Lease | None = None
+    _times: list[tuple[str, float]] = field(factory=list)
+    _began_s: float = field(factory=time.monotonic)
+    _step: str = "admit"
+
+    @property
+    def is_open(self) -> bool:
+        """It has neither failed nor finished."""
+        return self.error is None and self.result is None
+
+    @property
+    def choice(self) -> Choice:
+        """What was settled before it had a name; set by the step *admit*."""
+        return _known(self._choice, "choice")
+
+    @choice.setter
+    def choice(self, choice: Choice) -> None:
+        self._choice = choice
+
+    @property
+    def plan(self) -> SpawnPlan:
+        """All its decisions; set by the step *claim*."""
+        return _known(self._plan, "plan")
+
+    @property
+    def lease(self) -> Lease:
+        """Its hold on its name; set by the step *claim*."""
+        return _known(self._lease, "lease")
+
+    @lease.setter
+    def lease(self, lease: Lease) -> None:
+        self._lease = lease
+
+    def named(self, plan: SpawnPlan, lease: Lease) -> None:
+        """It has its name now."""
+        self._plan, self._lease = plan, lease
+        self.warnings.extend(plan.warnings)
+
+    @contextlib.contextmanager
+    def step(self, name: str, event: str = "") -> Iterator[dict[str, object]]:
+        """Do one step: time it, and tell *event* when it succeeded, with the facts put into the dictionary."""
+        self._step = name
+        facts: dict[str, object] = {}
+        began_s = time.monotonic()
+        try:
+            yield facts
+        finally:
+            took_s = time.monotonic() - began_s
+            self.took(name, took_s)
+        if event:
+            self.tell(event, duration_s=took_s, **facts)
+
+    def took(self, step: str, seconds: float) -> None:
+        """Note how long a step took."""
+        self._step = step
+        self._times.append((step, round(seconds, 6)))
+
+    def tell(self, event: str, *, duration_s: float | None = None, **facts: object) -> None:
+        """Emit one fact of this spawn."""
+        self.world.emit(
+            Event(
+                name=event,
+                rig=self.rig_name,
+                polecat=self._plan.polecat_name if self._plan else "",
+                instance=self._lease.instance if self._lease else "",
+                duration_s=duration_s,
+                facts=facts,
+            )
+        )
+
+    def fail(self, error: PolecatError | OSError) -> None:
+        """End in failure: take everything back and keep the error, with what was undone and what was not."""
+        self.undo.run()
+        self.release()
+        self.error = self._dressed(error) if self._lease else as_polecat_error(error)
+        self.tell("spawn_failed", step=self._step, left_behind=list(self.undo.left_behind))
+
+    def finish(self, result: SpawnedPolecat) -> None:
+        """End in success: nothing is taken back any more."""
+        self.undo.forget()
+        self.release()
+        self.result = result
+
+    def abandon(self) -> None:
+        """End because of an interrupt: take everything back without an error of our own."""
+        if self.is_open:
+            self.undo.run()
+            self.release()
+            log("warning", "spawn_interrupted", rig=self.rig_name, step=self._step)
+
+    def release(self) -> None:
+        """Let go of the locks that were held for this attempt."""
+        while self.locks:
+            self.locks.pop().release()
+
+    def timings(self) -> Timings:
+        """Seconds per step so far."""
+        return Timings(steps=tuple(self._times), total_s=round(time.monotonic() - self._began_s, 6))
+
+    def _dressed(self, error: PolecatError | OSError) -> PolecatError:
+        if isinstance(error, StepFailedError):
+            dressed: StepFailedError = error
+        else:
+            plain = as_polecat_error(error)
+            who = self._plan.agent_id if self._plan else self.rig_name
+            dressed = SpawnFailedError(f"cannot spawn {who}: {plain.message}", step=self._step, hint=plain.hint)
+            dressed.__cause__ = error
+        dressed.undone, dressed.left_behind = self.undo.undone, self.undo.left_behind
+        dressed.args = (f"{dressed.message}\n  {dressed.fate()}",)
+        return dressed
+
+
+def guarded(attempt: Attempt, do: Callable[[Attempt], None]) -> None:
+    """Do something with an attempt that is still open; an error ends this attempt and nothing else."""
+    if not attempt.is_open:
+        return
+    try:
+        do(attempt)
+    except (PolecatError, OSError) as error:
+        attempt.fail(error)
+
+
+def still_open(attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Those that have neither failed nor finished."""
+    return [attempt for attempt in attempts if attempt.is_open]
+
+
+def as_polecat_error(error: PolecatError | OSError) -> PolecatError:
+    """Make sure that an error is one of ours."""
+    if isinstance(error, PolecatError):
+        return error
+    wrapped = PolecatError(f"{error.strerror or error}" + (f": {error.filename}" if error.filename else ""))
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def _known(value: T | None, what: str) -> T:
+    if value is None:
+        raise AssertionError(f"the attempt has no {what} yet")
+    return value

@@ -1,0 +1,243 @@
+"""The steps of a spawn, one function each, in the order in which they are taken. `spawn` calls them.
+
+Each does one thing through the ports and registers its undo after that thing exists.
+"""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import ExitStack
+
+from attrs import evolve
+
+from polecat.attempt import Attempt
+from polecat.ending import end_session
+from polecat.errors import AgentDiedError, NotReadyError
+from polecat.events import append_event, event_line
+from polecat.hooking import bead_lock, check_bead, mark_working, open_agent_bead
+from polecat.locks import holding
+from polecat.look import Site, check_disk, choose
+from polecat.model import SpawnedPolecat
+from polecat.plan import SpawnPlan, identity_env, process_env
+from polecat.ports import SessionRequest
+from polecat.provision import provision
+from polecat.readiness import Awaited
+from polecat.sessions import Arrival, indent, on_exit_command, status_options
+from polecat.state import settle, update_claim
+from polecat.worktrees import Fetching, discard_worktree, find_base, make_worktree
+
+
+def admit(site: Site, attempt: Attempt, held: ExitStack) -> None:
+    """Refuse what cannot work, before anything is touched. The bead's lock is held from here to the end of the spawn."""
+    with attempt.step("admit"):
+        world, opts = attempt.world, attempt.opts
+        attempt.choice = choose(world, site, opts)
+        free_bytes = shutil.disk_usage(site.rig.path).free
+        check_disk(site.rig, min_free_mb=site.settings.min_free_disk_mb, free_bytes=free_bytes)
+        if opts.hook_bead:
+            held.enter_context(holding(bead_lock(site.rig, opts.hook_bead), what=f"hook {opts.hook_bead}"))
+            check_bead(world, site, opts)
+
+
+def clear_the_way(site: Site, attempt: Attempt) -> None:
+    """End the orphan session that bears our name. The polecat's lock is ours, so nobody is just making one."""
+    orphan = site.census.own.get(attempt.plan.polecat_name)
+    if orphan is not None:
+        with attempt.step("orphan", "orphan_ended") as facts:
+            facts["session"] = orphan.name
+            end_session(attempt.world, orphan)
+
+
+def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
+    """Make the worktree on its branch, from the remote's tip."""
+    with attempt.step("worktree", "worktree_added") as facts:
+        world, plan, lease = attempt.world, attempt.plan, attempt.lease
+        base = find_base(world, site, plan.upstream, trouble=news.trouble())
+        if base.warning:
+            attempt.warnings.append(base.warning)
+        attempt.base_age_s = base.age_s
+        attempt.lease = lease = evolve(lease, base_commit=base.commit)
+        update_claim(site.rig, lease)
+        worktree = make_worktree(world, site, plan.clone_path, branch=plan.branch, base=base)
+        attempt.worktree = worktree
+        attempt.undo.add(
+            "worktree",
+            lambda: discard_worktree(world, site, worktree, lease, was_used=attempt.session is not None),
+        )
+        world.git.check_out(worktree, leave_out=plan.leave_out)
+        facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path))
+
+
+def provision_worktree(site: Site, attempt: Attempt) -> None:
+    """Put into the worktree what an agent's place needs beyond a checkout."""
+    with attempt.step("provision", "worktree_provisioned") as facts:
+        warnings = provision(
+            site.rig,
+            attempt.plan.clone_path,
+            repo=site.repo,
+            settings=site.settings,
+            agent=attempt.plan.agent,
+            environ=attempt.world.environ,
+            has_gt=attempt.choice.has_gt,
+        )
+        attempt.warnings.extend(warnings)
+        facts["warnings"] = list(warnings)
+
+
+def open_bead(site: Site, attempt: Attempt) -> None:
+    """Create or reopen the agent bead and set the hook, read back; before the session, so that no agent finds an empty hook."""
+    with attempt.step("hook", "hook_set") as facts:
+        plan = attempt.plan
+        open_agent_bead(attempt.world, site, plan, attempt.undo)
+        facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
+
+
+def start_session(site: Site, attempt: Attempt) -> None:
+    """Start the agent in a session of its own, complete in one call."""
+    with attempt.step("session", "session_started") as facts:
+        world, plan = attempt.world, attempt.plan
+        session = world.tmux.start(_session_request(site, attempt))
+        attempt.session = session
+        attempt.undo.add("session", lambda: end_session(world, session))
+        attempt.lease = evolve(
+            attempt.lease,
+            session_id=session.id,
+            pane=session.pane_id,
+            agent_pid=session.pane_pid,
+            server_pid=session.server_pid,
+        )
+        update_claim(site.rig, attempt.lease)
+        facts.update(session=plan.session_name, pane=session.pane_id, pid=session.pane_pid)
+
+
+def _session_request(site: Site, attempt: Attempt) -> SessionRequest:
+    rig, plan, choice, instance = site.rig, attempt.plan, attempt.choice, attempt.lease.instance
+    scratch = rig.runtime_dir / "launch"
+    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+    name, caller = plan.polecat_name, attempt.world.environ
+    return SessionRequest(
+        name=plan.session_name,
+        instance=instance,
+        cwd=plan.clone_path,
+        argv=plan.argv,
+        environment=process_env(rig, attempt.opts, choice, name=name, instance=instance, caller=caller),
+        session_environment={**identity_env(rig, choice, name=name), "POLECAT_ID": instance},
+        options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
+        on_exit=on_exit_command(rig, name, plan.session_name, instance),
+        scratch_dir=scratch,
+        bind_keys=attempt.opts.bind_keys,
+    )
+
+
+def awaited(attempt: Attempt) -> Awaited:
+    """What to wait for."""
+    plan, now_s = attempt.plan, attempt.world.clock.monotonic_s()
+    return Awaited(
+        pane_id=attempt.lease.pane,
+        instance=attempt.lease.instance,
+        agent=plan.agent,
+        accepts_trust=plan.accepts_trust,
+        began_s=now_s,
+        deadline_s=now_s + plan.ready_timeout_s,
+    )
+
+
+def arrive(attempt: Attempt, arrival: Arrival) -> None:
+    """Take note of how the waiting ended, and give the agent its text if it is ready.
+
+    Raises:
+        AgentDiedError: it ended, with whatever status.
+        NotReadyError: it lives and is not ready in time.
+    """
+    attempt.took("ready", arrival.waited_s)
+    plan, outcome = attempt.plan, arrival.judgement.outcome
+    if outcome in ("died", "gone"):
+        raise _death(plan, arrival)
+    if outcome == "late":
+        raise NotReadyError(
+            f"the agent of {plan.agent_id} was not ready within {plan.ready_timeout_s:g} s; it shows:\n{indent(arrival.screen)}",
+            step="ready",
+            screen=arrival.screen,
+            hint="give it longer (--ready-timeout), or say how its prompt looks (tmux.ready_prompt_prefix of the agent)",
+        )
+    if outcome == "waiting" and arrival.judgement.dialog is not None:
+        attempt.waiting_for = arrival.judgement.dialog.name
+        if plan.typed:
+            attempt.warnings.append("nothing was typed to the agent, because it asks something first")
+        attempt.tell("agent_waiting", duration_s=arrival.waited_s, dialog=attempt.waiting_for)
+        return
+    attempt.tell("agent_ready", duration_s=arrival.waited_s, agent=plan.agent.name)
+    if plan.typed:
+        attempt.world.tmux.send_text(attempt.lease.pane, plan.typed, instance=attempt.lease.instance)
+
+
+def _death(plan: SpawnPlan, arrival: Arrival) -> AgentDiedError:
+    status = arrival.status
+    how = "ended"
+    if status.signal:
+        how = f"was ended by signal {status.signal}"
+    elif status.exit_code is not None:
+        how = f"ended with status {status.exit_code}"
+    words = f"; its last words:\n{indent(arrival.screen)}" if arrival.screen.strip() else "; it said nothing"
+    return AgentDiedError(
+        f"the agent of {plan.agent_id} {how} after {arrival.waited_s:.1f} s{words}",
+        step="ready",
+        screen=arrival.screen,
+        exit_code=status.exit_code,
+        signal=status.signal,
+    )
+
+
+def record(site: Site, attempt: Attempt) -> None:
+    """Turn the claim into a record and tell the feed; from here on nothing is taken back."""
+    with attempt.step("record"):
+        world, plan = attempt.world, attempt.plan
+        if attempt.session is not None and not world.tmux.release(attempt.session):
+            raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
+        mark_working(world, plan, attempt.warnings)
+        settle(site.rig, attempt.lease)
+        payload = {"rig": site.rig.name, "polecat": plan.polecat_name}
+        try:
+            append_event(site.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))
+        except OSError as error:
+            attempt.warnings.append(f"the activity feed could not be written: {error.strerror or error}")
+    result = _result(attempt)
+    attempt.finish(result)
+    attempt.tell(
+        "polecat_spawned",
+        duration_s=result.timings.total_s,
+        branch=result.branch,
+        base_commit=result.base_commit,
+        session=result.session_name,
+        pane=result.pane,
+        agent=result.agent,
+        hook_bead=result.hook_bead,
+        readiness=result.readiness,
+        warnings=list(result.warnings),
+        timings=dict(result.timings.steps),
+    )
+
+
+def _result(attempt: Attempt) -> SpawnedPolecat:
+    plan, lease = attempt.plan, attempt.lease
+    readiness = "waiting" if attempt.waiting_for else "ready" if attempt.opts.wait == "ready" else "not awaited"
+    return SpawnedPolecat(
+        rig_name=plan.rig_name,
+        polecat_name=plan.polecat_name,
+        clone_path=plan.clone_path,
+        session_name=plan.session_name,
+        pane=lease.pane,
+        branch=plan.branch,
+        base_commit=lease.base_commit,
+        hook_bead=plan.hook_bead or None,
+        instance=lease.instance,
+        readiness=readiness,
+        waiting_for=attempt.waiting_for,
+        agent=plan.agent.name,
+        session_id=lease.session_id,
+        tmux_socket=attempt.world.tmux.socket,
+        pid=lease.agent_pid,
+        base_age_s=attempt.base_age_s,
+        warnings=tuple(attempt.warnings),
+        timings=attempt.timings(),
+    )

@@ -1,0 +1,34 @@
+"""Ending a session and everything its agent started, and nothing else."""
+
+from __future__ import annotations
+
+from polecat.errors import UnknownStateError
+from polecat.ports import Session, StartedSession
+from polecat.world import World
+
+GRACE_S = 2.0
+"""How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
+
+
+def end_session(world: World, session: Session | StartedSession) -> None:
+    """End a session with its whole process tree, by process id and start time, never by name or group.
+
+    The tree is taken before the session is ended, because children that left the tree cannot be found by it afterwards;
+    those that left it before are found by our instance id in their environment.
+
+    Args:
+        world: the outside.
+        session: the session as it was listed or made; another one that has its name by now is not touched.
+
+    Raises:
+        UnknownStateError: a process would not end.
+        TmuxUnreachableError: the server could not be asked.
+    """
+    family = world.processes.family([session.pane_pid] if session.pane_pid else [], instance=session.instance)
+    world.tmux.kill(session.id, name=session.name, instance=session.instance)
+    survivors = world.processes.end(family, grace_s=GRACE_S)
+    if survivors:
+        pids = ", ".join(str(process.pid) for process in survivors)
+        raise UnknownStateError(
+            f"processes {pids} of session {session.name!r} did not end", hint="look at them with ps, and end them by hand"
+        )

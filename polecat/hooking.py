@@ -1,0 +1,96 @@
+"""The work on a polecat's hook: may it be given, giving it, taking it back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from polecat.bead_rules import CLOSED_STATUSES, holds
+from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
+from polecat.model import Rig, SpawnOptions
+from polecat.names import agent_id
+from polecat.plan import SpawnPlan
+from polecat.ports import AgentFields, Bead
+from polecat.undo import Undo
+from polecat.world import World
+from polecat.look import Site
+
+ROLE_BEAD = "hq-polecat-role"
+
+
+def bead_lock(rig: Rig, bead: str) -> Path:
+    """The lock of one bead, held from the look at who has it until the spawn is over."""
+    return rig.town_root / ".runtime" / "locks" / "sling" / f"{bead}.lock"
+
+
+def check_bead(world: World, site: Site, opts: SpawnOptions) -> None:
+    """Refuse a bead that is closed or on the hook of somebody who lives.
+
+    Raises:
+        BeadClosedError: there is nothing to do on it.
+        BeadTakenError: somebody has it; the error says who.
+        BeadsUnavailableError: the store could not be asked.
+    """
+    if not opts.hook_bead:
+        return
+    bead = world.beads.bead(opts.hook_bead)
+    if bead is None:
+        return
+    if bead.status in CLOSED_STATUSES:
+        raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
+    if bead.status in ("hooked", "in_progress") and bead.assignee and _lives(site, bead):
+        raise BeadTakenError(
+            f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {bead.assignee}",
+            holder=bead.assignee,
+            hint=f"wait for it, or take it back first: polecat hook clear {bead.id}",
+        )
+
+
+def _lives(site: Site, bead: Bead) -> bool:
+    """Whether the holder may be alive. Only a polecat of this rig without a session is known not to be."""
+    rig = site.rig.name
+    for name in site.homes.dirs:
+        if holds(bead, agent_id(rig, name)):
+            session = site.census.own.get(name)
+            return session is not None and not session.is_dead
+    return not _is_ours(bead.assignee, rig)
+
+
+def _is_ours(assignee: str, rig: str) -> bool:
+    parts = assignee.split("/")
+    return parts[0] == rig and (len(parts) == 3 and parts[1] == "polecats")
+
+
+def open_agent_bead(world: World, site: Site, plan: SpawnPlan, undo: Undo) -> None:
+    """Create or reopen the polecat's agent bead, with nothing of an earlier life in it, and hook the work.
+
+    Raises:
+        BeadsError: the store refused or did not keep it.
+    """
+    fields = AgentFields(
+        role_type="polecat",
+        rig=site.rig.name,
+        agent_state="spawning",
+        hook_bead=plan.hook_bead,
+        role_bead=ROLE_BEAD,
+    )
+    world.beads.open_agent(plan.agent_bead, title=plan.agent_bead, fields=fields)
+    undo.add("agent bead", lambda: _close_agent(world, plan))
+    if plan.hook_bead:
+        world.beads.hook(plan.hook_bead, assignee=plan.agent_id)
+        undo.add("hook", lambda: _unhook(world, plan))
+
+
+def _close_agent(world: World, plan: SpawnPlan) -> None:
+    world.beads.close_agent(plan.agent_bead, reason="spawn undone")
+
+
+def _unhook(world: World, plan: SpawnPlan) -> None:
+    world.beads.unassign(plan.hook_bead, expected=plan.agent_id)
+
+
+def mark_working(world: World, plan: SpawnPlan, warnings: list[str]) -> None:
+    """Say on the agent bead that the agent works now; a store that fails here is a warning, the agent runs already."""
+    try:
+        world.beads.update_agent(plan.agent_bead, agent_state="working")
+    except BeadsError as error:
+        warnings.append(f"the agent bead still says 'spawning': {error.message}")

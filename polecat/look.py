@@ -1,0 +1,133 @@
+"""Looking at a rig once: settings, sessions, homes. Everything later in an operation decides from what was seen here."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from polecat import config
+from polecat.agents import resolve_account, resolve_agent
+from polecat.errors import AgentNotFoundError, DiskFullError
+from polecat.model import FetchPolicy, Repo, Rig, SpawnOptions
+from polecat.names import check_bead_id, check_polecat_name
+from polecat.plan import Choice, SessionCensus, take_census
+from polecat.pool import NamePool
+from polecat.state import Homes, list_homes, load_pool
+from polecat.town import find_repo, find_town
+from polecat.world import World, rig_beads_dir
+
+MB = 1024 * 1024
+
+
+@frozen(kw_only=True)
+class Site:
+    """A rig as one look saw it.
+
+    Attributes:
+        rig: the rig.
+        repo: the repository of its worktrees.
+        settings: the rig's settings.
+        town_settings: the town's.
+        pool: the names, with the saved counter.
+        census: the sessions of the server, seen from this rig.
+        homes: what stands in ``polecats/``.
+    """
+
+    rig: Rig
+    repo: Repo
+    settings: config.RigSettings
+    town_settings: config.TownSettings
+    pool: NamePool
+    census: SessionCensus
+    homes: Homes
+
+
+def as_rig(rig: Rig | str) -> Rig:
+    """Take a rig as it is, or look a name up in the town that contains the working directory.
+
+    Raises:
+        TownNotFoundError: no town contains the working directory.
+        RigNotFoundError: the town has no such rig.
+    """
+    return rig if isinstance(rig, Rig) else find_town().rig(rig)
+
+
+def look(world: World, rig: Rig) -> Site:
+    """Look at a rig: a few files, one tmux call, one directory.
+
+    Raises:
+        ConfigError: a file is invalid.
+        TmuxUnreachableError: the server could not be asked; that is not *no sessions*.
+        UnknownStateError: ``polecats/`` cannot be listed.
+    """
+    settings = config.load_rig_settings(rig.path)
+    return Site(
+        rig=rig,
+        repo=find_repo(rig),
+        settings=settings,
+        town_settings=config.load_town_settings(rig.town_root),
+        pool=load_pool(rig, settings),
+        census=take_census(world.tmux.list_sessions(), rig),
+        homes=list_homes(rig),
+    )
+
+
+def choose(world: World, site: Site, opts: SpawnOptions) -> Choice:
+    """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
+
+    Raises:
+        InvalidNameError: the bead or the name is malformed.
+        AgentNotFoundError: no such agent, or its program is not on PATH.
+        AccountNotFoundError: no such account.
+    """
+    if opts.hook_bead:
+        check_bead_id(opts.hook_bead)
+    if opts.name:
+        check_polecat_name(opts.name)
+    rig, settings, town = site.rig, site.settings, site.town_settings
+    agent, warnings = resolve_agent(
+        override=opts.agent,
+        rig_settings=settings,
+        town_settings=town,
+        rig_registry=config.load_agent_registry(rig.path / "settings" / "agents.json"),
+        town_registry=config.load_agent_registry(rig.town_root / "settings" / "agents.json"),
+        which=world.which,
+    )
+    if world.which(agent.command) is None:
+        raise AgentNotFoundError(
+            f"the program {agent.command!r} of agent {agent.name!r} is not on PATH",
+            hint=f"install it, or choose another agent with --agent; PATH is {world.environ.get('PATH', '')}",
+        )
+    config_dir, account = resolve_account(
+        config.load_accounts(rig.town_root), flag=opts.account or "", environ=world.environ
+    )
+    beads_dir = rig_beads_dir(rig)
+    return Choice(
+        agent=agent,
+        account=account,
+        config_dir=config_dir,
+        fetch=fetch_policy(settings),
+        accepts_trust=settings.trust == "accept",
+        leave_out=settings.leave_out,
+        has_gt=world.which("gt") is not None,
+        beads_dir=str(beads_dir) if beads_dir else "",
+        warnings=warnings,
+    )
+
+
+def fetch_policy(settings: config.RigSettings) -> FetchPolicy:
+    """The rig's own fetch policy."""
+    policy = FetchPolicy.parse(settings.fetch)
+    return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
+
+
+def check_disk(rig: Rig, *, min_free_mb: int, free_bytes: int) -> None:
+    """Refuse to go on with too little free disk.
+
+    Raises:
+        DiskFullError: less than *min_free_mb* are free.
+    """
+    if free_bytes < min_free_mb * MB:
+        raise DiskFullError(
+            f"only {free_bytes // MB} MB are free at {rig.path}; a spawn needs {min_free_mb} MB",
+            hint="free some disk, remove polecats that are done, or lower min_free_disk_mb in the rig's settings",
+        )

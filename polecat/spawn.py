@@ -1,0 +1,242 @@
+"""The story: how a polecat comes to be. Read top to bottom; the steps themselves are in `building`.
+
+    look → admit → claim → worktree → provision → hook → session → ready → record
+
+Looking and admitting touch nothing. From the claim on, each step registers its undo only after it succeeded; a failure takes
+everything back in reverse and the error lists what could not be. A process that is killed skips all that; then its claim is
+left, held by nobody, and `reconcile` takes the leavings back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from polecat import building
+from polecat.attempt import Attempt, guarded, still_open
+from polecat.claim import claim_names, orphan_in_the_way, predicted_name
+from polecat.errors import PolecatError
+from polecat.hooking import check_bead
+from polecat.look import Site, as_rig, choose, look
+from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
+from polecat.plan import SpawnPlan, make_plan
+from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
+from polecat.sessions import await_agents
+from polecat.world import World, make_world
+from polecat.worktrees import Fetching, fetching
+
+MAX_CONCURRENT = 4
+"""Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
+
+
+def spawn_for_sling(
+    rig: Rig | str,
+    opts: SpawnOptions | None = None,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+) -> SpawnedPolecat:
+    """Make a polecat: a name, a worktree, a hook, a session with an agent that is ready.
+
+    Returns as soon as the agent is ready. If anything fails, everything that was made is taken back first. Safe to call from
+    several threads and processes at once, on one rig or many.
+
+    Args:
+        rig: the rig, or the name of one in the town that contains the working directory.
+        opts: what is asked; every option has a default.
+        git: the repositories; git itself by default.
+        tmux: the tmux server; the user's own by default, or the one that the town's settings name.
+        beads: the store of work; ``bd`` where the rig uses it, otherwise the embedded one.
+        processes: the process table.
+        clock: time.
+        environ: the environment that counts as the caller's; the process's own by default.
+        on_event: called with every fact, in order.
+
+    Returns:
+        What was made.
+
+    Raises:
+        SpawnRefusedError: a rule said no; nothing was touched.
+        SpawnFailedError: it began and broke; ``undone`` and ``left_behind`` say what is left of it.
+        NotFoundError: no such town, rig, agent or account.
+        ConfigError: a configuration file is invalid.
+        LockTimeoutError: somebody held a lock too long.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> spawn_for_sling(rig, SpawnOptions(hook_bead="gt-abc12"), **world).agent_id
+        'gastown/polecats/furiosa'
+
+    Source:
+        Contract §6; design §4.
+    """
+    [result] = spawn_many(
+        rig,
+        [opts or SpawnOptions()],
+        git=git,
+        tmux=tmux,
+        beads=beads,
+        processes=processes,
+        clock=clock,
+        environ=environ,
+        on_event=on_event,
+    )
+    if isinstance(result, PolecatError):
+        raise result
+    return result
+
+
+def spawn_many(
+    rig: Rig | str,
+    opts: Sequence[SpawnOptions],
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+    max_concurrent: int = MAX_CONCURRENT,
+) -> list[SpawnedPolecat | PolecatError]:
+    """Make several polecats at once: one look, one fetch, one claim of all names, checkouts side by side, one wait for all.
+
+    Args:
+        rig: the rig, or its name.
+        opts: one element for each polecat.
+        max_concurrent: how many checkouts run at a time, 1 or more.
+        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+
+    Returns:
+        One result for each element of *opts*, in order: the polecat, or the error that ended this one. One failure leaves the
+        others alone.
+
+    Raises:
+        PolecatError: the rig as a whole cannot be used: it does not exist, its settings are invalid, tmux cannot be asked.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> [cat.polecat_name for cat in spawn_many(rig, [SpawnOptions()] * 2, **world)]
+        ['furiosa', 'nux']
+    """
+    rig = as_rig(rig)
+    world = make_world(
+        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
+    )
+    attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in opts]
+    site = look(world, rig)
+    try:
+        _spawn_all(world, site, attempts, max_concurrent)
+    except BaseException:
+        for attempt in attempts:
+            attempt.abandon()
+        raise
+    return [_outcome(attempt) for attempt in attempts]
+
+
+def plan_spawn(
+    rig: Rig | str,
+    opts: SpawnOptions | None = None,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> SpawnPlan:
+    """Decide what a spawn would do, and touch nothing: files are read, tmux is listed, that is all.
+
+    Args:
+        rig, opts, git, tmux, beads, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        Every decision of the spawn. A spawn at the same time on the same rig does exactly this.
+
+    Raises:
+        PolecatError: the spawn would be refused, for the same reason.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> plan_spawn(rig, **world).session_name
+        'gt-gastown-furiosa'
+    """
+    rig = as_rig(rig)
+    opts = opts or SpawnOptions()
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, clock=clock, environ=environ)
+    site = look(world, rig)
+    choice = choose(world, site, opts)
+    check_bead(world, site, opts)
+    name = predicted_name(site, opts.name)
+    now = world.clock.now()
+    return make_plan(
+        rig,
+        opts,
+        choice,
+        name=name,
+        orphan_session=orphan_in_the_way(site, name),
+        unix_ms=int(now.timestamp() * 1000),
+        local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- the flow
+
+
+def _spawn_all(world: World, site: Site, attempts: Sequence[Attempt], max_concurrent: int) -> None:
+    with ExitStack() as held:
+        _each(attempts, lambda attempt: building.admit(site, attempt, held))
+        if not still_open(attempts):
+            return
+        with fetching(world, site, _eagerest(still_open(attempts))) as news:
+            claim_names(site, still_open(attempts))
+            _each(attempts, lambda attempt: _build(site, attempt, news), max_concurrent)
+        _await_agents(world, still_open(attempts))
+        _each(attempts, lambda attempt: building.record(site, attempt))
+
+
+def _build(site: Site, attempt: Attempt, news: Fetching) -> None:
+    building.clear_the_way(site, attempt)
+    building.add_worktree(site, attempt, news)
+    building.provision_worktree(site, attempt)
+    building.open_bead(site, attempt)
+    building.start_session(site, attempt)
+
+
+def _await_agents(world: World, attempts: Sequence[Attempt]) -> None:
+    waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
+    arrivals = await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock)
+    for at, arrival in arrivals:
+        guarded(waiting[at], lambda attempt, arrival=arrival: building.arrive(attempt, arrival))
+
+
+def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:
+    """The most eager policy of a batch: one fetch serves all."""
+    policies = [attempt.opts.fetch or attempt.choice.fetch for attempt in attempts]
+    return min(policies, key=lambda p: (("always", "if-older-than", "never").index(p.when), p.max_age_s))
+
+
+def _each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concurrent: int = 1) -> None:
+    """Do something with every attempt that is still open, one after the other or side by side."""
+    todo = still_open(attempts)
+    if max_concurrent <= 1 or len(todo) <= 1:
+        for attempt in todo:
+            guarded(attempt, do)
+        return
+    with ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="polecat") as pool:
+        list(pool.map(lambda attempt: guarded(attempt, do), todo))
+
+
+def _outcome(attempt: Attempt) -> SpawnedPolecat | PolecatError:
+    outcome = attempt.result or attempt.error
+    if outcome is None:
+        raise AssertionError("the attempt has no end")
+    return outcome

@@ -1,0 +1,47 @@
+"""Taking back what one attempt made: last made, first taken back, and what could not be taken back is listed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from polecat.errors import PolecatError
+from polecat.logs import log
+
+UndoStep = Callable[[], str | None]
+"""Takes one thing back. Returns what of it stays behind on purpose, such as a branch with new commits, or None."""
+
+
+class Undo:
+    """The undo list of one attempt. A step is added only *after* the thing exists and is ours."""
+
+    def __init__(self) -> None:
+        self._steps: list[tuple[str, UndoStep]] = []
+        self.undone: tuple[str, ...] = ()
+        self.left_behind: tuple[str, ...] = ()
+
+    def add(self, what: str, step: UndoStep) -> None:
+        """Remember how to take *what* back."""
+        self._steps.append((what, step))
+
+    def forget(self) -> None:
+        """Keep everything: the attempt succeeded."""
+        self._steps.clear()
+
+    def run(self) -> None:
+        """Take everything back, in reverse; a step that fails does not stop the others."""
+        undone: list[str] = []
+        left: list[str] = []
+        while self._steps:
+            what, step = self._steps.pop()
+            try:
+                stays = step()
+            except (PolecatError, OSError) as error:
+                left.append(f"{what} ({error})")
+                log("warning", "undo_failed", step=what, error=str(error))
+                continue
+            undone.append(what)
+            if stays:
+                left.append(stays)
+            log("info", "step_undone", step=what)
+        self.undone += tuple(undone)
+        self.left_behind += tuple(left)

@@ -1,0 +1,132 @@
+"""The outside things of one operation, bundled, with real defaults that are made only when nobody gave others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from polecat import config
+from polecat.errors import ProgramMissingError
+from polecat.logs import log
+from polecat.model import Event, Rig
+from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
+from polecat.provision import resolve_beads_dir
+
+
+@frozen(kw_only=True)
+class World:
+    """Everything outside that an operation on one rig uses.
+
+    Attributes:
+        git: the repositories.
+        tmux: the tmux server.
+        beads: the store of work of this rig.
+        processes: the process table.
+        clock: time.
+        environ: the environment that counts as the caller's.
+        on_event: who wants to hear of every fact; None for nobody.
+    """
+
+    git: Git
+    tmux: Tmux
+    beads: Beads
+    processes: Processes
+    clock: Clock
+    environ: Mapping[str, str] = field(repr=False)
+    on_event: OnEvent | None = None
+
+    def which(self, program: str) -> str | None:
+        """Find a program on the caller's PATH."""
+        return shutil.which(program, path=self.environ.get("PATH", os.defpath))
+
+    def emit(self, event: Event) -> None:
+        """Tell the log and whoever listens."""
+        log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)
+        if self.on_event is not None:
+            self.on_event(event)
+
+
+def make_world(
+    rig: Rig,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+) -> World:
+    """Bundle what was given with real things for what was not.
+
+    Raises:
+        ConfigError: the town's settings, which name the tmux socket, are invalid.
+    """
+    env = dict(os.environ) if environ is None else dict(environ)
+    return World(
+        git=git or _real_git(env),
+        tmux=tmux or _real_tmux(rig, env),
+        beads=beads or default_beads(rig, env),
+        processes=processes or _real_processes(real=tmux is None),
+        clock=clock or _real_clock(),
+        environ=env,
+        on_event=on_event,
+    )
+
+
+def rig_beads_dir(rig: Rig) -> Path | None:
+    """The rig's beads directory, redirects followed; None if the rig has none."""
+    for place in (rig.path, rig.path / "mayor" / "rig"):
+        if (place / ".beads").exists():
+            return resolve_beads_dir(place)
+    return None
+
+
+def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
+    """``bd`` where the rig has a beads directory and ``bd`` is on PATH, the embedded store otherwise."""
+    beads_dir = rig_beads_dir(rig)
+    if beads_dir is not None and shutil.which("bd", path=environ.get("PATH", os.defpath)):
+        from polecat.adapters.bd import BdCli
+
+        return BdCli(
+            beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), locks_dir=rig.runtime_dir / "locks"
+        )
+    from polecat.adapters.local_beads import LocalBeads
+
+    return LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")
+
+
+def _real_git(environ: Mapping[str, str]) -> Git:
+    from polecat.adapters.git import GitCli
+
+    if shutil.which("git", path=environ.get("PATH", os.defpath)) is None:
+        raise ProgramMissingError(
+            "'git' is not on PATH", argv=("git",), hint="install it: apt install git, or brew install git"
+        )
+    return GitCli(environ=environ)
+
+
+def _real_tmux(rig: Rig, environ: Mapping[str, str]) -> Tmux:
+    from polecat.adapters.tmux import TmuxCli
+
+    return TmuxCli(socket=config.load_town_settings(rig.town_root).tmux_socket or None, environ=environ)
+
+
+def _real_processes(*, real: bool) -> Processes:
+    if real:
+        from polecat.adapters.processes import ProcessTable
+
+        return ProcessTable()
+    from polecat.adapters.processes import ProcessTable
+
+    return ProcessTable()
+
+
+def _real_clock() -> Clock:
+    from polecat.adapters.clock import SystemClock
+
+    return SystemClock()
