@@ -69,10 +69,30 @@ class NamePool:
 
 @frozen(kw_only=True)
 class Reconciliation:
-    """What a look at the rig says: the names in use, and the names whose session has no directory."""
+    """What a look at the rig says.
+
+    Attributes:
+        in_use: the names that are taken.
+        orphans: names whose session has no directory; `reconcile_pool` ends these sessions.
+        healed: names whose spawn died half-way; what it had made is taken back.
+        adopted: names whose spawner died though the agent lives; they are kept.
+        emptied: names whose home was an empty shell.
+        stale: worktree registrations whose directory is gone.
+        kept: what was left alone, and why.
+    """
 
     in_use: frozenset[str] = field(converter=frozenset)
     orphans: tuple[str, ...] = field(converter=tuple)
+    healed: tuple[str, ...] = field(default=(), repr=False)
+    adopted: tuple[str, ...] = field(default=(), repr=False)
+    emptied: tuple[str, ...] = field(default=(), repr=False)
+    stale: tuple[str, ...] = field(default=(), repr=False)
+    kept: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_quiet(self) -> bool:
+        """There is nothing to do."""
+        return not (self.orphans or self.healed or self.adopted or self.emptied or self.stale)
 
 
 def allocate_name(pool: NamePool, in_use: Collection[str]) -> tuple[str, NamePool]:

@@ -1,0 +1,285 @@
+"""Making names, sessions and directories agree again, with proof for everything that is ended or removed.
+
+A session is ended only if it is provably an orphan: its name and its own environment say that it is a polecat of this rig, the rig
+and its ``polecats/`` were listed, there is no home of that name, and nobody is just making or removing one (the polecat's lock is
+free). A home is removed only if it is an abandoned claim or an empty shell. Everything that cannot be told is left alone.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import evolve, field, frozen
+
+from polecat.ending import end_session
+from polecat.errors import PolecatError, UnknownStateError
+from polecat.locks import git_lock, holding, polecat_lock, pool_lock, try_take
+from polecat.look import Site, as_rig, look
+from polecat.model import Event, Rig
+from polecat.pool import Reconciliation, reconcile_pool_with
+from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, StaleRegistration, Tmux
+from polecat.state import Homes, Lease, had_polecats, list_homes, read_claim, settle, withdraw_claim
+from polecat.world import World, make_world
+from polecat.worktrees import discard_leavings, trash_dir
+
+GRACE_S = 300.0
+"""How old an empty home must be before it counts as abandoned. The reference makes a home before its worktree, without a lock."""
+
+
+@frozen(kw_only=True)
+class ReconcilePlan:
+    """What a reconcile does, as a value. The dry run prints it; the real run does it and nothing else.
+
+    Attributes:
+        in_use: the names that are taken.
+        orphans: name → the session to end.
+        dead_claims: claims whose claimant is dead, and whose agent does not live: to be taken back.
+        living_claims: claims whose claimant is dead, though the agent lives: to be kept.
+        shells: names whose home is empty and old.
+        stale: registrations to be dropped.
+        kept: what is left alone, and why.
+    """
+
+    in_use: frozenset[str]
+    orphans: Mapping[str, Session] = field(factory=dict)
+    dead_claims: tuple[Lease, ...] = ()
+    living_claims: tuple[Lease, ...] = ()
+    shells: tuple[str, ...] = ()
+    stale: tuple[StaleRegistration, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    def summary(self) -> Reconciliation:
+        """The plan as names."""
+        return Reconciliation(
+            in_use=self.in_use,
+            orphans=tuple(sorted(self.orphans)),
+            healed=tuple(lease.polecat for lease in self.dead_claims),
+            adopted=tuple(lease.polecat for lease in self.living_claims),
+            emptied=self.shells,
+            stale=tuple(str(one.path or one.admin_dir) for one in self.stale),
+            kept=self.kept,
+        )
+
+
+def reconcile_pool(
+    rig: Rig | str,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+    dry_run: bool = False,
+) -> Reconciliation:
+    """Make a rig's names, sessions and directories agree: end orphan sessions, take dead claims back, drop stale registrations.
+
+    Costs one tmux call and at most three git calls, however many polecats there are. Doing it twice changes nothing.
+
+    Args:
+        rig: the rig, or its name.
+        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        dry_run: only say what would be done.
+
+    Returns:
+        The names in use, and what was done (or would be).
+
+    Raises:
+        UnknownStateError: the picture is incomplete, so nothing was ended or removed.
+        TmuxUnreachableError: likewise.
+
+    Examples:
+        >>> from polecat.testing import FakeTmux, example_world
+        >>> rig, world = example_world()
+        >>> tmux = FakeTmux(sessions=["gt-gastown-furiosa", "gt-gastown-witness"])
+        >>> reconcile_pool(rig, **{**world, "tmux": tmux}).orphans
+        ('furiosa',)
+        >>> tmux.sessions()
+        ['gt-gastown-witness']
+
+    Source:
+        Contract §5; design §5; incidents T-24, T-25.
+    """
+    rig = as_rig(rig)
+    world = make_world(
+        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
+    )
+    site = look(world, rig)
+    with holding(pool_lock(rig), what="reconcile"):
+        plan = plan_reconcile(world, site)
+        if dry_run:
+            return plan.summary()
+        return _carry_out(world, site, plan)
+
+
+def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
+    """Decide what a reconcile does; touches nothing but tries locks. The caller holds the pool lock."""
+    rig = site.rig
+    homes = list_homes(rig)  # after the sessions: a home made meanwhile gives its session an owner
+    _check_picture(site, homes)
+    known = reconcile_pool_with(sessions=site.census.own, dirs=homes.taken)
+    orphans, kept = _orphans(site, known)
+    dead, living, troubles = _claims(world, site, homes)
+    claimed = {lease.polecat for lease in (*dead, *living)}
+    shells = tuple(name for name in homes.dirs if name not in claimed and _is_shell(world, rig, name))
+    freed = {lease.polecat for lease in dead} | set(shells)
+    return ReconcilePlan(
+        in_use=known.in_use - freed,
+        orphans=orphans,
+        dead_claims=dead,
+        living_claims=living,
+        shells=shells,
+        stale=world.git.stale_registrations(site.repo),
+        kept=(*kept, *troubles),
+    )
+
+
+def _check_picture(site: Site, homes: Homes) -> None:
+    if not homes.exists and (site.census.own or had_polecats(site.rig)):
+        raise UnknownStateError(
+            f"{site.rig.polecats_dir} is missing, though this rig has had polecats; nothing was ended or removed",
+            hint=f"is its disk mounted? If it really is gone: mkdir {site.rig.polecats_dir}",
+        )
+
+
+def _orphans(site: Site, known: Reconciliation) -> tuple[dict[str, Session], tuple[str, ...]]:
+    orphans: dict[str, Session] = {}
+    kept: list[str] = []
+    for name in known.orphans:
+        if _is_busy(site.rig, name):
+            kept.append(f"session {site.census.own[name].name}: somebody is just making or removing {name}")
+        else:
+            orphans[name] = site.census.own[name]
+    return orphans, tuple(kept)
+
+
+def _claims(world: World, site: Site, homes: Homes) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
+    dead: list[Lease] = []
+    living: list[Lease] = []
+    troubles: list[str] = []
+    for name in homes.dirs:
+        try:
+            claim = read_claim(site.rig, name)
+        except UnknownStateError as error:
+            troubles.append(error.message)
+            continue
+        if claim is None or _is_busy(site.rig, name):
+            continue
+        session = site.census.own.get(name)
+        is_alive = session is not None and session.instance == claim.instance and not session.is_dead
+        (living if is_alive else dead).append(claim)
+    return tuple(dead), tuple(living), tuple(troubles)
+
+
+def _is_busy(rig: Rig, name: str) -> bool:
+    """Somebody holds the polecat's lock."""
+    path = polecat_lock(rig, name)
+    if not path.exists():
+        return False
+    lock = try_take(path, what="look whether it is free")
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def _is_shell(world: World, rig: Rig, name: str) -> bool:
+    """A home without a file in it, old enough to be nobody's work in progress."""
+    home = rig.home_dir(name)
+    try:
+        age_s = world.clock.now().timestamp() - home.stat().st_mtime
+        return age_s > GRACE_S and not _is_busy(rig, name) and not any(files for _, _, files in os.walk(home, onerror=_raise))
+    except OSError:
+        return False
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+# ------------------------------------------------------------------------------------------------------- acting
+
+
+def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
+    rig = site.rig
+    done = plan.summary()
+    kept = list(done.kept)
+    for name, session in plan.orphans.items():
+        with _noting(kept, f"session {session.name}"), _owning(rig, name):
+            end_session(world, session)
+            _tell(world, rig, "orphan_ended", name, session.instance, session=session.name)
+    for lease in plan.living_claims:
+        with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
+            settle(rig, lease)
+            _tell(world, rig, "claim_adopted", lease.polecat, lease.instance)
+    for lease in plan.dead_claims:
+        with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
+            heal(world, site, lease)
+            _tell(world, rig, "claim_healed", lease.polecat, lease.instance)
+    for name in plan.shells:
+        with _noting(kept, f"home of {name}"), _owning(rig, name):
+            _remove_shell(rig.home_dir(name))
+            _tell(world, rig, "shell_removed", name, "")
+    _drop_stale(world, site, plan.stale, kept)
+    return evolve(done, kept=tuple(kept))
+
+
+def heal(world: World, site: Site, lease: Lease) -> None:
+    """Take back what a dead claimant had made; the caller holds the polecat's lock.
+
+    Raises:
+        PolecatError: something could not be taken back; the claim stays for the next time.
+    """
+    session = site.census.own.get(lease.polecat)
+    if session is not None and session.instance in ("", lease.instance):
+        end_session(world, session)
+    if lease.agent_bead:
+        world.beads.close_agent(lease.agent_bead, reason="spawn undone")
+    if lease.hook_bead:
+        world.beads.unassign(lease.hook_bead, expected=f"{lease.rig}/polecats/{lease.polecat}")
+    discard_leavings(world, site, lease)
+    (site.rig.runtime_dir / "launch" / lease.instance).unlink(missing_ok=True)
+    withdraw_claim(site.rig, lease)
+
+
+def _remove_shell(home: Path) -> None:
+    for directory, _, _ in os.walk(home, topdown=False):
+        os.rmdir(directory)
+
+
+def _drop_stale(world: World, site: Site, stale: tuple[StaleRegistration, ...], kept: list[str]) -> None:
+    if not stale:
+        return
+    into = trash_dir(site.rig)
+    into.mkdir(parents=True, exist_ok=True)
+    with _noting(kept, "worktree registrations"), holding(git_lock(site.rig), what="drop stale registrations"):
+        for number, one in enumerate(stale):
+            world.git.drop_stale(site.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+
+
+@contextmanager
+def _owning(rig: Rig, name: str) -> Iterator[None]:
+    lock = try_take(polecat_lock(rig, name), what=f"reconcile {name}")
+    if lock is None:
+        raise UnknownStateError("somebody is just making or removing it")
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _noting(kept: list[str], what: str) -> Iterator[None]:
+    try:
+        yield
+    except (PolecatError, OSError) as error:
+        kept.append(f"{what}: {getattr(error, 'message', None) or error}")
+
+
+def _tell(world: World, rig: Rig, event: str, name: str, instance: str, **facts: object) -> None:
+    world.emit(Event(name=event, rig=rig.name, polecat=name, instance=instance, facts=facts))
