@@ -1,0 +1,253 @@
+"""`GitCli`: the repository of a rig through the git program, and by reading its files where that is enough."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import define, field
+
+from polecat.adapters import git_config, git_files, git_worktrees
+from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
+from polecat.adapters.program import Running
+from polecat.errors import GitError, ProgramTimeoutError, UnknownStateError
+from polecat.model import Repo
+from polecat.ports import StaleRegistration, Worktree
+
+OLDEST_GIT = (2, 31)
+STAMP = "polecat-fetched"
+"""File in the repository whose time says when our last successful fetch began; git's FETCH_HEAD is touched by failed ones as well."""
+
+_FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "origin")
+
+
+@define(kw_only=True, eq=False)
+class CliFetch:
+    """A fetch that is under way. Made by `GitCli.start_fetch`."""
+
+    git: GitProgram = field(repr=False)
+    repo: Repo
+    timeout_s: float
+    running: Running = field(repr=False)
+    began_at_s: float
+    is_over: bool = False
+
+    def wait(self) -> None:
+        """Wait for its end; again if it stumbled over somebody else's unfinished work.
+
+        Raises:
+            GitError: the remote said no or could not be reached.
+            ProgramTimeoutError: it took longer than its limit.
+        """
+        self.is_over = True
+        done = self.running.wait()
+        for attempt in range(1, TRIES):
+            if done.exit_code == 0 or not is_transient(done.error_text):
+                break
+            time.sleep(0.05 * attempt)
+            done = self.git.start(_FETCH, at=self.repo, timeout_s=self.timeout_s, remote=True).wait()
+        in_the_way = "cannot lock ref" in done.error_text and "exists; cannot create" in done.error_text
+        expect_success(done, hint=f"git -C {self.repo.path} remote prune origin" if in_the_way else "")
+        _stamp(self.repo, self.began_at_s)
+
+    def cancel(self) -> None:
+        """End it if it is still under way."""
+        if self.is_over:
+            return
+        self.is_over = True
+        self.running.kill()
+        with contextlib.suppress(ProgramTimeoutError):
+            self.running.wait()
+
+
+class GitCli:
+    """The `polecat.ports.Git` of the real world.
+
+    Args:
+        environ: the environment git runs in, without the variables that would bend it elsewhere; None means this process's own.
+        timeout_s: limit in seconds of commands that stay on this machine.
+        check_out_timeout_s: limit in seconds of filling a worktree with files.
+    """
+
+    def __init__(
+        self, *, environ: Mapping[str, str] | None = None, timeout_s: float = 120.0, check_out_timeout_s: float = 900.0
+    ) -> None:
+        self._git = GitProgram(environ, timeout_s=timeout_s)
+        self._check_out_timeout_s = check_out_timeout_s
+
+    def check(self) -> str:
+        """Return git's version.
+
+        Raises:
+            ProgramMissingError: git is not on PATH; the hint says how to install it.
+            GitError: it is older than 2.31.
+        """
+        text = self._git.must(["version"], at=None).text
+        found = re.search(r"(\d+)\.(\d+)\S*", text)
+        if found is None or (int(found[1]), int(found[2])) < OLDEST_GIT:
+            raise GitError(f"git is too old: {text.strip()!r}", hint="polecat needs git 2.31 or later")
+        return found[0]
+
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> CliFetch:
+        """Begin to bring the remote-tracking branches up to date."""
+        git_files.check_repository(repo.git_dir)
+        began_at_s = time.time()
+        running = self._git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
+        return CliFetch(git=self._git, repo=repo, timeout_s=timeout_s, running=running, began_at_s=began_at_s)
+
+    def fetch(self, repo: Repo, *, timeout_s: float) -> None:
+        """Bring the remote-tracking branches up to date."""
+        self.start_fetch(repo, timeout_s=timeout_s).wait()
+
+    def last_fetch_age_s(self, repo: Repo) -> float | None:
+        """Say how many seconds ago the last successful fetch began; None if we never fetched."""
+        try:
+            return max(0.0, time.time() - os.stat(repo.git_dir / STAMP).st_mtime)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise UnknownStateError(f"cannot tell when {repo.git_dir} was fetched: {error.strerror}") from error
+
+    def resolve(self, repo: Repo, ref: str) -> str | None:
+        """Return the commit id a full ref name or commit id stands for, None if absent."""
+        git_files.check_repository(repo.git_dir)
+        if git_files.is_ref_name(ref):
+            is_branch = ref.startswith(("refs/heads/", "refs/remotes/"))
+            if is_branch and not git_files.uses_reftable(repo.git_dir):
+                return git_files.read_ref(repo.git_dir, ref)
+        elif not git_files.is_oid(ref):
+            return None
+        done = self._git.run(["rev-parse", "-q", "--verify", f"{ref}^{{commit}}"], at=repo, read_only=True)
+        if done.exit_code == 1 and not done.stderr:
+            return None
+        return expect_success(done).text.strip()
+
+    def remote_branches(self, repo: Repo) -> tuple[str, ...]:
+        """List the branches the remote had at the last fetch."""
+        names = (ref.removeprefix("refs/remotes/origin/") for ref in self._refs(repo, "refs/remotes/origin/"))
+        return tuple(name for name in names if name != "HEAD")
+
+    def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
+        """Return the local branches whose name starts with *prefix*, and the commit each stands at."""
+        refs = self._refs(repo, f"refs/heads/{prefix}")
+        return {ref.removeprefix("refs/heads/"): commit for ref, commit in refs.items()}
+
+    def _refs(self, repo: Repo, prefix: str) -> dict[str, str]:
+        git_files.check_repository(repo.git_dir)
+        if not git_files.uses_reftable(repo.git_dir):
+            return git_files.list_refs(repo.git_dir, prefix)
+        top = prefix.rpartition("/")[0]
+        done = self._git.must(["for-each-ref", "--format=%(refname) %(objectname)", top], at=repo, read_only=True)
+        pairs = (line.split(" ") for line in done.text.splitlines())
+        return {name: commit for name, commit in pairs if name.startswith(prefix)}
+
+    def add_worktree(self, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
+        """Register a new worktree at *path* on the new branch, files not yet checked out."""
+        return git_worktrees.add(self._git, repo, path, branch=branch, start=start, upstream=upstream)
+
+    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
+        """Fill the files of a worktree that has just been registered.
+
+        Raises:
+            GitError: git could not; some files may be there already, so drop the worktree.
+        """
+        git_worktrees.check_out(self._git, worktree, tuple(leave_out), self._check_out_timeout_s)
+
+    def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+        """Prove by reading files that *path* is a worktree of *repo*; None if it is not one."""
+        return git_worktrees.find(self._git, repo, path)
+
+    def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
+        """Take a worktree away: its directory becomes *into*, its registration ``<into>.admin``."""
+        git_worktrees.drop(repo, worktree, into)
+
+    def restore_worktree(self, repo: Repo, worktree: Worktree, *, source: Path) -> None:
+        """Bring back what `drop_worktree` put into *source*."""
+        git_worktrees.restore(repo, worktree, source)
+
+    def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
+        """Delete a branch if it still stands at *expected*; False if it is gone or has moved.
+
+        Raises:
+            GitError: a worktree has it checked out, or git said no.
+        """
+        ref = f"refs/heads/{branch}"
+        if self.resolve(repo, ref) != expected:
+            return False
+        user = git_files.checked_out_branches(repo.git_dir, is_bare=repo.is_bare).get(branch)
+        if user is not None:
+            raise GitError(f"cannot delete branch {branch!r}: the worktree {user.name!r} has it checked out", cwd=repo.path)
+        done = self._git.run(["update-ref", "-d", ref, expected], at=repo)
+        if done.exit_code != 0:
+            if self.resolve(repo, ref) != expected:
+                return False
+            expect_success(done)
+        with contextlib.suppress(GitError):  # what is left is a few lines of configuration that nothing reads
+            git_config.set_upstream(repo.git_dir, branch, None)
+        return True
+
+    def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
+        """List registrations whose directory is gone and that nobody is making right now."""
+        git_files.check_repository(repo.git_dir)
+        return git_worktrees.stale(repo)
+
+    def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
+        """Move one stale registration out of the repository, if it still is stale."""
+        return git_worktrees.drop_stale(repo, stale, into)
+
+    def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
+        """Make a bare clone with remote-tracking branches at *path*, safe for many worktrees.
+
+        Objects of *reference* spare a download; they are copied, so the clone does not depend on it afterwards.
+
+        Raises:
+            GitError: the remote said no, or *path* exists.
+            ProgramTimeoutError: it took longer than *timeout_s*. In every case nothing is left behind.
+        """
+        path = Path(os.path.abspath(path))
+        if os.path.lexists(path):
+            raise GitError(f"{path} exists already", cwd=path.parent)
+        if not path.parent.is_dir():
+            raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=path.parent)
+        began_s, began_at_s = time.monotonic(), time.time()
+        temporary = Repo(path=path.with_name(f".{path.name}.{secrets.token_hex(6)}"))
+        borrow = [] if reference is None else [f"--reference-if-able={reference}", "--dissociate"]
+        try:
+            self._git.must([*_CLONE, *borrow, "--", url, temporary.path], at=None, timeout_s=timeout_s, remote=True)
+            left_s = max(1.0, timeout_s - (time.monotonic() - began_s))
+            self._git.must(_FETCH, at=temporary, timeout_s=left_s, remote=True)
+            os.rename(temporary.path, path)
+        except OSError as error:
+            raise GitError(f"cannot make {path}: {error.strerror or error}", cwd=path.parent) from error
+        finally:
+            shutil.rmtree(temporary.path, ignore_errors=True)
+        repo = Repo(path=path)
+        _stamp(repo, began_at_s)
+        return repo
+
+    def remote_default_branch(self, repo: Repo, *, timeout_s: float) -> str | None:
+        """Ask the remote which branch its HEAD is; None when it has no commit or its HEAD is no branch."""
+        git_files.check_repository(repo.git_dir)
+        done = self._git.must(["ls-remote", "--symref", "origin", "HEAD"], at=repo, timeout_s=timeout_s, remote=True)
+        found = re.search(r"^ref: refs/heads/(.+)\tHEAD$", done.text, re.MULTILINE)
+        return found[1] if found else None
+
+
+_CLONE = (
+    *("clone", "-q", "--bare", "--single-branch"),
+    *("-c", "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*"),
+    *("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "gc.worktreePruneExpire=never"),
+)
+
+
+def _stamp(repo: Repo, at_s: float) -> None:
+    path = repo.git_dir / STAMP
+    with contextlib.suppress(OSError):  # without it the next spawn fetches again, no more
+        path.touch()
+        os.utime(path, (at_s, at_s))

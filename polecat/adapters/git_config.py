@@ -1,0 +1,99 @@
+"""Writing which branch of the remote a branch tracks, by git's own lock protocol.
+
+git takes ``config.lock``, writes the new text into it and renames it. git never waits for that lock: of 60 commands beside a busy
+writer 10 failed. We wait, and hold it for microseconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import BinaryIO
+
+from polecat.errors import GitError
+
+_PATIENCE_S = 5.0
+
+
+def set_upstream(git_dir: Path, branch: str, upstream: str | None) -> None:
+    """Make a branch track a branch of ``origin``, or none; whatever was configured for that branch goes.
+
+    Args:
+        git_dir: the repository.
+        branch: the branch, without ``refs/heads/``.
+        upstream: the branch of the remote; None for none.
+
+    Raises:
+        GitError: the configuration cannot be written; it is as it was.
+    """
+    path = Path(os.path.realpath(git_dir / "config"))
+    lock = path.with_name("config.lock")
+    try:
+        fd = _take(lock)
+        try:
+            with os.fdopen(fd, "wb") as file:
+                _rewrite(path, lock, file, branch, upstream)
+        except BaseException:
+            lock.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise GitError(
+            f"cannot write {path}: {error.strerror or error}",
+            cwd=git_dir,
+            hint=f"if no git command is running, remove {lock}" if isinstance(error, FileExistsError) else "",
+        ) from error
+
+
+def _rewrite(path: Path, lock: Path, file: BinaryIO, branch: str, upstream: str | None) -> None:
+    old = path.read_bytes()
+    new = without_branch(old, branch)
+    if upstream is not None:
+        new += (b"" if new.endswith(b"\n") or not new else b"\n") + _section(branch, upstream)
+    if new == old:
+        lock.unlink()
+        return
+    os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
+    file.write(new)
+    file.flush()
+    os.rename(lock, path)  # the last thing that can fail: from here on config.lock may be somebody else's
+
+
+def without_branch(text: bytes, branch: str) -> bytes:
+    """Return a configuration without the section of one branch.
+
+    Examples:
+        >>> without_branch(b'[core]\\n\\tbare = true\\n[branch "a"]\\n\\tremote = origin\\n[x]\\n', "a")
+        b'[core]\\n\\tbare = true\\n[x]\\n'
+    """
+    header = _header(branch)
+    kept: list[bytes] = []
+    is_ours = is_continued = False
+    for line in text.splitlines(keepends=True):
+        if not is_continued and line.lstrip().startswith(b"["):
+            is_ours = line.strip() == header
+        is_continued = line.rstrip(b"\r\n").endswith(b"\\")
+        if not is_ours:
+            kept.append(line)
+    return b"".join(kept)
+
+
+def _header(branch: str) -> bytes:
+    quoted = branch.replace("\\", "\\\\").replace('"', '\\"')
+    return f'[branch "{quoted}"]'.encode("utf-8", "surrogateescape")
+
+
+def _section(branch: str, upstream: str) -> bytes:
+    merge = upstream.replace('"', '\\"')
+    return _header(branch) + f'\n\tremote = origin\n\tmerge = "refs/heads/{merge}"\n'.encode("utf-8", "surrogateescape")
+
+
+def _take(lock: Path) -> int:
+    until_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        except FileExistsError:
+            if time.monotonic() > until_s:
+                raise
+            time.sleep(0.004)

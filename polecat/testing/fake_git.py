@@ -1,0 +1,272 @@
+"""`FakeGit`: a git for tests, with repositories in memory and worktrees as real directories."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+from polecat.errors import GitError
+from polecat.model import Repo
+from polecat.ports import StaleRegistration, Worktree
+from polecat.testing.fake_git_world import FakeGitWorld, FakeTree, write_files
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def _step(method: Callable[Concatenate[FakeGit, P], R]) -> Callable[Concatenate[FakeGit, P], R]:
+    """Make a port method one step: alone at a time, noted in `calls`, failing when a test asked for it."""
+
+    @functools.wraps(method)
+    def wrapper(self: FakeGit, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        with self.mutex:
+            self.calls.append(method.__name__)
+            for at, (name, error) in enumerate(self.failures):
+                if name == method.__name__:
+                    del self.failures[at]
+                    raise error
+            return method(self, *args, **kwargs)
+
+    return wrapper
+
+
+class FakeFetch:
+    """A fetch that ends when it is waited for."""
+
+    def __init__(self, finish: Callable[[], None]) -> None:
+        self._finish = finish
+
+    def wait(self) -> None:
+        """Wait for its end."""
+        self._finish()
+
+    def cancel(self) -> None:
+        """Forget it."""
+
+
+class FakeGit(FakeGitWorld):
+    """The `polecat.ports.Git` of the pretend world.
+
+    Every repository it is asked about exists, with the remote's branches fetched. The remote is one for all repositories.
+    Worktrees are real directories; what is modified or untracked is found by comparing their files with the commit.
+
+    Args:
+        files: what the first commit holds, path to content.
+        remote: the remote's branches; a value is a commit id, or any text that is turned into one.
+        ignored: patterns of paths that count as ignored.
+
+    Attributes:
+        calls: the port methods called so far, in order.
+        failures: errors to be raised instead of a method's next call; see `fail_next`.
+        is_remote_down: the remote cannot be reached.
+
+    Examples:
+        >>> git = FakeGit(files={"a.txt": "1"})
+        >>> repo = Repo(path=Path("/rig/.repo.git"))
+        >>> git.resolve(repo, "refs/remotes/origin/main") == git.remote["main"]
+        True
+        >>> git.resolve(repo, "refs/heads/main") is None
+        True
+    """
+
+    @_step
+    def check(self) -> str:
+        """Return a version."""
+        return "2.39.5"
+
+    @_step
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> FakeFetch:
+        """Begin to learn what the remote has."""
+        self.repo(repo)
+        return FakeFetch(lambda: self.fetch(repo, timeout_s=timeout_s))
+
+    @_step
+    def fetch(self, repo: Repo, *, timeout_s: float) -> None:
+        """Learn what the remote has."""
+        known = self.repo(repo)
+        self._reach_remote(repo)
+        known.tracking.update(self.remote)
+        known.fetched_at_s = time.time()
+
+    @_step
+    def last_fetch_age_s(self, repo: Repo) -> float | None:
+        """Say how long ago that was."""
+        at_s = self.repo(repo).fetched_at_s
+        return None if at_s is None else max(0.0, time.time() - at_s)
+
+    @_step
+    def resolve(self, repo: Repo, ref: str) -> str | None:
+        """Return the commit id a full ref name or commit id stands for."""
+        known = self.repo(repo)
+        if ref.startswith("refs/heads/"):
+            return known.heads.get(ref.removeprefix("refs/heads/"))
+        if ref.startswith("refs/remotes/origin/"):
+            return known.tracking.get(ref.removeprefix("refs/remotes/origin/"))
+        return ref if ref in self.commits else None
+
+    @_step
+    def remote_branches(self, repo: Repo) -> tuple[str, ...]:
+        """List the branches the remote had at the last fetch."""
+        return tuple(sorted(self.repo(repo).tracking))
+
+    @_step
+    def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
+        """Return the local branches whose name starts with *prefix*."""
+        return {name: commit for name, commit in sorted(self.repo(repo).heads.items()) if name.startswith(prefix)}
+
+    @_step
+    def add_worktree(self, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
+        """Register a new worktree; only its ``.git`` file is written."""
+        known = self.repo(repo)
+        path = Path(os.path.abspath(path))
+        _must_be_free(path)
+        if not path.parent.is_dir():
+            raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=repo.path)
+        if branch in known.heads:
+            raise GitError(f"a branch {branch!r} exists already", cwd=repo.path)
+        if start not in self.commits:
+            raise GitError(f"git worktree add failed: invalid reference: {start}", cwd=repo.path)
+        if branch.startswith(("-", "/", ".")) or any(char in branch for char in " ~^:?*[\\\n") or ".." in branch:
+            raise GitError(f"{branch!r} cannot be the name of a branch", cwd=repo.path)
+        admin = self._new_admin(repo, path)
+        known.heads[branch] = start
+        known.trees[admin] = FakeTree(path=path, branch=branch)
+        if upstream is not None:
+            known.upstream[branch] = upstream
+        return Worktree(path=path, admin_dir=admin, branch=branch, head=start)
+
+    @_step
+    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
+        """Write the files of the worktree's commit."""
+        files = self.commits[worktree.head].files if worktree.head else {}
+        outs = [name.strip("/") for name in leave_out]
+        left = {name for name in files for out in outs if name == out or name.startswith(f"{out}/")}
+        write_files(worktree.path, {name: data for name, data in files.items() if name not in left})
+
+    @_step
+    def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+        """Prove that *path* is a worktree of *repo*: its ``.git`` file and the registration must name each other."""
+        return self._find(repo, path)
+
+    @_step
+    def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
+        """Rename a worktree away, its registration beside it."""
+        found = self._find(repo, worktree.path)
+        if found is None or found.admin_dir != worktree.admin_dir:
+            raise GitError(f"{worktree.path} is not a worktree of {repo.path}", cwd=repo.path)
+        self._move(repo, worktree.path, into, worktree.admin_dir, into.with_name(into.name + ".admin"))
+
+    @_step
+    def restore_worktree(self, repo: Repo, worktree: Worktree, *, source: Path) -> None:
+        """Bring back what `drop_worktree` put into *source*."""
+        self._move(repo, source, worktree.path, source.with_name(source.name + ".admin"), worktree.admin_dir)
+
+    @_step
+    def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
+        """Delete a branch if it still stands at *expected*."""
+        known = self.repo(repo)
+        if known.heads.get(branch) != expected:
+            return False
+        if any(tree.branch == branch for tree in self._registered(repo).values()):
+            raise GitError(f"cannot delete branch {branch!r}: a worktree has it checked out", cwd=repo.path)
+        del known.heads[branch]
+        known.upstream.pop(branch, None)
+        return True
+
+    @_step
+    def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
+        """List registrations whose directory is gone."""
+        gone = ((admin, tree.path) for admin, tree in self._registered(repo).items() if not os.path.lexists(tree.path))
+        return tuple(StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") for admin, path in gone)
+
+    @_step
+    def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
+        """Move one stale registration out of the repository."""
+        tree = self._registered(repo).get(stale.admin_dir)
+        if tree is None or os.path.lexists(tree.path):
+            return False
+        _must_be_free(into)
+        _rename(stale.admin_dir, into)
+        del self.repo(repo).trees[stale.admin_dir]
+        return True
+
+    @_step
+    def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
+        """Make a repository that knows the remote's branches."""
+        _must_be_free(path)
+        repo = Repo(path=path)
+        self._reach_remote(repo)
+        try:
+            (path / "objects").mkdir(parents=True)
+            (path / "HEAD").write_text(f"ref: refs/heads/{self._default() or 'main'}\n")
+        except OSError as error:
+            raise GitError(f"cannot make {path}: {error.strerror}", cwd=path.parent) from error
+        self.repo(repo).fetched_at_s = time.time()
+        return repo
+
+    @_step
+    def remote_default_branch(self, repo: Repo, *, timeout_s: float) -> str | None:
+        """Return ``main`` if the remote has it, else its first branch."""
+        self.repo(repo)
+        self._reach_remote(repo)
+        return self._default()
+
+    # ---------------------------------------------------------------------------------------------------- private
+
+    def _default(self) -> str | None:
+        return "main" if "main" in self.remote else next(iter(self.remote), None)
+
+    def _reach_remote(self, repo: Repo) -> None:
+        if self.is_remote_down:
+            raise GitError("git fetch failed: could not reach the remote", exit_code=128, cwd=repo.path)
+
+    def _new_admin(self, repo: Repo, path: Path) -> Path:
+        top = repo.git_dir / "worktrees"
+        taken = set(self.repo(repo).trees)
+        names = (path.name if number == 0 else f"{path.name}{number}" for number in range(len(taken) + 2))
+        admin = next(top / name for name in names if top / name not in taken)
+        admin.mkdir(parents=True)
+        path.mkdir()
+        (path / ".git").write_bytes(os.fsencode(f"gitdir: {admin}\n"))
+        return admin
+
+    def _registered(self, repo: Repo) -> dict[Path, FakeTree]:
+        top = repo.git_dir / "worktrees"
+        return {admin: tree for admin, tree in self.repo(repo).trees.items() if admin.parent == top and admin.is_dir()}
+
+    def _find(self, repo: Repo, path: Path) -> Worktree | None:
+        path = Path(os.path.abspath(path))
+        link = path / ".git"
+        if path.is_symlink() or link.is_symlink() or not link.is_file():
+            return None
+        admin = Path(os.fsdecode(link.read_bytes()).removeprefix("gitdir: ").rstrip("\n"))
+        tree = self._registered(repo).get(admin)
+        if tree is None or tree.path != path:
+            return None
+        return Worktree(path=path, admin_dir=admin, branch=tree.branch, head=self.repo(repo).heads.get(tree.branch))
+
+    def _move(self, repo: Repo, source: Path, target: Path, admin: Path, admin_target: Path) -> None:
+        _must_be_free(target)
+        _must_be_free(admin_target)
+        known = self.repo(repo)
+        if admin not in known.trees:
+            raise GitError(f"cannot move {source}: {admin} is not a registration", cwd=repo.path)
+        _rename(source, target)
+        _rename(admin, admin_target)
+        known.trees[admin_target] = known.trees.pop(admin)
+
+
+def _must_be_free(path: Path) -> None:
+    if os.path.lexists(path):
+        raise GitError(f"{path} exists already", cwd=path.parent)
+
+
+def _rename(source: Path, target: Path) -> None:
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        raise GitError(f"cannot move {source} to {target}: {error.strerror}", cwd=source.parent) from error

@@ -1,0 +1,166 @@
+"""What the git for tests remembers, and how a test changes it: the remote moves on, an agent edits, commits, stashes, pushes."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from attrs import Factory, define, frozen
+
+from polecat.errors import GitError
+from polecat.model import Repo
+
+
+@frozen(kw_only=True)
+class FakeCommit:
+    """A commit: what it came from and every file it holds."""
+
+    parent: str | None
+    files: Mapping[str, bytes]
+
+
+@define(kw_only=True)
+class FakeTree:
+    """A registered worktree."""
+
+    path: Path
+    branch: str
+    staged: set[str] = Factory(set)
+
+
+@define(kw_only=True)
+class FakeRepo:
+    """What one repository knows: its branches, what it knows of the remote's, its worktrees, stashes and rescues."""
+
+    heads: dict[str, str] = Factory(dict)
+    tracking: dict[str, str] = Factory(dict)
+    upstream: dict[str, str] = Factory(dict)
+    trees: dict[Path, FakeTree] = Factory(dict)
+    stashes: list[tuple[str, Mapping[str, bytes]]] = Factory(list)
+    fetched_at_s: float | None = None
+    is_broken: bool = False
+
+
+class FakeGitWorld:
+    """The state behind `polecat.testing.FakeGit`, and what a test can do to it."""
+
+    def __init__(
+        self,
+        *,
+        files: Mapping[str, str | bytes] | None = None,
+        remote: Mapping[str, str] | None = None,
+        ignored: Sequence[str] = (),
+    ) -> None:
+        self.mutex = threading.RLock()
+        self.calls: list[str] = []
+        self.failures: list[tuple[str, Exception]] = []
+        self.is_remote_down = False
+        self.ignored = tuple(ignored)
+        self.commits: dict[str, FakeCommit] = {}
+        self.remote: dict[str, str] = {}
+        self._repos: dict[str, FakeRepo] = {}
+        first = _contents({"README.md": "a repository for tests\n"} if files is None else files)
+        for branch, text in ({"main": "main"} if remote is None else remote).items():
+            self.remote[branch] = text if len(text) == 40 else hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+            self.commits[self.remote[branch]] = FakeCommit(parent=None, files=first)
+
+    def repo(self, repo: Repo) -> FakeRepo:
+        """Return what the fake knows about a repository.
+
+        Raises:
+            GitError: a test broke it.
+        """
+        known = self._repos.setdefault(os.path.abspath(repo.git_dir), FakeRepo(tracking=dict(self.remote)))
+        if known.is_broken:
+            raise GitError(f"{repo.git_dir} is not a git repository", cwd=repo.path)
+        return known
+
+    def break_repo(self, repo: Repo) -> None:
+        """Make a repository one that git does not recognise."""
+        self.repo(repo).is_broken = True
+
+    def fail_next(self, method: str, error: Exception | None = None) -> None:
+        """Let the next call of a port method raise, having done nothing."""
+        self.failures.append((method, error or GitError(f"git {method} failed: told to")))
+
+    def advance_remote(self, branch: str = "main", files: Mapping[str, str | bytes] | None = None) -> str:
+        """Put a new commit on a branch of the remote, as a colleague would; repositories learn of it by fetching."""
+        parent = self.remote.get(branch)
+        old = self.commits[parent].files if parent else {}
+        self.remote[branch] = self._record(parent, {**old, **_contents(files or {})})
+        return self.remote[branch]
+
+    def edit(self, path: Path, name: str, text: str | bytes) -> None:
+        """Write a file in a worktree."""
+        write_files(path, {name: text.encode() if isinstance(text, str) else text})
+
+    def stage(self, path: Path, name: str) -> None:
+        """Put a file of a worktree into its index."""
+        self.tree(path)[1].staged.add(name)
+
+    def commit(self, path: Path, files: Mapping[str, str | bytes] | None = None) -> str:
+        """Write *files* into a worktree and commit all it holds; return the commit."""
+        for name, text in (files or {}).items():
+            self.edit(path, name, text)
+        repo, tree = self.tree(path)
+        tree.staged.clear()
+        repo.heads[tree.branch] = self._record(repo.heads.get(tree.branch), self.files_of(path))
+        return repo.heads[tree.branch]
+
+    def stash(self, path: Path) -> None:
+        """Put the changes of a worktree on the repository's stash and take them out of the worktree."""
+        repo, tree = self.tree(path)
+        changed = self.files_of(path)
+        repo.stashes.append((tree.branch, changed))
+        tree.staged.clear()
+        for name in changed:
+            (path / name).unlink()
+        write_files(path, self.commits[repo.heads[tree.branch]].files)
+
+    def push(self, path: Path, branch: str | None = None) -> None:
+        """Push the branch of a worktree to the remote, under its own name or another."""
+        repo, tree = self.tree(path)
+        self.remote[branch or tree.branch] = repo.tracking[branch or tree.branch] = repo.heads[tree.branch]
+
+    def tree(self, path: Path) -> tuple[FakeRepo, FakeTree]:
+        """Return the worktree registered at a path and its repository.
+
+        Raises:
+            KeyError: there is none.
+        """
+        for repo in self._repos.values():
+            for tree in repo.trees.values():
+                if tree.path == Path(os.path.abspath(path)):
+                    return repo, tree
+        raise KeyError(f"no worktree was made at {path}")
+
+    def files_of(self, path: Path) -> dict[str, bytes]:
+        """Return the files in a directory that are not ignored, by their path in it."""
+        found = (file for file in sorted(path.rglob("*")) if file.is_file() and file != path / ".git")
+        names = {str(file.relative_to(path)): file for file in found}
+        return {name: file.read_bytes() for name, file in names.items() if not self.is_ignored(name)}
+
+    def is_ignored(self, name: str) -> bool:
+        """Say whether a path counts as ignored."""
+        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignored)
+
+    def _record(self, parent: str | None, files: Mapping[str, bytes]) -> str:
+        text = repr((parent, sorted(files.items()), len(self.commits)))
+        commit = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        self.commits[commit] = FakeCommit(parent=parent, files=dict(files))
+        return commit
+
+
+def write_files(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write files below a directory, making directories where missing."""
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+def _contents(files: Mapping[str, str | bytes]) -> dict[str, bytes]:
+    return {name: text.encode() if isinstance(text, str) else text for name, text in files.items()}
