@@ -24,10 +24,12 @@ class SessionCensus:
     Attributes:
         own: polecat's name → its session, where name and environment agree that it is a polecat of this rig.
         foreign: names that a session bears by its form, though its own environment says it is something else.
+        by_instance: instance id → its session, whatever the session is called by now.
     """
 
     own: Mapping[str, Session]
     foreign: frozenset[str]
+    by_instance: Mapping[str, Session]
 
 
 def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
@@ -49,7 +51,8 @@ def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
             foreign.add(name)
         else:
             own[name] = session
-    return SessionCensus(own=own, foreign=frozenset(foreign))
+    stamped = {session.instance: session for session in sessions if session.instance}
+    return SessionCensus(own=own, foreign=frozenset(foreign), by_instance=stamped)
 
 
 def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:

@@ -1,0 +1,6 @@
+"""``python -m polecat``."""
+
+from polecat.cli import entry
+
+if __name__ == "__main__":
+    entry()

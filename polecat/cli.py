@@ -1,0 +1,116 @@
+"""The command line: argv → one library call → text or JSON → exit code. No decision is made here.
+
+Exit codes: 0 done, 1 a polecat error, 2 wrong usage, 130 interrupted. Results go to stdout, everything else to stderr. Only the
+module of the verb that was typed is loaded, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+from polecat import __version__
+
+EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+VERBS: dict[str, tuple[str, str]] = {
+    "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
+    "list": ("polecat.verbs.list", "list the polecats of a rig, or of all rigs"),
+    "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
+    "init": ("polecat.verbs.town", "make a town"),
+    "rig": ("polecat.verbs.rig", "add a rig to the town"),
+    "demo": ("polecat.verbs.demo", "see it work in a throw-away town"),
+}
+"""Verb → its module (with ``add_arguments(parser)`` and ``run(args) -> int``) and what it does."""
+
+
+def entry() -> None:
+    """Run the command line of this process and exit."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line and return its exit code; never a traceback.
+
+    Args:
+        argv: the words after the program's name.
+
+    Examples:
+        >>> main(["--version"])
+        polecat 0.1.0
+        0
+    """
+    try:
+        args = _parser(_verb_of(argv)).parse_args(argv)
+    except SystemExit as stop:  # argparse has printed help, version or what was wrong
+        return int(stop.code or 0)
+    previous = _interrupt_on_sigterm()
+    try:
+        return int(import_module(VERBS[args.verb][0]).run(args))
+    except KeyboardInterrupt:
+        print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone; that is their right
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    except Exception as error:  # noqa: BLE001  the last line of defence: one line for a person, never a traceback
+        return _report(error)
+    finally:
+        if previous is not None:
+            signal.signal(signal.SIGTERM, previous)
+
+
+def _verb_of(argv: Sequence[str]) -> str:
+    return next((word for word in argv if word in VERBS), "")
+
+
+def _parser(chosen: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="polecat",
+        description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
+        epilog="'polecat VERB --help' says more about a verb. First time here? Try 'polecat demo'.",
+    )
+    parser.add_argument("--version", action="version", version=f"polecat {__version__}")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+    for verb, (module, what) in VERBS.items():
+        sub = verbs.add_parser(
+            verb, help=what, description=what[0].upper() + what[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if verb == chosen:
+            import_module(module).add_arguments(sub)
+    return parser
+
+
+def _interrupt_on_sigterm() -> signal._HANDLER:
+    """Make SIGTERM undo as Ctrl-C does. Possible only in the main thread; elsewhere the host decides."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    try:
+        return signal.signal(signal.SIGTERM, stop)
+    except ValueError:
+        return None
+
+
+def _report(error: Exception) -> int:
+    from polecat.errors import PolecatError
+
+    if isinstance(error, PolecatError):
+        print(f"polecat: {error.message}", file=sys.stderr)
+        for line in error.hint.splitlines():
+            print(f"  {line}", file=sys.stderr)
+        return EXIT_ERROR
+    if os.environ.get("POLECAT_DEBUG"):
+        import traceback
+
+        traceback.print_exception(error)
+    what = f"{type(error).__name__}: {error}"
+    print(f"polecat: unexpected error, please report it: {what}", file=sys.stderr)
+    print("  run it again with POLECAT_DEBUG=1 to see where it happened", file=sys.stderr)
+    return EXIT_ERROR

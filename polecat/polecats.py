@@ -1,0 +1,258 @@
+"""Polecats as they are found: who they are, what they do, what of their work exists nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from attrs import frozen
+
+from polecat.bead_rules import holds
+from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
+from polecat.locks import polecat_lock, try_take
+from polecat.look import as_rig
+from polecat.model import Polecat, PolecatState, Repo, Rig, WorkStatus
+from polecat.names import agent_bead_id, agent_id, nearest, session_name
+from polecat.plan import SessionCensus, take_census
+from polecat.ports import Beads, Clock, Git, Processes, Session, Tmux
+from polecat.state import Lease, clone_path, list_homes, read_claim, read_record
+from polecat.town import find_repo
+from polecat.world import World, make_world
+
+T = TypeVar("T")
+
+PAUSED_STATES = frozenset(("stuck", "awaiting-gate"))
+"""Agent states that mean: it waits on purpose."""
+
+
+@frozen(kw_only=True)
+class Signals:
+    """What is known about one polecat, from independent sources. None means: could not be told.
+
+    Attributes:
+        is_claimed: a claim stands in its home.
+        claimant_lives: the claim's holder lives.
+        session_lives: its session exists and the agent's process has not ended.
+        holds_work: a bead is on its hook, or assigned to it and open.
+        agent_state: what it said of itself last; empty when it said nothing.
+    """
+
+    is_claimed: bool = False
+    claimant_lives: bool = False
+    session_lives: bool | None = None
+    holds_work: bool | None = None
+    agent_state: str = ""
+
+
+def judge_state(signals: Signals) -> PolecatState:
+    """Say what a polecat does; pure.
+
+    ===========================  =================  ==========  ==========================================
+    session                      holds work         said        state
+    ===========================  =================  ==========  ==========================================
+    claim, claimant lives        any                any         spawning
+    any                          any                a pause     stuck
+    could not be told            any                any         unknown
+    lives                        yes, or not known  any         working
+    lives                        no                 done        zombie: done, and still running
+    lives                        no                 other       working
+    ended                        could not be told  any         unknown
+    ended                        yes                any         stalled: work, and nobody doing it
+    ended                        no                 any         done
+    ===========================  =================  ==========  ==========================================
+
+    A claim whose claimant is dead counts as stalled.
+
+    Examples:
+        >>> judge_state(Signals(session_lives=False, holds_work=True))
+        <PolecatState.STALLED: 'stalled'>
+        >>> judge_state(Signals(session_lives=None))
+        <PolecatState.UNKNOWN: 'unknown'>
+    """
+    if signals.is_claimed:
+        return PolecatState.SPAWNING if signals.claimant_lives else PolecatState.STALLED
+    if signals.agent_state in PAUSED_STATES:
+        return PolecatState.STUCK
+    if signals.session_lives is None:
+        return PolecatState.UNKNOWN
+    if signals.session_lives:
+        is_done = signals.holds_work is False and signals.agent_state in ("done", "closed")
+        return PolecatState.ZOMBIE if is_done else PolecatState.WORKING
+    if signals.holds_work is None:
+        return PolecatState.UNKNOWN
+    return PolecatState.STALLED if signals.holds_work else PolecatState.DONE
+
+
+def list_polecats(
+    rig: Rig | str,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    with_work: bool = True,
+) -> list[Polecat]:
+    """List the polecats of a rig, sorted by name. One that cannot be judged is listed as unknown, never left out.
+
+    Args:
+        rig: the rig, or its name.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        with_work: also count what of each one's work exists nowhere else; that costs a few git processes per polecat.
+
+    Raises:
+        UnknownStateError: ``polecats/`` cannot be listed.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> _ = spawn_for_sling(rig, **world)
+        >>> [(cat.name, cat.state.value, str(cat.work)) for cat in list_polecats(rig, **world)]
+        [('furiosa', 'working', 'clean')]
+    """
+    rig = as_rig(rig)
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
+    names = list_homes(rig).dirs
+    repo, census = find_repo(rig), _census(world, rig)
+
+    def one(name: str) -> Polecat:
+        return _found(world, rig, repo, census, name, with_work=with_work)
+
+    if len(names) < 2 or not with_work:
+        return [one(name) for name in names]
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
+        return list(pool.map(one, names))
+
+
+def get_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Polecat:
+    """Find one polecat.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat's name.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Raises:
+        PolecatNotFoundError: the rig has none of that name.
+    """
+    rig = as_rig(rig)
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
+    check_exists(rig, name)
+    return _found(world, rig, find_repo(rig), _census(world, rig), name, with_work=True)
+
+
+def check_exists(rig: Rig, name: str) -> None:
+    """Raise `PolecatNotFoundError`, with what was probably meant, if the rig has no polecat of that name."""
+    names = list_homes(rig).dirs
+    if name not in names:
+        near = nearest(name, names)
+        meant = f"; did you mean {near!r}?" if near else ""
+        raise PolecatNotFoundError(f"no polecat {name!r} in rig {rig.name!r}{meant}", known=names)
+
+
+# -------------------------------------------------------------------------------------------------------- looking
+
+
+def _census(world: World, rig: Rig) -> SessionCensus | None:
+    try:
+        return take_census(world.tmux.list_sessions(), rig)
+    except TmuxError:
+        return None
+
+
+def _found(
+    world: World, rig: Rig, repo: Repo, census: SessionCensus | None, name: str, *, with_work: bool
+) -> Polecat:
+    path = clone_path(rig, name)
+    claim = _or_none(lambda: read_claim(rig, name))
+    record = _or_none(lambda: read_record(rig, name))
+    lease = claim or record
+    session = None if census is None else _session_of(census, name, lease)
+    issue, holds_work, agent_state = _work_of(world, rig, name)
+    lives = None if census is None else session is not None and not session.is_dead
+    signals = Signals(
+        is_claimed=claim is not None,
+        claimant_lives=claim is not None and _is_held(rig, name),
+        session_lives=lives,
+        holds_work=holds_work,
+        agent_state=agent_state,
+    )
+    worktree = _or_none(lambda: world.git.find_worktree(repo, path))
+    return Polecat(
+        name=name,
+        rig_name=rig.name,
+        state=judge_state(signals),
+        clone_path=path,
+        branch=(worktree.branch or "") if worktree else "",
+        issue=issue,
+        session_name=session.name if session else session_name(rig.name, name),
+        is_running=lives,
+        work=_or_none(lambda: count_work(world, repo, rig, name)) if with_work else None,
+        instance=lease.instance if lease else "",
+        created_at=_time(lease.since) if lease else None,
+        active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
+    )
+
+
+def _session_of(census: SessionCensus, name: str, lease: Lease | None) -> Session | None:
+    """The polecat's session: by its stamp if we made it, because a user may rename a session."""
+    if lease is not None and (stamped := census.by_instance.get(lease.instance)):
+        return stamped
+    return census.own.get(name)
+
+
+def _work_of(world: World, rig: Rig, name: str) -> tuple[str | None, bool | None, str]:
+    who = agent_id(rig.name, name)
+    try:
+        held = [bead for bead in world.beads.held_by(who) if holds(bead, who)]
+        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+    except BeadsError:
+        return None, None, ""
+    issue = held[0].id if held else (agent.fields.hook_bead if agent and agent.is_open else "") or None
+    return issue, bool(issue), agent.fields.agent_state if agent else ""
+
+
+def count_work(world: World, repo: Repo, rig: Rig, name: str) -> WorkStatus | None:
+    """Count what of a polecat's work exists nowhere else; None if it has no worktree of ours to count in.
+
+    Raises:
+        PolecatError: it could not be counted.
+    """
+    worktree = world.git.find_worktree(repo, clone_path(rig, name))
+    return None if worktree is None else world.git.facts(repo, worktree).status()
+
+
+def _is_held(rig: Rig, name: str) -> bool:
+    lock = try_take(polecat_lock(rig, name), what="look whether it is free")
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def _or_none(read: Callable[[], T | None]) -> T | None:
+    try:
+        return read()
+    except (PolecatError, OSError):
+        return None
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

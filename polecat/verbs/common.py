@@ -1,0 +1,69 @@
+"""What several verbs share: which town, which server, how results are shown."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from polecat.model import Rig
+from polecat.ports import Tmux
+from polecat.town import Town, find_town
+
+
+def add_town(parser: argparse.ArgumentParser) -> None:
+    """Add ``--town`` and ``--socket``."""
+    parser.add_argument("--town", metavar="DIR", help="the town; by default the one that contains the working directory")
+    parser.add_argument("--socket", metavar="NAME", help="the tmux server: a socket name or path; by default the town's, or your own")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def town_of(args: argparse.Namespace) -> Town:
+    """The town that was named, or the one around us."""
+    return find_town(Path(args.town)) if args.town else find_town()
+
+
+def rig_of(args: argparse.Namespace) -> Rig:
+    """The rig that was named."""
+    return town_of(args).rig(args.rig)
+
+
+def tmux_of(args: argparse.Namespace) -> Tmux | None:
+    """The tmux server that was named; None where none was."""
+    if not args.socket:
+        return None
+    from polecat.adapters.tmux import TmuxCli
+
+    return TmuxCli(socket=args.socket)
+
+
+def print_json(value: object) -> None:
+    """Print a result as JSON."""
+    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def wants_colour(stream: object = None) -> bool:
+    """Colour is for terminals, and for people who did not say ``NO_COLOR``."""
+    out = sys.stdout if stream is None else stream
+    return bool(getattr(out, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Set rows in aligned columns; the last column is not padded.
+
+    Examples:
+        >>> print(table([("NAME", "STATE"), ("nux", "done")]))
+        NAME  STATE
+        nux   done
+    """
+    if not rows:
+        return ""
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)

@@ -1,0 +1,63 @@
+"""``polecat reconcile``."""
+
+from __future__ import annotations
+
+import argparse
+
+from polecat.pool import Reconciliation
+from polecat.reconcile import reconcile_pool
+from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+
+EXAMPLE = """\
+examples:
+  polecat reconcile gastown --dry-run
+  polecat reconcile gastown
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.epilog = EXAMPLE
+    parser.add_argument("rig", metavar="RIG", help="the rig")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_json(parser)
+    add_town(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Reconcile, or say what a reconcile would do."""
+    done = reconcile_pool(rig_of(args), tmux=tmux_of(args), dry_run=args.dry_run)
+    if args.json:
+        print_json(as_json(done))
+    else:
+        print("\n".join(lines(done, will=args.dry_run)))
+    return 0
+
+
+def as_json(done: Reconciliation) -> dict[str, object]:
+    """A reconciliation as ``--json`` prints it."""
+    return {
+        "in_use": sorted(done.in_use),
+        "orphans": list(done.orphans),
+        "healed": list(done.healed),
+        "adopted": list(done.adopted),
+        "emptied": list(done.emptied),
+        "stale": list(done.stale),
+        "kept": list(done.kept),
+    }
+
+
+def lines(done: Reconciliation, *, will: bool) -> list[str]:
+    """A reconciliation for people."""
+    verb = "would " if will else ""
+    said = [f"{len(done.in_use)} in use: {', '.join(sorted(done.in_use)) or '-'}"]
+    for names, what in (
+        (done.orphans, "end orphan session of"),
+        (done.healed, "take back the unfinished spawn of"),
+        (done.adopted, "keep the unrecorded but living"),
+        (done.emptied, "remove the empty home of"),
+        (done.stale, "drop the stale registration of"),
+    ):
+        said += [f"{verb}{what} {name}" for name in names]
+    said += [f"left alone: {text}" for text in done.kept]
+    return said if not done.is_quiet or done.kept else [*said, "nothing to do"]

@@ -1,0 +1,39 @@
+"""``polecat rig add``."""
+
+from __future__ import annotations
+
+import argparse
+
+from polecat.rig_setup import add_rig
+from polecat.verbs.common import add_json, add_town, print_json, town_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    add = actions.add_parser(
+        "add",
+        help="add a repository as a rig",
+        epilog="example:\n  polecat rig add gastown https://example.org/gastown.git\n",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add.add_argument("name", metavar="NAME", help="the rig's name: letters, digits and '_'")
+    add.add_argument("git_url", metavar="GIT_URL", help="where the source comes from")
+    add.add_argument("--branch", metavar="B", help="the branch new work starts from; the remote's own by default")
+    add.add_argument("--prefix", metavar="P", help="what the rig's bead ids start with; derived from the name by default")
+    add_json(add)
+    add_town(add)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Add a rig."""
+    from polecat.adapters.git import GitCli
+
+    rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, git=GitCli())
+    if args.json:
+        print_json(
+            {"name": rig.name, "path": rig.path, "git_url": rig.git_url, "default_branch": rig.default_branch, "prefix": rig.prefix}
+        )
+    else:
+        print(rig.path)
+    return 0

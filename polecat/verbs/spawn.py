@@ -1,0 +1,207 @@
+"""``polecat spawn``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from polecat.errors import PolecatError
+from polecat.model import Event, FetchPolicy, SpawnedPolecat, SpawnOptions
+from polecat.plan import describe
+from polecat.spawn import plan_spawn, spawn_many
+from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+
+EXAMPLE = """\
+examples:
+  polecat spawn gastown --hook gt-abc12
+  polecat spawn gastown --agent codex --prompt 'fix the parser'
+  polecat spawn gastown --count 3 --json
+"""
+
+_LABELS = {
+    "orphan_ended": "ended",
+    "name_claimed": "claimed",
+    "worktree_added": "worktree",
+    "hook_set": "hook",
+    "session_started": "session",
+    "agent_ready": "ready",
+    "agent_waiting": "waiting",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.epilog = EXAMPLE
+    parser.add_argument("rig", metavar="RIG", help="the rig")
+    parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
+    parser.add_argument("--agent", metavar="A", help="agent to start instead of the rig's")
+    parser.add_argument("--account", metavar="H", help="account handle of accounts.json")
+    parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
+    parser.add_argument("--name", metavar="N", help="this name and no other")
+    prompt = parser.add_mutually_exclusive_group()
+    prompt.add_argument("--prompt", metavar="TEXT", help="the agent's first instruction")
+    prompt.add_argument("--prompt-file", metavar="F", help="read the instruction from a file; - is stdin")
+    parser.add_argument("--nudge", metavar="TEXT", help="text to type once the agent is ready")
+    parser.add_argument("--no-nudge", action="store_true", help="type nothing once the agent is ready")
+    parser.add_argument("--count", metavar="N", type=_count, help="make so many; the result is a list")
+    parser.add_argument("--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose")
+    parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
+    parser.add_argument("--ready-timeout", metavar="S", type=_seconds, help="how long the agent may take to be ready")
+    parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
+    parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_json(parser)
+    add_town(parser)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if value <= 0:
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return value
+
+
+def _fetch(text: str) -> FetchPolicy:
+    try:
+        return FetchPolicy.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def run(args: argparse.Namespace) -> int:
+    """Spawn, or say what a spawn would do."""
+    rig, opts, tmux = rig_of(args), _options(args), tmux_of(args)
+    if args.dry_run:
+        return _dry_run(args, plan_spawn(rig, opts, tmux=tmux))
+    progress = _show_progress if sys.stderr.isatty() and not args.json else None
+    results = spawn_many(rig, [opts] * (args.count or 1), tmux=tmux, on_event=progress)
+    cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
+    _print_cats(args, cats)
+    failed = [error for error in results if isinstance(error, PolecatError)]
+    for error in failed[:-1]:
+        print(f"polecat: {error.message}", file=sys.stderr)
+    if failed:
+        raise failed[-1]
+    return 0
+
+
+def _options(args: argparse.Namespace) -> SpawnOptions:
+    asked: dict[str, object] = {}
+    if args.ready_timeout is not None:
+        asked["ready_timeout_s"] = args.ready_timeout
+    nudge = None if args.no_nudge else args.nudge or "auto"
+    return SpawnOptions(
+        force=args.force,
+        account=args.account,
+        hook_bead=args.hook,
+        agent=args.agent,
+        base_branch=args.base_branch,
+        name=args.name,
+        prompt=_prompt(args),
+        nudge=nudge,
+        wait="no" if args.no_wait else "ready",
+        fetch=args.fetch,
+        bind_keys=args.bind_keys,
+        **asked,  # type: ignore[arg-type]  checked by the parser
+    )
+
+
+def _prompt(args: argparse.Namespace) -> str | None:
+    if args.prompt_file is None:
+        return args.prompt
+    try:
+        data = sys.stdin.buffer.read() if args.prompt_file == "-" else Path(args.prompt_file).read_bytes()
+        return data.decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise PolecatError(f"cannot read the prompt from {args.prompt_file}: {error}") from None
+
+
+def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
+    if args.json:
+        rows = [as_json(cat) for cat in cats]
+        if args.count is not None:
+            print_json(rows)
+        elif rows:
+            print_json(rows[0])
+        return
+    for cat in cats:
+        print(cat.agent_id)
+        for warning in cat.warnings:
+            print(f"polecat: warning: {warning}", file=sys.stderr)
+        if cat.readiness == "waiting":
+            print(f"polecat: {cat.agent_id} waits for you: it asks '{cat.waiting_for}'", file=sys.stderr)
+        if sys.stderr.isatty():
+            print(f"attach: {attach_command(cat)}", file=sys.stderr)
+
+
+def attach_command(cat: SpawnedPolecat) -> str:
+    """The command that shows a person the polecat's session.
+
+    Examples:
+        >>> attach_command(SpawnedPolecat(rig_name="a", polecat_name="nux", clone_path=Path("/x"), session_name="gt-a-nux",
+        ...     pane="%1", branch="b", base_commit="c"))
+        'tmux attach -t =gt-a-nux'
+    """
+    flag = "" if not cat.tmux_socket else f"-{'S' if '/' in cat.tmux_socket else 'L'} {cat.tmux_socket} "
+    return f"tmux {flag}attach -t ={cat.session_name}"
+
+
+def as_json(cat: SpawnedPolecat) -> dict[str, object]:
+    """A polecat as ``--json`` prints it."""
+    return {
+        "rig_name": cat.rig_name,
+        "polecat_name": cat.polecat_name,
+        "agent_id": cat.agent_id,
+        "clone_path": str(cat.clone_path),
+        "session_name": cat.session_name,
+        "pane": cat.pane,
+        "branch": cat.branch,
+        "base_commit": cat.base_commit,
+        "hook_bead": cat.hook_bead,
+        "instance": cat.instance,
+        "agent": cat.agent,
+        "readiness": cat.readiness,
+        "waiting_for": cat.waiting_for,
+        "warnings": list(cat.warnings),
+        "timings": {**dict(cat.timings.steps), "total": cat.timings.total_s},
+    }
+
+
+def _dry_run(args: argparse.Namespace, plan: object) -> int:
+    from polecat.plan import SpawnPlan
+
+    if not isinstance(plan, SpawnPlan):
+        raise TypeError(plan)
+    rows = describe(plan)
+    if args.json:
+        print_json({label.replace(" ", "_"): text for label, text in rows if label != "warning"} | {"warnings": list(plan.warnings)})
+    else:
+        width = max(len(label) for label, _ in rows)
+        print("\n".join(f"{label.ljust(width)}  {text}" for label, text in rows))
+    return 0
+
+
+def _show_progress(event: Event) -> None:
+    label = _LABELS.get(event.name)
+    if label is None:
+        return
+    facts = event.facts
+    text = {
+        "orphan_ended": lambda: str(facts["session"]),
+        "name_claimed": lambda: event.polecat,
+        "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]}",
+        "hook_set": lambda: str(facts["hook_bead"] or "-"),
+        "session_started": lambda: f"{facts['session']} {facts['pane']}",
+        "agent_ready": lambda: str(facts["agent"]),
+        "agent_waiting": lambda: str(facts["dialog"]),
+    }[event.name]()
+    took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
+    print(f"  {label:<9}  {text:<44} {took}", file=sys.stderr)
