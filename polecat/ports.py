@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attrs import field, frozen
 
-from polecat.model import Event, Repo
+from polecat.model import Event, Repo, WorkStatus
 
 # ------------------------------------------------------------------------------------------------------------- git
 
@@ -45,6 +45,93 @@ class StaleRegistration:
     admin_dir: Path
     path: Path | None
     reason: str
+
+
+Merged = Literal["ancestor", "same changes", "no", "unknown"]
+
+
+@frozen(kw_only=True)
+class GitFacts:
+    """What of a worktree's work exists nowhere else, as git and the disk tell it. Paths are relative to the worktree.
+
+    Attributes:
+        head: the commit it stands at; None when its branch has no commit yet.
+        branch: its branch, during a rebase the one that is rebased; None when detached.
+        is_detached: HEAD is no branch.
+        modified: tracked files that differ from the index.
+        staged: tracked files whose index entry differs from the commit, renamed ones left out.
+        renamed: tracked files whose index entry is a renamed one, by their new path.
+        conflicted: files in conflict.
+        untracked: files git does not know.
+        ignored: files and directories (with ``/``) that ignore rules hide; counted as no work.
+        hidden: changed files that git was told not to look at (assume-unchanged, skip-worktree).
+        stashes: commits of the stashes made on this branch.
+        unpushed: how many commits are on no remote-tracking branch.
+        merged: how the commit relates to the base: it is an ancestor; its changes are all there (squash merge); neither; or unknown
+            (no base was given, or git could not tell).
+        in_progress: what was begun: ``merge``, ``rebase``, ``cherry-pick``, ``revert``, ``bisect``, ``am``, or ``index.lock``, which
+            means that something writes right now or died while it did.
+        submodules: submodules with changes, or with commits that are on no remote of theirs, each with what it is.
+        nested: repositories inside the worktree that are no submodules.
+        problems: what could not be found out. While there is any, nothing else here proves that no work is at risk.
+    """
+
+    head: str | None = None
+    branch: str | None = None
+    is_detached: bool = False
+    modified: tuple[str, ...] = ()
+    staged: tuple[str, ...] = ()
+    renamed: tuple[str, ...] = ()
+    conflicted: tuple[str, ...] = ()
+    untracked: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
+    stashes: tuple[str, ...] = ()
+    unpushed: int = 0
+    merged: Merged = "unknown"
+    in_progress: tuple[str, ...] = ()
+    submodules: tuple[str, ...] = ()
+    nested: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """Tracked files that differ from the commit in any way, each once."""
+        return tuple(sorted({*self.modified, *self.staged, *self.renamed, *self.conflicted, *self.hidden}))
+
+    @property
+    def work(self) -> WorkStatus:
+        """The same, counted."""
+        return WorkStatus(
+            modified=len(self.changed) + len(self.submodules),
+            untracked=len(self.untracked) + len(self.nested),
+            stashes=len(self.stashes),
+            unpushed=self.unpushed,
+        )
+
+    @property
+    def is_clean(self) -> bool:
+        """Proved: nothing would be lost. Ignored files count as nothing."""
+        return self.work.is_clean and not self.in_progress and not self.problems
+
+
+@frozen(kw_only=True)
+class Rescue:
+    """Work that was saved before it was destroyed.
+
+    Attributes:
+        ref: the ref that holds it, below ``refs/polecat/rescue/``.
+        commit: the commit there: the files as they were, its parent the commit they were based on.
+        message: what was being done.
+        created_at_s: when, Unix seconds.
+        refs: every ref of this rescue: this one, and those of submodules, nested repositories and a rebased branch.
+    """
+
+    ref: str
+    commit: str
+    message: str
+    created_at_s: int
+    refs: tuple[str, ...] = ()
 
 
 class PendingFetch(Protocol):
@@ -152,6 +239,23 @@ class Git(Protocol):
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale."""
+        ...
+
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+        """Find out what of a worktree's work exists nowhere else.
+
+        Args:
+            repo: the repository.
+            worktree: the worktree; after `drop_worktree` too, with its new ``path`` and ``admin_dir``.
+            base: commit id or full ref name of what the work is to be merged into.
+            ignore: paths that are no work, because we put them there; a directory stands for all in it.
+
+        Returns:
+            The facts. A check that failed is named in ``problems``; it never looks like *nothing there*.
+
+        Raises:
+            GitError: it is not a worktree of the repository.
+        """
         ...
 
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from attrs import define, field
 
-from polecat.adapters import git_config, git_files, git_worktrees
+from polecat.adapters import git_config, git_facts, git_files, git_worktrees
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.program import Running
 from polecat.errors import GitError, ProgramTimeoutError, UnknownStateError
 from polecat.model import Repo
-from polecat.ports import StaleRegistration, Worktree
+from polecat.ports import GitFacts, StaleRegistration, Worktree
 
 OLDEST_GIT = (2, 31)
 STAMP = "polecat-fetched"
@@ -200,6 +200,10 @@ class GitCli:
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale."""
         return git_worktrees.drop_stale(repo, stale, into)
+
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+        """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""
+        return git_facts.gather(self._git, repo, worktree, base=base, ignore=ignore)
 
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
         """Make a bare clone with remote-tracking branches at *path*, safe for many worktrees.

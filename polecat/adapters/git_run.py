@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from attrs import frozen
+
 from polecat.adapters import program
 from polecat.errors import GitError, ProgramError, ProgramMissingError
 from polecat.model import Repo
@@ -71,6 +73,24 @@ def error_line(stderr: str) -> str:
     return lines[-1] if lines else "it gave no reason"
 
 
+@frozen(kw_only=True)
+class Place:
+    """Where a command works, named so that git looks for nothing.
+
+    Args:
+        git_dir: the repository, or a worktree's registration.
+        work_tree: the files; None for commands that need none.
+        common_dir: the repository a registration belongs to; needed only when the registration was moved away from it.
+    """
+
+    git_dir: Path
+    work_tree: Path | None = None
+    common_dir: Path | None = None
+
+
+At = Repo | Worktree | Place | None
+
+
 class GitProgram:
     """The git program with one environment.
 
@@ -92,7 +112,7 @@ class GitProgram:
         self,
         args: Sequence[str | os.PathLike[str]],
         *,
-        at: Repo | Worktree | None,
+        at: At,
         stdin: bytes = b"",
         timeout_s: float | None = None,
         read_only: bool = False,
@@ -113,12 +133,14 @@ class GitProgram:
             env["GIT_OPTIONAL_LOCKS"] = "0"
         words: list[str | os.PathLike[str]] = ["git", *_CONFIG]
         cwd: Path | None = None
-        if isinstance(at, Worktree):
-            env |= {"GIT_DIR": str(at.admin_dir), "GIT_WORK_TREE": str(at.path)}
-            cwd = at.path
-        elif at is not None:
+        if isinstance(at, Repo):
             words.append(f"--git-dir={at.git_dir}")
             cwd = at.path
+        elif at is not None:
+            place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
+            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree, "GIT_COMMON_DIR": place.common_dir}
+            env |= {key: str(path) for key, path in named.items() if path is not None}
+            cwd = place.work_tree or place.git_dir
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         with _git_errors():
             return program.start([*words, *args], env=env, cwd=cwd, stdin=stdin, timeout_s=limit_s)
@@ -127,7 +149,7 @@ class GitProgram:
         self,
         args: Sequence[str | os.PathLike[str]],
         *,
-        at: Repo | Worktree | None,
+        at: At,
         stdin: bytes = b"",
         timeout_s: float | None = None,
         read_only: bool = False,
@@ -141,11 +163,18 @@ class GitProgram:
             time.sleep(0.05 * attempt)
         return done
 
+    def again_if_transient(self, done: program.Finished, args: Sequence[str], *, at: At) -> program.Finished:
+        """Return how a reading command ended; if it stumbled over others' unfinished work, ask once more."""
+        if done.exit_code == 0 or not is_transient(done.error_text):
+            return done
+        time.sleep(0.05)
+        return self.run(args, at=at, read_only=True)
+
     def must(
         self,
         args: Sequence[str | os.PathLike[str]],
         *,
-        at: Repo | Worktree | None,
+        at: At,
         stdin: bytes = b"",
         timeout_s: float | None = None,
         read_only: bool = False,

@@ -9,9 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
+from attrs import evolve
+
 from polecat.errors import GitError
 from polecat.model import Repo
-from polecat.ports import StaleRegistration, Worktree
+from polecat.ports import GitFacts, StaleRegistration, Worktree
 from polecat.testing.fake_git_world import FakeGitWorld, FakeTree, write_files
 
 P = ParamSpec("P")
@@ -146,6 +148,7 @@ class FakeGit(FakeGitWorld):
         outs = [name.strip("/") for name in leave_out]
         left = {name for name in files for out in outs if name == out or name.startswith(f"{out}/")}
         write_files(worktree.path, {name: data for name, data in files.items() if name not in left})
+        self.tree(worktree.path)[1].filled = set(files) - left
 
     @_step
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
@@ -193,6 +196,14 @@ class FakeGit(FakeGitWorld):
         _rename(stale.admin_dir, into)
         del self.repo(repo).trees[stale.admin_dir]
         return True
+
+    @_step
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+        """Compare the files on disk with the commit; what a test set with `set_facts` wins."""
+        tree = self.repo(repo).trees.get(worktree.admin_dir)
+        if tree is None or tree.path not in (worktree.path, Path(os.path.abspath(worktree.path))):
+            raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
+        return self.observe(repo, tree, base=base, ignore=ignore)
 
     @_step
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
@@ -257,7 +268,7 @@ class FakeGit(FakeGitWorld):
             raise GitError(f"cannot move {source}: {admin} is not a registration", cwd=repo.path)
         _rename(source, target)
         _rename(admin, admin_target)
-        known.trees[admin_target] = known.trees.pop(admin)
+        known.trees[admin_target] = evolve(known.trees.pop(admin), path=target)
 
 
 def _must_be_free(path: Path) -> None:

@@ -6,13 +6,15 @@ import fnmatch
 import hashlib
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+import attrs
 from attrs import Factory, define, frozen
 
 from polecat.errors import GitError
 from polecat.model import Repo
+from polecat.ports import GitFacts, Merged
 
 
 @frozen(kw_only=True)
@@ -29,7 +31,9 @@ class FakeTree:
 
     path: Path
     branch: str
+    filled: set[str] = Factory(set)
     staged: set[str] = Factory(set)
+    overrides: dict[str, object] = Factory(dict)
 
 
 @define(kw_only=True)
@@ -125,6 +129,53 @@ class FakeGitWorld:
         """Push the branch of a worktree to the remote, under its own name or another."""
         repo, tree = self.tree(path)
         self.remote[branch or tree.branch] = repo.tracking[branch or tree.branch] = repo.heads[tree.branch]
+
+    def set_facts(self, path: Path, **changes: object) -> None:
+        """Make `facts` of a worktree say what a test wants in some fields, such as ``problems=("status: timeout",)``."""
+        self.tree(path)[1].overrides.update(changes)
+
+    def observe(self, repo: Repo, tree: FakeTree, *, base: str | None, ignore: Sequence[str]) -> GitFacts:
+        """Compare a worktree's files on disk with its commit."""
+        known = self.repo(repo)
+        head = known.heads.get(tree.branch)
+        committed = self.commits[head].files if head else {}
+        present = self.files_of(tree.path)
+        ours = [path.rstrip("/") for path in ignore]
+
+        def kept(names: Iterable[str]) -> tuple[str, ...]:
+            return tuple(name for name in sorted(names) if not any(name == o or name.startswith(f"{o}/") for o in ours))
+
+        gone = {name for name in committed if name not in present and name in tree.filled}
+        changed = {name for name in present if name in committed and committed[name] != present[name]}
+        every = (str(file.relative_to(tree.path)) for file in tree.path.rglob("*") if file.is_file())
+        unpushed = self._ancestry(head) - {old for tip in known.tracking.values() for old in self._ancestry(tip)}
+        facts = GitFacts(
+            head=head,
+            branch=tree.branch,
+            modified=kept((changed | gone) - tree.staged),
+            staged=kept(tree.staged),
+            untracked=kept(name for name in present if name not in committed and name not in tree.staged),
+            ignored=kept(name for name in every if self.is_ignored(name)),
+            stashes=tuple(f"{at:040x}" for at, (branch, _) in enumerate(known.stashes, 1) if branch == tree.branch),
+            unpushed=len(unpushed),
+            merged=self._merged(known, head, base),
+        )
+        return attrs.evolve(facts, **tree.overrides)  # type: ignore[arg-type]  # a test's own words
+
+    def _ancestry(self, commit: str | None) -> set[str]:
+        found: set[str] = set()
+        while commit is not None and commit not in found:
+            found.add(commit)
+            commit = self.commits[commit].parent
+        return found
+
+    def _merged(self, known: FakeRepo, head: str | None, base: str | None) -> Merged:
+        tip = known.tracking.get((base or "").removeprefix("refs/remotes/origin/"), base)
+        if head is None or tip not in self.commits:
+            return "unknown"
+        if head in self._ancestry(tip):
+            return "ancestor"
+        return "same changes" if self.commits[tip].files.items() >= self.commits[head].files.items() else "no"
 
     def tree(self, path: Path) -> tuple[FakeRepo, FakeTree]:
         """Return the worktree registered at a path and its repository.
