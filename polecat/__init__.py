@@ -2,14 +2,28 @@
 
 A map of this folder, in reading order::
 
-    spawn.py      the story: spawn_for_sling, read top to bottom
-    pool.py       names and who holds them (pure)
-    plan.py       what one spawn will do (pure)
-    ports.py      what we need from git, tmux and beads, in our words
-    model.py      the nouns
-    errors.py     everything that can go wrong, as one tree
-    adapters/     the real world: git, tmux, bd, the disk
-    testing/      the pretend world: fakes that pass the same contract
+    spawn.py        THE STORY: how a polecat comes to be; its steps are in building.py
+    reconcile.py    names, sessions and directories made to agree, with proof
+    polecats.py     polecats as they are found
+
+    pool.py         THE CORE, pure: names and who holds them
+    names.py        every name we invent or parse
+    plan.py         all decisions of one spawn as one value
+    agents.py       which command starts which agent, with which environment
+    readiness.py    when an agent is ready
+
+    town.py         THE TOWN ON DISK: find_town, Town, rigs
+    config.py       its JSON documents
+    state.py        homes, claims, records
+    locks.py        who may do what at the same time
+
+    ports.py        THE WORDS: what we need from git, tmux and beads
+    model.py        the nouns
+    errors.py       everything that can go wrong, as one tree
+
+    adapters/       THE REAL WORLD
+    testing/        THE PRETEND WORLD: fakes that keep the same contract
+    cli.py, verbs/  the command line
 
 Only the names in ``__all__`` here, in ``polecat.adapters`` and in ``polecat.testing`` are public.
 Names are loaded on first use, so that ``import polecat`` costs nothing.
@@ -20,3 +34,167 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from polecat.errors import (
+        AccountNotFoundError,
+        AgentDiedError,
+        AgentNotFoundError,
+        BeadClosedError,
+        BeadsConfigError,
+        BeadsError,
+        BeadsUnavailableError,
+        BeadTakenError,
+        ConfigError,
+        DiskFullError,
+        GitError,
+        InvalidNameError,
+        LockTimeoutError,
+        NotFoundError,
+        NotReadyError,
+        PolecatError,
+        PolecatNotFoundError,
+        ProgramError,
+        ProgramMissingError,
+        ProgramTimeoutError,
+        RemoveFailedError,
+        RepairFailedError,
+        RescueFailedError,
+        RespawnLimitError,
+        RigExistsError,
+        RigFullError,
+        RigNotFoundError,
+        SessionExistsError,
+        SessionNotFoundError,
+        SpawnFailedError,
+        SpawnRefusedError,
+        StepFailedError,
+        TmuxError,
+        TmuxUnreachableError,
+        TownNotFoundError,
+        UnknownStateError,
+        WorkAtRiskError,
+    )
+    from polecat.model import (
+        Event,
+        FetchPolicy,
+        Polecat,
+        PolecatState,
+        Rig,
+        SpawnedPolecat,
+        SpawnOptions,
+        Timings,
+        WorkStatus,
+    )
+    from polecat.plan import SpawnPlan
+    from polecat.polecats import get_polecat, list_polecats
+    from polecat.pool import NamePool, Reconciliation, allocate_name, reconcile_pool_with
+    from polecat.ports import Beads, Clock, Git, Processes, Tmux
+    from polecat.reconcile import reconcile_pool
+    from polecat.rig_setup import add_rig, init_town
+    from polecat.spawn import plan_spawn, spawn_for_sling, spawn_many
+    from polecat.town import Town, find_town, is_rig_name
+
+_HOMES = {
+    "polecat.errors": """
+        AccountNotFoundError AgentDiedError AgentNotFoundError BeadClosedError BeadsConfigError BeadsError BeadsUnavailableError
+        BeadTakenError ConfigError DiskFullError GitError InvalidNameError LockTimeoutError NotFoundError NotReadyError PolecatError
+        PolecatNotFoundError ProgramError ProgramMissingError ProgramTimeoutError RemoveFailedError RepairFailedError
+        RescueFailedError RespawnLimitError RigExistsError RigFullError RigNotFoundError SessionExistsError SessionNotFoundError
+        SpawnFailedError SpawnRefusedError StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError
+        WorkAtRiskError
+    """,
+    "polecat.model": "Event FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.plan": "SpawnPlan",
+    "polecat.polecats": "get_polecat list_polecats",
+    "polecat.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
+    "polecat.ports": "Beads Clock Git Processes Tmux",
+    "polecat.reconcile": "reconcile_pool",
+    "polecat.rig_setup": "add_rig init_town",
+    "polecat.spawn": "plan_spawn spawn_for_sling spawn_many",
+    "polecat.town": "Town find_town is_rig_name",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+__all__ = [
+    "AccountNotFoundError",
+    "AgentDiedError",
+    "AgentNotFoundError",
+    "BeadClosedError",
+    "BeadTakenError",
+    "Beads",
+    "BeadsConfigError",
+    "BeadsError",
+    "BeadsUnavailableError",
+    "Clock",
+    "ConfigError",
+    "DiskFullError",
+    "Event",
+    "FetchPolicy",
+    "Git",
+    "GitError",
+    "InvalidNameError",
+    "LockTimeoutError",
+    "NamePool",
+    "NotFoundError",
+    "NotReadyError",
+    "Polecat",
+    "PolecatError",
+    "PolecatNotFoundError",
+    "PolecatState",
+    "Processes",
+    "ProgramError",
+    "ProgramMissingError",
+    "ProgramTimeoutError",
+    "Reconciliation",
+    "RemoveFailedError",
+    "RepairFailedError",
+    "RescueFailedError",
+    "RespawnLimitError",
+    "Rig",
+    "RigExistsError",
+    "RigFullError",
+    "RigNotFoundError",
+    "SessionExistsError",
+    "SessionNotFoundError",
+    "SpawnFailedError",
+    "SpawnOptions",
+    "SpawnPlan",
+    "SpawnRefusedError",
+    "SpawnedPolecat",
+    "StepFailedError",
+    "Timings",
+    "Tmux",
+    "TmuxError",
+    "TmuxUnreachableError",
+    "Town",
+    "TownNotFoundError",
+    "UnknownStateError",
+    "WorkAtRiskError",
+    "WorkStatus",
+    "add_rig",
+    "allocate_name",
+    "find_town",
+    "get_polecat",
+    "init_town",
+    "is_rig_name",
+    "list_polecats",
+    "plan_spawn",
+    "reconcile_pool",
+    "reconcile_pool_with",
+    "spawn_for_sling",
+    "spawn_many",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = globals()[name] = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,24 @@
+"""The pretend world: fakes that keep the same contract as the real adapters, and the contract itself."""
+
+from __future__ import annotations
+
+from polecat.testing.fake_beads import FakeBeads
+from polecat.testing.fake_clock import FakeClock
+from polecat.testing.fake_git import FakeGit
+from polecat.testing.fake_processes import FakeProcesses
+from polecat.testing.fake_tmux import FakeAgent, FakeTmux
+from polecat.testing.worlds import FakeWorld, example_world, fake_world, make_program, make_town
+
+__all__ = [
+    "FakeAgent",
+    "FakeBeads",
+    "FakeClock",
+    "FakeGit",
+    "FakeProcesses",
+    "FakeTmux",
+    "FakeWorld",
+    "example_world",
+    "fake_world",
+    "make_program",
+    "make_town",
+]

@@ -1,0 +1,93 @@
+"""Towns to try things in: real directories, pretend programs."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from polecat.model import Rig
+from polecat.testing.fake_beads import FakeBeads
+from polecat.testing.fake_clock import FakeClock
+from polecat.testing.fake_git import FakeGit
+from polecat.testing.fake_processes import FakeProcesses
+from polecat.testing.fake_tmux import FakeTmux
+
+_KEPT: list[tempfile.TemporaryDirectory[str]] = []
+
+
+class FakeWorld(TypedDict):
+    """The keyword arguments that make every acting function of polecat act on a pretend world."""
+
+    git: FakeGit
+    tmux: FakeTmux
+    beads: FakeBeads
+    processes: FakeProcesses
+    clock: FakeClock
+    environ: Mapping[str, str]
+
+
+def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
+    """Lay out a town with rigs, as Gas Town would, without starting a program.
+
+    Args:
+        root: the town's directory; made where missing.
+        rigs: the names of its rigs.
+
+    Returns:
+        *root*.
+    """
+    registry = {name: {"git_url": f"https://example.invalid/{name}.git", "added_at": "2026-01-13T12:00:00Z"} for name in rigs}
+    _json(root / "mayor" / "town.json", {"type": "town", "version": 2, "name": root.name, "created_at": "2026-01-13T12:00:00Z"})
+    _json(root / "mayor" / "rigs.json", {"version": 1, "rigs": registry})
+    for name in rigs:
+        rig = root / name
+        _json(rig / "config.json", {"type": "rig", "version": 1, "name": name, "git_url": registry[name]["git_url"], "default_branch": "main"})
+        for directory in (".repo.git", "polecats", "settings"):
+            (rig / directory).mkdir(parents=True, exist_ok=True)
+    return root
+
+
+def make_program(directory: Path, name: str = "claude") -> Path:
+    """Put a program that does nothing into a directory, so that it is found on PATH."""
+    directory.mkdir(parents=True, exist_ok=True)
+    program = directory / name
+    program.write_text("#!/bin/sh\n", "utf-8")
+    program.chmod(0o755)
+    return directory
+
+
+def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
+    """Make a town with the rig ``gastown`` under *root*, and a pretend world for it.
+
+    Args:
+        root: an empty directory, such as pytest's ``tmp_path``.
+
+    Returns:
+        The rig, and the keyword arguments for `polecat.spawn_for_sling` and its neighbours.
+    """
+    town = make_town(root / "town")
+    path = make_program(root / "bin")
+    world = FakeWorld(
+        git=FakeGit(),
+        tmux=FakeTmux(),
+        beads=FakeBeads(),
+        processes=FakeProcesses(),
+        clock=FakeClock(),
+        environ={"PATH": f"{path}", "HOME": str(root)},
+    )
+    return Rig(name="gastown", path=town / "gastown", git_url="https://example.invalid/gastown.git"), world
+
+
+def example_world() -> tuple[Rig, FakeWorld]:
+    """`fake_world` in a temporary directory that goes when the process ends; for examples in documentation."""
+    directory = tempfile.TemporaryDirectory(prefix="polecat-example-")
+    _KEPT.append(directory)
+    return fake_world(Path(directory.name))
+
+
+def _json(path: Path, document: Mapping[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(document, indent=2), "utf-8")
