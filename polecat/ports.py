@@ -99,8 +99,7 @@ class GitFacts:
         """Tracked files that differ from the commit in any way, each once."""
         return tuple(sorted({*self.modified, *self.staged, *self.renamed, *self.conflicted, *self.hidden}))
 
-    @property
-    def work(self) -> WorkStatus:
+    def status(self) -> WorkStatus:
         """The same, counted."""
         return WorkStatus(
             modified=len(self.changed) + len(self.submodules),
@@ -112,7 +111,7 @@ class GitFacts:
     @property
     def is_clean(self) -> bool:
         """Proved: nothing would be lost. Ignored files count as nothing."""
-        return self.work.is_clean and not self.in_progress and not self.problems
+        return self.status().is_clean and not self.in_progress and not self.problems
 
 
 @frozen(kw_only=True)
@@ -239,6 +238,16 @@ class Git(Protocol):
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale."""
+        ...
+
+    def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
+        """Take away what a killed `add_worktree` or `drop_worktree` left at *path*, and its registration, as `drop_worktree` would.
+
+        Nothing there is fine. The caller knows that nobody is making it.
+
+        Raises:
+            GitError: a whole worktree is there, or files that nobody can account for; nothing was touched.
+        """
         ...
 
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:

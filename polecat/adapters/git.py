@@ -201,6 +201,11 @@ class GitCli:
         """Move one stale registration out of the repository, if it still is stale."""
         return git_worktrees.drop_stale(repo, stale, into)
 
+    def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
+        """Take away what a killed `add_worktree` or `drop_worktree` left at *path*, and its registration."""
+        git_files.check_repository(repo.git_dir)
+        git_worktrees.clear_half_made(repo, path, into)
+
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""
         return git_facts.gather(self._git, repo, worktree, base=base, ignore=ignore)

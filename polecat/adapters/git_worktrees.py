@@ -131,6 +131,32 @@ def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
     return True
 
 
+def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
+    """Take away a directory that never became a worktree, and the registration that names it."""
+    path = Path(os.path.abspath(path))
+    if git_files.identify(repo.git_dir, path) is not None:
+        raise GitError(f"{path} is a whole worktree", cwd=repo.path)
+    if not _is_gone(path) and not _is_shell(path):
+        raise GitError(
+            f"{path} is no worktree of {repo.git_dir}, yet it holds files",
+            cwd=repo.path,
+            hint="look at them; if they are worth nothing, move the directory away",
+        )
+    admins = [admin for admin in git_files.registrations(repo.git_dir) if _names(admin, path)]
+    targets = [into.with_name(f"{into.name}{f'-{number}' if number else ''}.admin") for number in range(len(admins))]
+    for target in targets if _is_gone(path) else (into, *targets):
+        _must_be_free(target)
+    for admin, target in zip(admins, targets, strict=True):
+        _rename(admin, target)
+    if not _is_gone(path):
+        _rename(path, into)
+
+
+def _names(admin: Path, path: Path) -> bool:
+    back = (git_files.read_text(admin / "gitdir") or "").strip("\n")
+    return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
+
+
 def _stale(admin: Path) -> StaleRegistration | None:
     locked, gitdir, head, common = (git_files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
     path = Path(os.path.abspath(admin / gitdir.strip("\n"))).parent if gitdir and gitdir.strip("\n") else None
@@ -219,9 +245,8 @@ def _undo_add(
 
 
 def _is_of(admin: Path, path: Path) -> bool:
-    back = (git_files.read_text(admin / "gitdir") or "").strip("\n")
-    if back:
-        return os.path.realpath(admin / back) == os.path.realpath(path / ".git")
+    if (git_files.read_text(admin / "gitdir") or "").strip("\n"):
+        return _names(admin, path)
     if not admin.name.startswith(path.name):
         return False
     time.sleep(0.1)  # whoever is alive writes gitdir at once; without one after this it is what our killed git left

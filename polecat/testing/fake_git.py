@@ -198,6 +198,23 @@ class FakeGit(FakeGitWorld):
         return True
 
     @_step
+    def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
+        """Take away a directory with nothing but a ``.git`` file, and the registration that names it."""
+        path = Path(os.path.abspath(path))
+        if self._find(repo, path) is not None:
+            raise GitError(f"{path} is a whole worktree", cwd=repo.path)
+        is_there = os.path.lexists(path)
+        if is_there and (not path.is_dir() or set(os.listdir(path)) - {".git"}):
+            raise GitError(f"{path} is no worktree of {repo.git_dir}, yet it holds files", cwd=repo.path)
+        for admin in [admin for admin, tree in self._registered(repo).items() if tree.path == path]:
+            _must_be_free(into.with_name(into.name + ".admin"))
+            _rename(admin, into.with_name(into.name + ".admin"))
+            del self.repo(repo).trees[admin]
+        if is_there:
+            _must_be_free(into)
+            _rename(path, into)
+
+    @_step
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Compare the files on disk with the commit; what a test set with `set_facts` wins."""
         tree = self.repo(repo).trees.get(worktree.admin_dir)
