@@ -1,0 +1,203 @@
+"""What every test stands on: a pinned environment, and a guard that keeps the suite off the user's tmux server.
+
+- HOME is a fresh directory, git has a fixed identity and reads nobody's configuration.
+- ``TMUX_TMPDIR`` is private and short, so even the *default* tmux server is ours.
+- A ``tmux`` shim stands first on PATH. It refuses a call that would reach a server outside that directory or without a socket of
+  its own, adds ``-f /dev/null``, and notes the sockets it saw; at the end every server behind them is ended.
+- A test whose calls were refused fails, even if the code under test swallowed the refusal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import frozen
+
+_FOREIGN = ("GIT_", "GT_", "BD_", "BEADS_", "CLAUDE", "POLECAT_", "XDG_", "TMUX", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
+
+_IDENTITY = {
+    "GIT_AUTHOR_NAME": "Test Author",
+    "GIT_AUTHOR_EMAIL": "author@example.invalid",
+    "GIT_COMMITTER_NAME": "Test Committer",
+    "GIT_COMMITTER_EMAIL": "committer@example.invalid",
+    "GIT_CONFIG_GLOBAL": os.devnull,
+    "GIT_CONFIG_NOSYSTEM": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+}
+
+# POSIX sh, because it starts in a millisecond. `$1` is looked at only while it is an option of tmux itself.
+_TMUX_SHIM = r"""#!/bin/sh
+socket= config= n=0
+for word; do
+  n=$((n + 1))
+  case ${want-} in
+    L) socket="L:$word"; want=; continue ;;
+    S) socket="S:$word"; want=; continue ;;
+    f) config=yes; want=; continue ;;
+    skip) want=; continue ;;
+  esac
+  case $word in
+    -L) want=L ;; -S) want=S ;; -f) want=f ;; -c | -T) want=skip ;;
+    -L*) socket="L:${word#-L}" ;; -S*) socket="S:${word#-S}" ;; -f*) config=yes ;;
+    -V) exec @REAL@ -V ;;
+    -*) ;;
+    *) break ;;
+  esac
+done
+case $socket in
+  S:*/tmux-*/default) case $socket in S:@PRIVATE@/*) ok=1 ;; esac ;;
+  S:*) ok=1; printf '%s\n' "${socket#S:}" >>@SOCKETS@ ;;
+  L:*) test "${TMUX_TMPDIR-}" = @PRIVATE@ && ok=1 ;;
+  *) test "${TMUX_TMPDIR-}" = @PRIVATE@ && ok=1 ;;
+esac
+if test -z "${ok-}"; then
+  printf '%s\n' "tmux $*" >>@REFUSED@
+  echo "guard: refused, would reach a tmux server that is not the test's: tmux $*" >&2
+  exit 97
+fi
+test -n "$config" && exec @REAL@ "$@"
+exec @REAL@ -f /dev/null "$@"
+"""
+
+
+@frozen(kw_only=True)
+class TmuxGuard:
+    """The shim between the suite and tmux.
+
+    Attributes:
+        shim_dir: directory with the ``tmux`` shim; first on PATH.
+        tmux_dir: the private ``TMUX_TMPDIR``.
+        real: the real tmux; empty when there is none.
+    """
+
+    shim_dir: Path
+    tmux_dir: Path
+    real: str
+
+    @property
+    def _refused_file(self) -> Path:
+        return self.shim_dir / "refused"
+
+    @property
+    def _sockets_file(self) -> Path:
+        return self.shim_dir / "sockets"
+
+    def install(self) -> None:
+        """Write the shim."""
+        words = {
+            "REAL": self.real,
+            "PRIVATE": str(self.tmux_dir),
+            "SOCKETS": str(self._sockets_file),
+            "REFUSED": str(self._refused_file),
+        }
+        text = _TMUX_SHIM
+        for word, value in words.items():
+            text = text.replace(f"@{word}@", shlex.quote(value))
+        (self.shim_dir / "tmux").write_text(text)
+        (self.shim_dir / "tmux").chmod(0o755)
+
+    def take_refused(self) -> list[str]:
+        """Return the calls that were refused since the last time, and forget them."""
+        try:
+            lines = self._refused_file.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+        self._refused_file.unlink()
+        return lines
+
+    def end_servers(self) -> None:
+        """End every server of the suite that still runs, each by its own socket."""
+        sockets = {str(path) for path in self.tmux_dir.glob("tmux-*/*")}
+        with contextlib.suppress(FileNotFoundError):
+            sockets.update(self._sockets_file.read_text().splitlines())
+        for socket in sorted(sockets):
+            if os.path.exists(socket):
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    subprocess.run([self.real, "-S", socket, "kill-server"], check=False, capture_output=True, timeout=5)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tmux_guard() -> Iterator[TmuxGuard]:
+    """Pin the environment for the whole run and put the shim first on PATH."""
+    base = Path(tempfile.mkdtemp(prefix="pc-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
+    guard = TmuxGuard(shim_dir=base / "bin", tmux_dir=base / "t", real=shutil.which("tmux") or "")
+    guard.shim_dir.mkdir()
+    guard.tmux_dir.mkdir(mode=0o700)
+    (base / "home").mkdir()
+    if guard.real:
+        guard.install()
+    with pytest.MonkeyPatch.context() as patch:
+        for key in [k for k in os.environ if k.startswith(_FOREIGN)]:
+            patch.delenv(key)
+        for key, value in _IDENTITY.items():
+            patch.setenv(key, value)
+        patch.setenv("HOME", str(base / "home"))
+        patch.setenv("TMUX_TMPDIR", str(guard.tmux_dir))
+        patch.setenv("PATH", str(guard.shim_dir), prepend=os.pathsep)
+        yield guard
+    if guard.real:
+        guard.end_servers()
+    shutil.rmtree(base, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def home(tmux_guard: TmuxGuard, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Give each test an empty HOME of its own; fail it if the guard had to refuse a tmux call."""
+    directory = Path(tempfile.mkdtemp(prefix="home-", dir=tmux_guard.shim_dir.parent))
+    monkeypatch.setenv("HOME", str(directory))
+    tmux_guard.take_refused()
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+    refused = tmux_guard.take_refused()
+    if refused:
+        pytest.fail(f"tmux was called without the test's own server: {refused}", pytrace=False)
+
+
+@frozen(kw_only=True)
+class ProgramCounts:
+    """How often programs were started since the test began, counted by shims that every caller passes."""
+
+    log: Path
+
+    def calls(self, program: str) -> list[str]:
+        """Return the arguments of each call of *program*, in order."""
+        if not self.log.exists():
+            return []
+        lines = self.log.read_text(errors="surrogateescape").splitlines()
+        return [line.partition(" ")[2] for line in lines if line.partition(" ")[0] == program]
+
+    def count(self, program: str) -> int:
+        """Say how often *program* was started."""
+        return len(self.calls(program))
+
+    def reset(self) -> None:
+        """Begin at zero again."""
+        self.log.unlink(missing_ok=True)
+
+
+@pytest.fixture
+def program_counts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> ProgramCounts:
+    """Count starts of git and tmux from now on, by whichever PATH this process hands on."""
+    directory = tmp_path_factory.mktemp("counted")
+    counts = ProgramCounts(log=directory / "calls")
+    for program in ("git", "tmux"):
+        real = shutil.which(program)
+        if real is None:
+            continue
+        shim = directory / program
+        shim.write_text(
+            "#!/bin/sh\n"
+            f"printf '%s\\n' \"{program} $(printf '%s ' \"$@\" | tr '\\n' ' ')\" >>{shlex.quote(str(counts.log))}\n"
+            f'exec {shlex.quote(real)} "$@"\n'
+        )
+        shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
+    return counts
