@@ -98,7 +98,8 @@ def start_session(site: Site, attempt: Attempt) -> None:
         world, plan = attempt.world, attempt.plan
         session = world.tmux.start(_session_request(site, attempt))
         attempt.session = session
-        attempt.undo.add("session", lambda: end_session(world, session))
+        agent = world.processes.identify(session.pane_pid)
+        attempt.undo.add("session", lambda: end_session(world, session, root=agent))
         attempt.lease = evolve(
             attempt.lease,
             session_id=session.id,

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from polecat.errors import UnknownStateError
-from polecat.ports import Session, StartedSession
+from polecat.ports import Process, Session, StartedSession
 from polecat.world import World
 
 GRACE_S = 2.0
 """How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
 
 
-def end_session(world: World, session: Session | StartedSession) -> None:
+def end_session(world: World, session: Session | StartedSession, *, root: Process | None = None) -> None:
     """End a session with its whole process tree, by process id and start time, never by name or group.
 
     The tree is taken before the session is ended, because children that left the tree cannot be found by it afterwards;
@@ -19,12 +19,15 @@ def end_session(world: World, session: Session | StartedSession) -> None:
     Args:
         world: the outside.
         session: the session as it was listed or made; another one that has its name by now is not touched.
+        root: the agent's process as it was at the start; without it, whoever has the pane's process id now, if the pane lives.
 
     Raises:
         UnknownStateError: a process would not end.
         TmuxUnreachableError: the server could not be asked.
     """
-    family = world.processes.family([session.pane_pid] if session.pane_pid else [], instance=session.instance)
+    if root is None and isinstance(session, Session) and not session.is_dead:
+        root = world.processes.identify(session.pane_pid)
+    family = world.processes.family([root] if root else [], instance=session.instance)
     world.tmux.kill(session.id, name=session.name, instance=session.instance)
     survivors = world.processes.end(family, grace_s=GRACE_S)
     if survivors:

@@ -404,6 +404,11 @@ class Tmux(Protocol):
         """The server's socket as it was given (a name or a path); None for the user's default server."""
         ...
 
+    @property
+    def processes(self) -> Processes:
+        """The process table that the process ids of this server belong to."""
+        ...
+
     def check(self) -> str:
         """Return tmux's version; raise if tmux is missing or older than 3.2."""
         ...
@@ -609,11 +614,15 @@ class Process:
 class Processes(Protocol):
     """The process table."""
 
-    def family(self, roots: Sequence[int], *, instance: str) -> tuple[Process, ...]:
+    def identify(self, pid: int) -> Process | None:
+        """Tell which process has this id now; None if none has."""
+        ...
+
+    def family(self, roots: Sequence[Process], *, instance: str) -> tuple[Process, ...]:
         """Collect processes and all they started, deepest first.
 
         Args:
-            roots: process ids to begin with; their descendants belong to the family.
+            roots: processes to begin with; they and their descendants belong to the family, if they still are who they were.
             instance: every process with ``POLECAT_ID=<instance>`` in its environment belongs to it too, wherever it hangs in the tree;
                 empty for none. Never a tmux server, never ourselves.
 

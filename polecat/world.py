@@ -67,11 +67,12 @@ def make_world(
         ConfigError: the town's settings, which name the tmux socket, are invalid.
     """
     env = dict(os.environ) if environ is None else dict(environ)
+    tmux = tmux or _real_tmux(rig, env)
     return World(
         git=git or _real_git(env),
-        tmux=tmux or _real_tmux(rig, env),
+        tmux=tmux,
         beads=beads or default_beads(rig, env),
-        processes=processes or _real_processes(real=tmux is None),
+        processes=processes or tmux.processes,
         clock=clock or _real_clock(),
         environ=env,
         on_event=on_event,
@@ -114,16 +115,6 @@ def _real_tmux(rig: Rig, environ: Mapping[str, str]) -> Tmux:
     from polecat.adapters.tmux import TmuxCli
 
     return TmuxCli(socket=config.load_town_settings(rig.town_root).tmux_socket or None, environ=environ)
-
-
-def _real_processes(*, real: bool) -> Processes:
-    if real:
-        from polecat.adapters.processes import ProcessTable
-
-        return ProcessTable()
-    from polecat.adapters.processes import ProcessTable
-
-    return ProcessTable()
 
 
 def _real_clock() -> Clock:

@@ -36,13 +36,19 @@ class _Row:
 class ProcessTable:
     """`polecat.ports.Processes` on this machine."""
 
-    def family(self, roots: Sequence[int], *, instance: str) -> tuple[Process, ...]:
+    def identify(self, pid: int) -> Process | None:
+        """Tell which process has this id now; None if none has."""
+        row = _row(pid) if pid > 0 else None
+        return None if row is None else _process(row)
+
+    def family(self, roots: Sequence[Process], *, instance: str) -> tuple[Process, ...]:
         """Collect processes and all they started, deepest first; see `polecat.ports.Processes.family`."""
         if not roots and not instance:
             return ()
         rows = _table()
         marked = _marked(rows, instance) if instance else set()
-        depths = _depths(rows, {*roots, *marked})
+        known = {root.pid for root in roots if root.pid in rows and rows[root.pid].start_time == root.start_time}
+        depths = _depths(rows, known | marked)
         spared = {os.getpid(), *_tmux_servers(rows, depths)}
         deepest_first = sorted(depths, key=lambda pid: (-depths[pid], pid))
         return tuple(_process(rows[pid]) for pid in deepest_first if pid not in spared)

@@ -19,8 +19,8 @@ class FakeProcesses:
         >>> _ = processes.add(7, instance="i1", cwd=Path("/w"))
         >>> [p.pid for p in processes.family([], instance="i1")], processes.inside(Path("/"))[0].pid
         ([7], 7)
-        >>> processes.end(processes.family([7], instance=""), grace_s=1), processes.family([7], instance="")
-        ((), ())
+        >>> processes.end(processes.family([], instance="i1"), grace_s=1), processes.identify(7) is None
+        ((), True)
     """
 
     def __init__(self) -> None:
@@ -33,9 +33,13 @@ class FakeProcesses:
         self._alive[pid] = (process, instance, cwd)
         return process
 
-    def family(self, roots: Sequence[int], *, instance: str) -> tuple[Process, ...]:
-        """The named processes, and those of the instance."""
-        return tuple(p for p, mark, _ in self._alive.values() if p.pid in roots or (instance and mark == instance))
+    def identify(self, pid: int) -> Process | None:
+        """Tell which process has this id."""
+        return self._alive[pid][0] if pid in self._alive else None
+
+    def family(self, roots: Sequence[Process], *, instance: str) -> tuple[Process, ...]:
+        """The given processes, and those of the instance."""
+        return tuple(p for p, mark, _ in self._alive.values() if p in roots or (instance and mark == instance))
 
     def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
         """End them, but for the stubborn ones."""
