@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from contextlib import ExitStack
+from typing import Literal
 
 from attrs import evolve
 
@@ -219,9 +220,14 @@ def record(site: Site, attempt: Attempt) -> None:
     )
 
 
+def _readiness(attempt: Attempt) -> Literal["ready", "waiting", "not awaited"]:
+    if attempt.opts.wait == "no":
+        return "not awaited"
+    return "waiting" if attempt.waiting_for else "ready"
+
+
 def _result(attempt: Attempt) -> SpawnedPolecat:
     plan, lease = attempt.plan, attempt.lease
-    readiness = "waiting" if attempt.waiting_for else "ready" if attempt.opts.wait == "ready" else "not awaited"
     return SpawnedPolecat(
         rig_name=plan.rig_name,
         polecat_name=plan.polecat_name,
@@ -232,7 +238,7 @@ def _result(attempt: Attempt) -> SpawnedPolecat:
         base_commit=lease.base_commit,
         hook_bead=plan.hook_bead or None,
         instance=lease.instance,
-        readiness=readiness,
+        readiness=_readiness(attempt),
         waiting_for=attempt.waiting_for,
         agent=plan.agent.name,
         session_id=lease.session_id,

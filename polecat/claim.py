@@ -112,7 +112,7 @@ def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> Nam
         session=plan.session_name,
         tmux_socket=attempt.world.tmux.socket or "",
         agent=plan.agent.name,
-        process_names=plan.agent.process_names,
+        process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 from attrs import frozen
 
 from polecat import config
-from polecat.agents import resolve_account, resolve_agent
+from polecat.accounts import resolve_account
+from polecat.agents import resolve_agent
 from polecat.errors import AgentNotFoundError, DiskFullError
 from polecat.model import FetchPolicy, Repo, Rig, SpawnOptions
 from polecat.names import check_bead_id, check_polecat_name

@@ -11,10 +11,12 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from polecat.agents import Agent, agent_environment, polecat_env, startup_nudge
+from polecat.agents import startup_nudge
+from polecat.environment import agent_environment, polecat_env
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, polecat_of_session, session_name
 from polecat.ports import Session
+from polecat.presets import Agent
 
 
 @frozen(kw_only=True)

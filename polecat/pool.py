@@ -24,6 +24,10 @@ def _custom(names: Iterable[str] | None) -> tuple[str, ...]:
     return tuple(names or ())
 
 
+def _theme(theme: str) -> str:
+    return theme or DEFAULT_THEME
+
+
 def _size(value: int) -> int:
     return value if value > 0 else DEFAULT_MAX_SIZE
 
@@ -51,7 +55,7 @@ class NamePool:
     """
 
     rig_name: str
-    theme: str = field(default="", converter=lambda t: t or DEFAULT_THEME)
+    theme: str = field(default="", converter=_theme)
     custom_names: tuple[str, ...] = field(default=(), converter=_custom)
     max_size: int = field(default=DEFAULT_MAX_SIZE, converter=_size)
     overflow_next: int = 0
@@ -81,8 +85,8 @@ class Reconciliation:
         kept: what was left alone, and why.
     """
 
-    in_use: frozenset[str] = field(converter=frozenset)
-    orphans: tuple[str, ...] = field(converter=tuple)
+    in_use: frozenset[str]
+    orphans: tuple[str, ...]
     healed: tuple[str, ...] = field(default=(), repr=False)
     adopted: tuple[str, ...] = field(default=(), repr=False)
     emptied: tuple[str, ...] = field(default=(), repr=False)

@@ -331,7 +331,7 @@ class SessionRequest:
     name: str
     instance: str
     cwd: Path
-    argv: tuple[str, ...] = field(converter=tuple)
+    argv: tuple[str, ...]
     environment: Mapping[str, str] = field(factory=dict, repr=lambda env: repr(sorted(env)))
     session_environment: Mapping[str, str] = field(factory=dict)
     options: tuple[tuple[str, str], ...] = ()
@@ -436,8 +436,12 @@ class Tmux(Protocol):
         """Wait until one of the panes is gone, is dead or shows one of its patterns, at most *timeout_s*; say how all are."""
         ...
 
-    def release(self, session: StartedSession) -> None:
-        """Tell the server that the start is over: from now on the session ends with its process, after its crash hook."""
+    def release(self, session: StartedSession) -> bool:
+        """Tell the server that the start is over: from now on the session ends with its process, after its crash hook.
+
+        Returns:
+            False if the process had ended by then; the session is as it was.
+        """
         ...
 
     def capture(self, pane_id: str, *, lines: int = 200) -> str:

@@ -11,7 +11,7 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from polecat.agents import Agent, Dialog
+from polecat.presets import Agent, Dialog
 from polecat.ports import PaneStatus, Watch
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
@@ -109,7 +109,7 @@ def judge(awaited: Awaited, status: PaneStatus, *, now_s: float) -> Judgement:
 
 
 def _judge_dialog(awaited: Awaited, dialog: Dialog) -> Judgement:
-    if dialog.policy == "trust" and not awaited.accepts_trust:
+    if dialog.policy == "report" or (dialog.policy == "trust" and not awaited.accepts_trust):
         return Judgement(outcome="waiting", awaited=awaited, dialog=dialog)
     known = evolve(awaited, answered=(*awaited.answered, dialog.name))
     return Judgement(outcome="answer", awaited=known, dialog=dialog)

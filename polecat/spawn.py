@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 
 from polecat import building
 from polecat.attempt import Attempt, guarded, still_open
@@ -215,7 +216,7 @@ def _await_agents(world: World, attempts: Sequence[Attempt]) -> None:
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
     arrivals = await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock)
     for at, arrival in arrivals:
-        guarded(waiting[at], lambda attempt, arrival=arrival: building.arrive(attempt, arrival))
+        guarded(waiting[at], partial(building.arrive, arrival=arrival))
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:

@@ -98,8 +98,8 @@ def _command(program: str, search_path: str) -> sh.Command:
 def _checked(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
     words = tuple(os.fspath(word) for word in argv)
     for word in words:
-        if not isinstance(word, str) or "\0" in word:
-            raise ProgramError(f"cannot pass {word!r} to {words[0]!r}: not a text without NUL", argv=words[:1])
+        if "\0" in word:
+            raise ProgramError(f"cannot pass {word!r} to {words[0]!r}: it holds a NUL", argv=words[:1])
     return words
 
 

@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", metavar="N", type=_count, help="make so many; the result is a list")
     parser.add_argument("--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose")
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
-    parser.add_argument("--ready-timeout", metavar="S", type=_seconds, help="how long the agent may take to be ready")
+    parser.add_argument("--ready-timeout", metavar="S", type=_seconds, default=60.0, help="how long the agent may take to be ready; 60 by default")
     parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
     parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
@@ -94,9 +94,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _options(args: argparse.Namespace) -> SpawnOptions:
-    asked: dict[str, object] = {}
-    if args.ready_timeout is not None:
-        asked["ready_timeout_s"] = args.ready_timeout
     nudge = None if args.no_nudge else args.nudge or "auto"
     return SpawnOptions(
         force=args.force,
@@ -110,18 +107,20 @@ def _options(args: argparse.Namespace) -> SpawnOptions:
         wait="no" if args.no_wait else "ready",
         fetch=args.fetch,
         bind_keys=args.bind_keys,
-        **asked,  # type: ignore[arg-type]  checked by the parser
+        ready_timeout_s=args.ready_timeout,
     )
 
 
 def _prompt(args: argparse.Namespace) -> str | None:
-    if args.prompt_file is None:
-        return args.prompt
+    text: str | None = args.prompt
+    file: str | None = args.prompt_file
+    if file is None:
+        return text
     try:
-        data = sys.stdin.buffer.read() if args.prompt_file == "-" else Path(args.prompt_file).read_bytes()
+        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise PolecatError(f"cannot read the prompt from {args.prompt_file}: {error}") from None
+        raise PolecatError(f"cannot read the prompt from {file}: {error}", hint="it must be UTF-8 text") from None
 
 
 def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
