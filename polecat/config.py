@@ -57,6 +57,7 @@ __all__ = [
     "write_json",
 ]
 
+
 @frozen(kw_only=True)
 class TownConfig:
     """``mayor/town.json``. Its existence makes a town; its content may be ``{}``."""
@@ -283,9 +284,7 @@ def _account(handle: str, node: Node) -> Account:
     directory = node.text_of("config_dir")
     if not directory:
         raise node.missing("config_dir", "must name the account's directory")
-    return Account(
-        handle=handle, config_dir=directory, email=node.text_of("email"), description=node.text_of("description")
-    )
+    return Account(handle=handle, config_dir=directory, email=node.text_of("email"), description=node.text_of("description"))
 
 
 def load_pool_state(rig_path: Path) -> PoolState | None:

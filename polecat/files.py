@@ -93,6 +93,38 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
         raise
 
 
+def create_file(path: Path, data: bytes, *, mode: int | None = None) -> bool:
+    """Write a file that is not there yet, whole or not at all.
+
+    Args:
+        path: the file; its directory exists.
+        data: its content.
+        mode: permission bits; None means 0644 less the umask.
+
+    Returns:
+        False if something is there already; it was not touched.
+
+    Raises:
+        OSError: it could not be written; nothing is left behind.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    try:
+        write_bytes(draft, data, mode=mode)
+        os.link(draft, path)  # unlike a rename it never replaces anything
+    except FileExistsError:
+        return False
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(draft)
+    return True
+
+
+def why_not(error: OSError) -> str:
+    """Say in a few words what the system refused, and where."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 def write_json(path: Path, document: Mapping[str, object], *, mode: int | None = None) -> None:
     """Write a JSON file in one step, as `encode` and `write_bytes` say; its directory must exist.
 

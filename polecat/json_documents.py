@@ -202,10 +202,9 @@ class Node:
     def entries_of(self, key: str) -> dict[str, Node]:
         """Read an object used as a map: its names, case and all, and the values that are not null."""
         node = self.object_of(key)
-        if node is None:
+        if node is None or not isinstance(node.value, dict):
             return {}
-        members = node._members()
-        return {k: evolve(node, value=v, at=(*node.at, k)) for k, v in members.items() if v is not None}
+        return {k: evolve(node, value=v, at=(*node.at, k)) for k, v in node.value.items() if v is not None}
 
 
 def parse_time(text: str) -> datetime | None:

@@ -1,0 +1,136 @@
+"""The environment of an agent's process: who it is, and nothing of who started it. Pure.
+
+Whoever spawns a polecat may be an agent itself: then its environment says that *it* is the mayor, runs in *that* worktree, talks to
+*that* database. All of it would be inherited. What is taken away is listed here, by name; the rest of the caller's environment is
+what a user's shell would want and stays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from polecat.names import agent_id
+
+FOREIGN_PREFIXES = ("GT_", "BD_", "BEADS_", "POLECAT_", "TMUX", "CLAUDE_CODE_", "GIT_TRACE", "CODEX_SANDBOX")
+"""Variables that start so say who, where or under what an agent runs."""
+
+# fmt: off
+FOREIGN_NAMES = frozenset((
+    # another agent's session
+    "CLAUDECODE", "CLAUDE_SESSION_ID", "CLAUDE_PROJECT_DIR", "CLAUDE_ENV_FILE", "CLAUDE_PLUGIN_ROOT", "CLAUDE_AGENT_SDK_VERSION",
+    "GEMINI_CLI", "GEMINI_SESSION_ID", "CODEX_SESSION_ID", "CODEX_THREAD_ID", "CODEX_CI", "CURSOR_AGENT", "CURSOR_SESSION_ID",
+    "CURSOR_TRACE_ID", "AMP_SESSION_ID", "AMP_CURRENT_THREAD_ID", "AUGMENT_SESSION_ID", "OPENCODE", "OPENCODE_PID",
+    "OPENCODE_SESSION_ID", "AGENT", "AI_AGENT",
+    # a debugger's flags, which crash other programs
+    "NODE_OPTIONS", "NODE_INSPECT_RESUME_ON_START", "VSCODE_INSPECTOR_OPTIONS",
+    # another repository, index or author
+    "GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_INDEX_VERSION", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",
+    "GIT_COMMON_DIR", "GIT_PREFIX", "GIT_CONFIG", "GIT_CONFIG_PARAMETERS", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE",
+    "GIT_NO_REPLACE_OBJECTS", "GIT_REPLACE_REF_BASE", "GIT_IMPLICIT_WORK_TREE", "GIT_INTERNAL_SUPER_PREFIX", "GIT_NAMESPACE",
+    "GIT_CEILING_DIRECTORIES", "GIT_LITERAL_PATHSPECS", "GIT_GLOB_PATHSPECS", "GIT_NOGLOB_PATHSPECS", "GIT_ICASE_PATHSPECS",
+    "GIT_EXTERNAL_DIFF", "GIT_DIFF_OPTS", "GIT_QUARANTINE_PATH", "GIT_REFLOG_ACTION", "GIT_DEFAULT_HASH", "GIT_AUTHOR_NAME",
+    "GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE",
+    # another terminal, another process
+    "TERM", "TERMCAP", "TERM_PROGRAM", "TERM_PROGRAM_VERSION", "COLUMNS", "LINES", "STY", "WINDOW", "PWD", "OLDPWD", "SHLVL", "_",
+))
+# fmt: on
+"""Variables that mark another agent, another repository, another terminal or another process."""
+
+KEPT_PREFIXES = (
+    "TMUX_TMPDIR",
+    *(
+        f"CLAUDE_CODE_{word}"
+        for word in (
+            "OAUTH_TOKEN", "API_KEY", "USE_", "SKIP_", "MAX_", "DISABLE_", "ENABLE_", "CLIENT_", "SUBAGENT_MODEL",
+            "EFFORT", "EXTRA_BODY", "SHELL", "AUTO_", "IDE_", "PROXY_",
+        )
+    ),
+)  # fmt: skip
+"""Variables below a foreign prefix that are the user's own choice: logins, providers, limits, where tmux keeps its sockets."""
+
+_EXPORTED = ("BD_ACTOR", "BEADS_AGENT_NAME", "GIT_AUTHOR_NAME", "GT_POLECAT", "GT_RIG", "GT_ROLE", "GT_ROOT")
+
+
+def polecat_env(
+    rig: str,
+    name: str,
+    town_root: str,
+    *,
+    beads_dir: str = "",
+    config_dir: str = "",
+    config_dir_env: str = "CLAUDE_CONFIG_DIR",
+) -> dict[str, str]:
+    """The variables that tell a polecat's agent who it is.
+
+    Args:
+        rig: the rig.
+        name: the polecat.
+        town_root: the town; empty if it is not known.
+        beads_dir: the beads directory; empty if there is none.
+        config_dir: the account's configuration directory; empty for none.
+        config_dir_env: the variable it goes into.
+
+    Examples:
+        >>> polecat_env("gas", "nux", "/t")["BD_ACTOR"]
+        'gas/polecats/nux'
+
+    Source:
+        Contract §10.1.
+    """
+    env = {
+        "GT_ROLE": "polecat",
+        "GT_RIG": rig,
+        "GT_POLECAT": name,
+        "BD_ACTOR": agent_id(rig, name),
+        "GIT_AUTHOR_NAME": name,
+        "BEADS_AGENT_NAME": f"{rig}/{name}",
+        "GT_ROOT": town_root,
+        "BEADS_DIR": beads_dir,
+        "BEADS_NO_DAEMON": "1",
+        config_dir_env: config_dir,
+    }
+    return {key: value for key, value in env.items() if value}
+
+
+def startup_env(rig: str, name: str, town_root: str) -> dict[str, str]:
+    """The part of `polecat_env` that the reference writes into the command it starts, sorted.
+
+    Source:
+        Contract §10.4.
+    """
+    env = polecat_env(rig, name, town_root)
+    return {key: env[key] for key in _EXPORTED if key in env}
+
+
+def is_foreign(key: str) -> bool:
+    """Say whether a variable would tell an agent that it is somebody or somewhere else.
+
+    Examples:
+        >>> [is_foreign(k) for k in ("GT_ROLE", "CLAUDECODE", "PATH", "CLAUDE_CODE_OAUTH_TOKEN")]
+        [True, True, False, False]
+    """
+    if key.startswith(KEPT_PREFIXES):
+        return False
+    return key in FOREIGN_NAMES or key.startswith(FOREIGN_PREFIXES)
+
+
+def agent_environment(
+    base: Mapping[str, str], identity: Mapping[str, str], extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """The complete environment of an agent's process: the caller's without foreign identity, then identity, then what was asked.
+
+    Commits are the polecat's as author; where the caller's environment names a committer, that becomes the polecat too. E-mail
+    addresses stay, because git refuses to commit without one.
+
+    Args:
+        base: the caller's environment.
+        identity: as `polecat_env` gives it.
+        extra: further variables; they win.
+
+    Source:
+        Design §6, deviation 11; incidents T-31 and T-32.
+    """
+    env = {key: value for key, value in base.items() if not is_foreign(key)}
+    if "GIT_COMMITTER_NAME" in env and "GIT_AUTHOR_NAME" in identity:
+        env["GIT_COMMITTER_NAME"] = identity["GIT_AUTHOR_NAME"]
+    return {**env, **identity, **(extra or {})}
