@@ -73,12 +73,18 @@ class GitCli:
         environ: the environment git runs in, without the variables that would bend it elsewhere; None means this process's own.
         timeout_s: limit in seconds of commands that stay on this machine.
         check_out_timeout_s: limit in seconds of filling a worktree with files.
+        lock_patience_s: how many seconds to wait for a ``config.lock`` that somebody else holds.
     """
 
     def __init__(
-        self, *, environ: Mapping[str, str] | None = None, timeout_s: float = 120.0, check_out_timeout_s: float = 900.0
+        self,
+        *,
+        environ: Mapping[str, str] | None = None,
+        timeout_s: float = 120.0,
+        check_out_timeout_s: float = 900.0,
+        lock_patience_s: float = 5.0,
     ) -> None:
-        self._git = GitProgram(environ, timeout_s=timeout_s)
+        self._git = GitProgram(environ, timeout_s=timeout_s, lock_patience_s=lock_patience_s)
         self._check_out_timeout_s = check_out_timeout_s
 
     def check(self) -> str:
@@ -189,7 +195,7 @@ class GitCli:
                 return False
             expect_success(done)
         with contextlib.suppress(GitError):  # what is left is a few lines of configuration that nothing reads
-            git_config.set_upstream(repo.git_dir, branch, None)
+            git_config.set_upstream(repo.git_dir, branch, None, patience_s=self._git.lock_patience_s)
         return True
 
     def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:

@@ -7,22 +7,24 @@ writer 10 failed. We wait, and hold it for microseconds.
 from __future__ import annotations
 
 import os
+import re
 import time
 from pathlib import Path
 from typing import BinaryIO
 
 from polecat.errors import GitError
 
-_PATIENCE_S = 5.0
+LOCK_PATIENCE_S = 5.0
 
 
-def set_upstream(git_dir: Path, branch: str, upstream: str | None) -> None:
+def set_upstream(git_dir: Path, branch: str, upstream: str | None, *, patience_s: float = LOCK_PATIENCE_S) -> None:
     """Make a branch track a branch of ``origin``, or none; whatever was configured for that branch goes.
 
     Args:
         git_dir: the repository.
         branch: the branch, without ``refs/heads/``.
         upstream: the branch of the remote; None for none.
+        patience_s: how long to wait for somebody else's lock.
 
     Raises:
         GitError: the configuration cannot be written; it is as it was.
@@ -30,7 +32,9 @@ def set_upstream(git_dir: Path, branch: str, upstream: str | None) -> None:
     path = Path(os.path.realpath(git_dir / "config"))
     lock = path.with_name("config.lock")
     try:
-        fd = _take(lock)
+        if upstream is None and without_branch(old := path.read_bytes(), branch) == old:
+            return
+        fd = _take(lock, patience_s)
         try:
             with os.fdopen(fd, "wb") as file:
                 _rewrite(path, lock, file, branch, upstream)
@@ -84,12 +88,14 @@ def _header(branch: str) -> bytes:
 
 
 def _section(branch: str, upstream: str) -> bytes:
-    merge = upstream.replace('"', '\\"')
-    return _header(branch) + f'\n\tremote = origin\n\tmerge = "refs/heads/{merge}"\n'.encode("utf-8", "surrogateescape")
+    merge = f"refs/heads/{upstream}"
+    if not re.fullmatch(r"[\w./+-]+", merge, re.ASCII):
+        merge = '"' + merge.replace('"', '\\"') + '"'
+    return _header(branch) + f"\n\tremote = origin\n\tmerge = {merge}\n".encode("utf-8", "surrogateescape")
 
 
-def _take(lock: Path) -> int:
-    until_s = time.monotonic() + _PATIENCE_S
+def _take(lock: Path, patience_s: float) -> int:
+    until_s = time.monotonic() + patience_s
     while True:
         try:
             return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)

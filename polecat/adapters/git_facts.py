@@ -50,20 +50,25 @@ class Gathering:
 
     @property
     def admin_dir(self) -> Path:
+        """The worktree's registration."""
         return self.place.git_dir
 
     @property
     def path(self) -> Path:
+        """The worktree's directory."""
         assert self.place.work_tree is not None
         return self.place.work_tree
 
     def problem(self, text: str) -> None:
+        """Note what could not be found out."""
         self.facts = evolve(self.facts, problems=(*self.facts.problems, text))
 
     def is_ours(self, path: str) -> bool:
+        """Say whether a path is one that we put there."""
         return any(path == ours or path.startswith(f"{ours}/") for ours in self.ignore)
 
     def kept(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return the paths that we did not put there."""
         return tuple(path for path in paths if not self.is_ours(path.rstrip("/")))
 
 

@@ -97,9 +97,12 @@ class GitProgram:
     Args:
         environ: the environment to start from; None means this process's own.
         timeout_s: limit of commands that stay on this machine.
+        lock_patience_s: how long to wait for somebody else's ``config.lock``.
     """
 
-    def __init__(self, environ: Mapping[str, str] | None = None, *, timeout_s: float = 120.0) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, *, timeout_s: float = 120.0, lock_patience_s: float = 5.0
+    ) -> None:
         base = {
             key: value for key, value in (os.environ if environ is None else environ).items() if not program.is_git_local(key)
         }
@@ -107,6 +110,7 @@ class GitProgram:
         self._remote_env = base
         self._env = {key: value for key, value in base.items() if not re.fullmatch(r"GIT_CONFIG_(COUNT|KEY_.*|VALUE_.*)", key)}
         self.timeout_s = timeout_s
+        self.lock_patience_s = lock_patience_s
 
     def start(
         self,

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 
 from polecat.adapters import git_config, git_files
-from polecat.adapters.git_run import TRIES, GitProgram, is_transient
+from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.errors import GitError, PolecatError
 from polecat.model import Repo
 from polecat.ports import StaleRegistration, Worktree
@@ -216,9 +216,10 @@ def has_ref(git: GitProgram, repo: Repo, ref: str) -> bool:
 
 
 def _add_once(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, upstream: str | None) -> Worktree:
-    git.must(["worktree", "add", "-q", "--no-checkout", "--no-track", "-b", branch, path, start], at=repo)
+    words = ["worktree", "add", "-q", "--no-checkout", "--no-track", "-b", branch, str(path), start]
+    expect_success(git.start(words, at=repo).wait())  # once: what a failed one leaves must go before the next
     if upstream is not None:
-        git_config.set_upstream(repo.git_dir, branch, upstream)
+        git_config.set_upstream(repo.git_dir, branch, upstream, patience_s=git.lock_patience_s)
     made = find(git, repo, path)
     if made is None or made.branch != branch or made.head != start:
         raise GitError(f"git made something else than a worktree on {branch!r} at {path}", cwd=repo.path)
@@ -239,7 +240,7 @@ def _undo_add(
             os.rmdir(path)
         if has_ref(git, repo, f"refs/heads/{branch}"):
             git.must(["update-ref", "-d", f"refs/heads/{branch}", start], at=repo)
-        git_config.set_upstream(repo.git_dir, branch, None)
+        git_config.set_upstream(repo.git_dir, branch, None, patience_s=git.lock_patience_s)
     except (PolecatError, OSError) as error:
         cause.add_note(f"left behind: {path} or branch {branch!r} may be half-made ({error})")
 

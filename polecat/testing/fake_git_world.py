@@ -71,6 +71,7 @@ class FakeGitWorld:
         for branch, text in ({"main": "main"} if remote is None else remote).items():
             self.remote[branch] = text if len(text) == 40 else hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
             self.commits[self.remote[branch]] = FakeCommit(parent=None, files=first)
+        self._first = dict(self.remote)
 
     def repo(self, repo: Repo) -> FakeRepo:
         """Return what the fake knows about a repository.
@@ -78,7 +79,7 @@ class FakeGitWorld:
         Raises:
             GitError: a test broke it.
         """
-        known = self._repos.setdefault(os.path.abspath(repo.git_dir), FakeRepo(tracking=dict(self.remote)))
+        known = self._repos.setdefault(os.path.abspath(repo.git_dir), FakeRepo(tracking=dict(self._first)))
         if known.is_broken:
             raise GitError(f"{repo.git_dir} is not a git repository", cwd=repo.path)
         return known

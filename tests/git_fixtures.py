@@ -1,0 +1,133 @@
+"""Real repositories to try things on: an origin, and a rig's bare repository cloned from it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from polecat.adapters.git import GitCli
+from polecat.model import Repo
+from polecat.ports import Worktree
+
+FILES = {"README.md": "a project\n", "src/main.py": "print('hello')\n", "CLAUDE.md": "instructions\n"}
+
+
+def git(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, code: int | None = 0) -> str:
+    """Run git as an agent or colleague would; return what it printed."""
+    done = subprocess.run(
+        ["git", "-c", "protocol.file.allow=always", *args],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert code is None or done.returncode == code, f"git {args}: {done.returncode} {done.stderr!r}"
+    return os.fsdecode(done.stdout).rstrip("\n")
+
+
+def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
+    """Write files below a directory."""
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(text.encode() if isinstance(text, str) else text)
+
+
+def commit(folder: Path, files: Mapping[str, str | bytes] | None = None, message: str = "work") -> str:
+    """Commit files in a worktree; return the commit."""
+    write(folder, files or {})
+    git("add", "-A", cwd=folder)
+    git("commit", "-q", "--allow-empty", "-m", message, cwd=folder)
+    return git("rev-parse", "HEAD", cwd=folder)
+
+
+def make_origin(path: Path, files: Mapping[str, str | bytes] | None = None) -> Path:
+    """Make a repository with one commit on ``main``, to be cloned from; return its path."""
+    path.mkdir(parents=True)
+    git("init", "-q", "-b", "main", cwd=path)
+    git("config", "receive.denyCurrentBranch", "ignore", cwd=path)
+    commit(path, FILES if files is None else files, "first")
+    return path
+
+
+@frozen(kw_only=True)
+class GitRig:
+    """An origin, a bare clone of it, and room for worktrees.
+
+    Attributes:
+        root: the rig's directory.
+        origin: where the colleagues are.
+        repo: the rig's repository.
+        git: the adapter.
+    """
+
+    root: Path
+    origin: Path
+    repo: Repo
+    git: GitCli = field(factory=GitCli)
+
+    @property
+    def start(self) -> str:
+        """The tip of the remote's main branch, as far as the rig knows."""
+        found = self.git.resolve(self.repo, "refs/remotes/origin/main")
+        assert found is not None
+        return found
+
+    def add(self, name: str = "nux", *, fill: bool = True, branch: str | None = None) -> Worktree:
+        """Make a worktree."""
+        path = self.root / "polecats" / name
+        path.parent.mkdir(exist_ok=True)
+        made = self.git.add_worktree(self.repo, path, branch=branch or f"polecat/{name}", start=self.start, upstream="main")
+        if fill:
+            self.git.check_out(made)
+        return made
+
+    def trash(self, name: str = "nux") -> Path:
+        """Return a place in the rig's trash."""
+        (self.root / ".trash").mkdir(exist_ok=True)
+        return self.root / ".trash" / name
+
+    def snapshot(self) -> dict[str, object]:
+        """Everything a failed step could leave behind: refs, registrations, configuration, directories."""
+        return {
+            "refs": git("for-each-ref", cwd=self.repo.path),
+            "registrations": sorted(os.listdir(self.repo.path / "worktrees")) if (self.repo.path / "worktrees").exists() else [],
+            "config": (self.repo.path / "config").read_text(),
+            "repo": sorted(name for name in os.listdir(self.repo.path) if name not in ("worktrees", "logs", "index")),
+            "rig": sorted(str(path.relative_to(self.root)) for path in (self.root / "polecats").rglob("*")),
+        }
+
+
+def make_git_rig(root: Path, *, files: Mapping[str, str | bytes] | None = None) -> GitRig:
+    """Make an origin and a rig cloned from it below *root*."""
+    origin = make_origin(root / "origin", files)
+    rig = root / "rig"
+    (rig / "polecats").mkdir(parents=True)
+    adapter = GitCli()
+    repo = adapter.clone_bare(str(origin), rig / ".repo.git", timeout_s=30)
+    return GitRig(root=rig, origin=origin, repo=repo, git=adapter)
+
+
+def manifest(folder: Path) -> dict[bytes, tuple[str, str]]:
+    """Describe every file below a directory byte by byte: kind, executable bit, hash of the content or target of the link."""
+    found: dict[bytes, tuple[str, str]] = {}
+    top = os.fsencode(folder)
+    for where, dirs, names in os.walk(top):
+        for name in [*names, *[d for d in dirs if os.path.islink(os.path.join(where, d))]]:
+            full = os.path.join(where, name)
+            path = os.path.relpath(full, top)
+            if path == b".git":
+                continue
+            mode = os.lstat(full).st_mode
+            if stat.S_ISLNK(mode):
+                found[path] = ("link", os.fsdecode(os.readlink(full)))
+            elif stat.S_ISREG(mode):
+                with open(full, "rb") as file:
+                    found[path] = ("exec" if mode & 0o100 else "file", hashlib.sha256(file.read()).hexdigest())
+    return found
