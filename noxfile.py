@@ -1,0 +1,192 @@
+"""Everything a contributor runs: ``nox`` for what must be green, ``nox --list`` for the rest.
+
+Plain ``nox`` prints pytest's closing line last, so that people and machines find it in one place.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "venv"
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "types", "layers", "tests"]
+nox.options.stop_on_first_error = False
+
+PROJECT = nox.project.load_toml("pyproject.toml")
+RUNTIME: list[str] = PROJECT["project"]["dependencies"]
+PYTHONS = nox.project.python_versions(PROJECT)
+CLOSING_LINE = re.compile(r"^(=+ )?(\d+ \w+|no tests ran).* in [\d.]+s.*$")
+BD = "github.com/steveyegge/beads/cmd/bd"
+
+
+def group(name: str) -> list[str]:
+    """Return the packages of a dependency group."""
+    return list(nox.project.dependency_groups(PROJECT, name))
+
+
+def pytest(session: nox.Session, *args: str, allowed: tuple[int, ...] = (0,), env: dict[str, str] | None = None) -> None:
+    """Run pytest, show what it prints, and print its closing line again when nox ends."""
+    python = shutil.which("python", path=session.bin)
+    colour = ["--color=yes"] if sys.stdout.isatty() else []
+    closing = ""
+    with subprocess.Popen(
+        [str(python), "-m", "pytest", *colour, *args],
+        env={**os.environ, **{k: v for k, v in session.env.items() if v is not None}, **(env or {})},
+        stdout=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as running:
+        for line in running.stdout or ():
+            print(line, end="", flush=True)
+            plain = re.sub(r"\x1b\[[\d;]*m", "", line).strip()
+            if CLOSING_LINE.match(plain):
+                closing = plain.strip("= ")
+    atexit.register(print, closing or f"pytest ended with status {running.returncode}", flush=True)
+    if running.returncode not in allowed:
+        session.error(f"pytest ended with status {running.returncode}")
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Check style and layout with ruff."""
+    session.install(*group("lint"))
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Check types with mypy --strict: the package, the tests, this file."""
+    session.install(*group("types"), *RUNTIME)
+    session.run("mypy", *session.posargs)
+
+
+@nox.session
+def layers(session: nox.Session) -> None:
+    """Check that imports point downwards only."""
+    session.install(*group("layers"), *RUNTIME)
+    session.run("lint-imports", env={"PYTHONPATH": "."})
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, doctests included, with the branch coverage floor. `nox -s tests -- -k pool` runs some of them."""
+    session.install("-e", ".", *group("test"))
+    selected = session.posargs or ["--cov", "--cov-report=term"]
+    pytest(session, "-q", *selected)
+
+
+@nox.session
+def bd(session: nox.Session) -> None:
+    """Run the tests that need a real bd: the one on PATH, or those that Go can install (`nox -s bd -- v0.47.1`)."""
+    session.install("-e", ".", *group("test"))
+    wanted = [arg for arg in session.posargs if arg.startswith("v")] or ["v0.47.1"]
+    found = [str(path.parent) for version in wanted if (path := _bd(session, version)) is not None]
+    if not found and (there := shutil.which("bd")):
+        found = [str(Path(there).parent)]
+    if not found:
+        session.skip("there is no bd on PATH, and none could be installed")
+    rest = [arg for arg in session.posargs if not arg.startswith("v")]
+    for directory in found:
+        session.log(f"bd of {directory}")
+        pytest(session, "-q", "-m", "bd", *rest, allowed=(0, 5), env={"PATH": f"{directory}{os.pathsep}{session.env['PATH']}"})
+
+
+def _bd(session: nox.Session, version: str) -> Path | None:
+    """Install one version of bd with Go into this session's own directory; None without Go or network."""
+    directory = Path(session.create_tmp(), "bd", version).resolve()
+    if (directory / "bd").exists():
+        return directory / "bd"
+    if shutil.which("go") is None:
+        return None
+    directory.mkdir(parents=True, exist_ok=True)
+    done = subprocess.run(
+        ["go", "install", f"{BD}@{version}"],
+        env={**os.environ, "GOBIN": str(directory), "GOFLAGS": "-modcacherw"},
+        check=False,
+        timeout=1200,
+    )
+    if done.returncode != 0:
+        session.warn(f"bd {version} could not be installed")
+        return None
+    return directory / "bd"
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Run the crash and fault matrices and print their tables."""
+    session.install("-e", ".", *group("test"))
+    pytest(session, "-s", "-p", "no:randomly", "tests/faults", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation; a warning is an error."""
+    session.install("-e", ".", *group("docs"))
+    session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure, and print a table. `nox -s bench -- NAME` runs one of the files in bench/."""
+    session.install(".")
+    wanted = session.posargs or sorted(path.stem for path in Path("bench").glob("*.py"))
+    for name in wanted:
+        session.run("python", f"bench/{name}.py")
+
+
+@nox.session
+def minimums(session: nox.Session) -> None:
+    """Run the tests on the lowest versions of the runtime packages that we allow."""
+    lowest = [requirement.replace(">=", "==") for requirement in RUNTIME]
+    session.install("-e", ".", *lowest, *group("test"))
+    pytest(session, "-q", *session.posargs)
+
+
+@nox.session(python=PYTHONS)
+def wheel(session: nox.Session) -> None:
+    """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped."""
+    session.install("build")
+    place = Path(session.create_tmp()).resolve()
+    shutil.rmtree(place / "dist", ignore_errors=True)
+    session.run("python", "-m", "build", "--wheel", "--outdir", str(place / "dist"), silent=True)
+    session.install("--force-reinstall", str(next((place / "dist").glob("*.whl"))), *group("test"))
+    shutil.rmtree(place / "away", ignore_errors=True)
+    for name in ("tests", "docs"):
+        shutil.copytree(name, place / "away" / name, ignore=shutil.ignore_patterns("__pycache__", "_build"))
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "noxfile.py"):
+        shutil.copy(name, place / "away" / name)
+    session.chdir(place / "away")
+    pytest(session, "-q", "tests", *session.posargs)
+
+
+@nox.session
+def mutants(session: nox.Session) -> None:
+    """Break the pure core in many small ways; list the breaks that no test notices."""
+    session.install("-e", ".", *group("mutants"))
+    session.run("mutmut", "run", *session.posargs)
+    session.run("mutmut", "results")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Build and check a release of the version in polecat/__init__.py, and say how to publish it. Publishes nothing."""
+    session.install(*group("release"))
+    if session.run("git", "status", "--porcelain", external=True, silent=True):
+        session.error("the working tree is not clean")
+    version = re.search(r'^__version__ = "(.+)"$', Path("polecat/__init__.py").read_text("utf-8"), re.MULTILINE)
+    if version is None or f"## {version[1]} " not in Path("CHANGELOG.md").read_text("utf-8"):
+        session.error("CHANGELOG.md has no section for this version")
+    shutil.rmtree("dist", ignore_errors=True)
+    session.run("python", "-m", "build")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    session.log(f"to publish: git tag v{version[1]} && git push origin v{version[1]} && twine upload dist/*")
