@@ -24,7 +24,7 @@ from polecat.ports import SessionRequest
 from polecat.provision import provision
 from polecat.readiness import Awaited
 from polecat.sessions import Arrival, indent, on_exit_command, status_options
-from polecat.state import settle, update_claim
+from polecat.state import settle, write_claim
 from polecat.worktrees import Fetching, discard_worktree, find_base, make_worktree
 
 
@@ -58,7 +58,7 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
             attempt.warnings.append(base.warning)
         attempt.base_age_s = base.age_s
         attempt.lease = lease = evolve(lease, base_commit=base.commit)
-        update_claim(site.rig, lease)
+        write_claim(site.rig, lease)
         worktree = make_worktree(world, site, plan.clone_path, branch=plan.branch, base=base)
         attempt.worktree = worktree
         attempt.undo.add(
@@ -108,7 +108,7 @@ def start_session(site: Site, attempt: Attempt) -> None:
             agent_pid=session.pane_pid,
             server_pid=session.server_pid,
         )
-        update_claim(site.rig, attempt.lease)
+        write_claim(site.rig, attempt.lease)
         facts.update(session=plan.session_name, pane=session.pane_id, pid=session.pane_pid)
 
 

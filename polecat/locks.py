@@ -7,6 +7,7 @@ lock (in .runtime/locks/)   guards                                              
 ``polecat-pool.lock``       which names are taken; the pool's state                                milliseconds
 ``polecat-fetch.lock``      fetching: one at a time                                                a fetch
 ``polecat-git.lock``        refs and worktree registrations of the rig's repository                milliseconds
+``polecat-trash.lock``      deleting what is in the trash; taken alone                              as long as it takes
 ==========================  ====================================================================  ==================
 
 They are taken in this order and never the other way round. The one exception cannot deadlock: while the pool lock is held, a
@@ -63,6 +64,11 @@ def fetch_lock(rig: Rig) -> Path:
 def git_lock(rig: Rig) -> Path:
     """The lock of the repository's refs and registrations."""
     return rig.runtime_dir / "locks" / "polecat-git.lock"
+
+
+def trash_lock(rig: Rig) -> Path:
+    """The lock of whoever empties the trash."""
+    return rig.runtime_dir / "locks" / "polecat-trash.lock"
 
 
 def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLock:

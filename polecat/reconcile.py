@@ -24,7 +24,8 @@ from polecat.pool import Reconciliation, reconcile_pool_with
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, StaleRegistration, Tmux
 from polecat.state import Homes, Lease, had_polecats, list_homes, read_claim, settle, withdraw_claim
 from polecat.world import World, make_world
-from polecat.worktrees import discard_leavings, trash_dir
+from polecat.trash import trash_dir
+from polecat.worktrees import discard_leavings
 
 GRACE_S = 300.0
 """How old an empty home must be before it counts as abandoned. The reference makes a home before its worktree, without a lock."""

@@ -16,6 +16,7 @@ import secrets
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from attrs import asdict, fields_dict, frozen
 
@@ -50,6 +51,7 @@ class Lease:
         process_names: how that agent's process may be called.
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
+        purpose: what a claim is for: ``spawn``, ``repair`` or ``remove``.
     """
 
     instance: str
@@ -69,6 +71,7 @@ class Lease:
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
+    purpose: Literal["spawn", "repair", "remove"] = "spawn"
 
 
 @frozen(kw_only=True)
@@ -155,8 +158,8 @@ def publish_claim(rig: Rig, lease: Lease) -> None:
         ) from error
 
 
-def update_claim(rig: Rig, lease: Lease) -> None:
-    """Write down what the claimant has made by now, so that others could take it back."""
+def write_claim(rig: Rig, lease: Lease) -> None:
+    """Write a claim into a home that exists: what the claimant is about to do, so that others could finish it or take it back."""
     _write(rig.home_dir(lease.polecat) / CLAIM_FILE, lease)
 
 

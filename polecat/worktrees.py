@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +12,10 @@ from attrs import frozen
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.look import Site
-from polecat.model import FetchPolicy, Rig
+from polecat.model import FetchPolicy
 from polecat.ports import Git, PendingFetch, Worktree
 from polecat.state import Lease
+from polecat.trash import delete_entry, keep_for_good, trash_entry
 from polecat.world import World
 
 # ----------------------------------------------------------------------------------------------------------- the base
@@ -162,11 +162,6 @@ def _ago(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------ making, taking away
 
 
-def trash_dir(rig: Rig) -> Path:
-    """Where worktrees go before they are deleted: beside them, on the same file system, hidden from every list."""
-    return rig.polecats_dir / ".trash"
-
-
 def make_worktree(world: World, site: Site, path: Path, *, branch: str, base: Base) -> Worktree:
     """Register a worktree, files not yet checked out. Only this part runs under the repository's lock.
 
@@ -191,16 +186,15 @@ def discard_worktree(world: World, site: Site, worktree: Worktree, lease: Lease,
         What stays behind because it is work; None when nothing does.
     """
     is_clean = not was_used or _is_untouched(world, site, worktree, lease)
-    into = trash_dir(site.rig) / f"{lease.polecat}-{lease.instance}"
-    into.parent.mkdir(parents=True, exist_ok=True)
+    into = trash_entry(site.rig, lease)
     with holding(git_lock(site.rig), what=f"drop worktree of {lease.polecat}"):
         world.git.drop_worktree(site.repo, worktree, into=into)
         is_gone = world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)
     stays = []
     if is_clean:
-        delete_trash(into)
+        delete_entry(into)
     else:
-        stays.append(f"the agent's changes, kept in {into}")
+        stays.append(f"the agent's changes, kept in {keep_for_good(into)}")
     if not is_gone and world.git.resolve(site.repo, f"refs/heads/{lease.branch}") is not None:
         stays.append(f"branch {lease.branch}, which has new commits")
     return "; ".join(stays) or None
@@ -215,16 +209,6 @@ def _is_untouched(world: World, site: Site, worktree: Worktree, lease: Lease) ->
     return facts.is_clean and facts.head == lease.base_commit
 
 
-def delete_trash(into: Path) -> None:
-    """Delete one entry of the trash, and the trash when it is empty."""
-    for path in (into, into.with_name(into.name + ".admin")):
-        shutil.rmtree(path, ignore_errors=True)
-    try:
-        into.parent.rmdir()
-    except OSError:
-        return
-
-
 def discard_leavings(world: World, site: Site, lease: Lease) -> None:
     """Take back whatever a killed spawn left of its worktree: directory, registration, branch. Work in it is kept in the trash.
 
@@ -236,10 +220,9 @@ def discard_leavings(world: World, site: Site, lease: Lease) -> None:
     if worktree is not None:
         discard_worktree(world, site, worktree, lease, was_used=bool(lease.session_id))
         return
-    into = trash_dir(site.rig) / f"{lease.polecat}-{lease.instance}"
-    into.parent.mkdir(parents=True, exist_ok=True)
+    into = trash_entry(site.rig, lease)
     with holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
         world.git.clear_half_made(site.repo, path, into=into)
         if lease.base_commit:
             world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)
-    delete_trash(into)
+    delete_entry(into)

@@ -1,0 +1,128 @@
+"""Finding out whether a polecat's work may be touched: the facts for `safety`, gathered through the ports."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.bead_rules import holds
+from polecat.errors import BeadsError, PolecatError, UnknownStateError
+from polecat.look import Site
+from polecat.model import Rig
+from polecat.names import agent_bead_id, agent_id
+from polecat.ports import Bead, GitFacts, Process, Session, Worktree
+from polecat.safety import SafetyFacts, Verdict, judge_work, precious_among
+from polecat.state import CLAIM_FILE, clone_path
+from polecat.world import World
+
+
+@frozen(kw_only=True)
+class Inspection:
+    """What was found out about one polecat before touching it.
+
+    Attributes:
+        path: its worktree, or where that should be.
+        worktree: the worktree, proved; None if there is none.
+        git: the facts; None if there is no worktree.
+        held: the beads it holds.
+        stray: what else stands in its home.
+        verdict: the verdict.
+    """
+
+    path: Path
+    worktree: Worktree | None
+    git: GitFacts | None
+    held: tuple[Bead, ...]
+    stray: tuple[str, ...]
+    verdict: Verdict
+
+
+def inspect(world: World, site: Site, name: str, *, session: Session | None) -> Inspection:
+    """Find out what touching a polecat's work would lose, and whom it would hurt.
+
+    Args:
+        world: the outside.
+        site: the rig.
+        name: the polecat.
+        session: its session; its own processes do not count as somebody inside.
+
+    Returns:
+        The facts and the verdict. What could not be found out is a risk in the verdict.
+    """
+    rig = site.rig
+    problems: list[str] = []
+    path = clone_path(rig, name)
+    worktree, git = _git_facts(world, site, path, problems)
+    held, active_mr, report = _bead_facts(world, rig, name, problems)
+    stray = _stray(rig, name, path)
+    facts = SafetyFacts(
+        git=git,
+        precious=precious_among(git.ignored if git else (), site.settings.rescue_ignored),
+        inside=_inside(world, rig.home_dir(name), session),
+        caller_inside=stands_in(rig.home_dir(name)),
+        hooked_bead=held[0].id if held else "",
+        active_mr=active_mr,
+        cleanup_status=report,
+        stray=stray,
+        problems=tuple(problems),
+    )
+    return Inspection(path=path, worktree=worktree, git=git, held=held, stray=stray, verdict=judge_work(facts))
+
+
+def _git_facts(world: World, site: Site, path: Path, problems: list[str]) -> tuple[Worktree | None, GitFacts | None]:
+    try:
+        worktree = world.git.find_worktree(site.repo, path)
+        if worktree is None:
+            return None, None
+        base = f"refs/remotes/origin/{site.rig.default_branch}"
+        return worktree, world.git.facts(site.repo, worktree, base=base)
+    except PolecatError as error:
+        problems.append(error.message)
+        return None, GitFacts(problems=(error.message,))
+
+
+def _bead_facts(world: World, rig: Rig, name: str, problems: list[str]) -> tuple[tuple[Bead, ...], str, str]:
+    who = agent_id(rig.name, name)
+    try:
+        held = tuple(bead for bead in world.beads.held_by(who) if holds(bead, who))
+        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+    except BeadsError as error:
+        problems.append(f"its beads ({error.message})")
+        return (), "", ""
+    fields = agent.fields if agent is not None and agent.is_open else None
+    return held, fields.active_mr if fields else "", fields.cleanup_status if fields else ""
+
+
+def _inside(world: World, home: Path, session: Session | None) -> tuple[str, ...] | None:
+    try:
+        root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
+        own = world.processes.family([root] if root else [], instance=session.instance if session else "")
+        others = [process for process in world.processes.inside(home) if process not in own]
+    except UnknownStateError:
+        return None
+    return tuple(f"{process.name} ({process.pid})" for process in _without_us(others))
+
+
+def _without_us(processes: list[Process]) -> list[Process]:
+    """We ourselves, and the shell that called us, are told by `caller_inside`."""
+    us = {os.getpid(), os.getppid()}
+    return [process for process in processes if process.pid not in us]
+
+
+def stands_in(directory: Path) -> bool:
+    """Say whether our working directory is *directory* or below it, symlinks resolved, compared by component."""
+    try:
+        here = Path(os.path.realpath(os.getcwd()))
+    except FileNotFoundError:  # our directory is gone, so it is not the one that is there
+        return False
+    target = Path(os.path.realpath(directory))
+    return here == target or target in here.parents
+
+
+def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
+    home = rig.home_dir(name)
+    if path == home or not home.is_dir():
+        return ()
+    return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))

@@ -1,0 +1,436 @@
+"""Taking a polecat's place back: stop it, remove it. Nothing is deleted that was not proved worthless or saved first.
+
+    lock → inspect → end the session → inspect again → rescue → worktree to the trash → look again → branch → beads → home → record
+
+The order is the promise: whatever goes wrong before the worktree is moved leaves the work where it was, and a name is free only after
+its beads have been handed back.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from attrs import evolve, field, frozen
+
+from polecat.ending import end_session
+from polecat.errors import GitError, PolecatError, PolecatNotFoundError, RemoveFailedError, SessionNotFoundError, WorkAtRiskError
+from polecat.events import append_event, event_line
+from polecat.inspection import Inspection, inspect
+from polecat.locks import git_lock, holding, polecat_lock
+from polecat.look import Site, as_rig, look
+from polecat.model import Event, Polecat, Rig
+from polecat.names import agent_bead_id, agent_id
+from polecat.polecats import check_exists
+from polecat.ports import Beads, Clock, Git, GitFacts, OnEvent, Processes, Rescue, Session, Tmux, Worktree
+from polecat.safety import Verdict
+from polecat.state import CLAIM_FILE, Lease, drop_record, new_instance_id, read_claim, read_record, write_claim
+from polecat.trash import bury_home, empty_trash, keep_for_good, trash_entry
+from polecat.world import World, make_world
+
+RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
+"""More than this is not written into the repository; then the tree itself is kept in the trash, and never emptied by us."""
+
+
+@frozen(kw_only=True)
+class Removed:
+    """What a removal did, or would do.
+
+    Attributes:
+        rig_name: the rig.
+        polecat_name: the polecat.
+        session_ended: name of the session that was ended; empty if there was none.
+        rescue: ref that holds what was at risk; empty if nothing was.
+        branch: the polecat's branch.
+        branch_deleted: it is gone, because nothing was lost with it.
+        unassigned: the beads that were handed back.
+        kept: where the files are, if they could not be saved otherwise; None if they are gone.
+        verdict: the risks there were.
+    """
+
+    rig_name: str
+    polecat_name: str
+    session_ended: str = ""
+    rescue: str = ""
+    branch: str = ""
+    branch_deleted: bool = False
+    unassigned: tuple[str, ...] = ()
+    kept: Path | None = None
+    verdict: Verdict = field(factory=Verdict)
+
+
+def remove_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    force: bool = False,
+    nuclear: bool = False,
+    instance: str | None = None,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+    dry_run: bool = False,
+) -> Removed:
+    """Take a polecat's place back: session, worktree, branch, beads, name.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        force: go on in spite of uncommitted changes and a hook; they are rescued and handed back first.
+        nuclear: go on in spite of everything but standing inside; still rescued first, and if that fails still removed.
+        instance: remove only if it still is this spawn's polecat; names are used again.
+        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        dry_run: only say what would be done.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PolecatNotFoundError: there is none of that name, or it is another instance by now.
+        WorkAtRiskError: work would be lost; ``reasons`` say which, and nothing was removed.
+        RescueFailedError: what was at risk could not be saved, so nothing was removed.
+        RemoveFailedError: it could not be finished; the name stays taken.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> remove_polecat(rig, cat.polecat_name, **world).branch_deleted
+        True
+        >>> cat.clone_path.exists()
+        False
+
+    Source:
+        Contract §7.3; design §6, deviations 7 to 9, 15 and 27; incidents T-13 to T-15, T-19, T-21, T-27, T-30.
+    """
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    world = make_world(
+        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
+    )
+    with holding(polecat_lock(rig, name), what=f"remove {name}"):
+        check_exists(rig, name)
+        site = look(world, rig)
+        lease = _lease_of(site, name, instance)
+        session = _session_of(site, lease)
+        first = inspect(world, site, name, session=session)
+        _refuse(site, name, first, force=force, nuclear=nuclear)
+        if dry_run:
+            return _planned(site, lease, session, first)
+        removal = _Removal(world=world, site=site, lease=lease, force=force, nuclear=nuclear)
+        return removal.run(session)
+
+
+def work_at_risk(
+    polecat: Polecat,
+    *,
+    rig: Rig | None = None,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Say what touching a polecat's work would lose: the very verdict that `remove_polecat` goes by.
+
+    Args:
+        polecat: as `list_polecats` gave it.
+        rig: its rig; by default the one of that name in the town that contains the working directory.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Examples:
+        >>> from polecat import list_polecats, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> _ = (cat.clone_path / "new.txt").write_text("x")
+        >>> work_at_risk(list_polecats(rig, **world)[0], rig=rig, **world).reasons
+        ('uncommitted',)
+    """
+    rig = rig or as_rig(polecat.rig_name)
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
+    site = look(world, rig)
+    lease = _lease_of(site, polecat.name, None)
+    return inspect(world, site, polecat.name, session=_session_of(site, lease)).verdict
+
+
+def stop_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+) -> str:
+    """End a polecat's session and every process its agent started; its worktree, branch and hook stay as they are.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+
+    Returns:
+        The name of the session that was ended.
+
+    Raises:
+        PolecatNotFoundError: there is none of that name.
+        SessionNotFoundError: it has no session.
+
+    Source:
+        Contract §11, stop; design §6, deviation 15.
+    """
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    world = make_world(
+        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
+    )
+    with holding(polecat_lock(rig, name), what=f"stop {name}"):
+        site = look(world, rig)
+        session = _session_of(site, _lease_of(site, name, None))
+        if session is None:
+            raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
+        end_session(world, session)
+        world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name}))
+        return session.name
+
+
+# ------------------------------------------------------------------------------------------------------- who it is
+
+
+def _lease_of(site: Site, name: str, instance: str | None) -> Lease:
+    known = read_claim(site.rig, name) or read_record(site.rig, name)
+    if instance is not None and (known is None or known.instance != instance):
+        raise PolecatNotFoundError(
+            f"{agent_id(site.rig.name, name)} is not instance {instance} any more; its name was used again"
+        )
+    if known is not None:
+        return known
+    bead = agent_bead_id(site.rig.prefix, site.rig.name, name)
+    return Lease(instance=new_instance_id(), polecat=name, rig=site.rig.name, agent_bead=bead)
+
+
+def _session_of(site: Site, lease: Lease) -> Session | None:
+    return site.census.by_instance.get(lease.instance) or site.census.own.get(lease.polecat)
+
+
+def _refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool) -> None:
+    obstacles = seen.verdict.obstacles(force=force, nuclear=nuclear)
+    if not obstacles:
+        return
+    who = agent_id(site.rig.name, name).replace("/polecats/", "/")
+    what = "; ".join(risk.text for risk in obstacles)
+    head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
+    at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
+    codes = tuple(risk.code for risk in obstacles)
+    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(who, seen, codes))
+
+
+def _remedy(who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
+    if "caller-inside" in codes:
+        return "cd somewhere else first"
+    lines = []
+    if "unpushed" in codes:
+        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+    if "uncommitted" in codes or "ignored" in codes:
+        lines.append(f"look at it:  git -C {seen.path} status")
+    drop = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
+    lines.append(f"or drop it:  polecat remove {who} {drop}   (a rescue ref is kept)")
+    return "\n".join(lines)
+
+
+def _planned(site: Site, lease: Lease, session: Session | None, seen: Inspection) -> Removed:
+    return Removed(
+        rig_name=site.rig.name,
+        polecat_name=lease.polecat,
+        session_ended=session.name if session else "",
+        rescue="refs/polecat/rescue/…" if _must_rescue(seen) else "",
+        branch=(seen.worktree.branch or "") if seen.worktree else "",
+        unassigned=tuple(bead.id for bead in seen.held),
+        verdict=seen.verdict,
+    )
+
+
+def _must_rescue(seen: Inspection) -> bool:
+    """Anything that is nowhere else, and every commit that is not part of what it is to be merged into."""
+    git = seen.git
+    if git is None:
+        return False
+    return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
+
+
+# ------------------------------------------------------------------------------------------------------- doing it
+
+
+@frozen(kw_only=True)
+class _Removal:
+    """A removal that has been allowed, with the polecat's lock held."""
+
+    world: World
+    site: Site
+    lease: Lease
+    force: bool
+    nuclear: bool
+
+    def run(self, session: Session | None) -> Removed:
+        """Do it, step by step."""
+        world, site, name = self.world, self.site, self.lease.polecat
+        with self._step("session"):
+            if session is not None:
+                end_session(world, session)
+        seen = inspect(world, site, name, session=None)  # the agent may have written until it ended
+        _refuse(site, name, seen, force=self.force, nuclear=self.nuclear)
+        rescue = self._rescue(seen)
+        with self._step("worktree"):
+            kept = self._take_worktree(seen, rescue)
+        with self._step("branch"):
+            branch, is_deleted = self._drop_branch(seen, rescue)
+        with self._step("beads"):
+            unassigned = self._hand_back(seen)
+        with self._step("home"):
+            self._free_name()
+        done = Removed(
+            rig_name=site.rig.name,
+            polecat_name=name,
+            session_ended=session.name if session else "",
+            rescue=rescue.ref if rescue else "",
+            branch=branch,
+            branch_deleted=is_deleted,
+            unassigned=unassigned,
+            kept=kept,
+            verdict=seen.verdict,
+        )
+        self._tell(done)
+        empty_trash(site.rig)
+        return done
+
+    def _rescue(self, seen: Inspection) -> Rescue | None:
+        if seen.worktree is None or not _must_rescue(seen):
+            return None
+        stamp = int(self.world.clock.now().timestamp() * 1000)
+        try:
+            return self.world.git.rescue(
+                self.site.repo,
+                seen.worktree,
+                ref_name=f"{self.lease.polecat}/{stamp}-{self.lease.instance[:6]}",
+                message=f"removal of {agent_id(self.site.rig.name, self.lease.polecat)}",
+                ignored_patterns=self.site.settings.rescue_ignored,
+                size_limit_bytes=RESCUE_LIMIT_BYTES,
+            )
+        except PolecatError:
+            if not self.nuclear:
+                raise
+            return None
+
+    def _take_worktree(self, seen: Inspection, rescue: Rescue | None) -> Path | None:
+        """Move the worktree to the trash, and look once more: whoever wrote meanwhile gets it back."""
+        world, site, name = self.world, self.site, self.lease.polecat
+        intent = evolve(self.lease, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid())
+        home = site.rig.home_dir(name)
+        if seen.path != home:
+            write_claim(site.rig, intent)
+        if seen.worktree is None:
+            return bury_home(site.rig, self.lease, keep=True)
+        into = trash_entry(site.rig, self.lease)
+        with holding(git_lock(site.rig), what=f"remove worktree of {name}"):
+            world.git.drop_worktree(site.repo, seen.worktree, into=into)
+            if not self.nuclear and _changed_since(world, site, seen, into):
+                world.git.restore_worktree(site.repo, seen.worktree, source=into)
+                raise GitError(f"somebody wrote into {seen.path} while it was being removed; it is back where it was")
+        if _is_lost(seen, rescue):
+            return keep_for_good(into)
+        return None
+
+    def _drop_branch(self, seen: Inspection, rescue: Rescue | None) -> tuple[str, bool]:
+        branch = (seen.worktree.branch or "") if seen.worktree else ""
+        if not branch or seen.git is None or seen.git.head is None or not branch.startswith("polecat/"):
+            return branch, False
+        if seen.git.unpushed and seen.git.merged not in ("ancestor", "same changes") and rescue is None:
+            return branch, False
+        with holding(git_lock(self.site.rig), what=f"delete branch {branch}"):
+            return branch, self.world.git.delete_branch(self.site.repo, branch, expected=seen.git.head)
+
+    def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
+        """Unassign before the name is free, so that nobody inherits work."""
+        beads = self.world.beads
+        freed = tuple(bead.id for bead in seen.held if beads.unassign(bead.id, expected=bead.assignee))
+        if self.lease.agent_bead:
+            beads.close_agent(self.lease.agent_bead, reason="polecat removed")
+        return freed
+
+    def _free_name(self) -> None:
+        rig, name = self.site.rig, self.lease.polecat
+        home = rig.home_dir(name)
+        drop_record(rig, name, instance=self.lease.instance)
+        (home / CLAIM_FILE).unlink(missing_ok=True)
+        if home.exists() and os.listdir(home):
+            bury_home(rig, self.lease, keep=True)
+        elif home.exists():
+            home.rmdir()
+        if os.path.lexists(home):
+            raise PolecatError(f"{home} is still there")
+
+    @contextmanager
+    def _step(self, step: str) -> Iterator[None]:
+        try:
+            yield
+        except (PolecatError, OSError) as error:
+            if isinstance(error, WorkAtRiskError):
+                raise
+            who = agent_id(self.site.rig.name, self.lease.polecat)
+            why = getattr(error, "message", None) or str(error)
+            raise RemoveFailedError(
+                f"cannot remove {who}: {why}",
+                step=step,
+                hint=getattr(error, "hint", "") or "the name stays taken; mend the cause and remove it again",
+            ) from error
+
+    def _tell(self, done: Removed) -> None:
+        facts = {"rescue": done.rescue, "branch": done.branch, "branch_deleted": done.branch_deleted, "unassigned": list(done.unassigned)}
+        self.world.emit(
+            Event(name="polecat_removed", rig=done.rig_name, polecat=done.polecat_name, instance=self.lease.instance, facts=facts)
+        )
+        payload: dict[str, object] = {"agent": agent_id(done.rig_name, done.polecat_name), "reason": "removed"}
+        if done.rescue:
+            payload["rescue"] = done.rescue
+        line = event_line(self.world.clock.now(), "kill", actor="gt", payload=payload)
+        try:
+            append_event(self.site.rig.town_root, line)
+        except OSError:
+            return
+
+
+def _changed_since(world: World, site: Site, seen: Inspection, into: Path) -> bool:
+    """The tree in the trash is not what was inspected (and rescued) any more; what cannot be told counts as changed."""
+    if seen.worktree is None or seen.git is None:
+        return False
+    moved = Worktree(
+        path=into, admin_dir=into.with_name(into.name + ".admin"), branch=seen.worktree.branch, head=seen.worktree.head
+    )
+    if seen.git.submodules:  # a submodule cannot be asked after a move to another depth
+        return False
+    now = world.git.facts(site.repo, moved)
+    return _signature(now) != _signature(seen.git)
+
+
+def _signature(git: GitFacts) -> tuple[object, ...]:
+    return (git.head, git.changed, git.untracked, git.stashes, git.nested, bool(git.problems))
+
+
+def _is_lost(seen: Inspection, rescue: Rescue | None) -> bool:
+    """What is in the trash is nowhere else, so the trash must keep it."""
+    if seen.git is None:
+        return True
+    return rescue is None and _must_rescue(seen) and not (seen.git.is_clean and seen.git.unpushed == 0)
+
