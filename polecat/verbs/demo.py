@@ -54,7 +54,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     finally:
         if not args.keep:
-            tmux.kill_server()
+            for session in tmux.list_sessions():
+                tmux.kill(session.id, name=session.name, instance=session.instance)
             shutil.rmtree(place, ignore_errors=True)
             print("\nThe sessions are ended and the town is deleted. 'polecat demo --keep' leaves them.")
 
