@@ -61,7 +61,7 @@ def provision(
         settings: the rig's settings.
         agent: the agent that will work there.
         environ: the caller's environment, for the set-up hooks.
-        has_gt: Gas Town's program is on PATH; without it the agent's hooks fail, which is worth a warning.
+        has_gt: Gas Town's program is on PATH; without it the agent's hooks, which call it, are not installed.
         role: whose place it is.
         stands_at: where the worktree will stand, if it is not there yet.
         run_hook: runs a set-up hook; None means for real.
@@ -76,7 +76,8 @@ def provision(
         Contract §3.14 to §3.17, §12.7, §12.8; design §6, deviation 20.
     """
     place = _Place(rig=rig, clone=clone, stands_at=stands_at or clone, warnings=[], added=[])
-    place.warnings.extend(install_agent_hooks(rig, agent, role=role, has_gt=has_gt))
+    if has_gt:
+        install_agent_hooks(rig, agent, role=role)
     _copy_instructions(place)
     if _lead_to_beads(place):
         _write_prime(place)
@@ -101,11 +102,8 @@ def provision(
 # ------------------------------------------------------------------------------------------------------ agent hooks
 
 
-def install_agent_hooks(rig: Rig, agent: Agent, *, role: str = "polecat", has_gt: bool = True) -> tuple[str, ...]:
+def install_agent_hooks(rig: Rig, agent: Agent, *, role: str = "polecat") -> None:
     """Install the file that makes the rig's agents report to Gas Town, unless something is there already.
-
-    Returns:
-        Warnings.
 
     Raises:
         PolecatError: it cannot be written.
@@ -115,18 +113,16 @@ def install_agent_hooks(rig: Rig, agent: Agent, *, role: str = "polecat", has_gt
     """
     hooks = agent.hooks
     if hooks.provider not in ("claude", "opencode") or not hooks.dir or not hooks.settings_file:
-        return ()
+        return
     path = rig.polecats_dir / hooks.dir / hooks.settings_file
     is_claude = hooks.provider == "claude"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         data = claude_settings(role) if is_claude else OPENCODE_PLUGIN
-        is_new = not os.path.lexists(path) and create_file(path, data, mode=0o600 if is_claude else 0o644)
+        if not os.path.lexists(path):
+            create_file(path, data, mode=0o600 if is_claude else 0o644)
     except OSError as error:
         raise PolecatError(f"cannot install the agent's hooks: {why_not(error)}") from error
-    if is_new and not has_gt:
-        return (f"the hooks in {path} call 'gt', which is not on PATH; empty the file's hooks to run without Gas Town",)
-    return ()
 
 
 # ----------------------------------------------------------------------------------------- instructions, beads, prime
