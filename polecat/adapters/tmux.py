@@ -146,7 +146,7 @@ class TmuxCli:
             path = shutil.which("tmux", path=self._environ.get("PATH", os.defpath))
             if path is None:
                 raise missing_tmux(ProgramMissingError("", argv=("tmux",)))
-            self._version = _installed_version(path, os.stat(path).st_mtime_ns, tuple(self._environ.items()), self._timeout_s)
+            self._version = _installed_version((path, os.stat(path).st_mtime_ns), tuple(self._environ.items()), self._timeout_s)
         return check_version(self._version)
 
     def list_sessions(self) -> tuple[Session, ...]:
@@ -489,8 +489,9 @@ def _server(socket: str | None) -> str:
 
 
 @functools.lru_cache(maxsize=16)
-def _installed_version(path: str, mtime_ns: int, environ: tuple[tuple[str, str], ...], timeout_s: float) -> str:
-    """Ask a tmux for its version, once for as long as its file does not change."""
+def _installed_version(file: tuple[str, int], environ: tuple[tuple[str, str], ...], timeout_s: float) -> str:
+    """Ask a tmux for its version, once for as long as its file, a path and its time, does not change."""
+    path, _ = file
     answer = program.run([path, "-V"], env=dict(environ), timeout_s=timeout_s)
     found = re.match(r"tmux (\S+)", answer.text)
     if answer.exit_code != 0 or found is None:

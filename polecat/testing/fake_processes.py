@@ -33,6 +33,10 @@ class FakeProcesses:
         self._alive[pid] = (process, instance, cwd)
         return process
 
+    def forget(self, pid: int) -> None:
+        """Let a process be gone, however it went."""
+        self._alive.pop(pid, None)
+
     def identify(self, pid: int) -> Process | None:
         """Tell which process has this id."""
         return self._alive[pid][0] if pid in self._alive else None

@@ -1,0 +1,385 @@
+"""`FakeTmux`: a tmux server in memory, with agents a test can script."""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from attrs import define, evolve, field, frozen
+
+from polecat.errors import (
+    InvalidNameError,
+    ProgramError,
+    SessionExistsError,
+    SessionNotFoundError,
+    TmuxError,
+    TmuxUnreachableError,
+)
+from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
+from polecat.testing.fake_processes import FakeProcesses
+
+_LOOK_S = 0.05
+_MAX_BYTES = 131_071
+_IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "POLECAT_ID")
+_CLASSES = {"space": r"\s", "blank": r" \t", "digit": r"\d", "alpha": "a-zA-Z", "alnum": "a-zA-Z0-9", "punct": r"!-/:-@\[-`{-~"}
+
+
+@frozen(kw_only=True)
+class FakeAgent:
+    """How the program of a pretend session behaves.
+
+    Args:
+        screen: what its pane shows once it is ready.
+        exits: the status it exits with at once; None: it goes on.
+        ready_after_looks: how many looks at its pane it takes until the screen is shown.
+        command: the name of its process.
+
+    Examples:
+        >>> FakeAgent(screen="licence expired", exits=3).exits
+        3
+    """
+
+    screen: str = "> "
+    exits: int | None = None
+    ready_after_looks: int = 0
+    command: str = "agent"
+
+
+@define(kw_only=True)
+class _Pane:
+    """One session with its one pane."""
+
+    session: Session
+    agent: FakeAgent
+    request: SessionRequest | None = None
+    looks: int = 0
+    typed: list[str] = field(factory=list)
+    keys: list[str] = field(factory=list)
+    received: str = ""
+    exit_code: int | None = None
+    signal: int | None = None
+    is_released: bool = False
+
+    @property
+    def screen(self) -> str:
+        return self.agent.screen if self.looks >= self.agent.ready_after_looks else ""
+
+
+class FakeTmux:
+    """The `polecat.ports.Tmux` of the pretend world; keeps the contract of the real one.
+
+    Args:
+        sessions: what is there already: names, or whole sessions.
+        socket: what `socket` says.
+        agent: how the programs of new sessions behave, or a function that says so for each request.
+        processes: the process table the sessions' processes are in; its own by default.
+        clock: moved by waiting; by default waiting takes real time.
+
+    Attributes:
+        unreachable: when true every call raises, as when the socket may not be opened.
+
+    Examples:
+        >>> tmux = FakeTmux(sessions=["gt-gas-furiosa"])
+        >>> tmux.sessions()
+        ['gt-gas-furiosa']
+        >>> tmux.kill("", name="gt-gas-furiosa"), tmux.kill("", name="gt-gas-furiosa")
+        (True, False)
+    """
+
+    def __init__(
+        self,
+        sessions: Iterable[str | Session] = (),
+        *,
+        socket: str | None = None,
+        agent: FakeAgent | Callable[[SessionRequest], FakeAgent] = FakeAgent(),
+        processes: FakeProcesses | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.unreachable = False
+        self._socket = socket
+        self._agent = agent
+        self._clock = clock
+        self._processes = FakeProcesses() if processes is None else processes
+        self._panes: dict[str, _Pane] = {}
+        self._next_id = 0
+        self._server_pid = 1_000_000
+        self._mutex = threading.RLock()
+        for session in sessions:
+            self._add(Session(id="", name=session) if isinstance(session, str) else session)
+
+    # ------------------------------------------------------------------------------------------------------ the port
+
+    @property
+    def socket(self) -> str | None:
+        """What the fake was given."""
+        return self._socket
+
+    @property
+    def processes(self) -> FakeProcesses:
+        """The process table of the pretend world."""
+        return self._processes
+
+    def check(self) -> str:
+        """Return a version that is new enough."""
+        return "3.5a"
+
+    def list_sessions(self) -> tuple[Session, ...]:
+        """List every session."""
+        with self._reached():
+            for pane in list(self._panes.values()):
+                self._is_dead(pane)
+            return tuple(pane.session for pane in self._panes.values())
+
+    def start(self, request: SessionRequest) -> StartedSession:
+        """Make a session whose program behaves as the agent says."""
+        self._check_request(request)
+        with self._reached():
+            if any(pane.session.name == request.name for pane in self._panes.values()):
+                raise SessionExistsError(f"there is a session {request.name!r} already", argv=("tmux", "new-session"))
+            session = Session(
+                id="",
+                name=request.name,
+                instance=request.instance,
+                environment={k: v for k, v in request.session_environment.items() if k in _IDENTITY and v},
+            )
+            agent = self._agent if isinstance(self._agent, FakeAgent) else self._agent(request)
+            pane = self._add(session, agent=agent, request=request)
+            made = pane.session
+            self._processes.add(made.pane_pid, instance=request.instance, cwd=request.cwd)
+            if agent.exits is not None:
+                self._end(pane, exit_code=agent.exits)
+            return StartedSession(
+                id=made.id,
+                name=made.name,
+                instance=made.instance,
+                pane_id=made.pane_id,
+                pane_pid=made.pane_pid,
+                server_pid=self._server_pid,
+            )
+
+    def watch(self, watches: Sequence[Watch], *, timeout_s: float) -> tuple[PaneStatus, ...]:
+        """Look until there is news; each look that finds none takes 50 ms of the fake's clock."""
+        left_s = timeout_s
+        while watches:
+            with self._reached():
+                statuses = tuple(self._status(watch) for watch in watches)
+            if left_s <= 0 or any(map(_is_news, watches, statuses)):
+                return statuses
+            wait_s = min(_LOOK_S, left_s)
+            left_s = round(left_s - wait_s, 6)
+            (time.sleep if self._clock is None else self._clock.sleep)(wait_s)
+        return ()
+
+    def release(self, session: StartedSession) -> bool:
+        """Let the session end with its process from now on."""
+        with self._reached():
+            pane = self._panes.get(session.id)
+            if pane is None or pane.session.instance != session.instance or self._is_dead(pane):
+                return False
+            pane.is_released = True
+            return True
+
+    def capture(self, pane_id: str, *, lines: int = 200) -> str:
+        """Return what the agent shows."""
+        with self._reached():
+            pane = self._find(pane_id)
+            if pane is None:
+                raise SessionNotFoundError(f"there is no pane {pane_id}")
+            return pane.screen.rstrip()
+
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+        """Type text; read it back with `typed` or `received`."""
+        with self._reached():
+            pane = self._typable(pane_id, instance)
+            if text:
+                pane.typed.append(text)
+                pane.received += text
+            if enter:
+                self._press(pane, "Enter")
+
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+        """Press keys; read them back with `pressed`."""
+        with self._reached():
+            pane = self._typable(pane_id, instance)
+            for key in keys:
+                self._press(pane, key)
+
+    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+        """End a session if it still is the one meant."""
+        if not session_id:
+            _check_name(name)
+        with self._reached():
+            for pane in self._panes.values():
+                found = pane.session
+                is_it = found.id == session_id if session_id else found.name == name
+                if is_it and (found.instance == instance if instance else found.name == name):
+                    self._drop(pane)
+                    return True
+            return False
+
+    # ------------------------------------------------------------------------------------------- what a test may do
+
+    def sessions(self) -> list[str]:
+        """List the names of all sessions, oldest first."""
+        return [session.name for session in self.list_sessions()]
+
+    def typed(self, pane_id: str) -> list[str]:
+        """List the texts that were typed into a pane, without their Enters."""
+        return list(self._panes_by_pane(pane_id).typed)
+
+    def pressed(self, pane_id: str) -> list[str]:
+        """List the keys that were pressed in a pane, the Enters after texts included."""
+        return list(self._panes_by_pane(pane_id).keys)
+
+    def received(self, pane_id: str) -> str:
+        """Return all that a pane's program read, with a newline for each Enter."""
+        return self._panes_by_pane(pane_id).received
+
+    def request(self, name: str) -> SessionRequest:
+        """Return what a session was started with."""
+        pane = self._named(name)
+        if pane.request is None:
+            raise KeyError(f"session {name!r} was not started here")
+        return pane.request
+
+    def show(self, name: str, screen: str) -> None:
+        """Let the agent of a session show something else."""
+        pane = self._named(name)
+        pane.agent = evolve(pane.agent, screen=screen, ready_after_looks=0)
+
+    def crash(self, name: str, exit_code: int | None = 1, *, signal: int | None = None) -> None:
+        """End the process of a session; the session goes with it, unless its start is not over yet."""
+        self._end(self._named(name), exit_code=None if signal is not None else exit_code, signal=signal)
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Rename a session, as a person may."""
+        pane = self._named(name)
+        pane.session = evolve(pane.session, name=new_name)
+
+    def restart_server(self) -> None:
+        """End the server and all its sessions; ids begin anew."""
+        with self._mutex:
+            for pane in list(self._panes.values()):
+                self._drop(pane)
+            self._next_id = 0
+            self._server_pid += 1
+
+    # ------------------------------------------------------------------------------------------------------- inside
+
+    def _reached(self) -> threading.RLock:
+        if self.unreachable:
+            raise TmuxUnreachableError(
+                "tmux gave no usable answer: error connecting (Permission denied)",
+                argv=("tmux",),
+                exit_code=1,
+                stderr="error connecting (Permission denied)",
+            )
+        return self._mutex
+
+    def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> _Pane:
+        number = self._next_id
+        self._next_id += 1
+        given = evolve(
+            session,
+            id=session.id or f"${number}",
+            pane_id=session.pane_id or f"%{number}",
+            pane_pid=session.pane_pid or self._server_pid * 1000 + number,
+        )
+        pane = _Pane(session=given, agent=agent or FakeAgent(), request=request, is_released=request is None)
+        self._panes[given.id] = pane
+        return pane
+
+    def _check_request(self, request: SessionRequest) -> None:
+        _check_name(request.name)
+        words: Mapping[str, str] = {f"argument {n}": word for n, word in enumerate(request.argv)}
+        words = {**words, **{f"variable {k}": f"{k}={v}" for k, v in request.environment.items()}}
+        for what, word in words.items():
+            if len(word.encode("utf-8", "surrogateescape")) >= _MAX_BYTES or "\0" in word:
+                raise ProgramError(f"cannot start {request.argv[0]!r}: {what} is too long or holds NUL")
+        if not Path(request.cwd).is_dir():
+            raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
+
+    def _is_dead(self, pane: _Pane) -> bool:
+        """Say whether the process has ended, be it by the test or through the process table."""
+        if pane.request is not None and not pane.session.is_dead and self._processes.identify(pane.session.pane_pid) is None:
+            self._end(pane, signal=15)
+        return pane.session.is_dead
+
+    def _end(self, pane: _Pane, *, exit_code: int | None = None, signal: int | None = None) -> None:
+        with self._mutex:
+            pane.exit_code, pane.signal = exit_code, signal
+            pane.looks = max(pane.looks, pane.agent.ready_after_looks)
+            pane.session = evolve(pane.session, is_dead=True)
+            self._processes.forget(pane.session.pane_pid)
+            if pane.is_released:
+                self._panes.pop(pane.session.id, None)
+
+    def _drop(self, pane: _Pane) -> None:
+        self._processes.forget(pane.session.pane_pid)
+        del self._panes[pane.session.id]
+
+    def _find(self, pane_id: str) -> _Pane | None:
+        for pane in list(self._panes.values()):
+            if pane.session.pane_id == pane_id:
+                is_dead = self._is_dead(pane)
+                return None if is_dead and pane.is_released else pane
+        return None
+
+    def _panes_by_pane(self, pane_id: str) -> _Pane:
+        pane = self._find(pane_id)
+        if pane is None:
+            raise KeyError(f"no pane {pane_id}")
+        return pane
+
+    def _named(self, name: str) -> _Pane:
+        for pane in self._panes.values():
+            if pane.session.name == name:
+                return pane
+        raise KeyError(f"no session {name!r}; there are {self.sessions()}")
+
+    def _typable(self, pane_id: str, instance: str) -> _Pane:
+        pane = self._find(pane_id)
+        why = "is gone" if pane is None else "is dead" if pane.session.is_dead else ""
+        if pane is not None and not why and instance and pane.session.instance != instance:
+            why = "is not ours"
+        if pane is None or why:
+            raise SessionNotFoundError(f"pane {pane_id} {why}; nothing was typed")
+        return pane
+
+    def _press(self, pane: _Pane, key: str) -> None:
+        pane.keys.append(key)
+        pane.received += "\n" if key == "Enter" else " " if key == "Space" else key if len(key) == 1 else ""
+
+    def _status(self, watch: Watch) -> PaneStatus:
+        pane = self._find(watch.pane_id)
+        if pane is None or pane.session.instance != watch.instance:
+            return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
+        screen = pane.screen
+        pane.looks += 1
+        return PaneStatus(
+            pane_id=watch.pane_id,
+            is_dead=pane.session.is_dead,
+            exit_code=pane.exit_code,
+            signal=pane.signal,
+            pid=pane.session.pane_pid,
+            command=pane.agent.command if watch.commands else "",
+            matched=tuple(_is_on(pattern, screen) for pattern in watch.patterns),
+        )
+
+
+def _is_news(watch: Watch, status: PaneStatus) -> bool:
+    return not status.exists or status.is_dead or any(status.matched) or status.command in watch.commands
+
+
+def _is_on(pattern: str, screen: str) -> bool:
+    """Search each line, less its trailing blanks, as tmux does."""
+    translated = re.sub(r"\[:(\w+):\]", lambda m: _CLASSES.get(m[1], m[0]), pattern)
+    return any(re.search(translated, line.rstrip()) for line in screen.splitlines())
+
+
+def _check_name(name: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}", name):
+        raise InvalidNameError("session", name, "would be rewritten or misread by tmux")
