@@ -70,12 +70,13 @@ def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
     """
     town = make_town(root / "town")
     path = make_program(root / "bin")
+    clock, processes = FakeClock(), FakeProcesses()
     world = FakeWorld(
         git=FakeGit(),
-        tmux=FakeTmux(),
+        tmux=FakeTmux(processes=processes, clock=clock),
         beads=FakeBeads(),
-        processes=FakeProcesses(),
-        clock=FakeClock(),
+        processes=processes,
+        clock=clock,
         environ={"PATH": f"{path}", "HOME": str(root)},
     )
     return Rig(name="gastown", path=town / "gastown", git_url="https://example.invalid/gastown.git"), world
