@@ -1,0 +1,209 @@
+"""Names: what is legal, and that what we write we read again."""
+
+from __future__ import annotations
+
+import pytest
+
+from polecat.errors import InvalidNameError
+from polecat.model import Rig
+from polecat.names import (
+    MAX_NAME_LENGTH,
+    RESERVED_NAMES,
+    agent_bead_id,
+    agent_id,
+    assignees,
+    base36,
+    branch_name,
+    check_bead_id,
+    check_env_key,
+    check_new_rig_name,
+    check_polecat_name,
+    check_prefix,
+    could_be_rig,
+    derive_prefix,
+    parse_session_name,
+    polecat_of_session,
+    session_name,
+)
+
+HOSTILE = [
+    "",
+    ".",
+    "..",
+    "../x",
+    "a/b",
+    "/etc",
+    "-x",
+    "--force",
+    "_x",
+    "a.b",
+    "a:b",
+    "a b",
+    "a\n",
+    "a\0b",
+    "$(id)",
+    "`id`",
+    "#{pid}",
+    "a;b",
+    "a'b",
+    "ü",
+    "ａ",
+    "x" * 300,
+    "nux.lock",
+    "nux@{0}",
+    "~nux",
+]
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_polecat_names_are_refused(name: str) -> None:
+    """T-45: what git, tmux, the disk or a shell would misread is no name."""
+    with pytest.raises(InvalidNameError):
+        check_polecat_name(name)
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+def test_role_names_are_refused(name: str) -> None:
+    """T-45: a polecat never has the name of a role, in any case."""
+    for form in (name, name.upper(), name.title()):
+        with pytest.raises(InvalidNameError, match="role"):
+            check_polecat_name(form)
+
+
+@pytest.mark.parametrize("name", ["nux", "Nux", "bullet-farmer", "gas-51", "a", "9", "a_b", "x" * MAX_NAME_LENGTH])
+def test_plain_names_pass_unchanged(name: str) -> None:
+    """A legal name comes back as it was."""
+    assert check_polecat_name(name) == name
+
+
+def test_an_overlong_name_is_not_repeated_in_full() -> None:
+    """A message about 300 characters stays readable."""
+    with pytest.raises(InvalidNameError) as caught:
+        check_polecat_name("x" * 5000)
+
+    assert len(str(caught.value)) < 200
+    assert caught.value.name == "x" * 5000
+
+
+@pytest.mark.parametrize("name", ["my-rig", "my.rig", "my rig"])
+def test_new_rigs_have_no_hyphen(name: str) -> None:
+    """T-46: hyphens in a rig's name make session names ambiguous; the message proposes another one."""
+    with pytest.raises(InvalidNameError, match="contains invalid characters") as caught:
+        check_new_rig_name(name)
+
+    assert "my_rig" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["mayor", "Deacon", "crew", "settings", "logs", "hq", "", "../x", "a/b", "x" * 65])
+def test_new_rigs_are_no_roles_and_no_town_directories(name: str) -> None:
+    """T-45: a rig stands beside the town's own directories, so it may not take their names."""
+    with pytest.raises(InvalidNameError):
+        check_new_rig_name(name)
+
+
+RIGS = ["a", "a-b", "a-b-c", "b", "crew"]
+NAMES = ["nux", "b", "b-nux", "bullet-farmer", "a-51", "b-c-nux"]
+
+
+@pytest.mark.parametrize("rig", RIGS)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_session_belongs_to_one_rig_at_most(rig: str, name: str) -> None:
+    """T-46: rigs `a`, `a-b` and `a-b-c`: no session is claimed by two of them, whatever the polecat is called."""
+    session = session_name(rig, name)
+
+    owners = [r for r in RIGS if polecat_of_session(session, r, other_rigs=[o for o in RIGS if o != r]) is not None]
+
+    assert len(owners) <= 1
+
+
+@pytest.mark.parametrize("rig", RIGS)
+def test_plain_names_come_back_from_their_session(rig: str) -> None:
+    """T-46: what we call a session we read out of it again."""
+    others = [r for r in RIGS if r != rig]
+
+    assert polecat_of_session(session_name(rig, "nux"), rig, other_rigs=others) == "nux"
+
+
+@pytest.mark.parametrize(
+    "session",
+    ["gt-a-witness", "gt-a-refinery", "gt-a-crew-max", "gt-a-crew", "gt-a-", "gt-a", "gt-aa-nux", "hq-mayor", "gt-a-nux.1"],
+)
+def test_other_sessions_are_nobody(session: str) -> None:
+    """T-46: sessions of other roles and other rigs are not taken for polecats of the rig."""
+    assert polecat_of_session(session, "a") is None
+
+
+@pytest.mark.parametrize("prefix", ["g", "gt"])
+def test_prefixes_that_begin_alike_give_different_beads(prefix: str) -> None:
+    """T-46: ids of prefixes `g` and `gt` do not meet, and are the same in every run."""
+    other = {"g": "gt", "gt": "g"}[prefix]
+
+    assert agent_bead_id(prefix, "a", "nux") == f"{prefix}-a-polecat-nux"
+    assert agent_bead_id(prefix, "a", "nux") != agent_bead_id(other, "a", "nux")
+
+
+def test_one_spelling_of_the_assignee() -> None:
+    """T-46: a polecat is written in one way, and read in both."""
+    assert assignees("a", "nux")[0] == agent_id("a", "nux") == parse_session_name("gt-a-nux").address
+    assert assignees("a", "nux")[1] == "a/nux"
+
+
+def test_a_rig_knows_its_siblings_only_if_told() -> None:
+    """Without the other rigs an ambiguous session is read by the rig that asks; with them by its owner."""
+    assert polecat_of_session("gt-a-b-nux", "a") == "b-nux"
+    assert polecat_of_session("gt-a-b-nux", "a", other_rigs=["a-b"]) is None
+    assert Rig(name="a", path="/t/a", siblings=("a-b",)).siblings == ("a-b",)
+
+
+@pytest.mark.parametrize("bead", ["", "-x", "--force", "a b", "a/b", "a\n", "x" * 129, "gt:1", "é-1"])
+def test_bead_ids_are_no_flags_and_no_paths(bead: str) -> None:
+    """T-45: a bead id that a program could take for a flag or a path is refused."""
+    with pytest.raises(InvalidNameError):
+        check_bead_id(bead)
+
+
+@pytest.mark.parametrize("bead", ["gt-abc12", "gt-abc12.1", "hq-x", "a_b"])
+def test_bead_ids_pass(bead: str) -> None:
+    """A plain id comes back as it was."""
+    assert check_bead_id(bead) == bead
+
+
+@pytest.mark.parametrize("prefix", ["", "-", "1a", "a_b", "a b", "x" * 21, "gt--\n"])
+def test_bad_prefixes_are_refused(prefix: str) -> None:
+    """A prefix is a letter, then letters, digits and hyphens."""
+    with pytest.raises(InvalidNameError, match="invalid beads prefix"):
+        check_prefix(prefix)
+
+
+@pytest.mark.parametrize("key", ["", "1A", "A-B", "A=B", "A B", "É"])
+def test_bad_variable_names_are_refused(key: str) -> None:
+    """A variable that some shell cannot carry is refused."""
+    with pytest.raises(InvalidNameError):
+        check_env_key(key)
+
+
+@pytest.mark.parametrize(
+    ("rig", "prefix"),
+    [("greenfield", "gf"), ("portal", "po"), ("town", "to"), ("a-b-c", "abc"), ("My_Rig", "mr"), ("tool-go", "to"), ("x", "x")],
+)
+def test_prefixes_are_derived(rig: str, prefix: str) -> None:
+    """The prefix of a rig comes from the parts of its name."""
+    assert derive_prefix(rig) == prefix
+
+
+@pytest.mark.parametrize(("number", "text"), [(0, "0"), (35, "z"), (36, "10"), (1768000000000, "mk7hjuv4")])
+def test_base36(number: int, text: str) -> None:
+    """Numbers are written in lower case base 36, which Python reads again."""
+    assert base36(number) == text
+    assert int(text, 36) == number
+
+
+def test_every_millisecond_has_its_branch() -> None:
+    """Two spawns of one name a millisecond apart have two branches."""
+    assert branch_name("nux", 1768000000000) != branch_name("nux", 1768000000001)
+
+
+@pytest.mark.parametrize("target", ["", "a/b", "mayor", "MAY", "dea", "crew", "Wit", "ref", "refinery"])
+def test_targets_that_can_be_no_rig(target: str) -> None:
+    """Paths, roles and their short forms are never rigs."""
+    assert not could_be_rig(target)
