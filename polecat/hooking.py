@@ -10,6 +10,7 @@ from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.plan import SpawnPlan
 from polecat.ports import AgentFields, Bead
+from polecat.state import Lease
 from polecat.undo import Undo
 from polecat.world import World
 from polecat.look import Site
@@ -78,6 +79,16 @@ def open_agent_bead(world: World, site: Site, plan: SpawnPlan, undo: Undo) -> No
     if plan.hook_bead:
         world.beads.hook(plan.hook_bead, assignee=plan.agent_id)
         undo.add("hook", lambda: _unhook(world, plan))
+
+
+def open_agent_bead_for(world: World, rig: Rig, lease: Lease, *, state: str) -> None:
+    """Write the agent bead of a polecat that got a new worktree, and hook what it holds."""
+    fields = AgentFields(
+        role_type="polecat", rig=rig.name, agent_state=state, hook_bead=lease.hook_bead, role_bead=ROLE_BEAD
+    )
+    world.beads.open_agent(lease.agent_bead, title=lease.agent_bead, fields=fields)
+    if lease.hook_bead:
+        world.beads.hook(lease.hook_bead, assignee=agent_id(rig.name, lease.polecat))
 
 
 def _close_agent(world: World, plan: SpawnPlan) -> None:

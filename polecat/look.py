@@ -72,8 +72,14 @@ def look(world: World, rig: Rig) -> Site:
     )
 
 
-def choose(world: World, site: Site, opts: SpawnOptions) -> Choice:
+def choose(world: World, site: Site, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
     """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
+
+    Args:
+        world: the outside.
+        site: the rig.
+        opts: what was asked.
+        needs_program: the agent is to be started, so its program must be there.
 
     Raises:
         InvalidNameError: the bead or the name is malformed.
@@ -93,7 +99,7 @@ def choose(world: World, site: Site, opts: SpawnOptions) -> Choice:
         town_registry=config.load_agent_registry(rig.town_root / "settings" / "agents.json"),
         which=world.which,
     )
-    if world.which(agent.command) is None:
+    if needs_program and world.which(agent.command) is None:
         raise AgentNotFoundError(
             f"the program {agent.command!r} of agent {agent.name!r} is not on PATH",
             hint=f"install it, or choose another agent with --agent; PATH is {world.environ.get('PATH', '')}",

@@ -9,7 +9,7 @@ its beads have been handed back.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -118,10 +118,10 @@ def remove_polecat(
     with holding(polecat_lock(rig, name), what=f"remove {name}"):
         check_exists(rig, name)
         site = look(world, rig)
-        lease = _lease_of(site, name, instance)
-        session = _session_of(site, lease)
+        lease = lease_of(site, name, instance)
+        session = session_of(site, lease)
         first = inspect(world, site, name, session=session)
-        _refuse(site, name, first, force=force, nuclear=nuclear)
+        refuse(site, name, first, force=force, nuclear=nuclear)
         if dry_run:
             return _planned(site, lease, session, first)
         removal = _Removal(world=world, site=site, lease=lease, force=force, nuclear=nuclear)
@@ -158,8 +158,8 @@ def work_at_risk(
     rig = rig or as_rig(polecat.rig_name)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
     site = look(world, rig)
-    lease = _lease_of(site, polecat.name, None)
-    return inspect(world, site, polecat.name, session=_session_of(site, lease)).verdict
+    lease = lease_of(site, polecat.name, None)
+    return inspect(world, site, polecat.name, session=session_of(site, lease)).verdict
 
 
 def stop_polecat(
@@ -198,7 +198,7 @@ def stop_polecat(
     )
     with holding(polecat_lock(rig, name), what=f"stop {name}"):
         site = look(world, rig)
-        session = _session_of(site, _lease_of(site, name, None))
+        session = session_of(site, lease_of(site, name, None))
         if session is None:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         end_session(world, session)
@@ -209,7 +209,12 @@ def stop_polecat(
 # ------------------------------------------------------------------------------------------------------- who it is
 
 
-def _lease_of(site: Site, name: str, instance: str | None) -> Lease:
+def lease_of(site: Site, name: str, instance: str | None) -> Lease:
+    """What we know of a polecat; one that Gas Town made gets an instance id of its own here.
+
+    Raises:
+        PolecatNotFoundError: it is another instance than the one asked for.
+    """
     known = read_claim(site.rig, name) or read_record(site.rig, name)
     if instance is not None and (known is None or known.instance != instance):
         raise PolecatNotFoundError(
@@ -221,12 +226,24 @@ def _lease_of(site: Site, name: str, instance: str | None) -> Lease:
     return Lease(instance=new_instance_id(), polecat=name, rig=site.rig.name, agent_bead=bead)
 
 
-def _session_of(site: Site, lease: Lease) -> Session | None:
+def session_of(site: Site, lease: Lease) -> Session | None:
+    """The polecat's session: by its stamp, because a user may rename it; else by its name."""
     return site.census.by_instance.get(lease.instance) or site.census.own.get(lease.polecat)
 
 
-def _refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool) -> None:
-    obstacles = seen.verdict.obstacles(force=force, nuclear=nuclear)
+def refuse(
+    site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, ignoring: Collection[str] = ()
+) -> None:
+    """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
+
+    Args:
+        site: the rig.
+        name: the polecat.
+        seen: what was found out.
+        force, nuclear: what is lifted.
+        ignoring: codes of risks that this operation does not run.
+    """
+    obstacles = [risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if risk.code not in ignoring]
     if not obstacles:
         return
     who = agent_id(site.rig.name, name).replace("/polecats/", "/")
@@ -270,6 +287,47 @@ def _must_rescue(seen: Inspection) -> bool:
     return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
 
 
+def rescue_work(
+    world: World, site: Site, lease: Lease, seen: Inspection, *, purpose: str, may_fail: bool
+) -> Rescue | None:
+    """Write everything that is nowhere else to a rescue ref; None if there is nothing of that kind.
+
+    Raises:
+        RescueFailedError: it could not be saved, and *may_fail* is false.
+    """
+    if seen.worktree is None or not _must_rescue(seen):
+        return None
+    stamp = int(world.clock.now().timestamp() * 1000)
+    try:
+        return world.git.rescue(
+            site.repo,
+            seen.worktree,
+            ref_name=f"{lease.polecat}/{stamp}-{lease.instance[:6]}",
+            message=f"{purpose} of {agent_id(site.rig.name, lease.polecat)}",
+            ignored_patterns=site.settings.rescue_ignored,
+            size_limit_bytes=RESCUE_LIMIT_BYTES,
+        )
+    except PolecatError:
+        if not may_fail:
+            raise
+        return None
+
+
+def drop_branch(world: World, site: Site, seen: Inspection, rescue: Rescue | None) -> tuple[str, bool]:
+    """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue.
+
+    Returns:
+        The branch, and whether it is gone.
+    """
+    branch = (seen.worktree.branch or "") if seen.worktree else ""
+    if not branch.startswith("polecat/") or seen.git is None or seen.git.head is None:
+        return branch, False
+    if seen.git.unpushed and seen.git.merged not in ("ancestor", "same changes") and rescue is None:
+        return branch, False
+    with holding(git_lock(site.rig), what=f"delete branch {branch}"):
+        return branch, world.git.delete_branch(site.repo, branch, expected=seen.git.head)
+
+
 # ------------------------------------------------------------------------------------------------------- doing it
 
 
@@ -290,12 +348,12 @@ class _Removal:
             if session is not None:
                 end_session(world, session)
         seen = inspect(world, site, name, session=None)  # the agent may have written until it ended
-        _refuse(site, name, seen, force=self.force, nuclear=self.nuclear)
-        rescue = self._rescue(seen)
+        refuse(site, name, seen, force=self.force, nuclear=self.nuclear)
+        rescue = rescue_work(world, site, self.lease, seen, purpose="removal", may_fail=self.nuclear)
         with self._step("worktree"):
             kept = self._take_worktree(seen, rescue)
         with self._step("branch"):
-            branch, is_deleted = self._drop_branch(seen, rescue)
+            branch, is_deleted = drop_branch(world, site, seen, rescue)
         with self._step("beads"):
             unassigned = self._hand_back(seen)
         with self._step("home"):
@@ -315,24 +373,6 @@ class _Removal:
         empty_trash(site.rig)
         return done
 
-    def _rescue(self, seen: Inspection) -> Rescue | None:
-        if seen.worktree is None or not _must_rescue(seen):
-            return None
-        stamp = int(self.world.clock.now().timestamp() * 1000)
-        try:
-            return self.world.git.rescue(
-                self.site.repo,
-                seen.worktree,
-                ref_name=f"{self.lease.polecat}/{stamp}-{self.lease.instance[:6]}",
-                message=f"removal of {agent_id(self.site.rig.name, self.lease.polecat)}",
-                ignored_patterns=self.site.settings.rescue_ignored,
-                size_limit_bytes=RESCUE_LIMIT_BYTES,
-            )
-        except PolecatError:
-            if not self.nuclear:
-                raise
-            return None
-
     def _take_worktree(self, seen: Inspection, rescue: Rescue | None) -> Path | None:
         """Move the worktree to the trash, and look once more: whoever wrote meanwhile gets it back."""
         world, site, name = self.world, self.site, self.lease.polecat
@@ -351,15 +391,6 @@ class _Removal:
         if _is_lost(seen, rescue):
             return keep_for_good(into)
         return None
-
-    def _drop_branch(self, seen: Inspection, rescue: Rescue | None) -> tuple[str, bool]:
-        branch = (seen.worktree.branch or "") if seen.worktree else ""
-        if not branch or seen.git is None or seen.git.head is None or not branch.startswith("polecat/"):
-            return branch, False
-        if seen.git.unpushed and seen.git.merged not in ("ancestor", "same changes") and rescue is None:
-            return branch, False
-        with holding(git_lock(self.site.rig), what=f"delete branch {branch}"):
-            return branch, self.world.git.delete_branch(self.site.repo, branch, expected=seen.git.head)
 
     def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
         """Unassign before the name is free, so that nobody inherits work."""

@@ -163,6 +163,13 @@ def write_claim(rig: Rig, lease: Lease) -> None:
     _write(rig.home_dir(lease.polecat) / CLAIM_FILE, lease)
 
 
+def drop_claim(rig: Rig, lease: Lease) -> None:
+    """Take a claim out of a home that stays, if it still is that instance's."""
+    claim = read_claim(rig, lease.polecat)
+    if claim is not None and claim.instance == lease.instance:
+        (rig.home_dir(lease.polecat) / CLAIM_FILE).unlink(missing_ok=True)
+
+
 def read_claim(rig: Rig, name: str) -> Lease | None:
     """Read the claim in a home; None if there is none.
 

@@ -1,0 +1,259 @@
+"""Giving a polecat a fresh worktree without ever being without one.
+
+    lock → inspect → new worktree aside, provisioned → end the session → inspect again → rescue → swap → bead → record
+
+The old worktree is moved to the trash only when the new one stands ready; a failure at any point before leaves it byte-identical.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from polecat.ending import end_session
+from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
+from polecat.hooking import open_agent_bead_for
+from polecat.inspection import Inspection, inspect
+from polecat.locks import git_lock, holding, polecat_lock
+from polecat.look import Site, as_rig, choose, fetch_policy, look
+from polecat.model import Event, Polecat, Rig, SpawnOptions
+from polecat.names import agent_bead_id, agent_id, branch_name
+from polecat.polecats import check_exists, get_polecat
+from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Rescue, Session, Tmux, Worktree
+from polecat.provision import provision
+from polecat.removal import drop_branch, lease_of, refuse, rescue_work, session_of
+from polecat.state import Lease, drop_claim, new_instance_id, settle, write_claim
+from polecat.trash import delete_entry, empty_trash, keep_for_good, trash_entry
+from polecat.undo import Undo
+from polecat.world import World, make_world
+from polecat.worktrees import Base, fetching, find_base, make_worktree
+
+
+@frozen(kw_only=True)
+class Repaired:
+    """What a repair did.
+
+    Attributes:
+        polecat: the polecat as it is now.
+        rescue: ref that holds what the old worktree had; empty if there was nothing.
+        old_branch: the branch of the old worktree.
+        old_branch_deleted: it is gone, because nothing was lost with it.
+        warnings: what went wrong without stopping the repair.
+    """
+
+    polecat: Polecat
+    rescue: str = ""
+    old_branch: str = ""
+    old_branch_deleted: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+def repair_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    force: bool = False,
+    nuclear: bool = False,
+    hook_bead: str | None = None,
+    base_branch: str | None = None,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+    on_event: OnEvent | None = None,
+) -> Repaired:
+    """Give a polecat a fresh worktree on a new branch from the remote's tip; its session is ended, none is started.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        force: go on in spite of uncommitted changes and a hook; they are rescued first.
+        nuclear: go on in spite of everything but standing inside.
+        hook_bead: bead to put on its hook; without one it keeps what it holds.
+        base_branch: branch of the remote to start from instead of the rig's default branch.
+        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+
+    Returns:
+        The polecat as it is now, and what was saved of the old worktree.
+
+    Raises:
+        PolecatNotFoundError: there is none of that name.
+        WorkAtRiskError: work would be lost; nothing was touched.
+        RepairFailedError: it began and broke; the old worktree is as it was.
+
+    Source:
+        Contract §7.2; design §6, deviations 10 and 20; incident T-16.
+    """
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    world = make_world(
+        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
+    )
+    with holding(polecat_lock(rig, name), what=f"repair {name}"):
+        check_exists(rig, name)
+        site = look(world, rig)
+        old = lease_of(site, name, None)
+        session = session_of(site, old)
+        seen = inspect(world, site, name, session=session)
+        hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
+        refuse(site, name, seen, force=force, nuclear=nuclear, ignoring=("hooked",) if hooked_is_fine else ())
+        repair = _Repair(world=world, site=site, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
+        return repair.run(session, hook_bead or (seen.held[0].id if seen.held else ""), base_branch or rig.default_branch)
+
+
+@frozen(kw_only=True)
+class _Repair:
+    """A repair that has been allowed, with the polecat's lock held."""
+
+    world: World
+    site: Site
+    old: Lease
+    force: bool
+    nuclear: bool
+    keeps_hook: bool
+
+    def run(self, session: Session | None, hook_bead: str, base_branch: str) -> Repaired:
+        """Do it, and take back what was made aside if it breaks."""
+        undo = Undo()
+        step = "look"
+        try:
+            step = "worktree"
+            base, warnings = self._base(base_branch)
+            lease = self._new_lease(base, hook_bead)
+            fresh, more = self._make_aside(lease, base, undo)
+            step = "session"
+            if session is not None:
+                end_session(self.world, session)
+            step = "rescue"
+            seen = inspect(self.world, self.site, self.old.polecat, session=None)
+            ignoring = ("hooked",) if self.keeps_hook else ()
+            refuse(self.site, self.old.polecat, seen, force=self.force, nuclear=self.nuclear, ignoring=ignoring)
+            rescue = rescue_work(self.world, self.site, self.old, seen, purpose="repair", may_fail=self.nuclear)
+            step = "swap"
+            self._swap(seen, fresh, lease, rescue)
+            undo.forget()
+        except (PolecatError, OSError) as error:
+            undo.run()
+            raise self._dressed(error, step, undo) from error
+        return self._finish(seen, lease, rescue, (*warnings, *more))
+
+    def _base(self, branch: str) -> tuple[Base, tuple[str, ...]]:
+        with fetching(self.world, self.site, fetch_policy(self.site.settings)) as news:
+            base = find_base(self.world, self.site, branch, trouble=news.trouble())
+        return base, (base.warning,) if base.warning else ()
+
+    def _new_lease(self, base: Base, hook_bead: str) -> Lease:
+        now = self.world.clock.now()
+        rig, name = self.site.rig, self.old.polecat
+        return Lease(
+            instance=new_instance_id(),
+            polecat=name,
+            rig=rig.name,
+            pid=os.getpid(),
+            since=now.isoformat(timespec="seconds"),
+            branch=branch_name(name, int(now.timestamp() * 1000)),
+            base_commit=base.commit,
+            hook_bead=hook_bead,
+            agent_bead=agent_bead_id(rig.prefix, rig.name, name),
+            tmux_socket=self.world.tmux.socket or "",
+            purpose="repair",
+        )
+
+    def _make_aside(self, lease: Lease, base: Base, undo: Undo) -> tuple[Worktree, tuple[str, ...]]:
+        """At the same depth as the place it will take, so that relative links stay true."""
+        world, site, rig = self.world, self.site, self.site.rig
+        aside = aside_dir(rig, lease)
+        write_claim(rig, lease)
+        undo.add("claim", lambda: drop_claim(rig, lease))
+        aside.mkdir()
+        undo.add("directory aside", aside.rmdir)
+        fresh = make_worktree(world, site, aside / rig.name, branch=lease.branch, base=base)
+        undo.add("new worktree", lambda: self._discard(fresh, lease))
+        world.git.check_out(fresh, leave_out=site.settings.leave_out)
+        choice = choose(world, site, SpawnOptions(), needs_program=False)
+        warnings = provision(
+            rig,
+            fresh.path,
+            repo=site.repo,
+            settings=site.settings,
+            agent=choice.agent,
+            environ=world.environ,
+            has_gt=choice.has_gt,
+            stands_at=rig.home_dir(lease.polecat) / rig.name,
+        )
+        return fresh, tuple(warnings)
+
+    def _discard(self, fresh: Worktree, lease: Lease) -> None:
+        into = trash_entry(self.site.rig, lease)
+        with holding(git_lock(self.site.rig), what=f"drop worktree of {lease.polecat}"):
+            self.world.git.drop_worktree(self.site.repo, fresh, into=into)
+            self.world.git.delete_branch(self.site.repo, lease.branch, expected=lease.base_commit)
+        delete_entry(into)
+
+    def _swap(self, seen: Inspection, fresh: Worktree, lease: Lease, rescue: Rescue | None) -> None:
+        """Old one out, new one in, under the repository's lock; if the new one cannot come in, the old one comes back."""
+        world, site = self.world, self.site
+        into = trash_entry(site.rig, self.old)
+        target = site.rig.home_dir(lease.polecat) / site.rig.name
+        with holding(git_lock(site.rig), what=f"swap worktrees of {lease.polecat}"):
+            if seen.worktree is not None:
+                world.git.drop_worktree(site.repo, seen.worktree, into=into)
+            elif seen.path.exists():
+                keep_for_good(into)
+                seen.path.rename(into)
+            try:
+                target.parent.mkdir(exist_ok=True)
+                world.git.move_worktree(site.repo, fresh, target)
+            except (PolecatError, OSError):
+                if seen.worktree is not None:
+                    world.git.restore_worktree(site.repo, seen.worktree, source=into)
+                raise
+        if rescue is None and seen.git is not None and not seen.git.is_clean:
+            keep_for_good(into)
+
+    def _finish(self, seen: Inspection, lease: Lease, rescue: Rescue | None, warnings: tuple[str, ...]) -> Repaired:
+        world, site, rig = self.world, self.site, self.site.rig
+        notes = list(warnings)
+        aside = aside_dir(rig, lease)
+        try:
+            aside.rmdir()
+            branch, is_deleted = drop_branch(world, site, seen, rescue)
+            open_agent_bead_for(world, rig, lease, state="idle" if not lease.hook_bead else "spawning")
+        except (PolecatError, OSError) as error:
+            notes.append(f"the worktree is new, but: {getattr(error, 'message', None) or error}")
+            branch, is_deleted = (seen.worktree.branch or "") if seen.worktree else "", False
+        settle(rig, lease)
+        facts = {"branch": lease.branch, "rescue": rescue.ref if rescue else "", "base_commit": lease.base_commit}
+        world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
+        empty_trash(rig)
+        cat = get_polecat(
+            rig, lease.polecat, git=world.git, tmux=world.tmux, beads=world.beads, processes=world.processes, clock=world.clock,
+            environ=world.environ,
+        )  # fmt: skip
+        return Repaired(
+            polecat=cat,
+            rescue=rescue.ref if rescue else "",
+            old_branch=branch,
+            old_branch_deleted=is_deleted,
+            warnings=tuple(notes),
+        )
+
+    def _dressed(self, error: PolecatError | OSError, step: str, undo: Undo) -> PolecatError:
+        if isinstance(error, WorkAtRiskError) and not undo.left_behind:
+            return error
+        who = agent_id(self.site.rig.name, self.old.polecat)
+        why = error.message if isinstance(error, PolecatError) else f"{error.strerror or error}"
+        failed = RepairFailedError(f"cannot repair {who}: {why}", step=step, undone=undo.undone, left_behind=undo.left_behind)
+        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)
+        failed.hint = getattr(error, "hint", "")
+        return failed
+
+
+def aside_dir(rig: Rig, lease: Lease) -> Path:
+    """Where the new worktree of a repair is made: a hidden home."""
+    return rig.polecats_dir / f".repair-{lease.polecat}-{lease.instance}"
