@@ -2,7 +2,7 @@
 
 Patterns are read by tmux as POSIX extended regular expressions, against one line of the screen at a time with its trailing blanks
 cut off. They hold nothing that means something else in Python's `re`, so that fakes can use them too. Agents draw some of their
-blanks as U+00A0, which patterns must allow for.
+blanks as U+00A0, which a dot stands for as well. They are short, because tmux gets them with every look, many times in one call.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ ResumeStyle = Literal["", "flag", "subcommand"]
 SURVIVAL_WINDOW_S = 0.25
 """How long an agent about which nothing is known must live to count as started."""
 
-_BLANK = "( |\u00a0)"
+_BLANK = "[ \u00a0]"
 
 
 @frozen(kw_only=True)
@@ -167,37 +167,21 @@ def prefix_pattern(prefix: str) -> str:
 
 # ---------------------------------------------------------------------------------------------------------- claude
 
-# ">" may be followed by anything but a choice; the choices of newer versions follow "❯", which is therefore alone or followed by
-# the composer's own suggestion. The footer is drawn only where text can be typed.
-_CLAUDE_READY = (
-    f"^│?{_BLANK}*(>({_BLANK}+[^0-9NY \u00a0].*)?|❯({_BLANK}+Try .*)?){_BLANK}*│?$"
-    r"|\? for shortcuts|bypass permissions on"
-)
+# The choices of its questions follow "❯" too, numbered or, in newer versions, "Yes…" and "No…": the prompt's arrow is alone or
+# followed by the composer's own suggestion. The two footers are drawn only where text can be typed.
+_CLAUDE_READY = f"^│?{_BLANK}*(>{_BLANK}+[^0-9NY \u00a0]|❯{_BLANK}*Try |[>❯]{_BLANK}*│?$)|\\? for shortcuts|bypass permissions on"
 _CLAUDE_DIALOGS = (
-    Dialog(
-        name="bypass-permissions",
-        pattern=f"❯{_BLANK}*([0-9]\\.)?{_BLANK}*Yes, I accept",
-        keys=("Enter",),
-        policy="answer-once",
-    ),
-    Dialog(
-        name="bypass-permissions",
-        pattern=f"Bypass{_BLANK}Permissions{_BLANK}mode",
-        keys=("Down", "Enter"),
-        policy="answer-once",
-    ),
+    Dialog(name="bypass-permissions", pattern="❯.*Yes, I accept", keys=("Enter",), policy="answer-once"),
+    Dialog(name="bypass-permissions", pattern="Bypass.Permissions.mode", keys=("Down", "Enter"), policy="answer-once"),
     # Some versions point at "No, exit" first: Enter alone would end the agent.
-    Dialog(name="trust-folder", pattern=f"❯{_BLANK}*No, exit", keys=("Down", "Enter"), policy="trust"),
+    Dialog(name="trust-folder", pattern="❯.No, exit", keys=("Down", "Enter"), policy="trust"),
     Dialog(
         name="trust-folder",
-        pattern=f"^[│ \u00a0]*Do you trust the files in this folder|one you trust\\?|❯{_BLANK}*([0-9]\\.)?{_BLANK}*Yes, (proceed|I trust)",
+        pattern="Do you trust the files in|one you trust\\?|❯.*Yes, (proceed|I trust this f)",
         keys=("Enter",),
         policy="trust",
     ),
-    Dialog(name="login", pattern="^[│ \u00a0]*Select login method"),
-    Dialog(name="theme", pattern="^[│ \u00a0]*Choose the (text style|option) that looks best"),
-    Dialog(name="api-key", pattern="^[│ \u00a0]*Do you want to use this API key"),
-    Dialog(name="managed-settings", pattern="^[│ \u00a0]*Managed settings require approval"),
+    Dialog(name="set-up", pattern="Select login method|Choose the text style|use this API key|settings require approval"),
 )
 
 CLAUDE = Agent(
@@ -223,18 +207,11 @@ _CODEX = Agent(
     command="codex",
     args=("--yolo",),
     process_names=("codex",),
-    readiness=Readiness(prompt_pattern=f"^{_BLANK}*›({_BLANK}+[^0-9 \u00a0].*)?$|^{_BLANK}*▌{_BLANK}*Ask Codex"),
+    readiness=Readiness(prompt_pattern=f"^{_BLANK}*(›({_BLANK}+[^0-9 \u00a0]|$)|▌.*Ask Codex)"),
     dialogs=(
-        Dialog(name="trust-folder", pattern=f"›{_BLANK}*2\\.{_BLANK}*No", keys=("Up", "Enter"), policy="trust"),
-        Dialog(
-            name="trust-folder",
-            pattern=f"^{_BLANK}*Do you trust the contents of this directory",
-            keys=("Enter",),
-            policy="trust",
-        ),
-        Dialog(name="login", pattern="^[> \u00a0]*Sign in with ChatGPT"),
-        Dialog(name="update", pattern=f"›{_BLANK}*1\\.{_BLANK}*Update now"),
-        Dialog(name="hooks", pattern=f"^{_BLANK}*Hooks need review"),
+        Dialog(name="trust-folder", pattern="›.2\\. No", keys=("Up", "Enter"), policy="trust"),
+        Dialog(name="trust-folder", pattern="trust the contents of this dir", keys=("Enter",), policy="trust"),
+        Dialog(name="set-up", pattern="Sign in with ChatGPT|›.1\\. Update now|Hooks need review"),
     ),
     ends_options=True,
     instructions_file="AGENTS.md",
@@ -247,11 +224,11 @@ _CURSOR = Agent(
     command="cursor-agent",
     args=("-f",),
     process_names=("cursor-agent",),
-    readiness=Readiness(prompt_pattern=f"→{_BLANK}*(Plan, search, build anything|Add a follow-up)"),
+    readiness=Readiness(prompt_pattern="→.*(Plan, search, build|Add a follow-up)"),
     dialogs=(
         Dialog(name="trust-folder", pattern="\\[a\\] Trust this workspace", keys=("a",), policy="trust"),
         Dialog(name="trust-folder", pattern="Workspace Trust Required"),
-        Dialog(name="login", pattern="Press any key to (log|sign) in"),
+        Dialog(name="set-up", pattern="Press any key to (log|sign) in"),
     ),
     ends_options=True,
     resume_flag="--resume",
@@ -263,15 +240,15 @@ _GEMINI = Agent(
     command="gemini",
     args=("--approval-mode", "yolo"),
     process_names=("gemini",),
-    readiness=Readiness(prompt_pattern="Type your message or @path/to/file"),
+    readiness=Readiness(prompt_pattern="Type your message or @path"),
     dialogs=(
         Dialog(
             name="trust-folder",
-            pattern="^[│ \u00a0]*Do you trust (this folder|the files in this folder)",
+            pattern="Do you trust (this folder|the files in)",
             keys=("Enter",),
             policy="trust",
         ),
-        Dialog(name="login", pattern="How would you like to authenticate"),
+        Dialog(name="set-up", pattern="How would you like to authenticate"),
     ),
     prompt_style="flag:--prompt-interactive",
     session_id_env="GEMINI_SESSION_ID",

@@ -62,9 +62,7 @@ def test_startup_commands(case: dict[str, Any], tmp_path: Path) -> None:
 @pytest.mark.parametrize("case", cases("agent_env.json"))
 def test_agent_env(case: dict[str, Any]) -> None:
     """The identity of a polecat's agent is the reference's, variable by variable."""
-    env = polecat_env(
-        case["rig"], case["name"], case["town_root"], beads_dir=case["beads_dir"], config_dir=case["config_dir"]
-    )
+    env = polecat_env(case["rig"], case["name"], case["town_root"], beads_dir=case["beads_dir"], config_dir=case["config_dir"])
 
     assert env == case["env"]
 

@@ -75,9 +75,7 @@ def test_absent_and_empty_objects_are_defaults(tmp_path: Path, name: str) -> Non
         ('{"a": 1} x', 1, "is not valid JSON"),
     ],
 )
-def test_broken_json_names_the_file_and_line(
-    tmp_path: Path, name: str, text: str, line: int | None, says: str
-) -> None:
+def test_broken_json_names_the_file_and_line(tmp_path: Path, name: str, text: str, line: int | None, says: str) -> None:
     """Text that is no JSON object is an error that names the file and the line, never a default."""
     error = wrong(tmp_path, name, text)
 
@@ -161,9 +159,7 @@ def test_unreadable_files_are_errors(tmp_path: Path, name: str) -> None:
         ("gas/settings/config.json", '{"warm_spares": 1000}', "warm_spares", 1, "must be at most 100"),
     ],
 )
-def test_wrong_values_name_the_field_and_line(
-    tmp_path: Path, name: str, text: str, field: str, line: int, problem: str
-) -> None:
+def test_wrong_values_name_the_field_and_line(tmp_path: Path, name: str, text: str, field: str, line: int, problem: str) -> None:
     """A value that breaks a rule is an error that names file, line and dotted field, and says what would be right."""
     error = wrong(tmp_path, name, text)
 
@@ -342,9 +338,9 @@ def test_a_failed_write_keeps_the_original(tmp_path: Path) -> None:
     blocked = tmp_path / "b.json"
     (blocked / "inside").mkdir(parents=True)
 
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError):
         write_json(path, {"a": float("nan")})
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(OSError):
         write_bytes(blocked, b"x")
 
     assert path.read_text() == "old"
