@@ -76,11 +76,15 @@ def _git_facts(world: World, site: Site, path: Path, problems: list[str]) -> tup
         worktree = world.git.find_worktree(site.repo, path)
         if worktree is None:
             return None, None
-        base = f"refs/remotes/origin/{site.rig.default_branch}"
-        return worktree, world.git.facts(site.repo, worktree, base=base)
+        return worktree, world.git.facts(site.repo, worktree, base=base_ref(site.rig))
     except PolecatError as error:
         problems.append(error.message)
         return None, GitFacts(problems=(error.message,))
+
+
+def base_ref(rig: Rig) -> str:
+    """What a rig's work is to be merged into."""
+    return f"refs/remotes/origin/{rig.default_branch}"
 
 
 def _bead_facts(world: World, rig: Rig, name: str, problems: list[str]) -> tuple[tuple[Bead, ...], str, str]:

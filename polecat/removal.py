@@ -18,13 +18,13 @@ from attrs import evolve, field, frozen
 from polecat.ending import end_session
 from polecat.errors import GitError, PolecatError, PolecatNotFoundError, RemoveFailedError, SessionNotFoundError, WorkAtRiskError
 from polecat.events import append_event, event_line
-from polecat.inspection import Inspection, inspect
+from polecat.inspection import Inspection, base_ref, inspect
 from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, look
 from polecat.model import Event, Polecat, Rig
 from polecat.names import agent_bead_id, agent_id
 from polecat.polecats import check_exists
-from polecat.ports import Beads, Clock, Git, GitFacts, OnEvent, Processes, Rescue, Session, Tmux, Worktree
+from polecat.ports import Beads, Clock, Git, GitFacts, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.safety import Verdict
 from polecat.state import CLAIM_FILE, Lease, drop_record, new_instance_id, read_claim, read_record, write_claim
 from polecat.trash import bury_home, empty_trash, keep_for_good, trash_entry
@@ -287,33 +287,46 @@ def _must_rescue(seen: Inspection) -> bool:
     return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
 
 
-def rescue_work(
-    world: World, site: Site, lease: Lease, seen: Inspection, *, purpose: str, may_fail: bool
-) -> Rescue | None:
-    """Write everything that is nowhere else to a rescue ref; None if there is nothing of that kind.
+@frozen(kw_only=True)
+class Saved:
+    """What was saved before something is taken away.
+
+    Attributes:
+        ref: the rescue ref; empty if there was nothing to save.
+        failed: there was something, and it could not be saved.
+    """
+
+    ref: str = ""
+    failed: bool = False
+
+
+def rescue_work(world: World, site: Site, lease: Lease, seen: Inspection, *, purpose: str, may_fail: bool) -> Saved:
+    """Write everything that is nowhere else to a rescue ref.
 
     Raises:
         RescueFailedError: it could not be saved, and *may_fail* is false.
     """
     if seen.worktree is None or not _must_rescue(seen):
-        return None
+        return Saved()
     stamp = int(world.clock.now().timestamp() * 1000)
     try:
-        return world.git.rescue(
+        rescue = world.git.rescue(
             site.repo,
             seen.worktree,
             ref_name=f"{lease.polecat}/{stamp}-{lease.instance[:6]}",
             message=f"{purpose} of {agent_id(site.rig.name, lease.polecat)}",
+            base=base_ref(site.rig),
             ignored_patterns=site.settings.rescue_ignored,
             size_limit_bytes=RESCUE_LIMIT_BYTES,
         )
     except PolecatError:
         if not may_fail:
             raise
-        return None
+        return Saved(failed=True)
+    return Saved(ref=rescue.ref if rescue else "")
 
 
-def drop_branch(world: World, site: Site, seen: Inspection, rescue: Rescue | None) -> tuple[str, bool]:
+def drop_branch(world: World, site: Site, seen: Inspection, saved: Saved) -> tuple[str, bool]:
     """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue.
 
     Returns:
@@ -322,7 +335,7 @@ def drop_branch(world: World, site: Site, seen: Inspection, rescue: Rescue | Non
     branch = (seen.worktree.branch or "") if seen.worktree else ""
     if not branch.startswith("polecat/") or seen.git is None or seen.git.head is None:
         return branch, False
-    if seen.git.unpushed and seen.git.merged not in ("ancestor", "same changes") and rescue is None:
+    if saved.failed and seen.git.unpushed:
         return branch, False
     with holding(git_lock(site.rig), what=f"delete branch {branch}"):
         return branch, world.git.delete_branch(site.repo, branch, expected=seen.git.head)
@@ -349,11 +362,11 @@ class _Removal:
                 end_session(world, session)
         seen = inspect(world, site, name, session=None)  # the agent may have written until it ended
         refuse(site, name, seen, force=self.force, nuclear=self.nuclear)
-        rescue = rescue_work(world, site, self.lease, seen, purpose="removal", may_fail=self.nuclear)
+        saved = rescue_work(world, site, self.lease, seen, purpose="removal", may_fail=self.nuclear)
         with self._step("worktree"):
-            kept = self._take_worktree(seen, rescue)
+            kept = self._take_worktree(seen, saved)
         with self._step("branch"):
-            branch, is_deleted = drop_branch(world, site, seen, rescue)
+            branch, is_deleted = drop_branch(world, site, seen, saved)
         with self._step("beads"):
             unassigned = self._hand_back(seen)
         with self._step("home"):
@@ -362,7 +375,7 @@ class _Removal:
             rig_name=site.rig.name,
             polecat_name=name,
             session_ended=session.name if session else "",
-            rescue=rescue.ref if rescue else "",
+            rescue=saved.ref,
             branch=branch,
             branch_deleted=is_deleted,
             unassigned=unassigned,
@@ -373,7 +386,7 @@ class _Removal:
         empty_trash(site.rig)
         return done
 
-    def _take_worktree(self, seen: Inspection, rescue: Rescue | None) -> Path | None:
+    def _take_worktree(self, seen: Inspection, saved: Saved) -> Path | None:
         """Move the worktree to the trash, and look once more: whoever wrote meanwhile gets it back."""
         world, site, name = self.world, self.site, self.lease.polecat
         intent = evolve(self.lease, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid())
@@ -388,9 +401,7 @@ class _Removal:
             if not self.nuclear and _changed_since(world, site, seen, into):
                 world.git.restore_worktree(site.repo, seen.worktree, source=into)
                 raise GitError(f"somebody wrote into {seen.path} while it was being removed; it is back where it was")
-        if _is_lost(seen, rescue):
-            return keep_for_good(into)
-        return None
+        return keep_for_good(into) if saved.failed or seen.verdict.stands("unknown") else None
 
     def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
         """Unassign before the name is free, so that nobody inherits work."""
@@ -457,11 +468,4 @@ def _changed_since(world: World, site: Site, seen: Inspection, into: Path) -> bo
 
 def _signature(git: GitFacts) -> tuple[object, ...]:
     return (git.head, git.changed, git.untracked, git.stashes, git.nested, bool(git.problems))
-
-
-def _is_lost(seen: Inspection, rescue: Rescue | None) -> bool:
-    """What is in the trash is nowhere else, so the trash must keep it."""
-    if seen.git is None:
-        return True
-    return rescue is None and _must_rescue(seen) and not (seen.git.is_clean and seen.git.unpushed == 0)
 

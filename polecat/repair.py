@@ -22,9 +22,9 @@ from polecat.look import Site, as_rig, choose, fetch_policy, look
 from polecat.model import Event, Polecat, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.polecats import check_exists, get_polecat
-from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Rescue, Session, Tmux, Worktree
+from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
-from polecat.removal import drop_branch, lease_of, refuse, rescue_work, session_of
+from polecat.removal import Saved, drop_branch, lease_of, refuse, rescue_work, session_of
 from polecat.state import Lease, drop_claim, new_instance_id, settle, write_claim
 from polecat.trash import delete_entry, empty_trash, keep_for_good, trash_entry
 from polecat.undo import Undo
@@ -133,14 +133,14 @@ class _Repair:
             seen = inspect(self.world, self.site, self.old.polecat, session=None)
             ignoring = ("hooked",) if self.keeps_hook else ()
             refuse(self.site, self.old.polecat, seen, force=self.force, nuclear=self.nuclear, ignoring=ignoring)
-            rescue = rescue_work(self.world, self.site, self.old, seen, purpose="repair", may_fail=self.nuclear)
+            saved = rescue_work(self.world, self.site, self.old, seen, purpose="repair", may_fail=self.nuclear)
             step = "swap"
-            self._swap(seen, fresh, lease, rescue)
+            self._swap(seen, fresh, lease, saved)
             undo.forget()
         except (PolecatError, OSError) as error:
             undo.run()
             raise self._dressed(error, step, undo) from error
-        return self._finish(seen, lease, rescue, (*warnings, *more))
+        return self._finish(seen, lease, saved, (*warnings, *more))
 
     def _base(self, branch: str) -> tuple[Base, tuple[str, ...]]:
         with fetching(self.world, self.site, fetch_policy(self.site.settings)) as news:
@@ -195,7 +195,7 @@ class _Repair:
             self.world.git.delete_branch(self.site.repo, lease.branch, expected=lease.base_commit)
         delete_entry(into)
 
-    def _swap(self, seen: Inspection, fresh: Worktree, lease: Lease, rescue: Rescue | None) -> None:
+    def _swap(self, seen: Inspection, fresh: Worktree, lease: Lease, saved: Saved) -> None:
         """Old one out, new one in, under the repository's lock; if the new one cannot come in, the old one comes back."""
         world, site = self.world, self.site
         into = trash_entry(site.rig, self.old)
@@ -213,22 +213,22 @@ class _Repair:
                 if seen.worktree is not None:
                     world.git.restore_worktree(site.repo, seen.worktree, source=into)
                 raise
-        if rescue is None and seen.git is not None and not seen.git.is_clean:
+        if saved.failed or seen.verdict.stands("unknown"):
             keep_for_good(into)
 
-    def _finish(self, seen: Inspection, lease: Lease, rescue: Rescue | None, warnings: tuple[str, ...]) -> Repaired:
+    def _finish(self, seen: Inspection, lease: Lease, saved: Saved, warnings: tuple[str, ...]) -> Repaired:
         world, site, rig = self.world, self.site, self.site.rig
         notes = list(warnings)
         aside = aside_dir(rig, lease)
         try:
             aside.rmdir()
-            branch, is_deleted = drop_branch(world, site, seen, rescue)
+            branch, is_deleted = drop_branch(world, site, seen, saved)
             open_agent_bead_for(world, rig, lease, state="idle" if not lease.hook_bead else "spawning")
         except (PolecatError, OSError) as error:
             notes.append(f"the worktree is new, but: {getattr(error, 'message', None) or error}")
             branch, is_deleted = (seen.worktree.branch or "") if seen.worktree else "", False
         settle(rig, lease)
-        facts = {"branch": lease.branch, "rescue": rescue.ref if rescue else "", "base_commit": lease.base_commit}
+        facts = {"branch": lease.branch, "rescue": saved.ref, "base_commit": lease.base_commit}
         world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
         empty_trash(rig)
         cat = get_polecat(
@@ -237,7 +237,7 @@ class _Repair:
         )  # fmt: skip
         return Repaired(
             polecat=cat,
-            rescue=rescue.ref if rescue else "",
+            rescue=saved.ref,
             old_branch=branch,
             old_branch_deleted=is_deleted,
             warnings=tuple(notes),

@@ -109,6 +109,10 @@ class Verdict:
         """The risks' codes."""
         return tuple(risk.code for risk in self.risks)
 
+    def stands(self, code: RiskCode) -> bool:
+        """Say whether this risk is among them."""
+        return code in self.reasons
+
     def blocking(self, *, force: bool = False, nuclear: bool = False) -> tuple[str, ...]:
         """The codes of the risks that stand even so."""
         return tuple(risk.code for risk in self.obstacles(force=force, nuclear=nuclear))

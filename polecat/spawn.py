@@ -150,13 +150,14 @@ def plan_spawn(
     git: Git | None = None,
     tmux: Tmux | None = None,
     beads: Beads | None = None,
+    processes: Processes | None = None,
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> SpawnPlan:
     """Decide what a spawn would do, and touch nothing: files are read, tmux is listed, that is all.
 
     Args:
-        rig, opts, git, tmux, beads, clock, environ: as for `spawn_for_sling`.
+        rig, opts, git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
 
     Returns:
         Every decision of the spawn. A spawn at the same time on the same rig does exactly this.
@@ -172,7 +173,7 @@ def plan_spawn(
     """
     rig = as_rig(rig)
     opts = opts or SpawnOptions()
-    world = make_world(rig, git=git, tmux=tmux, beads=beads, clock=clock, environ=environ)
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
     site = look(world, rig)
     choice = choose(world, site, opts)
     check_bead(world, site, opts)
