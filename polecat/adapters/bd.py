@@ -24,7 +24,7 @@ from polecat.adapters.bd_dialect import Dialect
 from polecat.adapters.bd_json import Issue, UnreadableAnswerError, parse_issues
 from polecat.adapters.bd_talk import BdProgram, Talk, bd_environment
 from polecat.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
-from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
+from polecat.errors import BeadsError, BeadsUnavailableError
 from polecat.names import check_bead_id
 from polecat.ports import AgentBead, AgentFields, Bead
 
@@ -211,13 +211,10 @@ class BdCli:
     def _create(self, talk: Talk, bead_id: str, title: str, description: str) -> None:
         words = ["create", "--json", f"--id={bead_id}", f"--title={title}", f"--description={description}"]
         words += [f"--labels={AGENT_LABEL}", "--force"]  # without force, ids of several hyphens count as of another database
-        if talk.dialect.has_agent:
-            try:
-                answer = talk.ask(*words, "--type=agent")
-            except BeadsConfigError:  # later 0.5x: the type must be configured; the label does as well
-                answer = talk.ask(*words, "--type=task")
-        else:
-            answer = talk.ask(*words, "--type=task")
+        for kind in talk.dialect.agent_types:
+            answer = talk.ask(*words, f"--type={kind}")
+            if "invalid issue type" not in answer.complaint:
+                break
         if answer.meaning is not None and "UNIQUE constraint" in answer.complaint:
             raise BeadsError(
                 f"bead {bead_id} was deleted for good; its id cannot be used again", hint="let the polecat have another name"

@@ -38,7 +38,7 @@ class Dialect:
     Attributes:
         version: as it names itself; for people only.
         has_slot: has the ``slot`` command (up to 0.61).
-        has_agent: has the ``agent`` command and takes ``--type=agent``.
+        has_agent: has the ``agent`` command.
         accepts_no_daemon: has a daemon, and the flag against it; keeps its data in SQLite.
         accepts_allow_stale: checks whether its data are stale, unless told not to.
         accepts_flat: ``list`` prints a tree unless told not to.
@@ -60,6 +60,14 @@ class Dialect:
         """What to put before every command."""
         flags = (("--no-daemon", self.accepts_no_daemon), ("--allow-stale", self.accepts_allow_stale))
         return tuple(flag for flag, accepted in flags if accepted)
+
+    @property
+    def agent_types(self) -> tuple[str, ...]:
+        """Which types to try for an agent bead. The label is what counts.
+
+        The first versions on Dolt keep beads of the type ``agent`` among what is swept away, so only those on SQLite get it.
+        """
+        return ("agent", "task") if self.has_agent and self.accepts_no_daemon else ("task",)
 
     @property
     def list_flags(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import Literal
 Meaning = Literal["config", "transient", "absent", "refused"]
 
 _CONFIG = (
-    ("configure custom types|invalid issue type", "bd config set types.custom agent,role,rig,convoy,slot"),
+    ("configure custom types", "bd config set types.custom agent,role,rig,convoy,slot"),
     ("prefix mismatch|identity mismatch|unknown database|project id", "the beads directory belongs to another database"),
     ("connection refused|server unreachable|is not installed", "start the Dolt server of this beads directory: bd dolt start"),
     (

@@ -13,12 +13,12 @@ from pathlib import Path
 
 from attrs import define, field
 
-from polecat.adapters import git_config, git_facts, git_files, git_worktrees
+from polecat.adapters import git_config, git_facts, git_files, git_rescue, git_snapshot, git_worktrees
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.program import Running
 from polecat.errors import GitError, ProgramTimeoutError, UnknownStateError
 from polecat.model import Repo
-from polecat.ports import GitFacts, StaleRegistration, Worktree
+from polecat.ports import GitFacts, Rescue, StaleRegistration, Worktree
 
 OLDEST_GIT = (2, 31)
 STAMP = "polecat-fetched"
@@ -215,6 +215,44 @@ class GitCli:
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""
         return git_facts.gather(self._git, repo, worktree, base=base, ignore=ignore)
+
+    def rescue(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        ref_name: str,
+        message: str,
+        base: str | None = None,
+        ignore: Sequence[str] = (),
+        ignored_patterns: Sequence[str] = (),
+        size_limit_bytes: int = 256 * 1024 * 1024,
+    ) -> Rescue | None:
+        """Save everything in a worktree that is nowhere else to a ref of the repository, and read it back."""
+        wish = git_snapshot.Wish(
+            message=message,
+            base=base,
+            ignore=tuple(path.rstrip("/") for path in ignore),
+            ignored_patterns=tuple(ignored_patterns),
+            size_limit_bytes=size_limit_bytes,
+        )
+        return git_rescue.rescue(self._git, repo, worktree, ref_name, wish)
+
+    def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
+        """List what was saved, oldest first."""
+        return git_rescue.rescues(self._git, repo)
+
+    def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
+        """Say what a rescue holds beyond the commit it stands on."""
+        return git_rescue.rescued_files(self._git, repo, ref)
+
+    def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
+        """Rename a worktree on its file system; branch, index and submodules go with it."""
+        return git_worktrees.move(self._git, repo, worktree, to)
+
+    def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+        """Finish a `move_worktree` to *path* that was killed half-way."""
+        return git_worktrees.mend(self._git, repo, path)
 
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
         """Make a bare clone with remote-tracking branches at *path*, safe for many worktrees.

@@ -19,6 +19,7 @@ from attrs import define, evolve, field
 from polecat.adapters import git_files
 from polecat.adapters.git_run import GitProgram, Place, error_line
 from polecat.adapters.git_status import STATUS, StatusEntry, parse_status
+from polecat.adapters.git_submodules import module_dirs
 from polecat.adapters.program import Finished
 from polecat.errors import GitError, PolecatError, ProgramError, UnknownStateError
 from polecat.model import Repo
@@ -99,7 +100,7 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
         "files": ["ls-files", "-v", "-s", "-z"],
     }
     if head is not None:
-        questions["commits"] = ["rev-list", "--count", head, *_rebased_from(place.git_dir), "--not", "--remotes"]
+        questions["commits"] = ["rev-list", "--count", head, *unfinished_heads(place.git_dir), "--not", "--remotes"]
         if base is not None:
             questions["base"] = ["merge-base", "--is-ancestor", head, base]
     if _has_stash(looking):
@@ -161,9 +162,11 @@ def _one_line(looking: Gathering, words: Sequence[str]) -> str | None:
     return looking.git.run(words, at=looking.place, read_only=True).text.strip() or None
 
 
-def _rebased_from(admin: Path) -> list[str]:
-    found = (git_files.read_text(admin / f"{folder}/orig-head") for folder in ("rebase-merge", "rebase-apply"))
-    return [text.strip() for text in found if text and git_files.is_oid(text.strip())]
+def unfinished_heads(admin: Path) -> list[str]:
+    """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked."""
+    names = ("rebase-merge/orig-head", "rebase-apply/orig-head", "MERGE_HEAD", "CHERRY_PICK_HEAD")
+    found = (line for name in names for line in (git_files.read_text(admin / name) or "").splitlines())
+    return [line.strip() for line in found if git_files.is_oid(line.strip())]
 
 
 def _has_stash(looking: Gathering) -> bool:
@@ -256,7 +259,7 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
     text = _text(looking, "commits", commits)
     unpushed = int(text) if text else 0
     if unpushed and looking.base is not None and not _has_remote_branches(looking):
-        rest = ["rev-list", "--count", facts.head, *_rebased_from(looking.admin_dir), f"^{looking.base}"]
+        rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
         text = _text(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True))
         unpushed = int(text) if text else unpushed
     merged: Merged = "unknown"
@@ -312,13 +315,3 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
     inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
     nested = looking.kept(path for path in inner if os.path.lexists(looking.path / path / ".git"))
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)
-
-
-def module_dirs(admin: Path) -> dict[str, Path]:
-    """Return the submodule repositories that a worktree's registration holds, by their names."""
-    found: dict[str, Path] = {}
-    for folder, names, files in os.walk(admin / "modules"):
-        if "HEAD" in files and "objects" in names:
-            found[os.path.relpath(folder, admin / "modules")] = Path(folder)
-            names[:] = [name for name in names if name == "modules"]
-    return found

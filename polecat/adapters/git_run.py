@@ -138,12 +138,12 @@ class GitProgram:
         words: list[str | os.PathLike[str]] = ["git", *_CONFIG]
         cwd: Path | None = None
         if isinstance(at, Repo):
-            words.append(f"--git-dir={at.git_dir}")
+            words.append(f"--git-dir={at.git_dir.absolute()}")
             cwd = at.path
         elif at is not None:
             place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
             named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree, "GIT_COMMON_DIR": place.common_dir}
-            env |= {key: str(path) for key, path in named.items() if path is not None}
+            env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
             cwd = place.work_tree or place.git_dir
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         with _git_errors():

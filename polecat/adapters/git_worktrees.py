@@ -15,12 +15,13 @@ import stat
 import time
 from pathlib import Path
 
-from polecat.adapters import git_config, git_files
+from polecat.adapters import git_config, git_files, git_submodules
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.errors import GitError, PolecatError
 from polecat.model import Repo
 from polecat.ports import StaleRegistration, Worktree
 
+MOVING = "polecat: being moved"
 HALF_MADE_AFTER_S = 600.0
 """A registration that stays half-made for ten minutes has lost its maker; git needs milliseconds."""
 
@@ -101,6 +102,44 @@ def restore(repo: Repo, worktree: Worktree, source: Path) -> None:
         raise
 
 
+def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
+    """Rename a worktree; killed at any point it is healed by `mend`."""
+    prove(repo, worktree)
+    to = Path(os.path.abspath(to))
+    _must_be_free(to)
+    admin = worktree.admin_dir
+    try:
+        (admin / "locked").write_text(MOVING)  # so that a prune by somebody else does not take it for stale
+        (admin / "gitdir.tmp").write_bytes(os.fsencode(f"{to / '.git'}\n"))
+        _rename(worktree.path, to)
+    except (GitError, OSError) as error:
+        for name in ("gitdir.tmp", "locked"):
+            (admin / name).unlink(missing_ok=True)
+        if isinstance(error, GitError):
+            raise
+        raise GitError(f"cannot move {worktree.path}: {error.strerror or error}", cwd=repo.path) from error
+    moved = mend(git, repo, to)
+    if moved is None:
+        raise GitError(f"{to} was moved there but is no worktree", cwd=repo.path, hint=f"git -C {to} worktree repair")
+    return moved
+
+
+def mend(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
+    """Finish a move to *path* where it was left."""
+    path = Path(os.path.abspath(path))
+    link = git_files.read_text(path / ".git") or ""
+    admin = Path(os.path.realpath(path / link.removeprefix("gitdir: ").rstrip("\n")))
+    if link.startswith("gitdir: ") and admin.parent == Path(os.path.realpath(repo.git_dir)) / "worktrees":
+        target = (git_files.read_text(admin / "gitdir.tmp") or "").rstrip("\n")
+        if target and os.path.realpath(target) == os.path.realpath(path / ".git"):
+            old = (git_files.read_text(admin / "gitdir") or "").rstrip("\n")
+            git_submodules.relink(git, admin, old=Path(old).parent, new=path)
+            _rename(admin / "gitdir.tmp", admin / "gitdir")
+        if git_files.read_text(admin / "locked") == MOVING:
+            (admin / "locked").unlink(missing_ok=True)
+    return find(git, repo, path)
+
+
 def prove(repo: Repo, worktree: Worktree) -> None:
     """Make sure that a worktree still is the one it was.
 
@@ -160,6 +199,8 @@ def _names(admin: Path, path: Path) -> bool:
 def _stale(admin: Path) -> StaleRegistration | None:
     locked, gitdir, head, common = (git_files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
     path = Path(os.path.abspath(admin / gitdir.strip("\n"))).parent if gitdir and gitdir.strip("\n") else None
+    if locked == MOVING:
+        locked = None
     is_whole = bool(head and head.strip("0\n") and common and common.strip() and path)
     if is_whole and locked is None and path is not None:
         return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if _is_gone(path) else None

@@ -61,6 +61,7 @@ from polecat.adapters.tmux_words import (
     equals,
     guarded,
     joined,
+    means_ending,
     means_no_server,
     means_not_found,
     means_unreachable,
@@ -81,6 +82,9 @@ if TYPE_CHECKING:
 
 _NOT_FOR_THE_SERVER = frozenset((*IDENTITY, "TMUX", "TMUX_PANE", "CLAUDECODE"))
 """Not passed to the server, which would hand them to every window anybody ever opens in it."""
+
+_TRIES = 5
+_TRY_AGAIN_S = 0.03
 
 _PASTE_END = "\x1b[201~"
 _TAKES_RAW_PASTE = "#{m/r:^(next-)?(3\\.([7-9]|[1-9][0-9])|[4-9]),#{version}}"
@@ -215,12 +219,14 @@ class TmuxCli:
             raise TmuxError(
                 f"cannot start session {request.name!r}: {request.cwd} is not a directory", argv=("tmux",), cwd=request.cwd
             )
-        try:
-            return self._start(request)
-        except TmuxUnreachableError as error:  # a server that was just ending; it took nothing over
-            if not error.stderr.startswith(("server exited", "lost server")):
-                raise
-            return self._start(request)
+        for again in reversed(range(_TRIES)):
+            try:
+                return self._start(request)
+            except TmuxUnreachableError as error:  # from a server that was just ending, so the session is not there
+                if not again or not means_ending(error.stderr):
+                    raise
+                time.sleep(_TRY_AGAIN_S)
+        raise AssertionError("unreachable")
 
     def _start(self, request: SessionRequest) -> StartedSession:
         fields = Fields()
@@ -436,6 +442,12 @@ class TmuxCli:
         return self._run(chain(commands), stdin=stdin, extra_s=extra_s)
 
     def _run(self, words: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
+        """Ask; once more where the server was just ending, because its last session did: the next answer is *no server*."""
+        for _ in range(_TRIES - 1):
+            answer = self._call([*self._base, *words], stdin=stdin, extra_s=extra_s)
+            if not means_ending(answer.error_text):
+                return answer
+            time.sleep(_TRY_AGAIN_S)
         return self._call([*self._base, *words], stdin=stdin, extra_s=extra_s)
 
     def _call(self, argv: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:

@@ -282,6 +282,11 @@ _UNREACHABLE = (
 )
 
 
+def means_ending(stderr: str) -> bool:
+    """Say whether the server ended while it was asked."""
+    return stderr.startswith(("server exited", "lost server"))
+
+
 def means_unreachable(stderr: str) -> bool:
     """Say whether tmux's complaint means that the server could not be asked at all."""
     return stderr.startswith(_UNREACHABLE)

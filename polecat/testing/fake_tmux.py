@@ -235,7 +235,7 @@ class FakeTmux:
         return list(self._panes_by_pane(pane_id).keys)
 
     def received(self, pane_id: str) -> str:
-        """Return all that a pane's program read, with a newline for each Enter."""
+        """Return all that a pane's program read, with a carriage return for each Enter, as a terminal gives it."""
         return self._panes_by_pane(pane_id).received
 
     def request(self, name: str) -> SessionRequest:
@@ -351,7 +351,7 @@ class FakeTmux:
 
     def _press(self, pane: _Pane, key: str) -> None:
         pane.keys.append(key)
-        pane.received += "\n" if key == "Enter" else " " if key == "Space" else key if len(key) == 1 else ""
+        pane.received += "\r" if key == "Enter" else " " if key == "Space" else key if len(key) == 1 else ""
 
     def _status(self, watch: Watch) -> PaneStatus:
         pane = self._find(watch.pane_id)
