@@ -1,0 +1,59 @@
+"""Rules that no linter knows."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
+
+
+def _tests(path: Path) -> Iterator[ast.FunctionDef]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+            yield node
+
+
+@pytest.mark.parametrize("path", TEST_FILES, ids=[str(path.relative_to(ROOT)) for path in TEST_FILES])
+def test_every_test_states_a_behaviour(path: Path) -> None:
+    """Each test has a docstring, patches nothing, and waits for conditions rather than for time to pass."""
+    text = path.read_text("utf-8")
+    silent = [node.name for node in _tests(path) if not ast.get_docstring(node)]
+    patched = re.findall(r"monkeypatch\.set" + r"attr|mock\.pat" + r"ch|\bMock\(", text)
+    long_sleeps = [seconds for seconds in re.findall(r"\bsleep\(([\d.]+)\)", text) if float(seconds) > 0.1]
+
+    assert not silent
+    assert not patched
+    assert not long_sleeps
+
+
+def test_readme_has_exactly_two_setup_commands() -> None:
+    """The README starts with two commands of one line each, ready to be copied: the demo and the tests."""
+    text = (ROOT / "README.md").read_text("utf-8")
+
+    blocks = re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+    assert [block.count("\n") for block in blocks] == [1, 1]
+    assert blocks[0].strip().endswith("polecat demo")
+    assert blocks[1].strip().endswith("nox")
+    assert "pip install polecat" not in text
+
+
+def _python_blocks() -> list[tuple[str, str]]:
+    pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+    found = []
+    for page in pages:
+        for at, block in enumerate(re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL)):
+            found.append((f"{page.relative_to(ROOT)}[{at}]", block))
+    return found
+
+
+@pytest.mark.parametrize(("where", "code"), _python_blocks(), ids=[where for where, _ in _python_blocks()])
+def test_every_example_runs(where: str, code: str) -> None:
+    """Python in the README and in the documentation runs as it stands."""
+    exec(compile(code, where, "exec"), {"__name__": "example"})
