@@ -114,6 +114,11 @@ class GitFacts:
         return self.status().is_clean and not self.in_progress and not self.problems
 
 
+RESCUE_REFS = "refs/polecat/rescue/"
+"""Where rescues are kept: outside ``refs/heads`` so that no branch collides and no ordinary push sends them; a ref, so that no
+garbage collection takes them."""
+
+
 @frozen(kw_only=True)
 class Rescue:
     """Work that was saved before it was destroyed.
@@ -123,7 +128,7 @@ class Rescue:
         commit: the commit there: the files as they were, its parent the commit they were based on.
         message: what was being done.
         created_at_s: when, Unix seconds.
-        refs: every ref of this rescue: this one, and those of submodules, nested repositories and a rebased branch.
+        refs: every ref of this rescue: this one, and below ``<ref>.sub/`` those of submodules and nested repositories.
     """
 
     ref: str
@@ -264,6 +269,81 @@ class Git(Protocol):
 
         Raises:
             GitError: it is not a worktree of the repository.
+        """
+        ...
+
+    def rescue(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        ref_name: str,
+        message: str,
+        base: str | None = None,
+        ignore: Sequence[str] = (),
+        ignored_patterns: Sequence[str] = (),
+        size_limit_bytes: int = 256 * 1024 * 1024,
+    ) -> Rescue | None:
+        """Save everything in a worktree that is nowhere else to a ref of the repository, and read it back.
+
+        Byte for byte: changed, staged, untracked and hidden files, repositories inside, the commit itself and, in the middle of a
+        rebase or merge, the other commits involved. Stashes stay where they are, the repository keeps them. The worktree is not changed.
+
+        Args:
+            repo: the repository.
+            worktree: the worktree.
+            ref_name: name of the rescue, such as ``nux/1768000000000-a1b2c3``; the ref is that below ``refs/polecat/rescue/``.
+            message: what is being done, one line.
+            base: commit id or full ref name of what the work is merged into; a commit that is part of it needs no saving.
+            ignore: paths that are no work, because we put them there.
+            ignored_patterns: patterns of ignored files that are saved too, matched against path, directories and name.
+            size_limit_bytes: refuse to read more.
+
+        Returns:
+            What was saved; None if there was nothing to save (with no *base* given, a commit is always saved).
+
+        Raises:
+            RescueFailedError: it could not be written or proved; no ref was left, and nothing may be deleted.
+        """
+        ...
+
+    def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
+        """List what was saved, oldest first."""
+        ...
+
+    def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
+        """Say what a rescue holds beyond the commit it stands on: path to ``added``, ``changed`` or ``deleted``."""
+        ...
+
+    def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
+        """Rename a worktree on its file system; branch, index and submodules go with it.
+
+        Raises:
+            GitError: it cannot be; it is where it was.
+        """
+        ...
+
+    def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+        """Finish a `move_worktree` to *path* that was killed half-way; return the worktree there, None if there is none."""
+        ...
+
+    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
+        """Count the commits of *ref* that *head* lacks; None if *ref* does not exist.
+
+        Raises:
+            GitError: it could not be counted.
+        """
+        ...
+
+    def is_checked_out(self, repo: Repo, branch: str) -> bool:
+        """Say whether a worktree has this branch checked out or is rebasing it. Reads files only."""
+        ...
+
+    def is_elsewhere(self, repo: Repo, commit: str) -> bool:
+        """Say whether a commit is part of a remote-tracking branch or of a rescue, so that nothing is lost with a branch at it.
+
+        Raises:
+            GitError: git could not tell.
         """
         ...
 

@@ -17,15 +17,15 @@ from attrs import evolve, field, frozen
 
 from polecat.ending import end_session
 from polecat.errors import PolecatError, UnknownStateError
+from polecat.healing import heal
 from polecat.locks import git_lock, holding, polecat_lock, pool_lock, try_take
 from polecat.look import Site, as_rig, look
 from polecat.model import Event, Rig
 from polecat.pool import Reconciliation, reconcile_pool_with
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, StaleRegistration, Tmux
-from polecat.state import Homes, Lease, had_polecats, list_homes, read_claim, settle, withdraw_claim
+from polecat.state import Homes, Lease, had_polecats, list_homes, read_claim, settle
 from polecat.world import World, make_world
 from polecat.trash import trash_dir
-from polecat.worktrees import discard_leavings
 
 GRACE_S = 300.0
 """How old an empty home must be before it counts as abandoned. The reference makes a home before its worktree, without a lock."""
@@ -171,8 +171,8 @@ def _claims(world: World, site: Site, homes: Homes) -> tuple[tuple[Lease, ...], 
             continue
         if claim is None or _is_busy(site.rig, name):
             continue
-        session = site.census.own.get(name)
-        is_alive = session is not None and session.instance == claim.instance and not session.is_dead
+        session = site.census.by_instance.get(claim.instance)
+        is_alive = claim.purpose == "spawn" and session is not None and not session.is_dead
         (living if is_alive else dead).append(claim)
     return tuple(dead), tuple(living), tuple(troubles)
 
@@ -228,24 +228,6 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
             _tell(world, rig, "shell_removed", name, "")
     _drop_stale(world, site, plan.stale, kept)
     return evolve(done, kept=tuple(kept))
-
-
-def heal(world: World, site: Site, lease: Lease) -> None:
-    """Take back what a dead claimant had made; the caller holds the polecat's lock.
-
-    Raises:
-        PolecatError: something could not be taken back; the claim stays for the next time.
-    """
-    session = site.census.own.get(lease.polecat)
-    if session is not None and session.instance in ("", lease.instance):
-        end_session(world, session)
-    if lease.agent_bead:
-        world.beads.close_agent(lease.agent_bead, reason="spawn undone")
-    if lease.hook_bead:
-        world.beads.unassign(lease.hook_bead, expected=f"{lease.rig}/polecats/{lease.polecat}")
-    discard_leavings(world, site, lease)
-    (site.rig.runtime_dir / "launch" / lease.instance).unlink(missing_ok=True)
-    withdraw_claim(site.rig, lease)
 
 
 def _remove_shell(home: Path) -> None:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from attrs import evolve, frozen
 
 from polecat.ending import end_session
 from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
+from polecat.healing import aside_dir
 from polecat.hooking import open_agent_bead_for
 from polecat.inspection import Inspection, inspect
 from polecat.locks import git_lock, holding, polecat_lock
@@ -168,8 +168,9 @@ class _Repair:
         """At the same depth as the place it will take, so that relative links stay true."""
         world, site, rig = self.world, self.site, self.site.rig
         aside = aside_dir(rig, lease)
-        write_claim(rig, lease)
-        undo.add("claim", lambda: drop_claim(rig, lease))
+        if not (rig.home_dir(lease.polecat) / ".git").exists():  # the old layout's home is the worktree; a claim would dirty it
+            write_claim(rig, lease)
+            undo.add("claim", lambda: drop_claim(rig, lease))
         aside.mkdir()
         undo.add("directory aside", aside.rmdir)
         fresh = make_worktree(world, site, aside / rig.name, branch=lease.branch, base=base)
@@ -253,7 +254,3 @@ class _Repair:
         failed.hint = getattr(error, "hint", "")
         return failed
 
-
-def aside_dir(rig: Rig, lease: Lease) -> Path:
-    """Where the new worktree of a repair is made: a hidden home."""
-    return rig.polecats_dir / f".repair-{lease.polecat}-{lease.instance}"

@@ -208,21 +208,3 @@ def _is_untouched(world: World, site: Site, worktree: Worktree, lease: Lease) ->
         return False
     return facts.is_clean and facts.head == lease.base_commit
 
-
-def discard_leavings(world: World, site: Site, lease: Lease) -> None:
-    """Take back whatever a killed spawn left of its worktree: directory, registration, branch. Work in it is kept in the trash.
-
-    Raises:
-        GitError: git could not tell or could not do it.
-    """
-    path = site.rig.home_dir(lease.polecat) / site.rig.name
-    worktree = world.git.find_worktree(site.repo, path)
-    if worktree is not None:
-        discard_worktree(world, site, worktree, lease, was_used=bool(lease.session_id))
-        return
-    into = trash_entry(site.rig, lease)
-    with holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
-        world.git.clear_half_made(site.repo, path, into=into)
-        if lease.base_commit:
-            world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)
-    delete_entry(into)

@@ -1,0 +1,132 @@
+"""Finishing or taking back what a killed process left half done. The claim says what it was about to do; the disk says how far it came.
+
+Every function here may be called again after it was killed itself: it looks at what is there, not at what should have happened.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from polecat.ending import end_session
+from polecat.errors import UnknownStateError
+from polecat.locks import git_lock, holding
+from polecat.look import Site
+from polecat.model import Rig
+from polecat.names import agent_id
+from polecat.ports import Worktree
+from polecat.state import CLAIM_FILE, Lease, drop_claim, drop_record, settle, withdraw_claim
+from polecat.trash import bury_home, delete_entry, trash_entry
+from polecat.world import World
+from polecat.worktrees import discard_worktree
+
+
+def heal(world: World, site: Site, lease: Lease) -> None:
+    """Bring one polecat whose claimant is dead to one of the two orderly outcomes; the caller holds the polecat's lock.
+
+    Raises:
+        PolecatError: something could not be done; the claim stays for the next time.
+    """
+    match lease.purpose:
+        case "spawn":
+            _take_spawn_back(world, site, lease)
+        case "remove":
+            _finish_removal(world, site, lease)
+        case "repair":
+            _settle_repair(world, site, lease)
+
+
+def _take_spawn_back(world: World, site: Site, lease: Lease) -> None:
+    session = site.census.by_instance.get(lease.instance)
+    if session is not None:
+        end_session(world, session)
+    _hand_back(world, lease)
+    path = site.rig.home_dir(lease.polecat) / site.rig.name
+    discard_leavings(world, site, lease, path)
+    _drop_launch_files(site.rig, lease)
+    withdraw_claim(site.rig, lease)
+
+
+def _finish_removal(world: World, site: Site, lease: Lease) -> None:
+    """A removal whose worktree still stands has lost nothing yet and is forgotten; one whose worktree is gone is finished."""
+    rig, name = site.rig, lease.polecat
+    path = rig.home_dir(name) / rig.name
+    if world.git.find_worktree(site.repo, path) is not None:
+        drop_claim(rig, lease)
+        return
+    into = trash_entry(rig, lease)
+    with holding(git_lock(rig), what=f"finish the removal of {name}"):
+        world.git.clear_half_made(site.repo, path, into=into.with_name(f"{into.name}-rest"))
+    _hand_back(world, lease)
+    for bead in world.beads.held_by(agent_id(rig.name, name)):
+        world.beads.unassign(bead.id, expected=bead.assignee)
+    drop_record(rig, name, instance=lease.instance)
+    home = rig.home_dir(name)
+    (home / CLAIM_FILE).unlink(missing_ok=True)
+    if any(home.iterdir()):
+        bury_home(rig, lease, keep=True)
+    else:
+        home.rmdir()
+
+
+def _settle_repair(world: World, site: Site, lease: Lease) -> None:
+    """The new worktree is in place, or can be put there, or is taken back; the old one is never touched."""
+    rig, name = site.rig, lease.polecat
+    target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, lease)
+    standing = world.git.find_worktree(site.repo, target)
+    if standing is None and not target.exists():
+        standing = world.git.mend_worktree(site.repo, target) or _move_in(world, site, lease, aside / rig.name, target)
+    if standing is None:
+        raise UnknownStateError(f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_entry(rig, lease).parent}")
+    if standing.branch == lease.branch:
+        if aside.exists():
+            aside.rmdir()
+        settle(rig, lease)
+        return
+    if aside.exists():
+        discard_leavings(world, site, lease, aside / rig.name)
+        aside.rmdir()
+    drop_claim(rig, lease)
+
+
+def _move_in(world: World, site: Site, lease: Lease, source: Path, target: Path) -> Worktree | None:
+    fresh = world.git.find_worktree(site.repo, source)
+    if fresh is None:
+        return None
+    with holding(git_lock(site.rig), what=f"finish the repair of {lease.polecat}"):
+        return world.git.move_worktree(site.repo, fresh, target)
+
+
+def discard_leavings(world: World, site: Site, lease: Lease, path: Path) -> None:
+    """Take back whatever a killed operation left of its new worktree: directory, registration, branch. Work is kept in the trash.
+
+    Raises:
+        GitError: git could not tell or could not do it.
+    """
+    worktree = world.git.find_worktree(site.repo, path)
+    if worktree is not None:
+        discard_worktree(world, site, worktree, lease, was_used=bool(lease.session_id))
+        return
+    into = trash_entry(site.rig, lease)
+    with holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
+        world.git.clear_half_made(site.repo, path, into=into)
+        if lease.base_commit:
+            world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)
+    delete_entry(into)
+
+
+def aside_dir(rig: Rig, lease: Lease) -> Path:
+    """Where the new worktree of a repair is made: a hidden home, at the same depth as the place it will take."""
+    return rig.polecats_dir / f".repair-{lease.polecat}-{lease.instance}"
+
+
+def _hand_back(world: World, lease: Lease) -> None:
+    if lease.hook_bead:
+        world.beads.unassign(lease.hook_bead, expected=agent_id(lease.rig, lease.polecat))
+    if lease.agent_bead:
+        world.beads.close_agent(lease.agent_bead, reason="spawn undone" if lease.purpose == "spawn" else "polecat removed")
+
+
+def _drop_launch_files(rig: Rig, lease: Lease) -> None:
+    """A killed spawn may leave the private file with the agent's environment."""
+    for path in (rig.runtime_dir / "launch").glob(f"*{lease.instance}*"):
+        path.unlink(missing_ok=True)
