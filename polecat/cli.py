@@ -21,6 +21,13 @@ EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
     "list": ("polecat.verbs.list", "list the polecats of a rig, or of all rigs"),
+    "status": ("polecat.verbs.status", "say everything about one polecat"),
+    "stop": ("polecat.verbs.stop", "end a polecat's session and all its agent started"),
+    "remove": ("polecat.verbs.remove", "take a polecat's place back, its work saved or proved elsewhere"),
+    "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),
+    "stale": ("polecat.verbs.stale", "say which polecats are stale"),
+    "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
+    "prune": ("polecat.verbs.prune", "reconcile, and delete the branches of polecats that are gone"),
     "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
     "init": ("polecat.verbs.town", "make a town"),
     "rig": ("polecat.verbs.rig", "add a rig to the town"),

@@ -173,6 +173,7 @@ def stop_polecat(
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     on_event: OnEvent | None = None,
+    dry_run: bool = False,
 ) -> str:
     """End a polecat's session and every process its agent started; its worktree, branch and hook stay as they are.
 
@@ -180,6 +181,7 @@ def stop_polecat(
         rig: the rig, or its name.
         name: the polecat.
         git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        dry_run: only say what would be done.
 
     Returns:
         The name of the session that was ended.
@@ -201,6 +203,8 @@ def stop_polecat(
         session = session_of(site, lease_of(site, name, None))
         if session is None:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
+        if dry_run:
+            return session.name
         end_session(world, session)
         world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name}))
         return session.name

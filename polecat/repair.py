@@ -66,6 +66,7 @@ def repair_polecat(
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     on_event: OnEvent | None = None,
+    dry_run: bool = False,
 ) -> Repaired:
     """Give a polecat a fresh worktree on a new branch from the remote's tip; its session is ended, none is started.
 
@@ -77,6 +78,7 @@ def repair_polecat(
         hook_bead: bead to put on its hook; without one it keeps what it holds.
         base_branch: branch of the remote to start from instead of the rig's default branch.
         git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        dry_run: only check whether it may be done.
 
     Returns:
         The polecat as it is now, and what was saved of the old worktree.
@@ -102,6 +104,8 @@ def repair_polecat(
         seen = inspect(world, site, name, session=session)
         hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
         refuse(site, name, seen, force=force, nuclear=nuclear, ignoring=("hooked",) if hooked_is_fine else ())
+        if dry_run:
+            return Repaired(polecat=_as_it_is(world, rig, name), old_branch=(seen.worktree.branch or "") if seen.worktree else "")
         repair = _Repair(world=world, site=site, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
         return repair.run(session, hook_bead or (seen.held[0].id if seen.held else ""), base_branch or rig.default_branch)
 
@@ -232,12 +236,8 @@ class _Repair:
         facts = {"branch": lease.branch, "rescue": saved.ref, "base_commit": lease.base_commit}
         world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
         empty_trash(rig)
-        cat = get_polecat(
-            rig, lease.polecat, git=world.git, tmux=world.tmux, beads=world.beads, processes=world.processes, clock=world.clock,
-            environ=world.environ,
-        )  # fmt: skip
         return Repaired(
-            polecat=cat,
+            polecat=_as_it_is(world, rig, lease.polecat),
             rescue=saved.ref,
             old_branch=branch,
             old_branch_deleted=is_deleted,
@@ -254,3 +254,16 @@ class _Repair:
         failed.hint = getattr(error, "hint", "")
         return failed
 
+
+
+def _as_it_is(world: World, rig: Rig, name: str) -> Polecat:
+    return get_polecat(
+        rig,
+        name,
+        git=world.git,
+        tmux=world.tmux,
+        beads=world.beads,
+        processes=world.processes,
+        clock=world.clock,
+        environ=world.environ,
+    )

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.ports import Tmux
 from polecat.town import Town, find_town
@@ -23,6 +24,21 @@ def add_town(parser: argparse.ArgumentParser) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add ``--json``."""
     parser.add_argument("--json", action="store_true", help="print the result as JSON")
+
+
+def add_polecat(parser: argparse.ArgumentParser) -> None:
+    """Add ``RIG/NAME``."""
+    parser.add_argument("polecat", metavar="RIG/NAME", help="the polecat, such as gastown/nux")
+
+
+def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
+    """The rig and the name of the polecat that was named; ``rig/polecats/name`` is understood too."""
+    parts = args.polecat.split("/")
+    if len(parts) == 3 and parts[1] == "polecats":
+        parts = [parts[0], parts[2]]
+    if len(parts) != 2 or not all(parts):
+        raise PolecatError(f"{args.polecat!r} is not a polecat's address", hint="write it as RIG/NAME, such as gastown/nux")
+    return town_of(args).rig(parts[0]), parts[1]
 
 
 def town_of(args: argparse.Namespace) -> Town:

@@ -1,0 +1,69 @@
+"""``polecat remove``."""
+
+from __future__ import annotations
+
+import argparse
+
+from polecat.removal import Removed, remove_polecat
+from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+
+EXAMPLE = """\
+examples:
+  polecat remove gastown/nux
+  polecat remove gastown/nux --force      (uncommitted changes are saved to a rescue ref first)
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.epilog = EXAMPLE
+    add_polecat(parser)
+    parser.add_argument("--force", action="store_true", help="go on in spite of uncommitted changes and a hook; they are rescued first")
+    parser.add_argument("--nuclear", action="store_true", help="go on in spite of everything; still rescued first where possible")
+    parser.add_argument("--instance", metavar="ID", help="only if it still is this spawn's polecat")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_json(parser)
+    add_town(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Remove, or say what a removal would do."""
+    rig, name = polecat_of(args)
+    done = remove_polecat(
+        rig, name, force=args.force, nuclear=args.nuclear, instance=args.instance, tmux=tmux_of(args), dry_run=args.dry_run
+    )
+    if args.json:
+        print_json(as_json(done))
+    else:
+        print("\n".join(lines(done, will=args.dry_run)))
+    return 0
+
+
+def as_json(done: Removed) -> dict[str, object]:
+    """A removal as ``--json`` prints it."""
+    return {
+        "rig_name": done.rig_name,
+        "polecat_name": done.polecat_name,
+        "session_ended": done.session_ended,
+        "rescue": done.rescue,
+        "branch": done.branch,
+        "branch_deleted": done.branch_deleted,
+        "unassigned": list(done.unassigned),
+        "kept": None if done.kept is None else str(done.kept),
+        "risks": [{"code": risk.code, "text": risk.text, "lifted_by": risk.lifted_by} for risk in done.verdict.risks],
+    }
+
+
+def lines(done: Removed, *, will: bool) -> list[str]:
+    """A removal for people."""
+    said = [f"{'would remove' if will else 'removed'} {done.rig_name}/{done.polecat_name}"]
+    if done.session_ended:
+        said.append(f"  session  {done.session_ended} {'would be ended' if will else 'ended'}")
+    if done.rescue:
+        said.append(f"  rescue   {done.rescue}")
+    if done.branch and not will:
+        said.append(f"  branch   {done.branch} {'deleted' if done.branch_deleted else 'kept'}")
+    said += [f"  bead     {bead} {'would be handed back' if will else 'handed back'}" for bead in done.unassigned]
+    if done.kept is not None:
+        said.append(f"  files    kept in {done.kept}")
+    return said
