@@ -14,11 +14,16 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from polecat.errors import SpawnRefusedError
+
 DialogPolicy = Literal["answer-once", "trust", "report"]
 ResumeStyle = Literal["", "flag", "subcommand"]
 
 SURVIVAL_WINDOW_S = 0.25
 """How long an agent about which nothing is known must live to count as started."""
+
+MAX_PROMPT_BYTES = 128 * 1024 - 64
+"""Linux passes no single argument of 128 KiB or more; a flag may stand in front of the prompt."""
 
 _BLANK = "[ \u00a0]"
 
@@ -120,6 +125,9 @@ class Agent:
         A prompt that starts with a dash is never taken for an option; an agent of which we do not know that it understands ``--``
         gets a blank in front of it.
 
+        Raises:
+            SpawnRefusedError: the system could not pass such a prompt.
+
         Examples:
             >>> Agent(name="x", command="x", args=("-v",), ends_options=True).argv("-fix it")
             ('x', '-v', '--', '-fix it')
@@ -127,6 +135,7 @@ class Agent:
         words = (self.command, *self.args)
         if not prompt or self.prompt_style == "typed":
             return words
+        _check_argument(prompt)
         looks_like_flag = prompt.startswith("-")
         if self.prompt_style.startswith("flag:"):
             flag = self.prompt_style.removeprefix("flag:")
@@ -147,6 +156,17 @@ class Agent:
         if self.resume_style == "subcommand":
             return (self.command, *words, session_id, *self.args)
         return (self.command, *self.args, *words, session_id)
+
+
+def _check_argument(prompt: str) -> None:
+    size = len(prompt.encode("utf-8", "surrogateescape"))
+    if size > MAX_PROMPT_BYTES:
+        raise SpawnRefusedError(
+            f"the prompt is {size} bytes long; an argument holds at most {MAX_PROMPT_BYTES}",
+            hint="put it into a file and let the prompt name that file",
+        )
+    if "\0" in prompt:
+        raise SpawnRefusedError("the prompt holds a NUL character, which no program can be given")
 
 
 def prefix_pattern(prefix: str) -> str:

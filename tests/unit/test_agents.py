@@ -13,7 +13,7 @@ import pytest
 from polecat.agents import PRESETS, Agent, agent_environment, nudge_header, polecat_env, resolve_agent, startup_nudge
 from polecat.config import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.environment import is_foreign
-from polecat.errors import AgentNotFoundError
+from polecat.errors import AgentNotFoundError, SpawnRefusedError
 from polecat.presets import PROVIDERS, Hooks, prefix_pattern
 
 
@@ -122,6 +122,7 @@ def test_custom_agents_have_their_own_arguments_only() -> None:
         "empty": RuntimeConfig(command="empty", args=()),
         "given": RuntimeConfig(command="given", args=("-x",)),
         "wrapped": RuntimeConfig(command="/opt/claude", args=("--resume",)),
+        "plain": RuntimeConfig(command="/opt/claude"),
         "variant": RuntimeConfig(provider="codex"),
         "codex": RuntimeConfig(args=("--model", "m")),
     }
@@ -134,6 +135,7 @@ def test_custom_agents_have_their_own_arguments_only() -> None:
         "empty": ("empty",),
         "given": ("given", "-x"),
         "wrapped": ("/opt/claude", "--resume"),
+        "plain": ("/opt/claude",),
         "variant": ("codex", "--yolo"),
         "codex": ("codex", "--model", "m"),
     }
@@ -245,6 +247,17 @@ def test_unknown_programs_get_a_blank_before_a_dash() -> None:
     assert agent.argv("") == agent.argv(None) == ("y",)
 
 
+def test_a_prompt_that_cannot_be_passed_is_refused_before_anything_is_done() -> None:
+    """T-39: a prompt larger than an argument may be, or with a NUL, is refused in words; 100 KB are fine."""
+    agent = PRESETS["claude"]
+
+    assert agent.argv("x" * 100_000)[-1] == "x" * 100_000
+    with pytest.raises(SpawnRefusedError, match="the prompt is 400000 bytes long"):
+        agent.argv("é" * 200_000)
+    with pytest.raises(SpawnRefusedError, match="NUL"):
+        agent.argv("a\0b")
+
+
 # ---------------------------------------------------------------------------------------------------------- screens
 
 NBSP = "\u00a0"
@@ -261,6 +274,9 @@ SCREENS: list[tuple[str, str, str, tuple[str, ...]]] = [
     ("claude", f"│{NBSP}>{NBSP}", "ready", ()),
     ("claude", "❯ fix the parser\n\n● Working\n\n  ⏵⏵ bypass permissions on (shift+tab to cycle)", "ready", ()),
     ("claude", "Welcome to Claude Code\n v2.1", "", ()),
+    ("claude", "Some brand new question\n> 1. Sure\n  2. Nope\n\nEnter to confirm", "", ()),
+    ("claude", "Some brand new question\n❯ 1. Sure\n  2. Nope", "", ()),
+    ("claude", "Some brand new question\n❯ Sure\n  Nope", "", ()),
     ("claude", "a > b and <tag> and 3 > 2\n-> x\n=> y", "", ()),
     (
         "claude",
