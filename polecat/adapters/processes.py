@@ -72,8 +72,9 @@ class ProcessTable:
         found = []
         for pid, row in _table().items():
             with contextlib.suppress(OSError):
-                cwd = Path(os.readlink(PROC / str(pid) / "cwd"))
-                if cwd == target or target in cwd.parents:
+                link = PROC / str(pid) / "cwd"
+                cwd = Path(os.readlink(link))
+                if (cwd == target or target in cwd.parents) and link.stat().st_nlink:  # 0: an older directory of that name, deleted
                     found.append(_process(row))
         return tuple(found)
 
