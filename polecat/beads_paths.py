@@ -34,14 +34,21 @@ def resolve_beads_dir(workdir: Path) -> Path:
         Contract §12.7. The reference also deletes a redirect that leads to itself; looking must not change anything.
     """
     here = Path(os.path.normpath(workdir / ".beads"))
+    text = _redirect_in(here)
+    return beads_dir_through(workdir, text) if text else here
+
+
+def beads_dir_through(workdir: Path, text: str) -> Path:
+    """Find the beads directory that programs in *workdir* use once its redirect says *text*; rules as `resolve_beads_dir`."""
+    here, there = Path(os.path.normpath(workdir / ".beads")), _joined(workdir, text)
     for _ in range(1 + MAX_HOPS):
+        if there == here:
+            break
+        here = there
         text = _redirect_in(here)
         if not text:
-            return here
+            break
         there = _joined(here.parent, text)
-        if there == here:
-            return here
-        here = there
     return here
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from polecat.agents import Agent
-from polecat.beads_paths import plan_redirect, resolve_beads_dir
+from polecat.beads_paths import beads_dir_through, plan_redirect, resolve_beads_dir
 from polecat.config import RigSettings
 from polecat.errors import PolecatError
 from polecat.files import create_file, why_not
@@ -79,8 +79,7 @@ def provision(
     if has_gt:
         install_agent_hooks(rig, agent, role=role)
     _copy_instructions(place)
-    if _lead_to_beads(place):
-        _write_prime(place)
+    _lead_to_beads(place)
     _copy_overlay(place)
     try:
         exclude_locally(repo, place.added)
@@ -143,11 +142,11 @@ def _copy_instructions(place: _Place) -> None:
         place.warnings.append(f"AGENTS.md was not copied: {why_not(error)}")
 
 
-def _lead_to_beads(place: _Place) -> bool:
-    """Write the redirect; False if the rig has no beads, which is fine."""
+def _lead_to_beads(place: _Place) -> None:
+    """Write the redirect, and PRIME.md where it leads; a rig without beads needs neither."""
     redirect = plan_redirect(place.rig.town_root, place.rig.path, place.stands_at)
     if redirect is None:
-        return False
+        return
     if redirect.warning:
         place.warnings.append(redirect.warning)
     data = f"{redirect.text}\n".encode("utf-8", "surrogateescape")
@@ -160,7 +159,7 @@ def _lead_to_beads(place: _Place) -> bool:
             hint="if the project tracks .beads as a symlink or a file, name it in the rig's 'leave_out' setting",
         ) from error
     place.added.append(REDIRECT)
-    return True
+    _write_prime(place, beads_dir_through(place.stands_at, redirect.text))
 
 
 def _replace_redirect(place: _Place, data: bytes) -> None:
@@ -171,9 +170,8 @@ def _replace_redirect(place: _Place, data: bytes) -> None:
     place.warnings.append(f"the project tracks {REDIRECT}; this rig's own was put in its place and shows up in git status")
 
 
-def _write_prime(place: _Place) -> None:
-    at_rest = place.stands_at if place.stands_at == place.clone else place.rig.path
-    path = resolve_beads_dir(at_rest) / "PRIME.md"
+def _write_prime(place: _Place, beads_dir: Path) -> None:
+    path = beads_dir / "PRIME.md"
     if os.path.lexists(path):
         return
     try:

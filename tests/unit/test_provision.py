@@ -347,6 +347,18 @@ def test_prime_is_kept_and_found_through_the_redirect(tmp_path: Path) -> None:
     assert prime.read_text() == "mine"
 
 
+@pytest.mark.real
+def test_the_mayors_beads_are_used_where_the_rig_has_none(place: Place) -> None:
+    """Without beads of its own the rig's worktrees are led to the mayor's, told so, and none are made beside them."""
+    place.write("mayor/rig/.beads/x")
+
+    warnings = place.fill(stands_at=place.rig.path / "polecats" / "slit" / "gas")
+
+    assert len(warnings) == 1 and "the mayor's beads are used" in warnings[0]
+    assert (place.rig.path / "mayor/rig/.beads/PRIME.md").exists()
+    assert not (place.rig.path / ".beads").exists()
+
+
 # ---------------------------------------------------------------------------------------- instructions and overlay
 
 
