@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import frozen
 
 from polecat.agents import Agent
-from polecat.beads_paths import beads_dir_through, plan_redirect, resolve_beads_dir
+from polecat.beads_paths import beads_dir_through, plan_redirect
 from polecat.config import RigSettings
 from polecat.errors import PolecatError
 from polecat.files import create_file, why_not
@@ -23,7 +23,7 @@ from polecat.inside import copy_inside, create_inside, exists_inside, replace_in
 from polecat.model import Repo, Rig
 from polecat.setup_hooks import RunHook, entries_of, run_setup_hooks
 
-__all__ = ["exclude_locally", "install_agent_hooks", "provision", "resolve_beads_dir"]
+__all__ = ["exclude_locally", "install_agent_hooks", "provision"]
 
 REDIRECT = ".beads/redirect"
 
