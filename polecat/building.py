@@ -12,6 +12,7 @@ from typing import Literal
 from attrs import evolve
 
 from polecat.attempt import Attempt
+from polecat.breaker import count_failure, reset_breaker
 from polecat.ending import end_session
 from polecat.errors import AgentDiedError, NotReadyError
 from polecat.events import append_event, event_line
@@ -24,7 +25,7 @@ from polecat.ports import SessionRequest
 from polecat.provision import provision
 from polecat.readiness import Awaited
 from polecat.sessions import Arrival, indent, on_exit_command, status_options
-from polecat.state import settle, write_claim
+from polecat.state import Lease, clone_path, settle, write_claim
 from polecat.worktrees import Fetching, discard_worktree, find_base, make_worktree
 
 
@@ -37,7 +38,31 @@ def admit(site: Site, attempt: Attempt, held: ExitStack) -> None:
         check_disk(site.rig, min_free_mb=site.settings.min_free_disk_mb, free_bytes=free_bytes)
         if opts.hook_bead:
             held.enter_context(holding(bead_lock(site.rig, opts.hook_bead), what=f"hook {opts.hook_bead}"))
-            check_bead(world, site, opts)
+            existing = check_bead(world, site, opts)
+            if existing is not None:
+                attempt.finish(_as_it_stands(site, attempt, existing))
+
+
+def _as_it_stands(site: Site, attempt: Attempt, lease: Lease) -> SpawnedPolecat:
+    """The polecat that has the bead already: asking twice for the same makes no second one."""
+    return SpawnedPolecat(
+        rig_name=lease.rig,
+        polecat_name=lease.polecat,
+        clone_path=clone_path(site.rig, lease.polecat),
+        session_name=lease.session,
+        pane=lease.pane,
+        branch=lease.branch,
+        base_commit=lease.base_commit,
+        hook_bead=attempt.opts.hook_bead,
+        instance=lease.instance,
+        readiness="not awaited",
+        agent=lease.agent,
+        session_id=lease.session_id,
+        tmux_socket=lease.tmux_socket or None,
+        pid=lease.agent_pid,
+        warnings=(f"{lease.polecat} has {attempt.opts.hook_bead} already; nothing was made",),
+        timings=attempt.timings(),
+    )
 
 
 def clear_the_way(site: Site, attempt: Attempt) -> None:
@@ -144,7 +169,7 @@ def awaited(attempt: Attempt) -> Awaited:
     )
 
 
-def arrive(attempt: Attempt, arrival: Arrival) -> None:
+def arrive(site: Site, attempt: Attempt, arrival: Arrival) -> None:
     """Take note of how the waiting ended, and give the agent its text if it is ready.
 
     Raises:
@@ -153,6 +178,8 @@ def arrive(attempt: Attempt, arrival: Arrival) -> None:
     """
     attempt.took("ready", arrival.waited_s)
     plan, outcome = attempt.plan, arrival.judgement.outcome
+    if outcome in ("died", "gone", "late") and plan.hook_bead:
+        count_failure(site.rig, plan.hook_bead)
     if outcome in ("died", "gone"):
         raise _death(plan, arrival)
     if outcome == "late":
@@ -198,6 +225,8 @@ def record(site: Site, attempt: Attempt) -> None:
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
         mark_working(world, plan, attempt.warnings)
         settle(site.rig, attempt.lease)
+        if plan.hook_bead:
+            reset_breaker(site.rig, plan.hook_bead)
         payload = {"rig": site.rig.name, "polecat": plan.polecat_name}
         try:
             append_event(site.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))

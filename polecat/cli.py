@@ -25,6 +25,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stop": ("polecat.verbs.stop", "end a polecat's session and all its agent started"),
     "remove": ("polecat.verbs.remove", "take a polecat's place back, its work saved or proved elsewhere"),
     "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),
+    "hook": ("polecat.verbs.hook", "show, set or clear what is on a hook"),
     "stale": ("polecat.verbs.stale", "say which polecats are stale"),
     "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
     "prune": ("polecat.verbs.prune", "reconcile, and delete the branches of polecats that are gone"),

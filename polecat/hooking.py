@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from polecat.bead_rules import CLOSED_STATUSES, holds
+from polecat.breaker import check_breaker
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.plan import SpawnPlan
 from polecat.ports import AgentFields, Bead
-from polecat.state import Lease
+from polecat.state import Lease, read_record
 from polecat.undo import Undo
 from polecat.world import World
 from polecat.look import Site
@@ -23,27 +24,36 @@ def bead_lock(rig: Rig, bead: str) -> Path:
     return rig.town_root / ".runtime" / "locks" / "sling" / f"{bead}.lock"
 
 
-def check_bead(world: World, site: Site, opts: SpawnOptions) -> None:
-    """Refuse a bead that is closed or on the hook of somebody who lives.
+def check_bead(world: World, site: Site, opts: SpawnOptions) -> Lease | None:
+    """Refuse a bead that is closed, that keeps failing, or that is on the hook of somebody who lives.
+
+    Returns:
+        The lease of the very polecat that was asked for by name, if it lives and has the bead already; None otherwise.
 
     Raises:
         BeadClosedError: there is nothing to do on it.
+        RespawnLimitError: its agents keep failing.
         BeadTakenError: somebody has it; the error says who.
         BeadsUnavailableError: the store could not be asked.
     """
     if not opts.hook_bead:
-        return
+        return None
+    if not opts.force:
+        check_breaker(site.rig, opts.hook_bead, limit=site.settings.respawn_limit)
     bead = world.beads.bead(opts.hook_bead)
     if bead is None:
-        return
+        return None
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
     if bead.status in ("hooked", "in_progress") and bead.assignee and _lives(site, bead):
+        if opts.name and holds(bead, agent_id(site.rig.name, opts.name)):
+            return read_record(site.rig, opts.name)
         raise BeadTakenError(
             f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {bead.assignee}",
             holder=bead.assignee,
-            hint=f"wait for it, or take it back first: polecat hook clear {bead.id}",
+            hint=f"wait for it, or take it back first: polecat hook clear {bead.id} --rig {site.rig.name}",
         )
+    return None
 
 
 def _lives(site: Site, bead: Bead) -> bool:

@@ -23,7 +23,7 @@ from polecat.look import Site, as_rig, choose, look
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
-from polecat.sessions import await_agents
+from polecat.sessions import Arrival, await_agents
 from polecat.world import World, make_world
 from polecat.worktrees import Fetching, fetching
 
@@ -201,7 +201,7 @@ def _spawn_all(world: World, site: Site, attempts: Sequence[Attempt], max_concur
         with fetching(world, site, _eagerest(still_open(attempts))) as news:
             claim_names(site, still_open(attempts))
             _each(attempts, lambda attempt: _build(site, attempt, news), max_concurrent)
-        _await_agents(world, still_open(attempts))
+        _await_agents(world, site, still_open(attempts))
         _each(attempts, lambda attempt: building.record(site, attempt))
 
 
@@ -213,11 +213,15 @@ def _build(site: Site, attempt: Attempt, news: Fetching) -> None:
     building.start_session(site, attempt)
 
 
-def _await_agents(world: World, attempts: Sequence[Attempt]) -> None:
+def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None:
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
     arrivals = await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock)
     for at, arrival in arrivals:
-        guarded(waiting[at], partial(building.arrive, arrival=arrival))
+        guarded(waiting[at], partial(_arrive, site, arrival))
+
+
+def _arrive(site: Site, arrival: Arrival, attempt: Attempt) -> None:
+    building.arrive(site, attempt, arrival)
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:
