@@ -138,6 +138,14 @@ def _text(looking: Gathering, what: str, done: Finished | None) -> str | None:
     return os.fsdecode(done.stdout) if done.exit_code == 0 else None
 
 
+def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
+    text = _text(looking, what, done)
+    if text is None or text.strip().isdecimal():
+        return None if text is None else int(text)
+    looking.problem(f"{what}: git said {text[:60]!r}, which is no number")
+    return None
+
+
 def _read_head(looking: Gathering) -> None:
     admin, git_dir = looking.admin_dir, looking.repo.git_dir
     if git_files.uses_reftable(git_dir):
@@ -224,7 +232,10 @@ def _read_files(looking: Gathering, done: Finished | None, entries: tuple[Status
     seen = {entry.path for entry in entries}
     for line in (text or "").split("\0"):
         words, _, path = line.partition("\t")
-        if not path:
+        if not line:
+            continue
+        if not path or words.count(" ") != 3:
+            looking.problem(f"files: git said {line[:60]!r}, which is not known to mean anything")
             continue
         tag, mode, oid, _ = words.split(" ")
         if mode == "160000":
@@ -256,12 +267,10 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
     facts = looking.facts
     if facts.head is None:
         return
-    text = _text(looking, "commits", commits)
-    unpushed = int(text) if text else 0
+    unpushed = _count(looking, "commits", commits) or 0
     if unpushed and looking.base is not None and not _has_remote_branches(looking):
         rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
-        text = _text(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True))
-        unpushed = int(text) if text else unpushed
+        unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
     merged: Merged = "unknown"
     if base is not None and base.exit_code in (0, 1) and not base.stderr:
         merged = "ancestor" if base.exit_code == 0 else _same_changes(looking)
@@ -290,10 +299,10 @@ def _read_stashes(looking: Gathering, done: Finished | None) -> None:
     if done is None:
         return
     text = _text(looking, "stashes", done) or ""
-    lines = [line.split("\0", 1) for line in text.splitlines()]
-    if not lines:
-        looking.problem("stashes: refs/stash exists but its log is empty")
-    branches = ((commit, _STASH_BRANCH.match(subject)) for commit, subject in lines)
+    rows = [line.partition("\0") for line in text.splitlines()]
+    if not rows or not all(git_files.is_oid(commit) for commit, _, _ in rows):
+        looking.problem("stashes: refs/stash exists but its log cannot be read")
+    branches = ((commit, _STASH_BRANCH.match(subject)) for commit, _, subject in rows)
     ours = tuple(commit for commit, found in branches if found and found[1] == looking.facts.branch)
     looking.facts = evolve(looking.facts, stashes=ours)
 
@@ -304,14 +313,14 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
     ]
     own = {path: looking.path / path / ".git" for path in gitlinks if (looking.path / path / ".git").is_dir()}
     for name, git_dir in {**module_dirs(looking.admin_dir), **own}.items():
-        words = ["rev-list", "--count", "--branches", "HEAD", "--glob=refs/stash", "--not", "--remotes"]
+        words = ["rev-list", "--count", "--branches", "HEAD", "--glob=refs/stas[h]", "--not", "--remotes"]
         try:
-            count = _text(looking, f"submodule {name}", looking.git.run(words, at=Place(git_dir=git_dir), read_only=True))
+            count = _count(looking, f"submodule {name}", looking.git.run(words, at=Place(git_dir=git_dir), read_only=True))
         except PolecatError as error:
             looking.problem(f"submodule {name}: {error.message}")
             continue
-        if count and int(count):
-            changed.append(f"{name}: {int(count)} unpushed commit(s)")
+        if count:
+            changed.append(f"{name}: {count} unpushed commit(s)")
     inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
     nested = looking.kept(path for path in inner if os.path.lexists(looking.path / path / ".git"))
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)

@@ -127,6 +127,10 @@ def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
 def mend(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
     """Finish a move to *path* where it was left."""
     path = Path(os.path.abspath(path))
+    whole = find(git, repo, path)
+    if whole is not None:  # the move never began, or is over
+        _unlock(whole.admin_dir)
+        return whole
     link = git_files.read_text(path / ".git") or ""
     admin = Path(os.path.realpath(path / link.removeprefix("gitdir: ").rstrip("\n")))
     if link.startswith("gitdir: ") and admin.parent == Path(os.path.realpath(repo.git_dir)) / "worktrees":
@@ -135,9 +139,14 @@ def mend(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
             old = (git_files.read_text(admin / "gitdir") or "").rstrip("\n")
             git_submodules.relink(git, admin, old=Path(old).parent, new=path)
             _rename(admin / "gitdir.tmp", admin / "gitdir")
-        if git_files.read_text(admin / "locked") == MOVING:
-            (admin / "locked").unlink(missing_ok=True)
+            _unlock(admin)
     return find(git, repo, path)
+
+
+def _unlock(admin: Path) -> None:
+    if git_files.read_text(admin / "locked") == MOVING:
+        (admin / "gitdir.tmp").unlink(missing_ok=True)
+        (admin / "locked").unlink(missing_ok=True)
 
 
 def prove(repo: Repo, worktree: Worktree) -> None:

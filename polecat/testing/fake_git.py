@@ -11,9 +11,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from attrs import evolve
 
-from polecat.errors import GitError
+from polecat.errors import GitError, RescueFailedError
 from polecat.model import Repo
-from polecat.ports import GitFacts, StaleRegistration, Worktree
+from polecat.ports import RESCUE_REFS, GitFacts, Rescue, StaleRegistration, Worktree
 from polecat.testing.fake_git_world import FakeGitWorld, FakeTree, write_files
 
 P = ParamSpec("P")
@@ -221,6 +221,67 @@ class FakeGit(FakeGitWorld):
         if tree is None or tree.path not in (worktree.path, Path(os.path.abspath(worktree.path))):
             raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
         return self.observe(repo, tree, base=base, ignore=ignore)
+
+    @_step
+    def rescue(
+        self,
+        repo: Repo,
+        worktree: Worktree,
+        *,
+        ref_name: str,
+        message: str,
+        base: str | None = None,
+        ignore: Sequence[str] = (),
+        ignored_patterns: Sequence[str] = (),
+        size_limit_bytes: int = 256 * 1024 * 1024,
+    ) -> Rescue | None:
+        """Keep a copy of the files."""
+        known, ref = self.repo(repo), RESCUE_REFS + ref_name
+        tree = known.trees.get(worktree.admin_dir)
+        if ref in known.rescues or tree is None or tree.path != Path(os.path.abspath(worktree.path)):
+            raise RescueFailedError(f"the work in {worktree.path} could not be saved: {ref_name!r} is taken or it is no worktree")
+        facts = self.observe(repo, tree, base=base, ignore=ignore)
+        if facts.problems:
+            raise RescueFailedError(f"the work in {worktree.path} could not be saved: {facts.problems[0]}")
+        files = self.files_of(tree.path, also=ignored_patterns)
+        files = self.without(files, ignore, self.commits[facts.head].files if facts.head else {})
+        kept = {name: data for name, data in files.items() if name in self.changed_since(facts.head, files)}
+        if sum(map(len, kept.values())) > size_limit_bytes:
+            raise RescueFailedError(f"the work in {worktree.path} is more than {size_limit_bytes} bytes")
+        if not kept and not facts.changed and base is not None and facts.merged == "ancestor":
+            return None
+        commit = self.record(facts.head, files)
+        known.rescues[ref] = Rescue(ref=ref, commit=commit, message=message, created_at_s=int(time.time()), refs=(ref,))
+        return known.rescues[ref]
+
+    @_step
+    def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
+        """List what was saved."""
+        return tuple(self.repo(repo).rescues.values())
+
+    @_step
+    def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
+        """Say what a rescue changes."""
+        if ref not in self.repo(repo).rescues:
+            raise GitError(f"there is no {ref}", cwd=repo.path)
+        commit = self.commits[self.repo(repo).rescues[ref].commit]
+        return self.changed_since(commit.parent, commit.files)
+
+    @_step
+    def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
+        """Rename a worktree."""
+        to = Path(os.path.abspath(to))
+        if self._find(repo, worktree.path) is None:
+            raise GitError(f"{worktree.path} is not a worktree of {repo.path}", cwd=repo.path)
+        _must_be_free(to)
+        _rename(worktree.path, to)
+        self.repo(repo).trees[worktree.admin_dir].path = to
+        return evolve(worktree, path=to)
+
+    @_step
+    def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+        """Return the worktree there; a move is never half done here."""
+        return self._find(repo, path)
 
     @_step
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:

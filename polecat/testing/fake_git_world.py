@@ -14,7 +14,7 @@ from attrs import Factory, define, frozen
 
 from polecat.errors import GitError
 from polecat.model import Repo
-from polecat.ports import GitFacts, Merged
+from polecat.ports import GitFacts, Merged, Rescue
 
 
 @frozen(kw_only=True)
@@ -45,6 +45,7 @@ class FakeRepo:
     upstream: dict[str, str] = Factory(dict)
     trees: dict[Path, FakeTree] = Factory(dict)
     stashes: list[tuple[str, Mapping[str, bytes]]] = Factory(list)
+    rescues: dict[str, Rescue] = Factory(dict)
     fetched_at_s: float | None = None
     is_broken: bool = False
 
@@ -96,7 +97,7 @@ class FakeGitWorld:
         """Put a new commit on a branch of the remote, as a colleague would; repositories learn of it by fetching."""
         parent = self.remote.get(branch)
         old = self.commits[parent].files if parent else {}
-        self.remote[branch] = self._record(parent, {**old, **_contents(files or {})})
+        self.remote[branch] = self.record(parent, {**old, **_contents(files or {})})
         return self.remote[branch]
 
     def edit(self, path: Path, name: str, text: str | bytes) -> None:
@@ -113,7 +114,7 @@ class FakeGitWorld:
             self.edit(path, name, text)
         repo, tree = self.tree(path)
         tree.staged.clear()
-        repo.heads[tree.branch] = self._record(repo.heads.get(tree.branch), self.files_of(path))
+        repo.heads[tree.branch] = self.record(repo.heads.get(tree.branch), self.files_of(path))
         return repo.heads[tree.branch]
 
     def stash(self, path: Path) -> None:
@@ -141,10 +142,9 @@ class FakeGitWorld:
         head = known.heads.get(tree.branch)
         committed = self.commits[head].files if head else {}
         present = self.files_of(tree.path)
-        ours = [path.rstrip("/") for path in ignore]
 
         def kept(names: Iterable[str]) -> tuple[str, ...]:
-            return tuple(name for name in sorted(names) if not any(name == o or name.startswith(f"{o}/") for o in ours))
+            return tuple(name for name in sorted(names) if not _is_under(name, ignore))
 
         gone = {name for name in committed if name not in present and name in tree.filled}
         changed = {name for name in present if name in committed and committed[name] != present[name]}
@@ -190,21 +190,41 @@ class FakeGitWorld:
                     return repo, tree
         raise KeyError(f"no worktree was made at {path}")
 
-    def files_of(self, path: Path) -> dict[str, bytes]:
-        """Return the files in a directory that are not ignored, by their path in it."""
+    def files_of(self, path: Path, *, also: Sequence[str] = ()) -> dict[str, bytes]:
+        """Return the files in a directory by their path in it, without ignored ones unless they match a pattern in *also*."""
         found = (file for file in sorted(path.rglob("*")) if file.is_file() and file != path / ".git")
         names = {str(file.relative_to(path)): file for file in found}
-        return {name: file.read_bytes() for name, file in names.items() if not self.is_ignored(name)}
+        return {name: file.read_bytes() for name, file in names.items() if not self.is_ignored(name) or _matches(name, also)}
 
     def is_ignored(self, name: str) -> bool:
         """Say whether a path counts as ignored."""
-        return any(fnmatch.fnmatchcase(name, pattern) for pattern in self.ignored)
+        return _matches(name, self.ignored)
 
-    def _record(self, parent: str | None, files: Mapping[str, bytes]) -> str:
+    def without(self, files: Mapping[str, bytes], ignore: Sequence[str], committed: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Return files as if those that somebody put there were as committed."""
+        kept = {name: data for name, data in files.items() if not _is_under(name, ignore)}
+        return kept | {name: data for name, data in committed.items() if _is_under(name, ignore)}
+
+    def changed_since(self, commit: str | None, files: Mapping[str, bytes]) -> dict[str, str]:
+        """Say how files differ from those of a commit: path to ``added``, ``changed`` or ``deleted``."""
+        old = self.commits[commit].files if commit else {}
+        words = {name: "changed" if name in old else "added" for name, data in files.items() if old.get(name) != data}
+        return words | {name: "deleted" for name in old if name not in files}
+
+    def record(self, parent: str | None, files: Mapping[str, bytes]) -> str:
+        """Make a commit; return its id."""
         text = repr((parent, sorted(files.items()), len(self.commits)))
         commit = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self.commits[commit] = FakeCommit(parent=parent, files=dict(files))
         return commit
+
+
+def _is_under(name: str, tops: Sequence[str]) -> bool:
+    return any(name == top.rstrip("/") or name.startswith(top.rstrip("/") + "/") for top in tops)
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(one, pattern) for pattern in patterns for one in (name, *name.split("/")))
 
 
 def write_files(folder: Path, files: Mapping[str, bytes]) -> None:

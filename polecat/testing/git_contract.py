@@ -12,7 +12,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from polecat.errors import GitError, PolecatError, UnknownStateError
+from polecat.errors import GitError, PolecatError, RescueFailedError, UnknownStateError
 from polecat.model import Repo
 from polecat.ports import Git, Worktree
 
@@ -65,7 +65,7 @@ def refuses(call: Callable[[], object]) -> PolecatError:
     """Return the error a call must raise."""
     try:
         call()
-    except (GitError, UnknownStateError) as error:
+    except (GitError, UnknownStateError, RescueFailedError) as error:
         return error
     raise AssertionError("nothing was raised")
 
@@ -344,6 +344,64 @@ def check_facts_want_a_worktree(at: GitUnderTest) -> None:
     refuses(lambda: at.git.facts(at.repo, made))
     dropped = Worktree(path=at.room / "gone", admin_dir=at.room / "gone.admin", branch=made.branch, head=made.head)
     assert at.git.facts(at.repo, dropped).untracked == ("new.txt",)
+
+
+def check_rescue_saves_what_is_nowhere_else(at: GitUnderTest) -> None:
+    """A rescue holds changed, new and deleted files and the commit below; the worktree is not changed by it."""
+    made = at.add("nux")
+    tip = at.commit(made.path)
+    (made.path / "new.txt").write_text("new")
+    (made.path / "README.md").unlink()
+    (made.path / "provisioned").write_text("ours")
+    before = at.git.facts(at.repo, made)
+    saved = at.git.rescue(at.repo, made, ref_name="nux/1-a", message="removal of nux", ignore=["provisioned"])
+    assert saved is not None and saved.ref == "refs/polecat/rescue/nux/1-a" and saved.message == "removal of nux"
+    files = dict(at.git.rescued_files(at.repo, saved.ref))
+    assert (files, saved.refs) == ({"new.txt": "added", "README.md": "deleted"}, (saved.ref,))
+    assert [one.ref for one in at.git.rescues(at.repo)] == [saved.ref]
+    assert (at.git.facts(at.repo, made), at.git.resolve(at.repo, "refs/heads/polecat/nux")) == (before, tip)
+
+
+def check_rescue_needs_no_name_twice(at: GitUnderTest) -> None:
+    """A rescue never overwrites another."""
+    made = at.add("nux")
+    (made.path / "new.txt").write_text("new")
+    first = at.git.rescue(at.repo, made, ref_name="nux/1", message="m")
+    refuses(lambda: at.git.rescue(at.repo, made, ref_name="nux/1", message="m"))
+    assert at.git.rescues(at.repo) == (first,)
+
+
+def check_nothing_to_rescue_is_none(at: GitUnderTest) -> None:
+    """A clean worktree whose commit is part of the base needs no rescue; without a base its commit is kept."""
+    made = at.add("nux")
+    assert at.git.rescue(at.repo, made, ref_name="nux/1", message="m", base="refs/remotes/origin/main") is None
+    assert at.git.rescues(at.repo) == ()
+    assert at.git.rescue(at.repo, made, ref_name="nux/1", message="m") is not None
+
+
+def check_too_much_is_not_rescued(at: GitUnderTest) -> None:
+    """A rescue over the limit is refused and leaves no ref."""
+    made = at.add("nux")
+    (made.path / "big").write_bytes(b"x" * 1000)
+    refuses(lambda: at.git.rescue(at.repo, made, ref_name="nux/1", message="m", size_limit_bytes=999))
+    assert at.git.rescues(at.repo) == ()
+
+
+def check_worktree_moves(at: GitUnderTest) -> None:
+    """A moved worktree is the same one elsewhere; a target in the way is not touched."""
+    made = at.add("nux")
+    (made.path / "new.txt").write_text("work")
+    (at.room / "taken").mkdir()
+    refuses(lambda: at.git.move_worktree(at.repo, made, at.room / "taken"))
+    refuses(lambda: at.git.move_worktree(at.repo, made, at.room / "missing" / "x"))
+    assert at.git.find_worktree(at.repo, made.path) == made
+    moved = at.git.move_worktree(at.repo, made, at.room / "else where")
+    assert (moved.path, moved.branch, moved.head) == (at.room / "else where", made.branch, made.head)
+    assert at.git.find_worktree(at.repo, moved.path) == moved == at.git.mend_worktree(at.repo, moved.path)
+    assert at.git.find_worktree(at.repo, made.path) is None
+    assert at.git.facts(at.repo, moved).untracked == ("new.txt",)
+    assert at.git.stale_registrations(at.repo) == ()
+    assert at.git.mend_worktree(at.repo, at.room / "taken") is None
 
 
 def check_clone_refuses_what_exists(at: GitUnderTest) -> None:
