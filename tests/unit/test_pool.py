@@ -122,7 +122,8 @@ def test_reconcile_table(sessions: tuple[str, ...], dirs: tuple[str, ...], in_us
     """A name is taken while it has a directory; a session without one is an orphan."""
     seen = reconcile_pool_with(sessions=sessions, dirs=dirs)
 
-    assert (seen.in_use, seen.orphans) == (in_use, orphans)
+    assert seen.in_use == in_use
+    assert seen.orphans == orphans
 
 
 def test_a_freed_name_comes_back_after_its_directory_went() -> None:
