@@ -18,7 +18,7 @@ from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_trans
 from polecat.adapters.program import Running
 from polecat.errors import GitError, ProgramTimeoutError, UnknownStateError
 from polecat.model import Repo
-from polecat.ports import GitFacts, Rescue, StaleRegistration, Worktree
+from polecat.ports import RESCUE_REFS, GitFacts, Rescue, StaleRegistration, Worktree
 
 OLDEST_GIT = (2, 31)
 STAMP = "polecat-fetched"
@@ -253,6 +253,28 @@ class GitCli:
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Finish a `move_worktree` to *path* that was killed half-way."""
         return git_worktrees.mend(self._git, repo, path)
+
+    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
+        """Count the commits of *ref* that *head* lacks; None if *ref* does not exist."""
+        tip = self.resolve(repo, ref)
+        if tip is None:
+            return None
+        return self._count(repo, [tip, f"^{head}"])
+
+    def is_checked_out(self, repo: Repo, branch: str) -> bool:
+        """Say whether a worktree has this branch checked out or is rebasing it."""
+        git_files.check_repository(repo.git_dir)
+        return branch in git_files.checked_out_branches(repo.git_dir, is_bare=repo.is_bare)
+
+    def is_elsewhere(self, repo: Repo, commit: str) -> bool:
+        """Say whether a commit is part of a remote-tracking branch or of a rescue."""
+        return self._count(repo, [commit, "--not", "--remotes", f"--glob={RESCUE_REFS}*"]) == 0
+
+    def _count(self, repo: Repo, what: Sequence[str]) -> int:
+        text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.strip()
+        if not text.isdecimal():
+            raise GitError(f"git rev-list said {text[:60]!r}, which is no number", cwd=repo.path)
+        return int(text)
 
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
         """Make a bare clone with remote-tracking branches at *path*, safe for many worktrees.

@@ -103,6 +103,9 @@ class FakeGit(FakeGitWorld):
     @_step
     def resolve(self, repo: Repo, ref: str) -> str | None:
         """Return the commit id a full ref name or commit id stands for."""
+        return self._resolve(repo, ref)
+
+    def _resolve(self, repo: Repo, ref: str) -> str | None:
         known = self.repo(repo)
         if ref.startswith("refs/heads/"):
             return known.heads.get(ref.removeprefix("refs/heads/"))
@@ -282,6 +285,30 @@ class FakeGit(FakeGitWorld):
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Return the worktree there; a move is never half done here."""
         return self._find(repo, path)
+
+    @_step
+    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
+        """Count the commits of *ref* that *head* lacks."""
+        tip = self._resolve(repo, ref)
+        if tip is None:
+            return None
+        if head not in self.commits:
+            raise GitError(f"git rev-list failed: bad object {head}", cwd=repo.path)
+        return len(self.ancestry(tip) - self.ancestry(head))
+
+    @_step
+    def is_checked_out(self, repo: Repo, branch: str) -> bool:
+        """Say whether a worktree has this branch checked out."""
+        return any(tree.branch == branch for tree in self._registered(repo).values())
+
+    @_step
+    def is_elsewhere(self, repo: Repo, commit: str) -> bool:
+        """Say whether a commit is part of a remote-tracking branch or of a rescue."""
+        known = self.repo(repo)
+        if commit not in self.commits:
+            raise GitError(f"git rev-list failed: bad object {commit}", cwd=repo.path)
+        tips = [*known.tracking.values(), *(rescue.commit for rescue in known.rescues.values())]
+        return any(commit in self.ancestry(tip) for tip in tips)
 
     @_step
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:

@@ -149,7 +149,7 @@ class FakeGitWorld:
         gone = {name for name in committed if name not in present and name in tree.filled}
         changed = {name for name in present if name in committed and committed[name] != present[name]}
         every = (str(file.relative_to(tree.path)) for file in tree.path.rglob("*") if file.is_file())
-        unpushed = self._ancestry(head) - {old for tip in known.tracking.values() for old in self._ancestry(tip)}
+        unpushed = self.ancestry(head) - {old for tip in known.tracking.values() for old in self.ancestry(tip)}
         facts = GitFacts(
             head=head,
             branch=tree.branch,
@@ -163,7 +163,8 @@ class FakeGitWorld:
         )
         return attrs.evolve(facts, **tree.overrides)  # type: ignore[arg-type]  # a test's own words
 
-    def _ancestry(self, commit: str | None) -> set[str]:
+    def ancestry(self, commit: str | None) -> set[str]:
+        """Return a commit and all it came from."""
         found: set[str] = set()
         while commit is not None and commit not in found:
             found.add(commit)
@@ -174,7 +175,7 @@ class FakeGitWorld:
         tip = known.tracking.get((base or "").removeprefix("refs/remotes/origin/"), base)
         if head is None or tip not in self.commits:
             return "unknown"
-        if head in self._ancestry(tip):
+        if head in self.ancestry(tip):
             return "ancestor"
         return "same changes" if self.commits[tip].files.items() >= self.commits[head].files.items() else "no"
 

@@ -387,6 +387,37 @@ def check_too_much_is_not_rescued(at: GitUnderTest) -> None:
     assert at.git.rescues(at.repo) == ()
 
 
+def check_how_far_behind(at: GitUnderTest) -> None:
+    """How many commits of the remote a commit lacks is counted; what does not exist is None, a commit nobody knows an error."""
+    old = at.start
+    at.advance_remote()
+    at.git.fetch(at.repo, timeout_s=30)
+    assert at.git.commits_behind(at.repo, old, "refs/remotes/origin/main") == 1
+    assert at.git.commits_behind(at.repo, at.start, "refs/remotes/origin/main") == 0
+    assert at.git.commits_behind(at.repo, old, "refs/remotes/origin/nope") is None
+    refuses(lambda: at.git.commits_behind(at.repo, "1" * 40, "refs/remotes/origin/main"))
+
+
+def check_a_commit_is_elsewhere_once_it_is_saved(at: GitUnderTest) -> None:
+    """A commit is elsewhere if the remote or a rescue has it; one nobody knows is an error."""
+    made = at.add("nux")
+    assert at.git.is_elsewhere(at.repo, at.start)
+    tip = at.commit(made.path)
+    assert not at.git.is_elsewhere(at.repo, tip)
+    at.git.rescue(at.repo, made, ref_name="nux/1", message="m")
+    assert at.git.is_elsewhere(at.repo, tip)
+    refuses(lambda: at.git.is_elsewhere(at.repo, "1" * 40))
+
+
+def check_checked_out_branches_are_known(at: GitUnderTest) -> None:
+    """A branch is checked out while its worktree is registered."""
+    made = at.add("nux")
+    assert at.git.is_checked_out(at.repo, "polecat/nux")
+    assert not at.git.is_checked_out(at.repo, "polecat/nu")
+    at.git.drop_worktree(at.repo, made, into=at.room / "gone")
+    assert not at.git.is_checked_out(at.repo, "polecat/nux")
+
+
 def check_worktree_moves(at: GitUnderTest) -> None:
     """A moved worktree is the same one elsewhere; a target in the way is not touched."""
     made = at.add("nux")
