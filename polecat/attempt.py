@@ -132,10 +132,23 @@ class Attempt:
         self.release()
         self.result = result
 
-    def abandon(self) -> None:
-        """End because of an interrupt: take everything back without an error of our own."""
+    @property
+    def claimed(self) -> Lease | None:
+        """Its hold on its name, if it has one already."""
+        return self._lease
+
+    def abandon(self, sweep: Callable[[Attempt], None]) -> None:
+        """End because of an interrupt: take everything back without an error of our own.
+
+        Args:
+            sweep: takes back what the undo list does not know, because the interrupt came between making a thing and noting it.
+        """
         if self.is_open:
             self.undo.run()
+            try:
+                sweep(self)
+            except (PolecatError, OSError) as error:
+                log("warning", "undo_failed", step=self._step, error=str(error))
             self.release()
             log("warning", "spawn_interrupted", rig=self.rig_name, step=self._step)
 

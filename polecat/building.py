@@ -16,8 +16,7 @@ from polecat.breaker import count_failure, reset_breaker
 from polecat.ending import end_session
 from polecat.errors import AgentDiedError, NotReadyError
 from polecat.events import append_event, event_line
-from polecat.hooking import bead_lock, check_bead, mark_working, open_agent_bead
-from polecat.locks import holding
+from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
 from polecat.look import Site, check_disk, choose
 from polecat.model import SpawnedPolecat
 from polecat.plan import SpawnPlan, identity_env, process_env
@@ -37,7 +36,7 @@ def admit(site: Site, attempt: Attempt, held: ExitStack) -> None:
         free_bytes = shutil.disk_usage(site.rig.path).free
         check_disk(site.rig, min_free_mb=site.settings.min_free_disk_mb, free_bytes=free_bytes)
         if opts.hook_bead:
-            held.enter_context(holding(bead_lock(site.rig, opts.hook_bead), what=f"hook {opts.hook_bead}"))
+            held.callback(take_bead_lock(site.rig, opts.hook_bead).release)
             existing = check_bead(world, site, opts)
             if existing is not None:
                 attempt.finish(_as_it_stands(site, attempt, existing))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from polecat.bead_rules import CLOSED_STATUSES, holds
 from polecat.breaker import check_breaker
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
+from polecat.locks import HeldLock, holder_of, try_take
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.plan import SpawnPlan
@@ -19,9 +18,19 @@ from polecat.look import Site
 ROLE_BEAD = "hq-polecat-role"
 
 
-def bead_lock(rig: Rig, bead: str) -> Path:
-    """The lock of one bead, held from the look at who has it until the spawn is over."""
-    return rig.town_root / ".runtime" / "locks" / "sling" / f"{bead}.lock"
+def take_bead_lock(rig: Rig, bead: str) -> HeldLock:
+    """Take the lock of one bead, held from the look at who has it until the spawn is over. Never waited for: who has it gives the bead away.
+
+    Raises:
+        BeadTakenError: somebody is just giving it to a polecat.
+    """
+    path = rig.town_root / ".runtime" / "locks" / "sling" / f"{bead}.lock"
+    lock = try_take(path, what=f"give {bead} to a polecat")
+    if lock is None:
+        raise BeadTakenError(
+            f"bead {bead!r} is just being given to a polecat", holder=holder_of(path), hint="look again when that is done: polecat list"
+        )
+    return lock
 
 
 def check_bead(world: World, site: Site, opts: SpawnOptions) -> Lease | None:

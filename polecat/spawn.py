@@ -18,6 +18,7 @@ from polecat import building
 from polecat.attempt import Attempt, guarded, still_open
 from polecat.claim import claim_names, orphan_in_the_way, predicted_name
 from polecat.errors import PolecatError
+from polecat.healing import heal
 from polecat.hooking import check_bead
 from polecat.look import Site, as_rig, choose, look
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
@@ -138,7 +139,7 @@ def spawn_many(
         _spawn_all(world, site, attempts, max_concurrent)
     except BaseException:
         for attempt in attempts:
-            attempt.abandon()
+            attempt.abandon(partial(_sweep, world, rig))
         raise
     return [_outcome(attempt) for attempt in attempts]
 
@@ -222,6 +223,15 @@ def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None
 
 def _arrive(site: Site, arrival: Arrival, attempt: Attempt) -> None:
     building.arrive(site, attempt, arrival)
+
+
+def _sweep(world: World, rig: Rig, attempt: Attempt) -> None:
+    """Take back what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
+    lease = attempt.claimed
+    if lease is not None:
+        world.tmux.kill("", name=lease.session, instance=lease.instance)
+        if rig.home_dir(lease.polecat).exists():
+            heal(world, look(world, rig), lease)
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:
