@@ -30,10 +30,10 @@ from polecat.adapters.launch import check_sizes, drop_launch_file, write_launch_
 from polecat.adapters.program import Finished
 from polecat.adapters.tmux_list import IDENTITY, ListCall, Listing, OwnCall, with_own
 from polecat.adapters.tmux_start import (
-    RELEASED,
     STAMP,
     check_call_size,
     read_started,
+    release_commands,
     start_commands,
     with_room_for_panes,
 )
@@ -296,7 +296,7 @@ class TmuxCli:
             False if the process had ended by then, or the session is gone; what is left of it is as it was.
         """
         ours = all_of(equals(STAMP, session.instance), "#{==:#{pane_dead},0}")
-        release: list[Command] = [("set-option", "-t", session.id, RELEASED, "1"), ("display-message", "-p", "released")]
+        release = [*release_commands(session), ("display-message", "-p", "released")]
         answer = self._ask([guarded(session.pane_id, ours, release, [("display-message", "-p", "ended")])])
         if means_not_found(answer.error_text):
             return False

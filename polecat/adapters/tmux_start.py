@@ -35,6 +35,9 @@ LOST_STATUS = all_of("#{pane_dead}", "#{==:#{pane_dead_status}#{pane_dead_signal
 
 _TICK_S = 2.0
 
+_DRAIN = "exec cat >/dev/null"
+"""While a pane is piped tmux reads all that its process wrote before it takes the pane for dead; else last words may be lost."""
+
 _IN_TOWN = "echo '#{session_name}' | grep -Eq '^(gt|hq)-'"
 
 KEYS: tuple[Command, ...] = (
@@ -90,7 +93,9 @@ def start_commands(request: SessionRequest, launch_file: Path, fields: Fields) -
     identity = environment_options(request.session_environment)
     commands: list[Command] = [
         ["new-session", "-d", "-P", "-F", ids, *size, *where, *identity, "--", "/bin/sh", str(launch_file)],
+        ("pipe-pane", "-O", "-t", target, _DRAIN),
         ("set-option", "-t", target, STAMP, request.instance),
+        ("set-option", "-t", target, RELEASED, "0"),
         ("set-option", "-F", "-t", target, PANE, "#{pane_id}"),
         ("set-option", "-t", target, "destroy-unattached", "off"),
         ("set-option", "-p", "-t", target, "remain-on-exit", "on"),
@@ -117,6 +122,11 @@ def check_call_size(request: SessionRequest, argv: list[str]) -> None:
             argv=("tmux", "new-session"),
             hint="what only the program needs belongs into its environment, not the session's",
         )
+
+
+def release_commands(session: StartedSession) -> list[Command]:
+    """Write what the end of the start changes: the session goes with its process, and last words are nobody's concern."""
+    return [("set-option", "-t", session.id, RELEASED, "1"), ("pipe-pane", "-t", session.pane_id)]
 
 
 def read_started(request: SessionRequest, text: str, fields: Fields) -> StartedSession | None:

@@ -1,0 +1,173 @@
+"""Starting sessions: what fails and leaves nothing, what a person's configuration cannot break."""
+
+from __future__ import annotations
+
+import os
+import resource
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from polecat.adapters.tmux import TmuxCli
+from polecat.errors import TmuxError
+from polecat.ports import Watch
+from tests.conftest import ProgramCounts
+from tests.tmux_fixtures import PrivateServer, private_server, request, started_program
+
+pytestmark = pytest.mark.real
+
+HOSTILE_CONFIG = """
+set -g destroy-unattached on
+set -g base-index 5
+set -g pane-base-index 3
+set -g default-shell /bin/false
+set -g default-command false
+set -g remain-on-exit off
+set -g @polecat_id everybody
+set -g @polecat_released 1
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[PrivateServer]:
+    with private_server() as one:
+        yield one
+
+
+def test_a_start_is_one_call(server: PrivateServer, tmp_path: Path, program_counts: ProgramCounts) -> None:
+    """Session, options, stamp and hook take one tmux process, and seeing the prompt one more."""
+    tmux = server.cli()
+
+    made = tmux.start(request(tmp_path))
+    (status,) = tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance, patterns=("ready",))], timeout_s=10)
+
+    assert status.matched == (True,)
+    assert program_counts.count("tmux") == 2
+
+
+def test_the_session_is_as_it_was_asked_for(server: PrivateServer, tmp_path: Path) -> None:
+    """Size, directory and options are set before the program runs."""
+    options = (("status-left", "😺 gas/nux #[x];"), ("mouse", "on"), ("status-interval", "5"))
+    asked = evolve(request(tmp_path, "one", "sleep", "1000"), options=options, columns=123, rows=45)
+
+    made = server.cli().start(asked)
+
+    told = "#{window_width} #{window_height} #{session_path} #{mouse} #{status-interval} #{status-left}"
+    shown = server.run("list-panes", "-t", made.id, "-F", told)
+    assert shown == f"123 45 {tmp_path} 1 5 😺 gas/nux #[x];"
+
+
+def test_keys_are_bound_only_when_asked(server: PrivateServer, tmp_path: Path) -> None:
+    """The reference's keys are for the whole server, so a person must want them."""
+    tmux = server.cli()
+    asked = request(tmp_path, "one", "sleep", "1000")
+    tmux.start(asked)
+    assert "gt feed" not in server.run("list-keys")
+
+    tmux.start(evolve(asked, name="two", bind_keys=True))
+
+    keys = server.run("list-keys")
+    assert [word for word in ("gt mail peek", "gt feed --window", "gt cycle next", "gt cycle prev") if word not in keys] == []
+
+
+def test_a_start_that_breaks_half_way_leaves_nothing(server: PrivateServer, tmp_path: Path) -> None:
+    """An option tmux refuses undoes the session that was made before it."""
+    tmux = server.cli()
+    tmux.start(request(tmp_path, "bystander", "sleep", "1000"))
+    asked = evolve(request(tmp_path, "one", "sleep", "1000"), options=(("no-such-option", "x"),))
+
+    with pytest.raises(TmuxError, match="no-such-option"):
+        tmux.start(asked)
+
+    assert tmux.sessions() == ["bystander"]
+    assert list(tmp_path.rglob("launch-*")) == []
+
+
+def test_a_session_that_was_renamed_at_birth_is_not_ours(server: PrivateServer, tmp_path: Path) -> None:
+    """Where a person's hook renames new sessions the start fails cleanly instead of losing its session."""
+    server.run("new-session", "-d", "-s", "x", "sleep 1000", ";", "set-hook", "-g", "after-new-session", "rename-session odd")
+
+    with pytest.raises(TmuxError):
+        server.cli().start(request(tmp_path, "one", "sleep", "1000"))
+
+    assert set(server.cli().sessions()) <= {"x", "odd"}
+    assert list(tmp_path.rglob("launch-*")) == []
+
+
+def test_a_persons_configuration_does_not_end_the_agent(server: PrivateServer, tmp_path: Path) -> None:
+    """On a shared server global options neither end a session nor stamp or release it."""
+    config = tmp_path / "tmux.conf"
+    config.write_text(HOSTILE_CONFIG)
+    tmux = TmuxCli(socket=str(server.socket), config_file=str(config))
+
+    made = tmux.start(request(tmp_path, "one", "sleep", "1000"))
+    started_program(made, b"sleep")
+
+    (found,) = tmux.list_sessions()
+    assert (found.name, found.instance, found.pane_id) == ("one", made.instance, made.pane_id)
+
+
+def test_a_globally_set_release_ends_nothing_early(server: PrivateServer, tmp_path: Path) -> None:
+    """The screen of a start that failed is kept whatever a person's configuration says."""
+    config = tmp_path / "tmux.conf"
+    config.write_text(HOSTILE_CONFIG)
+    tmux = TmuxCli(socket=str(server.socket), config_file=str(config))
+
+    made = tmux.start(request(tmp_path, "one", "sh", "-c", "echo why; exit 3"))
+    (status,) = tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
+
+    assert (status.exists, status.exit_code) == (True, 3)
+    assert tmux.capture(made.pane_id) == "why"
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "words"),
+    [("/no/such/agent", 127, "/no/such/agent: program not found"), ("no-such-agent", 127, "program not found"), ("./plain", 126, "denied")],
+)
+def test_a_program_that_cannot_run_says_so(
+    program: str, code: int, words: str, server: PrivateServer, tmp_path: Path
+) -> None:
+    """T-38: tmux itself reports nothing; the kept screen does."""
+    (tmp_path / "plain").write_text("no program")
+    (tmp_path / "plain").chmod(stat.S_IRUSR)
+    tmux = server.cli()
+
+    made = tmux.start(request(tmp_path, "one", program))
+    (status,) = tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
+
+    assert (status.is_dead, status.exit_code) == (True, code if os.getuid() or code == 127 else status.exit_code)
+    assert words in tmux.capture(made.pane_id).replace("\n", "")
+
+
+def test_last_words_are_never_lost(server: PrivateServer, tmp_path: Path) -> None:
+    """T-38: tmux drops unread output of a process that has ended; during a start it reads all of it."""
+    tmux = server.cli()
+    many = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done; echo why; exit 3"
+    for _ in range(8):
+        made = tmux.start(request(tmp_path, "one", "sh", "-c", many))
+        tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
+        assert tmux.capture(made.pane_id, lines=10).splitlines()[-2:] == ["line 299", "why"]
+        tmux.kill(made.id, name="one")
+
+
+def test_a_new_server_may_open_enough_files(server: PrivateServer, tmp_path: Path) -> None:
+    """At its limit of open files tmux hangs, and everybody with it; a server we start gets room."""
+    made = server.cli().start(request(tmp_path, "one", "sleep", "1000"))
+
+    soft, _ = resource.prlimit(made.server_pid, resource.RLIMIT_NOFILE)
+
+    own_soft, own_hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 4096 if own_hard < 0 else min(4096, own_hard)
+    assert soft < 0 or soft >= min(wanted, max(own_soft, wanted))
+
+
+def test_a_private_directory_that_cannot_be_written_is_an_error(server: PrivateServer, tmp_path: Path) -> None:
+    """Where the launch file cannot be written nothing is started."""
+    (tmp_path / "file").write_text("")
+
+    with pytest.raises(TmuxError, match="cannot be written"):
+        server.cli().start(evolve(request(tmp_path), scratch_dir=tmp_path / "file" / "x"))
+    assert not server.socket.exists()
