@@ -24,6 +24,7 @@ from polecat.errors import (
     RigExistsError,
 )
 from polecat.locks import holding
+from polecat.model import Repo
 from polecat.rig_setup import add_rig, init_town
 from polecat.routes import Route
 from polecat.testing import FakeGit
@@ -341,6 +342,21 @@ def test_many_at_once(town: Town, origin: Path) -> None:
 
     assert sorted(results) == ["a", "b", "c", "d", *["exists"] * 4]
     assert [(rig.name, rig.prefix) for rig in town.rigs()] == [("a", "aa"), ("b", "bb"), ("c", "cc"), ("d", "dd")]
+
+
+def test_a_prefix_taken_while_cloning(town: Town, origin: Path) -> None:
+    """T-46: who registers first has the prefix; the other, cloned meanwhile, is refused and taken back."""
+
+    class Slow(GitCli):
+        def remote_default_branch(self, repo: Repo, *, timeout_s: float) -> str | None:
+            add_rig(town, "first", str(origin), prefix="pp")
+            return super().remote_default_branch(repo, timeout_s=timeout_s)
+
+    with pytest.raises(InvalidNameError, match="belongs to rig 'first'"):
+        add_rig(town, "second", str(origin), prefix="pp", git=Slow(environ=dict(os.environ)))
+
+    assert [rig.name for rig in town.rigs()] == ["first"]
+    assert not (town.root / "second").exists()
 
 
 def test_a_held_registry_names_its_holder(town: Town, origin: Path) -> None:
