@@ -137,11 +137,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure, and print a table. `nox -s bench -- NAME` runs one of the files in bench/."""
+    """Measure against bare git and tmux, and print the table. `nox -s bench -- spawn pool` measures two groups."""
     session.install(".")
-    wanted = session.posargs or sorted(path.stem for path in Path("bench").glob("*.py"))
-    for name in wanted:
-        session.run("python", f"bench/{name}.py")
+    session.run("python", "bench/run.py", *session.posargs)
 
 
 @nox.session
