@@ -17,7 +17,7 @@ from polecat.ending import end_session
 from polecat.errors import AgentDiedError, NotReadyError
 from polecat.events import append_event, event_line
 from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
-from polecat.look import Site, check_disk, choose
+from polecat.look import Site, Survey, check_disk, choose
 from polecat.model import SpawnedPolecat
 from polecat.plan import SpawnPlan, identity_env, process_env
 from polecat.ports import SessionRequest
@@ -28,14 +28,19 @@ from polecat.state import Lease, clone_path, settle, write_claim
 from polecat.worktrees import Fetching, discard_worktree, find_base, make_worktree
 
 
-def admit(site: Site, attempt: Attempt, held: ExitStack) -> None:
-    """Refuse what cannot work, before anything is touched. The bead's lock is held from here to the end of the spawn."""
+def admit(survey: Survey, attempt: Attempt) -> None:
+    """Refuse what cannot work, before anything is touched."""
     with attempt.step("admit"):
-        world, opts = attempt.world, attempt.opts
-        attempt.choice = choose(world, site, opts)
-        free_bytes = shutil.disk_usage(site.rig.path).free
-        check_disk(site.rig, min_free_mb=site.settings.min_free_disk_mb, free_bytes=free_bytes)
-        if opts.hook_bead:
+        attempt.choice = choose(attempt.world, survey, attempt.opts)
+        free_bytes = shutil.disk_usage(survey.rig.path).free
+        check_disk(survey.rig, min_free_mb=survey.settings.min_free_disk_mb, free_bytes=free_bytes)
+
+
+def reserve_bead(site: Site, attempt: Attempt, held: ExitStack) -> None:
+    """Refuse a bead that somebody has. Its lock is held from here to the end of the spawn."""
+    opts, world = attempt.opts, attempt.world
+    if opts.hook_bead:
+        with attempt.step("bead"):
             held.callback(take_bead_lock(site.rig, opts.hook_bead).release)
             existing = check_bead(world, site, opts)
             if existing is not None:

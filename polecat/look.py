@@ -20,8 +20,8 @@ MB = 1024 * 1024
 
 
 @frozen(kw_only=True)
-class Site:
-    """A rig as one look saw it.
+class Survey:
+    """A rig as its files show it.
 
     Attributes:
         rig: the rig.
@@ -29,8 +29,6 @@ class Site:
         settings: the rig's settings.
         town_settings: the town's.
         pool: the names, with the saved counter.
-        census: the sessions of the server, seen from this rig.
-        homes: what stands in ``polecats/``.
     """
 
     rig: Rig
@@ -38,6 +36,17 @@ class Site:
     settings: config.RigSettings
     town_settings: config.TownSettings
     pool: NamePool
+
+
+@frozen(kw_only=True)
+class Site(Survey):
+    """A rig as one look saw it, its sessions included.
+
+    Attributes:
+        census: the sessions of the server, seen from this rig.
+        homes: what stands in ``polecats/``; listed after the sessions, so that no session looks older than its home.
+    """
+
     census: SessionCensus
     homes: Homes
 
@@ -60,19 +69,40 @@ def look(world: World, rig: Rig) -> Site:
         TmuxUnreachableError: the server could not be asked; that is not *no sessions*.
         UnknownStateError: ``polecats/`` cannot be listed.
     """
+    return with_sessions(world, survey(rig))
+
+
+def survey(rig: Rig) -> Survey:
+    """Read a rig's files; no program is started.
+
+    Raises:
+        ConfigError: a file is invalid.
+    """
     settings = config.load_rig_settings(rig.path)
-    return Site(
+    return Survey(
         rig=rig,
         repo=find_repo(rig),
         settings=settings,
         town_settings=config.load_town_settings(rig.town_root),
         pool=load_pool(rig, settings),
-        census=take_census(world.tmux.list_sessions(), rig),
-        homes=list_homes(rig),
     )
 
 
-def choose(world: World, site: Site, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
+def with_sessions(world: World, seen: Survey) -> Site:
+    """Complete a survey with one tmux call and one directory listing. Errors as `look`."""
+    sessions = world.tmux.list_sessions()
+    return Site(
+        rig=seen.rig,
+        repo=seen.repo,
+        settings=seen.settings,
+        town_settings=seen.town_settings,
+        pool=seen.pool,
+        census=take_census(sessions, seen.rig),
+        homes=list_homes(seen.rig),
+    )
+
+
+def choose(world: World, site: Survey, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
     """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
 
     Args:

@@ -20,7 +20,7 @@ from polecat.claim import claim_names, orphan_in_the_way, predicted_name
 from polecat.errors import PolecatError
 from polecat.healing import heal
 from polecat.hooking import check_bead
-from polecat.look import Site, as_rig, choose, look
+from polecat.look import Site, as_rig, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
@@ -134,9 +134,8 @@ def spawn_many(
         rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
     )
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in opts]
-    site = look(world, rig)
     try:
-        _spawn_all(world, site, attempts, max_concurrent)
+        _spawn_all(world, rig, attempts, max_concurrent)
     except BaseException:
         for attempt in attempts:
             attempt.abandon(partial(_sweep, world, rig))
@@ -194,12 +193,15 @@ def plan_spawn(
 # ------------------------------------------------------------------------------------------------------- the flow
 
 
-def _spawn_all(world: World, site: Site, attempts: Sequence[Attempt], max_concurrent: int) -> None:
+def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int) -> None:
+    seen = survey(rig)
+    _each(attempts, lambda attempt: building.admit(seen, attempt))
+    if not still_open(attempts):
+        return
     with ExitStack() as held:
-        _each(attempts, lambda attempt: building.admit(site, attempt, held))
-        if not still_open(attempts):
-            return
-        with fetching(world, site, _eagerest(still_open(attempts))) as news:
+        with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
+            site = with_sessions(world, seen)
+            _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
             claim_names(site, still_open(attempts))
             _each(attempts, lambda attempt: _build(site, attempt, news), max_concurrent)
         _await_agents(world, site, still_open(attempts))

@@ -11,7 +11,7 @@ from attrs import frozen
 
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
-from polecat.look import Site
+from polecat.look import Site, Survey
 from polecat.model import FetchPolicy
 from polecat.ports import Git, PendingFetch, Worktree
 from polecat.state import Lease
@@ -41,7 +41,7 @@ class Base:
 class Fetching:
     """A fetch that runs beside other work. One at a time per rig; whoever comes second uses the first one's result."""
 
-    def __init__(self, world: World, site: Site, policy: FetchPolicy) -> None:
+    def __init__(self, world: World, site: Survey, policy: FetchPolicy) -> None:
         self._git: Git = world.git
         self._site = site
         self._policy = policy
@@ -100,7 +100,7 @@ class Fetching:
 
 
 @contextmanager
-def fetching(world: World, site: Site, policy: FetchPolicy) -> Iterator[Fetching]:
+def fetching(world: World, site: Survey, policy: FetchPolicy) -> Iterator[Fetching]:
     """Run a fetch beside the body of a ``with`` block."""
     one = Fetching(world, site, policy)
     try:
