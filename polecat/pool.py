@@ -82,6 +82,7 @@ class Reconciliation:
         adopted: names whose spawner died though the agent lives; they are kept.
         emptied: names whose home was an empty shell.
         stale: worktree registrations whose directory is gone.
+        forgotten: what we remembered of polecats that are gone, and claims that were never published.
         kept: what was left alone, and why.
     """
 
@@ -91,12 +92,13 @@ class Reconciliation:
     adopted: tuple[str, ...] = field(default=(), repr=False)
     emptied: tuple[str, ...] = field(default=(), repr=False)
     stale: tuple[str, ...] = field(default=(), repr=False)
+    forgotten: tuple[str, ...] = field(default=(), repr=False)
     kept: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def is_quiet(self) -> bool:
         """There is nothing to do."""
-        return not (self.orphans or self.healed or self.adopted or self.emptied or self.stale)
+        return not (self.orphans or self.healed or self.adopted or self.emptied or self.stale or self.forgotten)
 
 
 def allocate_name(pool: NamePool, in_use: Collection[str]) -> tuple[str, NamePool]:

@@ -23,9 +23,20 @@ from polecat.look import Site, as_rig, look
 from polecat.model import Event, Rig
 from polecat.pool import Reconciliation, reconcile_pool_with
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, StaleRegistration, Tmux
-from polecat.state import Homes, Lease, had_polecats, list_homes, read_claim, settle
+from polecat.state import (
+    Homes,
+    Lease,
+    drop_draft,
+    forget,
+    had_polecats,
+    list_homes,
+    lost_records,
+    old_drafts,
+    read_claim,
+    settle,
+)
 from polecat.world import World, make_world
-from polecat.trash import trash_dir
+from polecat.trash import empty_trash, trash_dir
 
 GRACE_S = 300.0
 """How old an empty home must be before it counts as abandoned. The reference makes a home before its worktree, without a lock."""
@@ -42,6 +53,8 @@ class ReconcilePlan:
         living_claims: claims whose claimant is dead, though the agent lives: to be kept.
         shells: names whose home is empty and old.
         stale: registrations to be dropped.
+        records: names we remember though Gas Town removed them.
+        drafts: claims that were never published.
         kept: what is left alone, and why.
     """
 
@@ -51,6 +64,8 @@ class ReconcilePlan:
     living_claims: tuple[Lease, ...] = ()
     shells: tuple[str, ...] = ()
     stale: tuple[StaleRegistration, ...] = ()
+    records: tuple[str, ...] = ()
+    drafts: tuple[Path, ...] = ()
     kept: tuple[str, ...] = ()
 
     def summary(self) -> Reconciliation:
@@ -62,6 +77,7 @@ class ReconcilePlan:
             adopted=tuple(lease.polecat for lease in self.living_claims),
             emptied=self.shells,
             stale=tuple(str(one.path or one.admin_dir) for one in self.stale),
+            forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
             kept=self.kept,
         )
 
@@ -136,6 +152,8 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
         living_claims=living,
         shells=shells,
         stale=world.git.stale_registrations(site.repo),
+        records=lost_records(rig, homes),
+        drafts=old_drafts(rig, before_s=world.clock.now().timestamp() - GRACE_S),
         kept=(*kept, *troubles),
     )
 
@@ -227,6 +245,13 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
             _remove_shell(rig.home_dir(name))
             _tell(world, rig, "shell_removed", name, "")
     _drop_stale(world, site, plan.stale, kept)
+    for name in plan.records:
+        with _noting(kept, f"record of {name}"), _owning(rig, name):
+            forget(rig, name)
+    for draft in plan.drafts:
+        with _noting(kept, str(draft)):
+            drop_draft(draft)
+    empty_trash(rig)
     return evolve(done, kept=tuple(kept))
 
 

@@ -224,6 +224,38 @@ def withdraw_claim(rig: Rig, lease: Lease) -> None:
         home.rmdir()
 
 
+def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
+    """Names we remember though they have no home any more: Gas Town removed them."""
+    return tuple(name for name in _names_with_records(rig) if name not in homes.taken)
+
+
+def forget(rig: Rig, name: str) -> None:
+    """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
+    if not os.path.lexists(rig.home_dir(name)):
+        _record_path(rig, name).unlink(missing_ok=True)
+
+
+def old_drafts(rig: Rig, *, before_s: float) -> tuple[Path, ...]:
+    """Claims that were never published, because their claimant was killed in between.
+
+    Args:
+        rig: the rig.
+        before_s: only what was last touched before this time, Unix seconds.
+    """
+    try:
+        drafts = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
+        return tuple(sorted(path for path in drafts if path.stat().st_mtime < before_s))
+    except FileNotFoundError:
+        return ()
+
+
+def drop_draft(draft: Path) -> None:
+    """Remove an unpublished claim; anything else in its directory keeps it there."""
+    for path in draft.glob("*.json*"):
+        path.unlink(missing_ok=True)
+    draft.rmdir()
+
+
 def had_polecats(rig: Rig) -> bool:
     """Say whether this rig ever gave out a name; then a missing ``polecats/`` is a lost disk, not a new rig."""
     return (rig.runtime_dir / "namepool-state.json").exists() or any(_names_with_records(rig))

@@ -43,6 +43,7 @@ def as_json(done: Reconciliation) -> dict[str, object]:
         "adopted": list(done.adopted),
         "emptied": list(done.emptied),
         "stale": list(done.stale),
+        "forgotten": list(done.forgotten),
         "kept": list(done.kept),
     }
 
@@ -57,6 +58,7 @@ def lines(done: Reconciliation, *, will: bool) -> list[str]:
         (done.adopted, "keep the unrecorded but living"),
         (done.emptied, "remove the empty home of"),
         (done.stale, "drop the stale registration of"),
+        (done.forgotten, "forget"),
     ):
         said += [f"{verb}{what} {name}" for name in names]
     said += [f"left alone: {text}" for text in done.kept]
