@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
 import hashlib
 import os
+import shutil
 import stat
 import subprocess
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -47,12 +51,32 @@ def commit(folder: Path, files: Mapping[str, str | bytes] | None = None, message
     return git("rev-parse", "HEAD", cwd=folder)
 
 
+@functools.cache
+def _template() -> Path:
+    """An origin and its clone, made once: copying thirty files is ten times faster than asking git again for each test."""
+    folder = Path(tempfile.mkdtemp(prefix="pc-git-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    _make_origin(folder / "origin", FILES)
+    (folder / "rig" / "polecats").mkdir(parents=True)
+    GitCli().clone_bare(str(folder / "origin"), folder / "rig" / ".repo.git", timeout_s=30)
+    for samples in folder.rglob("hooks"):
+        shutil.rmtree(samples)
+    return folder
+
+
 def make_origin(path: Path, files: Mapping[str, str | bytes] | None = None) -> Path:
     """Make a repository with one commit on ``main``, to be cloned from; return its path."""
+    if files is None:
+        shutil.copytree(_template() / "origin", path, symlinks=True)
+        return path
+    return _make_origin(path, files)
+
+
+def _make_origin(path: Path, files: Mapping[str, str | bytes]) -> Path:
     path.mkdir(parents=True)
     git("init", "-q", "-b", "main", cwd=path)
     git("config", "receive.denyCurrentBranch", "ignore", cwd=path)
-    commit(path, FILES if files is None else files, "first")
+    commit(path, files, "first")
     return path
 
 
@@ -106,12 +130,16 @@ class GitRig:
 
 def make_git_rig(root: Path, *, files: Mapping[str, str | bytes] | None = None) -> GitRig:
     """Make an origin and a rig cloned from it below *root*."""
-    origin = make_origin(root / "origin", files)
-    rig = root / "rig"
-    (rig / "polecats").mkdir(parents=True)
-    adapter = GitCli()
-    repo = adapter.clone_bare(str(origin), rig / ".repo.git", timeout_s=30)
-    return GitRig(root=rig, origin=origin, repo=repo, git=adapter)
+    origin, rig = make_origin(root / "origin", files), root / "rig"
+    repo = Repo(path=rig / ".repo.git")
+    if files is None:
+        shutil.copytree(_template() / "rig", rig, symlinks=True)
+        config = repo.path / "config"
+        config.write_text(config.read_text().replace(str(_template() / "origin"), str(origin)))
+    else:
+        (rig / "polecats").mkdir(parents=True)
+        GitCli().clone_bare(str(origin), repo.path, timeout_s=30)
+    return GitRig(root=rig, origin=origin, repo=repo)
 
 
 def manifest(folder: Path) -> dict[bytes, tuple[str, str]]:

@@ -18,7 +18,7 @@ from polecat.adapters import git_files, git_worktrees
 from polecat.adapters.git_facts import place_of, unfinished_heads
 from polecat.adapters.git_import import Snapshot, stream
 from polecat.adapters.git_run import GitProgram, Place, error_line
-from polecat.adapters.git_snapshot import TIMEOUT_S, Wish, collect, commit_at, inner_place, read_status
+from polecat.adapters.git_snapshot import TIMEOUT_S, Listing, Wish, collect, commit_at, inner_place, list_tree
 from polecat.adapters.git_submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
 from polecat.model import Repo
@@ -36,8 +36,9 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
     made: list[str] = []
     try:
         tree = place_of(repo, worktree)
-        made += _save_inner(git, store, tree, ref, wish)
-        saved = _save(git, store, tree, ref, wish, is_wanted=bool(made))
+        listing = list_tree(git, tree)
+        made += _save_inner(git, store, tree, listing.inner, ref, wish)
+        saved = _save(git, store, tree, listing, ref, wish, is_wanted=bool(made))
     except (PolecatError, OSError) as error:
         _forget(git, store, [ref, *made])
         why = (
@@ -85,9 +86,10 @@ def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
 # ------------------------------------------------------------------------------------------------------ one worktree
 
 
-def _save(git: GitProgram, store: Place, tree: Place, ref: str, wish: Wish, *, is_wanted: bool) -> Rescue | None:
-    head = commit_at(git, tree, "HEAD")
-    snapshot = collect(git, tree, wish)
+def _save(
+    git: GitProgram, store: Place, tree: Place, listing: Listing, ref: str, wish: Wish, *, is_wanted: bool
+) -> Rescue | None:
+    head, snapshot = listing.head, collect(git, tree, listing, wish)
     if snapshot.is_empty and not is_wanted and not _must_pin(git, tree, head, wish):
         return None
     at_s = int(time.time())
@@ -96,10 +98,7 @@ def _save(git: GitProgram, store: Place, tree: Place, ref: str, wish: Wish, *, i
     message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)
-    commit = commit_at(git, store, ref)
-    if commit is None:
-        raise RescueFailedError(f"git said it wrote {ref}, but it is not there")
-    _prove(git, store, commit, snapshot)
+    commit = _prove(git, store, ref, snapshot)
     return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,))
 
 
@@ -124,35 +123,40 @@ def _import(git: GitProgram, store: Place, data: bytes) -> None:
     raise RescueFailedError(f"git fast-import failed: {error_line(done.error_text)}")
 
 
-def _prove(git: GitProgram, store: Place, commit: str, snapshot: Snapshot) -> None:
-    """Read back what was written: every path with its mode and content, nothing that should be gone, every object there."""
-    listed = os.fsdecode(git.must(["ls-tree", "-r", "-z", commit], at=store, read_only=True).stdout).split("\0")
-    rows = (line.partition("\t") for line in listed if line)
+def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
+    """Read back what was written: every path with its mode and content, nothing that should be gone, every object there.
+
+    Returns:
+        The commit.
+    """
+    ids = {kind: [one.object_id(is_sha256=kind) for one in snapshot.files.values()] for kind in (False, True)}
+    # the first line asks for the commit, the others for the files by both names they may have
+    asked = "".join(f"{name}\n" for name in (ref, *(oid for kind in (False, True) for oid in ids[kind])))
+    commands = (["ls-tree", "-r", "-z", ref], ["cat-file", "--batch-check"])
+    listed, known = git.together(commands, at=store, stdin=asked.encode(), timeout_s=TIMEOUT_S)
+    commit, _, rest = known.text.partition(" ")
+    if not git_files.is_oid(commit) or not rest.startswith("commit "):
+        raise RescueFailedError(f"git said it wrote {ref}, but it is not there")
+    blobs = {line.split(" ")[0] for line in known.text.splitlines() if " blob " in line}
+    rows = (line.partition("\t") for line in os.fsdecode(listed.stdout).split("\0") if line)
     tree = {path: tuple(words.split(" ")[::2]) for words, _, path in rows}
-    is_sha256 = len(commit) == 64
-    wanted = {path: (one.mode, one.object_id(is_sha256=is_sha256)) for path, one in snapshot.files.items()}
-    for path, entry in wanted.items():
-        if tree.get(path) != entry:
+    for (path, one), oid in zip(snapshot.files.items(), ids[len(commit) == 64], strict=True):
+        if tree.get(path) != (one.mode, oid) or oid not in blobs:
             raise RescueFailedError(f"what was written for {path!r} is not what is there")
     for path in snapshot.gone:
-        if path in tree and path not in wanted:
+        if path in tree:
             raise RescueFailedError(f"{path!r} should be gone in what was written")
-    ids = sorted({oid for _, oid in wanted.values()})
-    if ids:
-        data = "".join(f"{oid}\n" for oid in ids).encode()
-        answer = git.must(["cat-file", "--batch-check"], at=store, stdin=data, read_only=True).text
-        if sum(" blob " in line for line in answer.splitlines()) != len(ids):
-            raise RescueFailedError("some of the files that were written cannot be read back")
+    return commit
 
 
 # ------------------------------------------------------------------------------------------------ repositories inside
 
 
-def _save_inner(git: GitProgram, store: Place, tree: Place, ref: str, wish: Wish) -> list[str]:
+def _save_inner(git: GitProgram, store: Place, tree: Place, paths: Sequence[str], ref: str, wish: Wish) -> list[str]:
     """Save every repository inside a worktree into refs of the outer one: its files, its branches, its stash."""
     made: list[str] = []
     try:
-        for number, (path, inner) in enumerate(sorted(_inner_places(git, tree).items())):
+        for number, (path, inner) in enumerate(sorted(_inner_places(tree, paths).items())):
             name = re.sub(r"[^A-Za-z0-9_-]+", "-", path).strip("-") or "x"
             made += _save_one_inner(git, store, inner, f"{ref}.sub/{number}-{name}", wish)
     except BaseException:
@@ -164,14 +168,16 @@ def _save_inner(git: GitProgram, store: Place, tree: Place, ref: str, wish: Wish
 def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wish: Wish) -> list[str]:
     work = f"{prefix}/work"
     saved = None
-    deeper = _save_inner(git, inner, inner, work, wish) if inner.work_tree else []
+    deeper: list[str] = []
+    unpushed = _unpushed(git, inner)
     if inner.work_tree is not None:
-        plain = evolve(wish, base=None, ignore=())
-        unpushed = _unpushed(git, inner)
-        saved = _save(git, inner, inner, work, evolve(plain, base="HEAD") if not unpushed else plain, is_wanted=bool(deeper))
-    refs = [one for one in (work, *deeper) if commit_at(git, inner, one)]
+        listing = list_tree(git, inner)
+        deeper = _save_inner(git, inner, inner, listing.inner, work, wish)
+        plain = evolve(wish, base=None if unpushed else "HEAD", ignore=())
+        saved = _save(git, inner, inner, listing, work, plain, is_wanted=bool(deeper))
+    refs = ([work] if saved else []) + deeper
     specs = [f"{one}:{one}" for one in refs]
-    if _unpushed(git, inner):
+    if unpushed:
         specs += [f"refs/heads/*:{prefix}/heads/*"] + (
             [f"refs/stash:{prefix}/stash"] if commit_at(git, inner, "refs/stash") else []
         )
@@ -189,10 +195,7 @@ def _unpushed(git: GitProgram, inner: Place) -> int:
     return int(git.must([*words[:2], *head, *words[2:]], at=inner, read_only=True).text)
 
 
-def _inner_places(git: GitProgram, tree: Place) -> dict[str, Place]:
-    listed = os.fsdecode(git.must(["ls-files", "-s", "-z"], at=tree, read_only=True).stdout).split("\0")
-    paths = [line.partition("\t")[2] for line in listed if line.startswith("160000 ")]
-    paths += [entry.path.rstrip("/") for entry in read_status(git, tree) if entry.kind in ("?", "!") and entry.path.endswith("/")]
+def _inner_places(tree: Place, paths: Sequence[str]) -> dict[str, Place]:
     found = {path: inner for path in paths if (inner := inner_place(tree, path)) is not None}
     known = {os.path.realpath(inner.git_dir) for inner in found.values()}
     rest = {f"modules/{name}": folder for name, folder in module_dirs(tree.git_dir).items()}

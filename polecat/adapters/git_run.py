@@ -167,6 +167,24 @@ class GitProgram:
             time.sleep(0.05 * attempt)
         return done
 
+    def together(
+        self, commands: Sequence[Sequence[str]], *, at: At, stdin: bytes = b"", timeout_s: float
+    ) -> list[program.Finished]:
+        """Run reading commands beside each other.
+
+        Raises:
+            GitError: one of them ended with another exit status than 0.
+        """
+        with contextlib.ExitStack() as stack:
+            running = []
+            for args in commands:
+                running.append(self.start(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True))
+                stack.callback(running[-1].kill)
+            return [
+                expect_success(self.again_if_transient(one.wait(), args, at=at))
+                for one, args in zip(running, commands, strict=True)
+            ]
+
     def again_if_transient(self, done: program.Finished, args: Sequence[str], *, at: At) -> program.Finished:
         """Return how a reading command ended; if it stumbled over others' unfinished work, ask once more."""
         if done.exit_code == 0 or not is_transient(done.error_text):

@@ -15,7 +15,7 @@ from attrs import frozen
 from polecat.adapters import git_files
 from polecat.adapters.git_import import Content, Mode, Snapshot
 from polecat.adapters.git_run import GitProgram, Place, error_line
-from polecat.adapters.git_status import STATUS, StatusEntry, parse_status
+from polecat.adapters.git_status import STATUS, StatusEntry, head_of, parse_status
 from polecat.errors import RescueFailedError
 
 TIMEOUT_S = 600.0
@@ -40,14 +40,59 @@ class Wish:
     size_limit_bytes: int
 
 
-def collect(git: GitProgram, tree: Place, wish: Wish) -> Snapshot:
+@frozen(kw_only=True)
+class Listing:
+    """What git says about a worktree.
+
+    Attributes:
+        head: the commit it stands at; None when there is none yet.
+        entries: what differs from it.
+        links: the paths of submodules.
+        hidden: files that git was told not to look at.
+    """
+
+    head: str | None
+    entries: tuple[StatusEntry, ...]
+    links: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Where repositories may be inside."""
+        return (*self.links, *(e.path.rstrip("/") for e in self.entries if e.kind in ("?", "!") and e.path.endswith("/")))
+
+
+def list_tree(git: GitProgram, tree: Place) -> Listing:
+    """Ask git what differs; a warning counts as a failure, because git may have left something out.
+
+    Raises:
+        GitError: git said no.
+        RescueFailedError: it said something that cannot be trusted.
+    """
+    commands = ([*STATUS, "--branch", "--no-renames"], ["ls-files", "-v", "-s", "-z"])
+    status, files = git.together(commands, at=tree, timeout_s=TIMEOUT_S)
+    for done in (status, files):
+        if done.stderr.strip():
+            raise RescueFailedError(f"git warned: {error_line(done.error_text)}")
+    rows = [line.partition("\t") for line in os.fsdecode(files.stdout).split("\0") if line]
+    if not all(words.count(" ") == 3 and path for words, _, path in rows):
+        raise RescueFailedError("git ls-files said something that is not known to mean anything")
+    return Listing(
+        head=head_of(status.stdout),
+        entries=parse_status(status.stdout),
+        links=tuple(path for words, _, path in rows if words.split(" ")[1] == "160000"),
+        hidden=tuple(path for words, _, path in rows if words[0].islower() or words[0] == "S"),
+    )
+
+
+def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snapshot:
     """Read everything that a commit of the worktree's present state needs."""
-    entries = read_status(git, tree)
     is_filled = (tree.git_dir / "index").exists()
-    names: set[str] = set()
+    # hidden files that are there are saved whether they differ or not; absent ones were never checked out
+    names = {path for path in listing.hidden if os.path.lexists(_work_tree(tree) / path)}
     links: dict[str, str] = {}
     index: dict[str, tuple[str, str] | None] = {}
-    for entry in entries:
+    for entry in listing.entries:
         if _is_under(entry.path.rstrip("/"), wish.ignore):
             continue
         if entry.kind == "!":
@@ -58,26 +103,10 @@ def collect(git: GitProgram, tree: Place, wish: Wish) -> Snapshot:
             names.add(entry.path)
         if entry.kind == "1" and entry.staged != "." and is_filled:
             index[entry.path] = None if entry.staged == "D" else (entry.index_mode, entry.index_id)
-    names.update(path for path in _hidden(git, tree) if not _is_under(path, wish.ignore))
+    names = {name for name in names if not _is_under(name, wish.ignore)}
     _check_size(tree, names, wish)
     files = {path: content for path in names if (content := read_content(_work_tree(tree) / path)) is not None}
     return Snapshot(files=files, gone=tuple(sorted(names - files.keys())), links=links, index=index)
-
-
-def read_status(git: GitProgram, tree: Place) -> tuple[StatusEntry, ...]:
-    """Ask git what differs; a warning counts as a failure, because git may have left something out."""
-    done = git.must([*STATUS, "--no-renames"], at=tree, read_only=True, timeout_s=TIMEOUT_S)
-    if done.stderr.strip():
-        raise RescueFailedError(f"git status warned: {error_line(done.error_text)}")
-    return parse_status(done.stdout)
-
-
-def _hidden(git: GitProgram, tree: Place) -> Iterator[str]:
-    """Files that git was told not to look at and that are there; whether they differ does not matter for saving them."""
-    listed = os.fsdecode(git.must(["ls-files", "-v", "-z"], at=tree, read_only=True).stdout).split("\0")
-    for line in listed:
-        if line and (line[0].islower() or line[0] == "S") and os.path.lexists(_work_tree(tree) / line[2:]):
-            yield line[2:]
 
 
 def _precious(tree: Place, path: str, wish: Wish) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 
 from attrs import frozen
@@ -45,6 +46,19 @@ class StatusEntry:
 
 
 _FIELDS = {"1": 8, "2": 9, "u": 10}
+
+
+def head_of(data: bytes) -> str | None:
+    r"""Read the commit out of the answer's header (``--branch``); None if there is none yet.
+
+    Examples:
+        >>> head_of(b"# branch.oid abc\0# branch.head main\0"), head_of(b"# branch.oid (initial)\0")
+        ('abc', None)
+    """
+    found = re.match(r"# branch\.oid ([^\0]+)\0", os.fsdecode(data))
+    if found is None:
+        raise UnknownStateError("git status did not say which commit it compared with")
+    return None if found[1] == "(initial)" else found[1]
 
 
 def parse_status(data: bytes) -> tuple[StatusEntry, ...]:
