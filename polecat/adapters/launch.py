@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polecat.errors import ProgramError
+from polecat.errors import ProgramError, TmuxError
 from polecat.ports import SessionRequest
 
 MAX_STRING_BYTES = 131_071
@@ -121,19 +121,23 @@ def write_launch_file(request: SessionRequest) -> Path:
     """Write the file, readable by its owner alone, below the request's private directory.
 
     Raises:
-        OSError: it cannot be written; nothing is left behind.
+        TmuxError: it cannot be written; nothing is left behind.
     """
     token = secrets.token_hex(8)
-    request.scratch_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     path = request.scratch_dir.absolute() / f"launch-{token}.sh"
     text = launch_text(request, token=token).encode("utf-8", "surrogateescape")
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        with open(fd, "wb") as file:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:
             file.write(text)
-    except BaseException:
+    except BaseException as error:
         drop_launch_file(path)
-        raise
+        if not isinstance(error, OSError):
+            raise
+        raise TmuxError(
+            f"cannot start session {request.name!r}: {path.parent} cannot be written: {error.strerror}",
+            argv=("tmux", "new-session"),
+        ) from error
     return path
 
 

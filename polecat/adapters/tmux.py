@@ -7,36 +7,30 @@ Rules:
 - No server means no sessions; every other failure to ask means *unknown* and raises.
 - The server is the one fixed at construction; ``$TMUX`` of our own surroundings never counts.
 
-Source:
-    ``docs/explanation``: the recipes were measured on tmux 3.3a and read in the sources of 3.2 to 3.7.
+What is said about tmux here was measured on 3.3a and read in the sources of 3.2 to 3.7.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
-import os
-import re
 import resource
-import secrets
-import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from polecat.adapters import program
 from polecat.adapters.launch import check_sizes, drop_launch_file, write_launch_file
-from polecat.adapters.program import Finished
-from polecat.adapters.tmux_list import IDENTITY, ListCall, Listing, OwnCall, with_own
+from polecat.adapters.tmux_list import ListCall, Listing, OwnCall, with_own
+from polecat.adapters.tmux_server import TRIES, TRY_AGAIN_S, TmuxServer
 from polecat.adapters.tmux_start import (
     STAMP,
     check_call_size,
+    raise_not_started,
     read_started,
     release_commands,
     start_commands,
     with_room_for_panes,
 )
+from polecat.adapters.tmux_typing import TYPED, Typing, press_keys, type_text
 from polecat.adapters.tmux_watch import (
     EAGER_STEPS_S,
     POLLS_S,
@@ -57,38 +51,17 @@ from polecat.adapters.tmux_words import (
     all_of,
     chain,
     check_session_name,
-    check_version,
     equals,
     guarded,
-    joined,
     means_ending,
     means_no_server,
     means_not_found,
-    means_unreachable,
-    missing_tmux,
 )
-from polecat.errors import (
-    ProgramMissingError,
-    ProgramTimeoutError,
-    SessionExistsError,
-    SessionNotFoundError,
-    TmuxError,
-    TmuxUnreachableError,
-)
+from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.ports import PaneStatus, Session, SessionRequest, StartedSession, Watch
 
 if TYPE_CHECKING:
     from polecat.ports import Processes
-
-_NOT_FOR_THE_SERVER = frozenset((*IDENTITY, "TMUX", "TMUX_PANE", "CLAUDECODE"))
-"""Not passed to the server, which would hand them to every window anybody ever opens in it."""
-
-_TRIES = 5
-_TRY_AGAIN_S = 0.03
-
-_PASTE_END = "\x1b[201~"
-_TAKES_RAW_PASTE = "#{m/r:^(next-)?(3\\.([7-9]|[1-9][0-9])|[4-9]),#{version}}"
-"""From 3.7 on tmux alters control characters in pasted text unless told ``-S``, which older ones refuse."""
 
 
 class TmuxCli:
@@ -116,19 +89,12 @@ class TmuxCli:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
     ) -> None:
-        self._socket = socket
-        self._timeout_s = timeout_s
-        environ = os.environ if environ is None else environ
-        self._environ = {key: value for key, value in environ.items() if key not in _NOT_FOR_THE_SERVER}
-        self._version = ""
-        where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
-        config = () if config_file is None else ("-f", config_file)
-        self._base = ("tmux", "-u", *where, *config)
+        self._server = TmuxServer(socket=socket, config_file=config_file, environ=environ, timeout_s=timeout_s)
 
     @property
     def socket(self) -> str | None:
         """The server's socket as it was given; None for the user's default server."""
-        return self._socket
+        return self._server.socket
 
     @property
     def processes(self) -> Processes:
@@ -146,12 +112,7 @@ class TmuxCli:
             ProgramMissingError: there is no tmux on PATH.
             TmuxError: it is older than 3.2.
         """
-        if not self._version:
-            path = shutil.which("tmux", path=self._environ.get("PATH", os.defpath))
-            if path is None:
-                raise missing_tmux(ProgramMissingError("", argv=("tmux",)))
-            self._version = _installed_version((path, os.stat(path).st_mtime_ns), tuple(self._environ.items()), self._timeout_s)
-        return check_version(self._version)
+        return self._server.check()
 
     def list_sessions(self) -> tuple[Session, ...]:
         """List every session of the server, in order of creation; no server means none. At most two calls.
@@ -165,13 +126,13 @@ class TmuxCli:
         if not listing.unsure and not listing.has_lost:
             return listing.sessions
         call = OwnCall(sorted(listing.unsure), nudge=listing.has_lost)
-        answer = self._run(["source-file", "-"], stdin=call.script())
+        answer = self._server.run(["source-file", "-"], stdin=call.script())
         if means_no_server(answer.error_text):
             return ()
         try:
             return with_own(listing.sessions, call.read(answer.text))
         except ValueError as error:
-            self._unreachable(answer, error)
+            self._server.raise_unusable(answer, error)
 
     def sessions(self) -> list[str]:
         """List the names of all sessions."""
@@ -179,17 +140,17 @@ class TmuxCli:
 
     def _listing(self) -> Listing | None:
         call = ListCall()
-        answer = self._ask(call.commands())
+        answer = self._server.ask(call.commands())
         stderr = answer.error_text
         if answer.exit_code != 0 and means_no_server(stderr):
             return None
         if stderr and stderr != "no current target":  # what listing panes says when there is no session
-            self._unreachable(answer)
+            self._server.raise_unusable(answer)
         try:
             listing = call.read(answer.text)
         except ValueError as error:
-            self._unreachable(answer, error)
-        self._version = listing.version
+            self._server.raise_unusable(answer, error)
+        self._server.version = listing.version
         return listing
 
     def capture(self, pane_id: str, *, lines: int = 200) -> str:
@@ -198,8 +159,8 @@ class TmuxCli:
         Raises:
             SessionNotFoundError: there is no such pane.
         """
-        answer = self._ask([("capture-pane", "-p", "-S", f"-{lines}", "-t", pane_id)])
-        self._raise_unless_done(answer, pane_id)
+        answer = self._server.ask([("capture-pane", "-p", "-S", f"-{lines}", "-t", pane_id)])
+        self._server.raise_unless_done(answer, pane_id)
         return answer.text.rstrip()
 
     # ---------------------------------------------------------------------------------------------------- starting
@@ -219,28 +180,28 @@ class TmuxCli:
             raise TmuxError(
                 f"cannot start session {request.name!r}: {request.cwd} is not a directory", argv=("tmux",), cwd=request.cwd
             )
-        for again in reversed(range(_TRIES)):
+        for _ in range(TRIES - 1):
             try:
                 return self._start(request)
             except TmuxUnreachableError as error:  # from a server that was just ending, so the session is not there
-                if not again or not means_ending(error.stderr):
+                if not means_ending(error.stderr):
                     raise
-                time.sleep(_TRY_AGAIN_S)
-        raise AssertionError("unreachable")
+                time.sleep(TRY_AGAIN_S)
+        return self._start(request)
 
     def _start(self, request: SessionRequest) -> StartedSession:
         fields = Fields()
-        launch_file = self._write_launch_file(request)
+        launch_file = write_launch_file(request)
         started: StartedSession | None = None
         is_done = False
         try:
-            argv = [*self._base, *chain(start_commands(request, launch_file, fields))]
+            argv = [*self._server.base, *chain(start_commands(request, launch_file, fields))]
             check_call_size(request, argv)
-            answer = self._call(with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE)))
+            answer = self._server.call(with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE)))
             started = read_started(request, answer.text, fields)
             is_done = answer.exit_code == 0 and started is not None and started.name == request.name
             if started is None or not is_done:
-                self._raise_not_started(request, answer)
+                raise_not_started(request, answer)
             return started
         except SessionExistsError:
             is_done = True  # nothing was made
@@ -251,41 +212,11 @@ class TmuxCli:
                 drop_launch_file(launch_file)
                 self._undo_start(request, started)
 
-    def _write_launch_file(self, request: SessionRequest) -> Path:
-        try:
-            return write_launch_file(request)
-        except OSError as error:
-            raise TmuxError(
-                f"cannot start session {request.name!r}: {request.scratch_dir} cannot be written: {error.strerror}",
-                argv=("tmux", "new-session"),
-            ) from error
-
-    def _raise_not_started(self, request: SessionRequest, answer: Finished) -> NoReturn:
-        stderr = answer.error_text
-        if stderr.startswith("duplicate session"):
-            raise SessionExistsError(
-                f"there is a session {request.name!r} already", argv=("tmux", "new-session"), exit_code=1, stderr=stderr
-            )
-        if not stderr and not answer.stdout:
-            raise TmuxUnreachableError(
-                f"tmux made no session {request.name!r} and did not say why",
-                argv=("tmux", "new-session"),
-                exit_code=answer.exit_code,
-                stderr="lost server",
-            )
-        kind = TmuxUnreachableError if means_unreachable(stderr) else TmuxError
-        raise kind(
-            f"cannot start session {request.name!r}: {stderr or 'tmux gave no usable answer'}",
-            argv=("tmux", "new-session"),
-            exit_code=answer.exit_code,
-            stderr=stderr,
-        )
-
     def _undo_start(self, request: SessionRequest, started: StartedSession | None) -> None:
         """End what a failed start may have made; the error that is being raised matters more than this one's."""
         with contextlib.suppress(TmuxError):
             if started is not None:
-                self._ask([("kill-session", "-t", started.id)])
+                self._server.ask([("kill-session", "-t", started.id)])
             else:
                 self.kill("", name=request.name, instance=request.instance)
 
@@ -297,11 +228,11 @@ class TmuxCli:
         """
         ours = all_of(equals(STAMP, session.instance), "#{==:#{pane_dead},0}")
         release = [*release_commands(session), ("display-message", "-p", "released")]
-        answer = self._ask([guarded(session.pane_id, ours, release, [("display-message", "-p", "ended")])])
+        answer = self._server.ask([guarded(session.pane_id, ours, release, [("display-message", "-p", "ended")])])
         if means_not_found(answer.error_text):
             return False
         if answer.text.strip() not in ("released", "ended"):
-            self._unreachable(answer)
+            self._server.raise_unusable(answer)
         return answer.text.strip() == "released"
 
     # ---------------------------------------------------------------------------------------------------- watching
@@ -333,22 +264,22 @@ class TmuxCli:
         waits: list[Command] = []
         if len(watches) == 1:
             waits = [*wait_commands(watches[0], steps_s), *nudge_commands(watches[0].pane_id)]
-        answer = self._ask([*waits, look_command(watches, fields)], extra_s=sum(steps_s))
+        answer = self._server.ask([*waits, look_command(watches, fields)], extra_s=sum(steps_s))
         if answer.exit_code != 0 and means_not_found(answer.error_text):
             return tuple(map(gone, watches))
         if answer.exit_code != 0 or answer.error_text:
-            self._unreachable(answer)
+            self._server.raise_unusable(answer)
         try:
             return read_look(answer.text, watches, fields)
         except ValueError as error:
-            self._unreachable(answer, error)
+            self._server.raise_unusable(answer, error)
 
     def _with_ends(self, watches: Sequence[Watch], statuses: tuple[PaneStatus, ...]) -> tuple[PaneStatus, ...]:
         lost = [status.pane_id for status in statuses if is_lost(status)]
         if not lost or len(watches) == 1:
             return statuses
         fields = Fields()
-        answer = self._ask([*nudge_commands(lost[0]), look_command(watches, fields)])
+        answer = self._server.ask([*nudge_commands(lost[0]), look_command(watches, fields)])
         try:
             return read_look(answer.text, watches, fields) if answer.exit_code == 0 else statuses
         except ValueError:
@@ -364,20 +295,7 @@ class TmuxCli:
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
         """
-        while _PASTE_END in text:
-            text = text.replace(_PASTE_END, "")
-        buffer = f"polecat-{os.getpid()}-{secrets.token_hex(6)}"
-        paste = ("-p", "-r", "-d", "-b", buffer, "-t", pane_id)
-        then: list[Command] = [("copy-mode", "-q", "-t", pane_id)]
-        otherwise: list[Command] = []
-        if text:
-            either = (joined([("paste-buffer", "-S", *paste)]), joined([("paste-buffer", *paste)]))
-            then.append(("if-shell", "-t", pane_id, "-F", _TAKES_RAW_PASTE, *either))
-            otherwise.append(("delete-buffer", "-b", buffer))
-        if enter:
-            then.append(("send-keys", "-t", pane_id, "Enter"))
-        load: list[Command] = [("load-buffer", "-b", buffer, "-")] if text else []
-        self._type(pane_id, instance, load, then, otherwise, text.encode("utf-8", "surrogateescape"), buffer)
+        self._type(pane_id, type_text(pane_id, text, instance=instance, enter=enter))
 
     def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
         """Press keys by their tmux names, one after the other; leaves copy mode first.
@@ -385,35 +303,19 @@ class TmuxCli:
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was pressed.
         """
-        then: list[Command] = [("copy-mode", "-q", "-t", pane_id), ("send-keys", "-t", pane_id, "--", *keys)]
-        self._type(pane_id, instance, [], then, [], b"", "")
+        self._type(pane_id, press_keys(pane_id, keys, instance=instance))
 
-    def _type(
-        self,
-        pane_id: str,
-        instance: str,
-        load: Sequence[Command],
-        then: Sequence[Command],
-        otherwise: Sequence[Command],
-        stdin: bytes,
-        buffer: str,
-    ) -> None:
-        ours = [equals("pane_id", pane_id), "#{==:#{pane_dead},0}", "#{==:#{pane_input_off},0}"]
-        if instance:
-            ours.append(equals(STAMP, instance))
-        typed = [*then, ("display-message", "-p", "typed")]
-        why = "#{?#{pane_id},#{?#{pane_dead},is dead,#{?#{pane_input_off},takes no input,is not ours}},is gone}"
-        refused = [*otherwise, ("display-message", "-p", "-t", pane_id, why)]
-        answer = self._ask([*load, guarded(pane_id, all_of(*ours), typed, refused)], stdin=stdin)
+    def _type(self, pane_id: str, typing: Typing) -> None:
+        answer = self._server.ask(typing.commands, stdin=typing.stdin)
         said = answer.text.strip()
-        if answer.exit_code == 0 and said == "typed":
+        if answer.exit_code == 0 and said == TYPED:
             return
         if answer.exit_code == 0 and said:
             raise SessionNotFoundError(f"pane {pane_id} {said}; nothing was typed")
-        if buffer and stdin and not means_no_server(answer.error_text):
-            self._ask([("delete-buffer", "-b", buffer)])
-        self._raise_unless_done(answer, pane_id)
-        self._unreachable(answer)
+        if typing.clean_up and not means_no_server(answer.error_text):
+            self._server.ask(typing.clean_up)
+        self._server.raise_unless_done(answer, pane_id)
+        self._server.raise_unusable(answer)
 
     # ------------------------------------------------------------------------------------------------------ ending
 
@@ -430,87 +332,8 @@ class TmuxCli:
         which = [equals(STAMP, instance) if instance else equals("session_name", name)]
         which.append(equals("session_id", session_id) if session_id else equals("session_name", name))
         then: list[Command] = [("display-message", "-p", "killed"), ("kill-session", "-t", target)]
-        answer = self._ask([guarded(target, all_of(*which), then, [("display-message", "-p", "absent")])])
+        answer = self._server.ask([guarded(target, all_of(*which), then, [("display-message", "-p", "absent")])])
         said = answer.text.strip()
         if said not in ("killed", "absent") and not means_not_found(answer.error_text):
-            self._unreachable(answer)
+            self._server.raise_unusable(answer)
         return said == "killed"
-
-    # ----------------------------------------------------------------------------------------------------- calling
-
-    def _ask(self, commands: Iterable[Command], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
-        return self._run(chain(commands), stdin=stdin, extra_s=extra_s)
-
-    def _run(self, words: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
-        """Ask; once more where the server was just ending, because its last session did: the next answer is *no server*."""
-        for _ in range(_TRIES - 1):
-            answer = self._call([*self._base, *words], stdin=stdin, extra_s=extra_s)
-            if not means_ending(answer.error_text):
-                return answer
-            time.sleep(_TRY_AGAIN_S)
-        return self._call([*self._base, *words], stdin=stdin, extra_s=extra_s)
-
-    def _call(self, argv: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
-        self._make_socket_dir()
-        try:
-            return program.run(argv, env=self._environ, stdin=stdin, timeout_s=self._timeout_s + extra_s)
-        except ProgramMissingError as error:
-            raise missing_tmux(error) from None
-        except ProgramTimeoutError as error:
-            raise TmuxUnreachableError(
-                f"tmux {_server(self._socket)} did not answer within {self._timeout_s + extra_s:g} s",
-                argv=error.argv[:8],
-                exit_code=error.exit_code,
-                stderr=error.stderr,
-                hint="see whether the server hangs: tmux list-sessions",
-            ) from error
-
-    def _make_socket_dir(self) -> None:
-        """Keep tmux from going to another server: without this directory it silently uses ``/tmp``."""
-        place = self._environ.get("TMUX_TMPDIR")
-        if place and not (self._socket and "/" in self._socket) and not os.path.isdir(place):
-            try:
-                os.makedirs(place, mode=0o700, exist_ok=True)
-            except OSError as error:
-                raise TmuxUnreachableError(
-                    f"TMUX_TMPDIR is {place}, which is not a directory and cannot be made one: {error.strerror}",
-                    argv=self._base,
-                    hint="unset TMUX_TMPDIR or make the directory",
-                ) from error
-
-    def _raise_unless_done(self, answer: Finished, pane_id: str) -> None:
-        if answer.exit_code == 0 and not answer.error_text:
-            return
-        if means_not_found(answer.error_text):
-            raise SessionNotFoundError(f"there is no pane {pane_id}")
-        self._unreachable(answer)
-
-    def _unreachable(self, answer: Finished, cause: Exception | None = None) -> NoReturn:
-        said = answer.error_text
-        kind = TmuxUnreachableError if means_unreachable(said) or cause or not said else TmuxError
-        raise kind(
-            f"tmux {_server(self._socket)} gave no usable answer: {said or f'exit status {answer.exit_code}, {len(answer.stdout)} bytes'}",
-            argv=answer.argv[:8],
-            exit_code=answer.exit_code,
-            stderr=said,
-        ) from cause
-
-
-def _server(socket: str | None) -> str:
-    return "(the default server)" if socket is None else f"(server {socket!r})"
-
-
-@functools.lru_cache(maxsize=16)
-def _installed_version(file: tuple[str, int], environ: tuple[tuple[str, str], ...], timeout_s: float) -> str:
-    """Ask a tmux for its version, once for as long as its file, a path and its time, does not change."""
-    path, _ = file
-    answer = program.run([path, "-V"], env=dict(environ), timeout_s=timeout_s)
-    found = re.match(r"tmux (\S+)", answer.text)
-    if answer.exit_code != 0 or found is None:
-        raise TmuxError(
-            f"{path} -V gave no version: {answer.error_text or answer.text.strip()!r}",
-            argv=(path, "-V"),
-            exit_code=answer.exit_code,
-            stderr=answer.error_text,
-        )
-    return found[1]

@@ -145,6 +145,5 @@ class OwnCall:
 def with_own(sessions: Sequence[Session], own: Mapping[str, Mapping[str, str]]) -> tuple[Session, ...]:
     """Replace the identity of the sessions whose own environment was read."""
     return tuple(
-        evolve(s, environment={k: own[s.id][k] for k in IDENTITY if own[s.id].get(k)}) if s.id in own else s
-        for s in sessions
+        evolve(s, environment={k: own[s.id][k] for k in IDENTITY if own[s.id].get(k)}) if s.id in own else s for s in sessions
     )

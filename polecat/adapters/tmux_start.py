@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
+from typing import NoReturn
 
+from polecat.adapters.program import Finished
 from polecat.adapters.tmux_words import (
     MAX_CALL_BYTES,
     Command,
@@ -20,8 +22,9 @@ from polecat.adapters.tmux_words import (
     equals,
     joined,
     literal,
+    means_unreachable,
 )
-from polecat.errors import TmuxError
+from polecat.errors import SessionExistsError, TmuxError, TmuxUnreachableError
 from polecat.ports import SessionRequest, StartedSession
 
 STAMP = "@polecat_id"
@@ -145,6 +148,24 @@ def read_started(request: SessionRequest, text: str, fields: Fields) -> StartedS
         return None
 
 
+def raise_not_started(request: SessionRequest, answer: Finished) -> NoReturn:
+    """Raise for a session that was not made.
+
+    Raises:
+        SessionExistsError: there is one of that name.
+        TmuxUnreachableError: the server was not reached, or went away meanwhile.
+        TmuxError: tmux refused.
+    """
+    stderr = answer.error_text
+    kind: type[TmuxError] = TmuxUnreachableError if means_unreachable(stderr) else TmuxError
+    message = f"cannot start session {request.name!r}: {stderr or 'tmux gave no usable answer'}"
+    if stderr.startswith("duplicate session"):
+        kind, message = SessionExistsError, f"there is a session {request.name!r} already"
+    elif not stderr and not answer.stdout:
+        kind, stderr = TmuxUnreachableError, "lost server"
+    raise kind(message, argv=("tmux", "new-session"), exit_code=answer.exit_code, stderr=stderr)
+
+
 def with_room_for_panes(argv: list[str], soft: int, hard: int, *, wanted: int = 4096) -> list[str]:
     """Let a server that this call may start open enough files: at its limit tmux hangs, and everybody with it.
 
@@ -164,5 +185,3 @@ def with_room_for_panes(argv: list[str], soft: int, hard: int, *, wanted: int = 
     if soft < 0 or soft >= most:
         return argv
     return ["/bin/sh", "-c", f'ulimit -S -n {most} 2>/dev/null; exec "$@"', "sh", *argv]
-
-

@@ -135,5 +135,3 @@ def steps_within(steps_s: Sequence[float], left_s: float) -> list[float]:
             break
         taken.append(min(step_s, rest_s))
     return taken
-
-

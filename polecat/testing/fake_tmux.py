@@ -2,70 +2,25 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+from attrs import evolve
 
 from polecat.errors import (
-    InvalidNameError,
-    ProgramError,
     SessionExistsError,
     SessionNotFoundError,
     TmuxError,
     TmuxUnreachableError,
 )
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
+from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, is_news
 from polecat.testing.fake_processes import FakeProcesses
 
 _LOOK_S = 0.05
-_MAX_BYTES = 131_071
 _IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "POLECAT_ID")
-_CLASSES = {"space": r"\s", "blank": r" \t", "digit": r"\d", "alpha": "a-zA-Z", "alnum": "a-zA-Z0-9", "punct": r"!-/:-@\[-`{-~"}
-
-
-@frozen(kw_only=True)
-class FakeAgent:
-    """How the program of a pretend session behaves.
-
-    Args:
-        screen: what its pane shows once it is ready.
-        exits: the status it exits with at once; None: it goes on.
-        ready_after_looks: how many looks at its pane it takes until the screen is shown.
-        command: the name of its process.
-
-    Examples:
-        >>> FakeAgent(screen="licence expired", exits=3).exits
-        3
-    """
-
-    screen: str = "> "
-    exits: int | None = None
-    ready_after_looks: int = 0
-    command: str = "agent"
-
-
-@define(kw_only=True)
-class _Pane:
-    """One session with its one pane."""
-
-    session: Session
-    agent: FakeAgent
-    request: SessionRequest | None = None
-    looks: int = 0
-    typed: list[str] = field(factory=list)
-    keys: list[str] = field(factory=list)
-    received: str = ""
-    exit_code: int | None = None
-    signal: int | None = None
-    is_released: bool = False
-
-    @property
-    def screen(self) -> str:
-        return self.agent.screen if self.looks >= self.agent.ready_after_looks else ""
 
 
 class FakeTmux:
@@ -94,7 +49,7 @@ class FakeTmux:
         sessions: Iterable[str | Session] = (),
         *,
         socket: str | None = None,
-        agent: FakeAgent | Callable[[SessionRequest], FakeAgent] = FakeAgent(),
+        agent: FakeAgent | Callable[[SessionRequest], FakeAgent] = READY,
         processes: FakeProcesses | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -103,7 +58,7 @@ class FakeTmux:
         self._agent = agent
         self._clock = clock
         self._processes = FakeProcesses() if processes is None else processes
-        self._panes: dict[str, _Pane] = {}
+        self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000
         self._mutex = threading.RLock()
@@ -166,7 +121,7 @@ class FakeTmux:
         while watches:
             with self._reached():
                 statuses = tuple(self._status(watch) for watch in watches)
-            if left_s <= 0 or any(map(_is_news, watches, statuses)):
+            if left_s <= 0 or any(map(is_news, watches, statuses)):
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
@@ -198,19 +153,19 @@ class FakeTmux:
                 pane.typed.append(text)
                 pane.received += text
             if enter:
-                self._press(pane, "Enter")
+                pane.press("Enter")
 
     def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
         """Press keys; read them back with `pressed`."""
         with self._reached():
             pane = self._typable(pane_id, instance)
             for key in keys:
-                self._press(pane, key)
+                pane.press(key)
 
     def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
         """End a session if it still is the one meant."""
         if not session_id:
-            _check_name(name)
+            check_name(name)
         with self._reached():
             for pane in self._panes.values():
                 found = pane.session
@@ -279,7 +234,7 @@ class FakeTmux:
             )
         return self._mutex
 
-    def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> _Pane:
+    def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id
         self._next_id += 1
         given = evolve(
@@ -288,27 +243,23 @@ class FakeTmux:
             pane_id=session.pane_id or f"%{number}",
             pane_pid=session.pane_pid or self._server_pid * 1000 + number,
         )
-        pane = _Pane(session=given, agent=agent or FakeAgent(), request=request, is_released=request is None)
+        pane = Pane(session=given, agent=agent or FakeAgent(), request=request, is_released=request is None)
         self._panes[given.id] = pane
         return pane
 
     def _check_request(self, request: SessionRequest) -> None:
-        _check_name(request.name)
-        words: Mapping[str, str] = {f"argument {n}": word for n, word in enumerate(request.argv)}
-        words = {**words, **{f"variable {k}": f"{k}={v}" for k, v in request.environment.items()}}
-        for what, word in words.items():
-            if len(word.encode("utf-8", "surrogateescape")) >= _MAX_BYTES or "\0" in word:
-                raise ProgramError(f"cannot start {request.argv[0]!r}: {what} is too long or holds NUL")
+        check_name(request.name)
+        check_sizes(request)
         if not Path(request.cwd).is_dir():
             raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
 
-    def _is_dead(self, pane: _Pane) -> bool:
+    def _is_dead(self, pane: Pane) -> bool:
         """Say whether the process has ended, be it by the test or through the process table."""
         if pane.request is not None and not pane.session.is_dead and self._processes.identify(pane.session.pane_pid) is None:
             self._end(pane, signal=15)
         return pane.session.is_dead
 
-    def _end(self, pane: _Pane, *, exit_code: int | None = None, signal: int | None = None) -> None:
+    def _end(self, pane: Pane, *, exit_code: int | None = None, signal: int | None = None) -> None:
         with self._mutex:
             pane.exit_code, pane.signal = exit_code, signal
             pane.looks = max(pane.looks, pane.agent.ready_after_looks)
@@ -317,30 +268,30 @@ class FakeTmux:
             if pane.is_released:
                 self._panes.pop(pane.session.id, None)
 
-    def _drop(self, pane: _Pane) -> None:
+    def _drop(self, pane: Pane) -> None:
         self._processes.forget(pane.session.pane_pid)
         del self._panes[pane.session.id]
 
-    def _find(self, pane_id: str) -> _Pane | None:
+    def _find(self, pane_id: str) -> Pane | None:
         for pane in list(self._panes.values()):
             if pane.session.pane_id == pane_id:
                 is_dead = self._is_dead(pane)
                 return None if is_dead and pane.is_released else pane
         return None
 
-    def _panes_by_pane(self, pane_id: str) -> _Pane:
+    def _panes_by_pane(self, pane_id: str) -> Pane:
         pane = self._find(pane_id)
         if pane is None:
             raise KeyError(f"no pane {pane_id}")
         return pane
 
-    def _named(self, name: str) -> _Pane:
+    def _named(self, name: str) -> Pane:
         for pane in self._panes.values():
             if pane.session.name == name:
                 return pane
         raise KeyError(f"no session {name!r}; there are {self.sessions()}")
 
-    def _typable(self, pane_id: str, instance: str) -> _Pane:
+    def _typable(self, pane_id: str, instance: str) -> Pane:
         pane = self._find(pane_id)
         why = "is gone" if pane is None else "is dead" if pane.session.is_dead else ""
         if pane is not None and not why and instance and pane.session.instance != instance:
@@ -349,37 +300,11 @@ class FakeTmux:
             raise SessionNotFoundError(f"pane {pane_id} {why}; nothing was typed")
         return pane
 
-    def _press(self, pane: _Pane, key: str) -> None:
-        pane.keys.append(key)
-        pane.received += "\r" if key == "Enter" else " " if key == "Space" else key if len(key) == 1 else ""
-
     def _status(self, watch: Watch) -> PaneStatus:
         pane = self._find(watch.pane_id)
         if pane is None or pane.session.instance != watch.instance:
             return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
-        screen = pane.screen
-        pane.looks += 1
-        return PaneStatus(
-            pane_id=watch.pane_id,
-            is_dead=pane.session.is_dead,
-            exit_code=pane.exit_code,
-            signal=pane.signal,
-            pid=pane.session.pane_pid,
-            command=pane.agent.command if watch.commands else "",
-            matched=tuple(_is_on(pattern, screen) for pattern in watch.patterns),
-        )
+        return pane.look(watch)
 
 
-def _is_news(watch: Watch, status: PaneStatus) -> bool:
-    return not status.exists or status.is_dead or any(status.matched) or status.command in watch.commands
-
-
-def _is_on(pattern: str, screen: str) -> bool:
-    """Search each line, less its trailing blanks, as tmux does."""
-    translated = re.sub(r"\[:(\w+):\]", lambda m: _CLASSES.get(m[1], m[0]), pattern)
-    return any(re.search(translated, line.rstrip()) for line in screen.splitlines())
-
-
-def _check_name(name: str) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}", name):
-        raise InvalidNameError("session", name, "would be rewritten or misread by tmux")
+__all__ = ["FakeAgent", "FakeTmux"]

@@ -6,12 +6,10 @@ for check in TMUX_CHECKS:
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from polecat.errors import (
     InvalidNameError,
@@ -20,10 +18,8 @@ from polecat.errors import (
     SessionNotFoundError,
     TmuxUnreachableError,
 )
-from polecat.ports import Session, SessionRequest, StartedSession, Tmux, Watch
-
-PATIENCE_S = 10.0
-"""How long a check waits for what must come at once."""
+from polecat.ports import StartedSession, Watch
+from polecat.testing.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for
 
 HOSTILE_NAMES = ("", "a.b", "a:b", "-x", "a b", "a#{pid}", "=a", "a*", "$1", "%1", "é", "a\nb", "a/b", "x" * 201)
 """Names tmux would rewrite, expand or read as something else."""
@@ -40,77 +36,6 @@ TEXTS = (
     "x" * 20_000,
 )
 """Texts that something on the way to a program likes to alter."""
-
-
-@frozen(kw_only=True)
-class TmuxUnderTest:
-    """A tmux without sessions, and the hands of the people around it.
-
-    Attributes:
-        tmux: what is checked.
-        unreachable: one of the same kind whose server cannot be asked.
-        room: an empty directory.
-        program: gives the command of a program that shows a text and then reads until it is killed, or exits at once with a status.
-        received: gives what the program in a pane has read so far, an Enter as ``\\r``.
-        rename: renames a session, as a person may.
-        crash: kills the process of a session by a signal.
-    """
-
-    tmux: Tmux
-    unreachable: Tmux
-    room: Path
-    program: Callable[[str, int | None], tuple[str, ...]]
-    received: Callable[[StartedSession], str]
-    rename: Callable[[str, str], None]
-    crash: Callable[[StartedSession], None]
-
-    def request(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> SessionRequest:
-        """Ask for a session in `room`."""
-        return SessionRequest(
-            name=name,
-            instance=f"i-{name}",
-            cwd=self.room,
-            argv=self.program(screen, exits),
-            environment={"PATH": "/usr/bin:/bin"},
-            session_environment={"GT_POLECAT": name},
-            scratch_dir=self.room / "scratch",
-        )
-
-    def start(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> StartedSession:
-        """Start a session and wait until it shows its screen or has ended."""
-        made = self.tmux.start(self.request(name, screen=screen, exits=exits))
-        patterns = ("ready",) if exits is None else ()
-        (status,) = self.tmux.watch([_watch(made, *patterns)], timeout_s=PATIENCE_S)
-        assert status.exists and (any(status.matched) or status.is_dead), f"{name} shows nothing: {status}"
-        return made
-
-    def names(self) -> list[str]:
-        """The names of all sessions."""
-        return sorted(session.name for session in self.tmux.list_sessions())
-
-    def session(self, name: str) -> Session:
-        """The one session of this name."""
-        (found,) = [session for session in self.tmux.list_sessions() if session.name == name]
-        return found
-
-
-def _watch(made: StartedSession, *patterns: str) -> Watch:
-    return Watch(pane_id=made.pane_id, instance=made.instance, patterns=patterns)
-
-
-def _eventually(condition: Callable[[], bool], what: str) -> None:
-    deadline_s = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S:g} s: {what}"
-        time.sleep(0.01)
-
-
-def _refuses(kind: type[Exception], act: Callable[[], object], what: str) -> Exception:
-    try:
-        result = act()
-    except kind as error:
-        return error
-    raise AssertionError(f"{what}: expected {kind.__name__}, got {result!r}")
 
 
 # -------------------------------------------------------------------------------------------------- what is there
@@ -139,7 +64,7 @@ def an_unreachable_server_is_not_an_empty_one(under: TmuxUnderTest) -> None:
         lambda: tmux.release(started),
         lambda: tmux.start(under.request("x")),
     ):
-        _refuses(TmuxUnreachableError, act, "an unreachable server")
+        refuses(TmuxUnreachableError, act, "an unreachable server")
     assert not list(under.room.rglob("launch-*"))
 
 
@@ -160,7 +85,7 @@ def a_second_start_of_a_name_fails(under: TmuxUnderTest) -> None:
     """A taken name is refused and its session not touched."""
     made = under.start("one")
     other = evolve(under.request("one"), instance="another")
-    _refuses(SessionExistsError, lambda: under.tmux.start(other), "a duplicate")
+    refuses(SessionExistsError, lambda: under.tmux.start(other), "a duplicate")
     assert (under.session("one").instance, under.session("one").pane_pid) == ("i-one", made.pane_pid)
     assert not list(under.room.rglob("launch-*"))
 
@@ -183,14 +108,14 @@ def names_that_would_be_rewritten_are_refused(under: TmuxUnderTest) -> None:
     """A name tmux would change or misread is refused, not changed (T-45)."""
     for name in HOSTILE_NAMES:
         request = evolve(under.request("x"), name=name)
-        _refuses(InvalidNameError, lambda request=request: under.tmux.start(request), repr(name))  # type: ignore[misc]
+        refuses(InvalidNameError, lambda request=request: under.tmux.start(request), repr(name))  # type: ignore[misc]
     assert under.names() == []
 
 
 def a_missing_directory_is_refused(under: TmuxUnderTest) -> None:
     """A working directory that is not there is an error, and no session is made (T-38)."""
     request = evolve(under.request("one"), cwd=under.room / "missing")
-    _refuses(ProgramError, lambda: under.tmux.start(request), "a missing directory")
+    refuses(ProgramError, lambda: under.tmux.start(request), "a missing directory")
     assert under.names() == []
 
 
@@ -202,7 +127,7 @@ def what_no_program_could_take_is_refused(under: TmuxUnderTest) -> None:
         evolve(request, environment={"BIG": "x" * 131_072}),
         evolve(request, argv=(*request.argv, "a\0b")),
     ):
-        _refuses(ProgramError, lambda hopeless=hopeless: under.tmux.start(hopeless), "too much")  # type: ignore[misc]
+        refuses(ProgramError, lambda hopeless=hopeless: under.tmux.start(hopeless), "too much")  # type: ignore[misc]
     assert under.names() == []
 
 
@@ -210,7 +135,7 @@ def an_end_during_the_start_is_seen_with_its_screen(under: TmuxUnderTest) -> Non
     """A program that ends at once, with any status, is seen dead with its last words (T-38)."""
     for code in (0, 3):
         made = under.tmux.start(under.request(f"end{code}", screen=f"last words {code}", exits=code))
-        (status,) = under.tmux.watch([_watch(made, "never shown")], timeout_s=PATIENCE_S)
+        (status,) = under.tmux.watch([watch_for(made, "never shown")], timeout_s=PATIENCE_S)
         assert (status.exists, status.is_dead, status.exit_code, status.signal) == (True, True, code, None)
         assert f"last words {code}" in under.tmux.capture(made.pane_id)
         assert under.session(made.name).is_dead
@@ -225,8 +150,8 @@ def a_released_session_ends_with_its_process(under: TmuxUnderTest) -> None:
     assert under.tmux.release(released) is True
     under.crash(released)
     under.crash(kept)
-    _eventually(lambda: under.names() == ["kept"], "the released session is gone")
-    (status,) = under.tmux.watch([_watch(kept)], timeout_s=PATIENCE_S)
+    eventually(lambda: under.names() == ["kept"], "the released session is gone")
+    (status,) = under.tmux.watch([watch_for(kept)], timeout_s=PATIENCE_S)
     assert (status.is_dead, status.exit_code, status.signal) == (True, None, 9)
 
 
@@ -242,7 +167,7 @@ def a_watch_ends_with_what_it_waits_for(under: TmuxUnderTest) -> None:
         (("te(x|y)t", "ready, *$"), (True, True)),
         (("absent", "re{7}ady"), (False, False)),
     ):
-        (status,) = under.tmux.watch([_watch(made, *patterns)], timeout_s=0.02)
+        (status,) = under.tmux.watch([watch_for(made, *patterns)], timeout_s=0.02)
         assert status.matched == expected, f"{patterns}: {status}"
     assert (status.exists, status.is_dead, status.pid) == (True, False, made.pane_pid)
 
@@ -250,10 +175,10 @@ def a_watch_ends_with_what_it_waits_for(under: TmuxUnderTest) -> None:
 def a_watch_of_many_ends_with_the_first(under: TmuxUnderTest) -> None:
     """Several panes are waited for at once; the first with news ends it, and all are told."""
     quiet, loud = under.start("quiet"), under.start("loud", screen="ready and loud")
-    quiet_one, loud_one = under.tmux.watch([_watch(quiet, "loud"), _watch(loud, "nothing", "loud")], timeout_s=PATIENCE_S)
+    quiet_one, loud_one = under.tmux.watch([watch_for(quiet, "loud"), watch_for(loud, "nothing", "loud")], timeout_s=PATIENCE_S)
     assert (quiet_one.matched, loud_one.matched) == ((False,), (False, True))
     under.crash(quiet)
-    quiet_one, loud_one = under.tmux.watch([_watch(quiet), _watch(loud)], timeout_s=PATIENCE_S)
+    quiet_one, loud_one = under.tmux.watch([watch_for(quiet), watch_for(loud)], timeout_s=PATIENCE_S)
     assert (quiet_one.is_dead, quiet_one.signal, loud_one.is_dead) == (True, 9, False)
     assert under.tmux.watch([], timeout_s=PATIENCE_S) == ()
 
@@ -261,8 +186,8 @@ def a_watch_of_many_ends_with_the_first(under: TmuxUnderTest) -> None:
 def a_pane_of_another_is_gone(under: TmuxUnderTest) -> None:
     """A watched pane that is not there or bears another stamp counts as gone."""
     made = under.start("one")
-    stranger = evolve(_watch(made, "ready"), instance="another")
-    nowhere = evolve(_watch(made, "ready"), pane_id="%98765")
+    stranger = evolve(watch_for(made, "ready"), instance="another")
+    nowhere = evolve(watch_for(made, "ready"), pane_id="%98765")
     for watches in ([stranger], [nowhere], [stranger, nowhere]):
         for status in under.tmux.watch(watches, timeout_s=PATIENCE_S):
             assert (status.exists, status.is_dead, status.matched) == (False, False, (False,))
@@ -270,9 +195,9 @@ def a_pane_of_another_is_gone(under: TmuxUnderTest) -> None:
 
 def a_missing_pane_has_no_screen(under: TmuxUnderTest) -> None:
     """Reading the screen of a pane that is not there is *not found*, with a server and without."""
-    _refuses(SessionNotFoundError, lambda: under.tmux.capture("%98765"), "no server")
+    refuses(SessionNotFoundError, lambda: under.tmux.capture("%98765"), "no server")
     under.start("one")
-    _refuses(SessionNotFoundError, lambda: under.tmux.capture("%98765"), "no pane")
+    refuses(SessionNotFoundError, lambda: under.tmux.capture("%98765"), "no pane")
 
 
 # ---------------------------------------------------------------------------------------------------------- typing
@@ -285,28 +210,28 @@ def text_arrives_whole_with_one_enter(under: TmuxUnderTest) -> None:
     for text in TEXTS:
         under.tmux.send_text(made.pane_id, text, instance=made.instance)
         expected += f"{text}\r"
-        _eventually(lambda expected=expected: len(under.received(made)) >= len(expected), text[:40])  # type: ignore[misc]
+        eventually(lambda expected=expected: len(under.received(made)) >= len(expected), text[:40])  # type: ignore[misc]
         assert under.received(made) == expected
     under.tmux.send_text(made.pane_id, "no enter", enter=False)
     under.tmux.send_text(made.pane_id, "", instance=made.instance)
-    _eventually(lambda: under.received(made) == f"{expected}no enter\r", "no Enter, then Enter alone")
+    eventually(lambda: under.received(made) == f"{expected}no enter\r", "no Enter, then Enter alone")
 
 
 def keys_are_pressed_in_order(under: TmuxUnderTest) -> None:
     """Keys arrive one after the other."""
     made = under.start("one")
     under.tmux.send_keys(made.pane_id, ["y", "Space", "Enter"], instance=made.instance)
-    _eventually(lambda: under.received(made) == "y \r", "the keys")
+    eventually(lambda: under.received(made) == "y \r", "the keys")
 
 
 def nothing_is_typed_into_the_wrong_pane(under: TmuxUnderTest) -> None:
     """A pane that is gone, dead or another's gets nothing, and its server lives on."""
     made, dead = under.start("one"), under.start("dead", exits=1)
     for pane_id, instance in ((made.pane_id, "another"), (dead.pane_id, dead.instance), ("%98765", "")):
-        _refuses(SessionNotFoundError, lambda p=pane_id, i=instance: under.tmux.send_text(p, "x", instance=i), pane_id)  # type: ignore[misc]
-        _refuses(SessionNotFoundError, lambda p=pane_id, i=instance: under.tmux.send_keys(p, ["x"], instance=i), pane_id)  # type: ignore[misc]
+        refuses(SessionNotFoundError, lambda p=pane_id, i=instance: under.tmux.send_text(p, "x", instance=i), pane_id)  # type: ignore[misc]
+        refuses(SessionNotFoundError, lambda p=pane_id, i=instance: under.tmux.send_keys(p, ["x"], instance=i), pane_id)  # type: ignore[misc]
     under.tmux.send_text(made.pane_id, "right", instance=made.instance)
-    _eventually(lambda: under.received(made) == "right\r", "only what was meant for it")
+    eventually(lambda: under.received(made) == "right\r", "only what was meant for it")
     assert under.names() == ["dead", "one"]
 
 
@@ -343,7 +268,7 @@ def a_renamed_session_is_still_found(under: TmuxUnderTest) -> None:
     under.rename("one", "mine")
     assert under.session("mine").instance == made.instance
     under.tmux.send_text(made.pane_id, "hello", instance=made.instance)
-    _eventually(lambda: under.received(made) == "hello\r", "text for the renamed")
+    eventually(lambda: under.received(made) == "hello\r", "text for the renamed")
     assert under.tmux.release(made) is True
     assert under.tmux.kill(made.id, name="one", instance=made.instance) is True
     assert under.names() == []

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.real
 TERMINAL = {b"TERM", b"TERM_PROGRAM", b"TERM_PROGRAM_VERSION", b"TMUX", b"TMUX_PANE", b"SHELL", b"PWD"}
 TOLERATED = {b"SHLVL", b"_", b"COLORTERM"}  # where /bin/sh is bash, and from newer tmux
 EVERY_BYTE = bytes(range(1, 256)).decode("utf-8", "surrogateescape")
-HOSTILE_DIR = "it's \"a\" $(touch pwned) `touch pwned` #{pid} #(touch pwned) #[x] %H ;\nnew\\line;"
+HOSTILE_DIR = 'it\'s "a" $(touch pwned) `touch pwned` #{pid} #(touch pwned) #[x] %H ;\nnew\\line;'
 
 KEEP_ARGUMENTS = """
 import os, sys
@@ -91,7 +91,7 @@ def test_a_server_we_start_takes_no_identity_over(server: PrivateServer, tmp_pat
 
 def test_every_byte_of_a_value_arrives(server: PrivateServer, tmp_path: Path) -> None:
     """Quotes, newlines, control characters and bytes that are no UTF-8 survive in variables."""
-    values = {"BYTES": EVERY_BYTE, "QUOTES": "it's \"$HOME\" `x` \\", "LINES_": "a\n\nb\n", "LC_ALL": "C.UTF-8"}
+    values = {"BYTES": EVERY_BYTE, "QUOTES": 'it\'s "$HOME" `x` \\', "LINES_": "a\n\nb\n", "LC_ALL": "C.UTF-8"}
 
     made = server.cli().start(_sleeper(tmp_path, **values))
     started_program(made, b"sleep")
@@ -164,9 +164,7 @@ def test_too_much_is_refused_before_anything(server: PrivateServer, tmp_path: Pa
     assert list(tmp_path.rglob("launch-*")) == []
 
 
-def test_no_secret_stands_in_a_command_line(
-    server: PrivateServer, tmp_path: Path, program_counts: ProgramCounts
-) -> None:
+def test_no_secret_stands_in_a_command_line(server: PrivateServer, tmp_path: Path, program_counts: ProgramCounts) -> None:
     """T-47: variables and prompts go through a private file that removes itself."""
     asked = evolve(_sleeper(tmp_path, API_KEY="hunter2"), argv=("sh", "-c", ": hunter3; exec sleep 1000"))
 
@@ -188,7 +186,16 @@ def test_the_launch_file_is_private(tmp_path: Path) -> None:
 
 def test_names_no_shell_takes_are_left_out() -> None:
     """Exported functions, variables a shell owns and the terminal's own are not set."""
-    odd = {"A-B": "1", "1A": "1", "BASH_FUNC_x%%": "() { :; }", "UID": "7", "PPID": "7", "OPTIND": "x", "LINES": "10", "TERM": "dumb"}
+    odd = {
+        "A-B": "1",
+        "1A": "1",
+        "BASH_FUNC_x%%": "() { :; }",
+        "UID": "7",
+        "PPID": "7",
+        "OPTIND": "x",
+        "LINES": "10",
+        "TERM": "dumb",
+    }
 
     assert passed_on({**odd, "OK": "1"}) == {"OK": "1"}
 

@@ -22,7 +22,7 @@ from tests.tmux_fixtures import PrivateServer, eventually, private_server, reque
 pytestmark = pytest.mark.real
 
 ON_EXIT = Path(polecat.adapters.__path__[0]) / "on_exit.sh"
-ODD = "it's \"x\" $(touch pwned) #{pid} %H \\ ;\n❯;"
+ODD = 'it\'s "x" $(touch pwned) #{pid} %H \\ ;\n❯;'
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_an_ended_session_tells_nothing(server: PrivateServer, tmp_path: Path) -
 
 
 def _on_exit(room: Path, *words: str, path: str = "/usr/bin:/bin") -> str:
-    feed = room / "the feed's \"file\".jsonl"
+    feed = room / 'the feed\'s "file".jsonl'
     done = subprocess.run(["/bin/sh", str(ON_EXIT), str(feed), *words], env={"PATH": path}, capture_output=True, check=True)
     assert done.stderr == b""
     return feed.read_text("utf-8")
@@ -182,7 +182,9 @@ def test_gas_town_is_told_where_it_is(tmp_path: Path) -> None:
 def test_a_feed_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
     """The hook's command ends well whatever becomes of the feed: tmux would show its complaint in the pane."""
     done = subprocess.run(
-        ["/bin/sh", str(ON_EXIT), str(tmp_path / "no" / "feed"), "gas", "nux", "s", "i", "1", ""], capture_output=True, check=False
+        ["/bin/sh", str(ON_EXIT), str(tmp_path / "no" / "feed"), "gas", "nux", "s", "i", "1", ""],
+        capture_output=True,
+        check=False,
     )
 
     assert done.returncode == 0

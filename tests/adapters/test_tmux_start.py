@@ -125,11 +125,13 @@ def test_a_globally_set_release_ends_nothing_early(server: PrivateServer, tmp_pa
 
 @pytest.mark.parametrize(
     ("program", "code", "words"),
-    [("/no/such/agent", 127, "/no/such/agent: program not found"), ("no-such-agent", 127, "program not found"), ("./plain", 126, "denied")],
+    [
+        ("/no/such/agent", 127, "/no/such/agent: program not found"),
+        ("no-such-agent", 127, "program not found"),
+        ("./plain", 126, "denied"),
+    ],
 )
-def test_a_program_that_cannot_run_says_so(
-    program: str, code: int, words: str, server: PrivateServer, tmp_path: Path
-) -> None:
+def test_a_program_that_cannot_run_says_so(program: str, code: int, words: str, server: PrivateServer, tmp_path: Path) -> None:
     """T-38: tmux itself reports nothing; the kept screen does."""
     (tmp_path / "plain").write_text("no program")
     (tmp_path / "plain").chmod(stat.S_IRUSR)

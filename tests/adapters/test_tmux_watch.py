@@ -56,9 +56,7 @@ def test_any_text_on_the_screen_is_found(shared: tuple[TmuxCli, StartedSession],
     assert status.matched == (False, True)
 
 
-def test_a_prompt_is_seen_soon_and_in_one_call(
-    server: PrivateServer, tmp_path: Path, program_counts: ProgramCounts
-) -> None:
+def test_a_prompt_is_seen_soon_and_in_one_call(server: PrivateServer, tmp_path: Path, program_counts: ProgramCounts) -> None:
     """An agent that shows its prompt after a moment costs one call."""
     tmux = server.cli()
     made = tmux.start(request(tmp_path, "one", "sh", "-c", "sleep 0.3; echo ready; exec sleep 1000"))

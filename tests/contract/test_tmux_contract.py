@@ -14,7 +14,8 @@ from attrs import evolve
 from polecat.adapters.tmux import TmuxCli
 from polecat.ports import SessionRequest, StartedSession
 from polecat.testing.fake_tmux import FakeAgent, FakeTmux
-from polecat.testing.tmux_contract import TMUX_CHECKS, TmuxUnderTest
+from polecat.testing.tmux_contract import TMUX_CHECKS
+from polecat.testing.tmux_under_test import TmuxUnderTest
 from tests.tmux_fixtures import private_server, program
 
 

@@ -1,0 +1,88 @@
+"""What `polecat.testing.tmux_contract` needs: a tmux, and the hands of the people around it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.ports import Session, SessionRequest, StartedSession, Tmux, Watch
+
+PATIENCE_S = 10.0
+"""How long a check waits for what must come at once."""
+
+
+@frozen(kw_only=True)
+class TmuxUnderTest:
+    """A tmux without sessions, and the hands of the people around it.
+
+    Attributes:
+        tmux: what is checked.
+        unreachable: one of the same kind whose server cannot be asked.
+        room: an empty directory.
+        program: gives the command of a program that shows a text and then reads until it is killed, or exits at once with a status.
+        received: gives what the program in a pane has read so far, an Enter as ``\\r``.
+        rename: renames a session, as a person may.
+        crash: kills the process of a session by a signal.
+    """
+
+    tmux: Tmux
+    unreachable: Tmux
+    room: Path
+    program: Callable[[str, int | None], tuple[str, ...]]
+    received: Callable[[StartedSession], str]
+    rename: Callable[[str, str], None]
+    crash: Callable[[StartedSession], None]
+
+    def request(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> SessionRequest:
+        """Ask for a session in `room`."""
+        return SessionRequest(
+            name=name,
+            instance=f"i-{name}",
+            cwd=self.room,
+            argv=self.program(screen, exits),
+            environment={"PATH": "/usr/bin:/bin"},
+            session_environment={"GT_POLECAT": name},
+            scratch_dir=self.room / "scratch",
+        )
+
+    def start(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> StartedSession:
+        """Start a session and wait until it shows its screen or has ended."""
+        made = self.tmux.start(self.request(name, screen=screen, exits=exits))
+        patterns = ("ready",) if exits is None else ()
+        (status,) = self.tmux.watch([watch_for(made, *patterns)], timeout_s=PATIENCE_S)
+        assert status.exists and (any(status.matched) or status.is_dead), f"{name} shows nothing: {status}"
+        return made
+
+    def names(self) -> list[str]:
+        """The names of all sessions."""
+        return sorted(session.name for session in self.tmux.list_sessions())
+
+    def session(self, name: str) -> Session:
+        """The one session of this name."""
+        (found,) = [session for session in self.tmux.list_sessions() if session.name == name]
+        return found
+
+
+def watch_for(made: StartedSession, *patterns: str) -> Watch:
+    """Watch a session's pane."""
+    return Watch(pane_id=made.pane_id, instance=made.instance, patterns=patterns)
+
+
+def eventually(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a condition that must come true soon."""
+    deadline_s = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline_s, f"not within {PATIENCE_S:g} s: {what}"
+        time.sleep(0.01)
+
+
+def refuses(kind: type[Exception], act: Callable[[], object], what: str) -> Exception:
+    """Do what must raise, and return the error."""
+    try:
+        result = act()
+    except kind as error:
+        return error
+    raise AssertionError(f"{what}: expected {kind.__name__}, got {result!r}")
