@@ -85,8 +85,9 @@ def replace_fields(text: str, changes: Mapping[str, str]) -> str:
         key = _key(line)
         if number > 0 and key in changes:  # the first line is the title, whatever it looks like
             written.add(key)
-            line = _line(key, changes[key])
-        lines.append(line)
+            lines.append(_line(key, changes[key]))
+        else:
+            lines.append(line)
     lines += [_line(name, changes[name]) for name in FIELD_NAMES if name in changes and name not in written]
     return "\n".join(lines)
 

@@ -38,9 +38,13 @@ CREATE TABLE beads (
 )
 """
 _INDEX = "CREATE INDEX beads_assignee ON beads (assignee) WHERE assignee <> ''"
-_COLUMNS = "id, title, status, assignee, labels, description"
-_WRITE = f"INSERT INTO beads ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET title = excluded.title,"
-_WRITE += " status = excluded.status, assignee = excluded.assignee, labels = excluded.labels, description = excluded.description"
+_WRITE = """
+INSERT INTO beads (id, title, status, assignee, labels, description) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, status = excluded.status, assignee = excluded.assignee,
+    labels = excluded.labels, description = excluded.description
+"""
+_ONE = "SELECT id, title, status, assignee, labels, description FROM beads WHERE id = ?"
+_HELD = "SELECT id, title, status, assignee, labels, description FROM beads WHERE assignee IN (?, ?)"
 
 T = TypeVar("T")
 
@@ -121,9 +125,9 @@ class LocalBeads:
     def held_by(self, assignee: str) -> tuple[Bead, ...]:
         """See `Beads.held_by`."""
         names = bead_rules.spellings(assignee)
-        query = f"SELECT {_COLUMNS} FROM beads WHERE assignee IN ({', '.join('?' * len(names))})"
+        both = (names[0], names[-1])
         nothing: tuple[Bead, ...] = ()
-        beads = self._look(lambda db: tuple(_row(cells).bead for cells in db.execute(query, names)), absent=nothing)
+        beads = self._look(lambda db: tuple(_row(cells).bead for cells in db.execute(_HELD, both)), absent=nothing)
         return bead_rules.in_order(beads)
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
@@ -245,7 +249,7 @@ def _create(db: sqlite3.Connection) -> None:
 
 
 def _read(db: sqlite3.Connection, bead_id: str) -> _Row | None:
-    cells = db.execute(f"SELECT {_COLUMNS} FROM beads WHERE id = ?", (bead_id,)).fetchone()
+    cells = db.execute(_ONE, (bead_id,)).fetchone()
     return None if cells is None else _row(cells)
 
 

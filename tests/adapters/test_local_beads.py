@@ -122,7 +122,9 @@ def test_processes_lose_nothing(tmp_path: Path) -> None:
     store = LocalBeads(tmp_path / "beads.sqlite3")
     store.open_agent("gt-agent", title="gt-agent", fields=AgentFields())
     writers = [_python(_MANY, store.path, number) for number in range(6)]
-    assert [writer.wait(60) for writer in writers] == [0] * 6
+    for writer in writers:
+        writer.communicate(timeout=60)
+    assert [writer.returncode for writer in writers] == [0] * 6
     agent = store.agent("gt-agent")
     assert agent is not None
     assert [agent.fields.role_type, agent.fields.rig, agent.fields.cleanup_status] == ["0.4", "1.4", "5.4"]

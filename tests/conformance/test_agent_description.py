@@ -48,7 +48,7 @@ _WORDS = _VALUES.filter(lambda text: text != "null")
 @settings(max_examples=60, deadline=None)
 @given(
     title=_VALUES,
-    before=st.builds(AgentFields, **{name: _WORDS for name in FIELD_NAMES}),
+    before=st.builds(AgentFields, **dict.fromkeys(FIELD_NAMES, _WORDS)),
     changes=st.dictionaries(st.sampled_from(FIELD_NAMES), _WORDS),
 )
 def test_replacing_is_formatting_anew(title: str, before: AgentFields, changes: dict[str, str]) -> None:
