@@ -75,6 +75,7 @@ if TYPE_CHECKING:
         UnknownStateError,
         WorkAtRiskError,
     )
+    from polecat.inspection import work_at_risk
     from polecat.model import (
         Event,
         FetchPolicy,
@@ -91,9 +92,14 @@ if TYPE_CHECKING:
     from polecat.pool import NamePool, Reconciliation, allocate_name, reconcile_pool_with
     from polecat.ports import Beads, Clock, Git, Processes, Tmux
     from polecat.reconcile import reconcile_pool
+    from polecat.removal import Removed, remove_polecat
+    from polecat.repair import Repaired, repair_polecat
     from polecat.rig_setup import add_rig, init_town
+    from polecat.safety import Risk, Verdict
     from polecat.spawn import plan_spawn, spawn_for_sling, spawn_many
+    from polecat.stopping import stop_polecat
     from polecat.town import Town, find_town, is_rig_name
+    from polecat.upkeep import CleanedBranches, Staleness, clean_branches, detect_stale
 
 _HOMES = {
     "polecat.errors": """
@@ -109,10 +115,16 @@ _HOMES = {
     "polecat.polecats": "get_polecat list_polecats",
     "polecat.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
     "polecat.ports": "Beads Clock Git Processes Tmux",
+    "polecat.inspection": "work_at_risk",
     "polecat.reconcile": "reconcile_pool",
+    "polecat.removal": "Removed remove_polecat",
+    "polecat.repair": "Repaired repair_polecat",
     "polecat.rig_setup": "add_rig init_town",
+    "polecat.safety": "Risk Verdict",
     "polecat.spawn": "plan_spawn spawn_for_sling spawn_many",
+    "polecat.stopping": "stop_polecat",
     "polecat.town": "Town find_town is_rig_name",
+    "polecat.upkeep": "CleanedBranches Staleness clean_branches detect_stale",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
@@ -126,6 +138,7 @@ __all__ = [
     "BeadsConfigError",
     "BeadsError",
     "BeadsUnavailableError",
+    "CleanedBranches",
     "Clock",
     "ConfigError",
     "DiskFullError",
@@ -148,13 +161,16 @@ __all__ = [
     "ProgramTimeoutError",
     "Reconciliation",
     "RemoveFailedError",
+    "Removed",
     "RepairFailedError",
+    "Repaired",
     "RescueFailedError",
     "RespawnLimitError",
     "Rig",
     "RigExistsError",
     "RigFullError",
     "RigNotFoundError",
+    "Risk",
     "SessionExistsError",
     "SessionNotFoundError",
     "SpawnFailedError",
@@ -162,6 +178,7 @@ __all__ = [
     "SpawnPlan",
     "SpawnRefusedError",
     "SpawnedPolecat",
+    "Staleness",
     "StepFailedError",
     "Timings",
     "Tmux",
@@ -170,10 +187,13 @@ __all__ = [
     "Town",
     "TownNotFoundError",
     "UnknownStateError",
+    "Verdict",
     "WorkAtRiskError",
     "WorkStatus",
     "add_rig",
     "allocate_name",
+    "clean_branches",
+    "detect_stale",
     "find_town",
     "get_polecat",
     "init_town",
@@ -182,8 +202,12 @@ __all__ = [
     "plan_spawn",
     "reconcile_pool",
     "reconcile_pool_with",
+    "remove_polecat",
+    "repair_polecat",
     "spawn_for_sling",
     "spawn_many",
+    "stop_polecat",
+    "work_at_risk",
 ]
 
 

@@ -1,5 +1,7 @@
 """``python -m polecat``."""
 
+from __future__ import annotations
+
 from polecat.cli import entry
 
 if __name__ == "__main__":

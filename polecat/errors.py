@@ -84,9 +84,7 @@ class ConfigError(PolecatError):
     ``path``, ``line`` (1-based, None when the file as a whole is meant) and ``field`` (dotted, empty likewise) say where.
     """
 
-    def __init__(
-        self, path: Path, problem: str, *, line: int | None = None, field: str = "", hint: str = ""
-    ) -> None:
+    def __init__(self, path: Path, problem: str, *, line: int | None = None, field: str = "", hint: str = "") -> None:
         place = f"{path}" if line is None else f"{path}, line {line}"
         what = f"{field!r} {problem}" if field else problem
         super().__init__(f"{place}: {what}", hint=hint)

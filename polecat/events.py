@@ -16,9 +16,7 @@ EVENTS_FILE = ".events.jsonl"
 _GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
 
-def event_line(
-    when: datetime, type_: str, *, actor: str, payload: Mapping[str, object], visibility: Visibility = "feed"
-) -> str:
+def event_line(when: datetime, type_: str, *, actor: str, payload: Mapping[str, object], visibility: Visibility = "feed") -> str:
     """Write one event as the line that stands in the feed, with its newline.
 
     Args:

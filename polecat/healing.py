@@ -16,8 +16,8 @@ from polecat.names import agent_id
 from polecat.ports import Worktree
 from polecat.state import CLAIM_FILE, Lease, drop_claim, drop_record, settle, withdraw_claim
 from polecat.trash import bury_home, delete_entry, trash_entry
-from polecat.world import World
 from polecat.worktrees import discard_worktree
+from polecat.world import World
 
 
 def heal(world: World, site: Site, lease: Lease) -> None:
@@ -76,7 +76,9 @@ def _settle_repair(world: World, site: Site, lease: Lease) -> None:
     if standing is None and not target.exists():
         standing = world.git.mend_worktree(site.repo, target) or _move_in(world, site, lease, aside / rig.name, target)
     if standing is None:
-        raise UnknownStateError(f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_entry(rig, lease).parent}")
+        raise UnknownStateError(
+            f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_entry(rig, lease).parent}"
+        )
     if standing.branch == lease.branch:
         if aside.exists():
             aside.rmdir()

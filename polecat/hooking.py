@@ -6,6 +6,7 @@ from polecat.bead_rules import CLOSED_STATUSES, holds
 from polecat.breaker import check_breaker
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
 from polecat.locks import HeldLock, holder_of, try_take
+from polecat.look import Site
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.plan import SpawnPlan
@@ -13,7 +14,6 @@ from polecat.ports import AgentFields, Bead
 from polecat.state import Lease, read_record
 from polecat.undo import Undo
 from polecat.world import World
-from polecat.look import Site
 
 ROLE_BEAD = "hq-polecat-role"
 
@@ -28,7 +28,9 @@ def take_bead_lock(rig: Rig, bead: str) -> HeldLock:
     lock = try_take(path, what=f"give {bead} to a polecat")
     if lock is None:
         raise BeadTakenError(
-            f"bead {bead!r} is just being given to a polecat", holder=holder_of(path), hint="look again when that is done: polecat list"
+            f"bead {bead!r} is just being given to a polecat",
+            holder=holder_of(path),
+            hint="look again when that is done: polecat list",
         )
     return lock
 
@@ -102,9 +104,7 @@ def open_agent_bead(world: World, site: Site, plan: SpawnPlan, undo: Undo) -> No
 
 def open_agent_bead_for(world: World, rig: Rig, lease: Lease, *, state: str) -> None:
     """Write the agent bead of a polecat that got a new worktree, and hook what it holds."""
-    fields = AgentFields(
-        role_type="polecat", rig=rig.name, agent_state=state, hook_bead=lease.hook_bead, role_bead=ROLE_BEAD
-    )
+    fields = AgentFields(role_type="polecat", rig=rig.name, agent_state=state, hook_bead=lease.hook_bead, role_bead=ROLE_BEAD)
     world.beads.open_agent(lease.agent_bead, title=lease.agent_bead, fields=fields)
     if lease.hook_bead:
         world.beads.hook(lease.hook_bead, assignee=agent_id(rig.name, lease.polecat))

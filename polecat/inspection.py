@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from attrs import frozen
 
 from polecat.bead_rules import holds
-from polecat.errors import BeadsError, PolecatError, UnknownStateError
-from polecat.look import Site
-from polecat.model import Rig
+from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, UnknownStateError, WorkAtRiskError
+from polecat.look import Site, as_rig, look
+from polecat.model import Polecat, Rig
 from polecat.names import agent_bead_id, agent_id
-from polecat.ports import Bead, GitFacts, Process, Session, Worktree
+from polecat.ports import Bead, Beads, Clock, Git, GitFacts, Process, Processes, Session, Tmux, Worktree
 from polecat.safety import SafetyFacts, Verdict, judge_work, precious_among
-from polecat.state import CLAIM_FILE, clone_path
-from polecat.world import World
+from polecat.state import CLAIM_FILE, Lease, clone_path, new_instance_id, read_claim, read_record
+from polecat.world import World, make_world
 
 
 @frozen(kw_only=True)
@@ -130,3 +131,93 @@ def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
     if path == home or not home.is_dir():
         return ()
     return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
+
+
+def lease_of(site: Site, name: str, instance: str | None) -> Lease:
+    """What we know of a polecat; one that Gas Town made gets an instance id of its own here.
+
+    Raises:
+        PolecatNotFoundError: it is another instance than the one asked for.
+    """
+    known = read_claim(site.rig, name) or read_record(site.rig, name)
+    if instance is not None and (known is None or known.instance != instance):
+        raise PolecatNotFoundError(
+            f"{agent_id(site.rig.name, name)} is not instance {instance} any more; its name was used again"
+        )
+    if known is not None:
+        return known
+    bead = agent_bead_id(site.rig.prefix, site.rig.name, name)
+    return Lease(instance=new_instance_id(), polecat=name, rig=site.rig.name, agent_bead=bead)
+
+
+def session_of(site: Site, lease: Lease) -> Session | None:
+    """The polecat's session: by its stamp, because a user may rename it; else by its name."""
+    return site.census.by_instance.get(lease.instance) or site.census.own.get(lease.polecat)
+
+
+def refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, ignoring: Collection[str] = ()) -> None:
+    """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
+
+    Args:
+        site: the rig.
+        name: the polecat.
+        seen: what was found out.
+        force, nuclear: what is lifted.
+        ignoring: codes of risks that this operation does not run.
+    """
+    obstacles = [risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if risk.code not in ignoring]
+    if not obstacles:
+        return
+    who = agent_id(site.rig.name, name).replace("/polecats/", "/")
+    what = "; ".join(risk.text for risk in obstacles)
+    head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
+    at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
+    codes = tuple(risk.code for risk in obstacles)
+    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(who, seen, codes))
+
+
+def _remedy(who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
+    if "caller-inside" in codes:
+        return "cd somewhere else first"
+    lines = []
+    if "unpushed" in codes:
+        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+    if "uncommitted" in codes or "ignored" in codes:
+        lines.append(f"look at it:  git -C {seen.path} status")
+    drop = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
+    lines.append(f"or drop it:  polecat remove {who} {drop}   (a rescue ref is kept)")
+    return "\n".join(lines)
+
+
+def work_at_risk(
+    polecat: Polecat,
+    *,
+    rig: Rig | None = None,
+    git: Git | None = None,
+    tmux: Tmux | None = None,
+    beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Verdict:
+    """Say what touching a polecat's work would lose: the very verdict that `remove_polecat` goes by.
+
+    Args:
+        polecat: as `list_polecats` gave it.
+        rig: its rig; by default the one of that name in the town that contains the working directory.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Examples:
+        >>> from polecat import list_polecats, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> _ = (cat.clone_path / "new.txt").write_text("x")
+        >>> work_at_risk(list_polecats(rig, **world)[0], rig=rig, **world).reasons
+        ('uncommitted',)
+    """
+    rig = rig or as_rig(polecat.rig_name)
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
+    site = look(world, rig)
+    lease = lease_of(site, polecat.name, None)
+    return inspect(world, site, polecat.name, session=session_of(site, lease)).verdict

@@ -134,9 +134,7 @@ def choose(world: World, site: Survey, opts: SpawnOptions, *, needs_program: boo
             f"the program {agent.command!r} of agent {agent.name!r} is not on PATH",
             hint=f"install it, or choose another agent with --agent; PATH is {world.environ.get('PATH', '')}",
         )
-    config_dir, account = resolve_account(
-        config.load_accounts(rig.town_root), flag=opts.account or "", environ=world.environ
-    )
+    config_dir, account = resolve_account(config.load_accounts(rig.town_root), flag=opts.account or "", environ=world.environ)
     beads_dir = rig_beads_dir(rig)
     return Choice(
         agent=agent,

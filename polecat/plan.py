@@ -213,9 +213,7 @@ def process_env(
     return agent_environment(caller, identity, opts.env)
 
 
-def typed_text(
-    rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, local_time: str
-) -> tuple[str, tuple[str, ...]]:
+def typed_text(rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, local_time: str) -> tuple[str, tuple[str, ...]]:
     """Decide what is typed once the agent is ready, as one message, and what to warn of.
 
     A prompt is typed only if the agent cannot take one at its start. The nudge ``auto`` is the reference's where Gas Town's program is

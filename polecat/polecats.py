@@ -174,9 +174,7 @@ def _census(world: World, rig: Rig) -> SessionCensus | None:
         return None
 
 
-def _found(
-    world: World, rig: Rig, repo: Repo, census: SessionCensus | None, name: str, *, with_work: bool
-) -> Polecat:
+def _found(world: World, rig: Rig, repo: Repo, census: SessionCensus | None, name: str, *, with_work: bool) -> Polecat:
     path = clone_path(rig, name)
     claim = _or_none(lambda: read_claim(rig, name))
     record = _or_none(lambda: read_record(rig, name))

@@ -186,4 +186,3 @@ def is_theme_name(pool: NamePool, name: str) -> bool:
         Contract §4.6, "is pool name".
     """
     return name in pool.names
-

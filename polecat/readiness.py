@@ -11,8 +11,8 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from polecat.presets import Agent, Dialog
 from polecat.ports import PaneStatus, Watch
+from polecat.presets import Agent, Dialog
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
 

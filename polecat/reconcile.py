@@ -35,8 +35,8 @@ from polecat.state import (
     read_claim,
     settle,
 )
-from polecat.world import World, make_world
 from polecat.trash import empty_trash, trash_dir
+from polecat.world import World, make_world
 
 GRACE_S = 300.0
 """How old an empty home must be before it counts as abandoned. The reference makes a home before its worktree, without a lock."""
@@ -123,9 +123,7 @@ def reconcile_pool(
         Contract §5; design §5; incidents T-24, T-25.
     """
     rig = as_rig(rig)
-    world = make_world(
-        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
-    )
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
     site = look(world, rig)
     with holding(pool_lock(rig), what="reconcile"):
         plan = plan_reconcile(world, site)
@@ -141,7 +139,7 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
     _check_picture(site, homes)
     known = reconcile_pool_with(sessions=site.census.own, dirs=homes.taken)
     orphans, kept = _orphans(site, known)
-    dead, living, troubles = _claims(world, site, homes)
+    dead, living, troubles = _claims(site, homes)
     claimed = {lease.polecat for lease in (*dead, *living)}
     shells = tuple(name for name in homes.dirs if name not in claimed and _is_shell(world, rig, name))
     freed = {lease.polecat for lease in dead} | set(shells)
@@ -177,7 +175,7 @@ def _orphans(site: Site, known: Reconciliation) -> tuple[dict[str, Session], tup
     return orphans, tuple(kept)
 
 
-def _claims(world: World, site: Site, homes: Homes) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
+def _claims(site: Site, homes: Homes) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
     dead: list[Lease] = []
     living: list[Lease] = []
     troubles: list[str] = []

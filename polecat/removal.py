@@ -1,4 +1,4 @@
-"""Taking a polecat's place back: stop it, remove it. Nothing is deleted that was not proved worthless or saved first.
+"""Taking a polecat's place back. Nothing is deleted that was not proved worthless or saved first.
 
     lock → inspect → end the session → inspect again → rescue → worktree to the trash → look again → branch → beads → home → record
 
@@ -9,29 +9,27 @@ its beads have been handed back.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 from attrs import evolve, field, frozen
 
 from polecat.ending import end_session
-from polecat.errors import GitError, PolecatError, PolecatNotFoundError, RemoveFailedError, SessionNotFoundError, WorkAtRiskError
+from polecat.errors import GitError, PolecatError, RemoveFailedError, WorkAtRiskError
 from polecat.events import append_event, event_line
-from polecat.inspection import Inspection, base_ref, inspect
+from polecat.inspection import Inspection, inspect, lease_of, refuse, session_of
 from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, look
-from polecat.model import Event, Polecat, Rig
-from polecat.names import agent_bead_id, agent_id
+from polecat.model import Event, Rig
+from polecat.names import agent_id
 from polecat.polecats import check_exists
 from polecat.ports import Beads, Clock, Git, GitFacts, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.safety import Verdict
-from polecat.state import CLAIM_FILE, Lease, drop_record, new_instance_id, read_claim, read_record, write_claim
+from polecat.saving import Saved, drop_branch, must_rescue, rescue_work
+from polecat.state import CLAIM_FILE, Lease, drop_record, write_claim
 from polecat.trash import bury_home, empty_trash, keep_for_good, trash_entry
 from polecat.world import World, make_world
-
-RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
-"""More than this is not written into the repository; then the tree itself is kept in the trash, and never emptied by us."""
 
 
 @frozen(kw_only=True)
@@ -112,9 +110,7 @@ def remove_polecat(
     """
     rig = as_rig(rig)
     check_exists(rig, name)
-    world = make_world(
-        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
-    )
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
     with holding(polecat_lock(rig, name), what=f"remove {name}"):
         check_exists(rig, name)
         site = look(world, rig)
@@ -128,221 +124,16 @@ def remove_polecat(
         return removal.run(session)
 
 
-def work_at_risk(
-    polecat: Polecat,
-    *,
-    rig: Rig | None = None,
-    git: Git | None = None,
-    tmux: Tmux | None = None,
-    beads: Beads | None = None,
-    processes: Processes | None = None,
-    clock: Clock | None = None,
-    environ: Mapping[str, str] | None = None,
-) -> Verdict:
-    """Say what touching a polecat's work would lose: the very verdict that `remove_polecat` goes by.
-
-    Args:
-        polecat: as `list_polecats` gave it.
-        rig: its rig; by default the one of that name in the town that contains the working directory.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
-
-    Examples:
-        >>> from polecat import list_polecats, spawn_for_sling
-        >>> from polecat.testing import example_world
-        >>> rig, world = example_world()
-        >>> cat = spawn_for_sling(rig, **world)
-        >>> _ = (cat.clone_path / "new.txt").write_text("x")
-        >>> work_at_risk(list_polecats(rig, **world)[0], rig=rig, **world).reasons
-        ('uncommitted',)
-    """
-    rig = rig or as_rig(polecat.rig_name)
-    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
-    site = look(world, rig)
-    lease = lease_of(site, polecat.name, None)
-    return inspect(world, site, polecat.name, session=session_of(site, lease)).verdict
-
-
-def stop_polecat(
-    rig: Rig | str,
-    name: str,
-    *,
-    git: Git | None = None,
-    tmux: Tmux | None = None,
-    beads: Beads | None = None,
-    processes: Processes | None = None,
-    clock: Clock | None = None,
-    environ: Mapping[str, str] | None = None,
-    on_event: OnEvent | None = None,
-    dry_run: bool = False,
-) -> str:
-    """End a polecat's session and every process its agent started; its worktree, branch and hook stay as they are.
-
-    Args:
-        rig: the rig, or its name.
-        name: the polecat.
-        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
-        dry_run: only say what would be done.
-
-    Returns:
-        The name of the session that was ended.
-
-    Raises:
-        PolecatNotFoundError: there is none of that name.
-        SessionNotFoundError: it has no session.
-
-    Source:
-        Contract §11, stop; design §6, deviation 15.
-    """
-    rig = as_rig(rig)
-    check_exists(rig, name)
-    world = make_world(
-        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
-    )
-    with holding(polecat_lock(rig, name), what=f"stop {name}"):
-        site = look(world, rig)
-        session = session_of(site, lease_of(site, name, None))
-        if session is None:
-            raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
-        if dry_run:
-            return session.name
-        end_session(world, session)
-        world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name}))
-        return session.name
-
-
-# ------------------------------------------------------------------------------------------------------- who it is
-
-
-def lease_of(site: Site, name: str, instance: str | None) -> Lease:
-    """What we know of a polecat; one that Gas Town made gets an instance id of its own here.
-
-    Raises:
-        PolecatNotFoundError: it is another instance than the one asked for.
-    """
-    known = read_claim(site.rig, name) or read_record(site.rig, name)
-    if instance is not None and (known is None or known.instance != instance):
-        raise PolecatNotFoundError(
-            f"{agent_id(site.rig.name, name)} is not instance {instance} any more; its name was used again"
-        )
-    if known is not None:
-        return known
-    bead = agent_bead_id(site.rig.prefix, site.rig.name, name)
-    return Lease(instance=new_instance_id(), polecat=name, rig=site.rig.name, agent_bead=bead)
-
-
-def session_of(site: Site, lease: Lease) -> Session | None:
-    """The polecat's session: by its stamp, because a user may rename it; else by its name."""
-    return site.census.by_instance.get(lease.instance) or site.census.own.get(lease.polecat)
-
-
-def refuse(
-    site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, ignoring: Collection[str] = ()
-) -> None:
-    """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
-
-    Args:
-        site: the rig.
-        name: the polecat.
-        seen: what was found out.
-        force, nuclear: what is lifted.
-        ignoring: codes of risks that this operation does not run.
-    """
-    obstacles = [risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if risk.code not in ignoring]
-    if not obstacles:
-        return
-    who = agent_id(site.rig.name, name).replace("/polecats/", "/")
-    what = "; ".join(risk.text for risk in obstacles)
-    head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
-    at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
-    codes = tuple(risk.code for risk in obstacles)
-    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(who, seen, codes))
-
-
-def _remedy(who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
-    if "caller-inside" in codes:
-        return "cd somewhere else first"
-    lines = []
-    if "unpushed" in codes:
-        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
-    if "uncommitted" in codes or "ignored" in codes:
-        lines.append(f"look at it:  git -C {seen.path} status")
-    drop = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
-    lines.append(f"or drop it:  polecat remove {who} {drop}   (a rescue ref is kept)")
-    return "\n".join(lines)
-
-
 def _planned(site: Site, lease: Lease, session: Session | None, seen: Inspection) -> Removed:
     return Removed(
         rig_name=site.rig.name,
         polecat_name=lease.polecat,
         session_ended=session.name if session else "",
-        rescue="refs/polecat/rescue/…" if _must_rescue(seen) else "",
+        rescue="refs/polecat/rescue/…" if must_rescue(seen) else "",
         branch=(seen.worktree.branch or "") if seen.worktree else "",
         unassigned=tuple(bead.id for bead in seen.held),
         verdict=seen.verdict,
     )
-
-
-def _must_rescue(seen: Inspection) -> bool:
-    """Anything that is nowhere else, and every commit that is not part of what it is to be merged into."""
-    git = seen.git
-    if git is None:
-        return False
-    return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
-
-
-@frozen(kw_only=True)
-class Saved:
-    """What was saved before something is taken away.
-
-    Attributes:
-        ref: the rescue ref; empty if there was nothing to save.
-        failed: there was something, and it could not be saved.
-    """
-
-    ref: str = ""
-    failed: bool = False
-
-
-def rescue_work(world: World, site: Site, lease: Lease, seen: Inspection, *, purpose: str, may_fail: bool) -> Saved:
-    """Write everything that is nowhere else to a rescue ref.
-
-    Raises:
-        RescueFailedError: it could not be saved, and *may_fail* is false.
-    """
-    if seen.worktree is None or not _must_rescue(seen):
-        return Saved()
-    stamp = int(world.clock.now().timestamp() * 1000)
-    try:
-        rescue = world.git.rescue(
-            site.repo,
-            seen.worktree,
-            ref_name=f"{lease.polecat}/{stamp}-{lease.instance[:6]}",
-            message=f"{purpose} of {agent_id(site.rig.name, lease.polecat)}",
-            base=base_ref(site.rig),
-            ignored_patterns=site.settings.rescue_ignored,
-            size_limit_bytes=RESCUE_LIMIT_BYTES,
-        )
-    except PolecatError:
-        if not may_fail:
-            raise
-        return Saved(failed=True)
-    return Saved(ref=rescue.ref if rescue else "")
-
-
-def drop_branch(world: World, site: Site, seen: Inspection, saved: Saved) -> tuple[str, bool]:
-    """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue.
-
-    Returns:
-        The branch, and whether it is gone.
-    """
-    branch = (seen.worktree.branch or "") if seen.worktree else ""
-    if not branch.startswith("polecat/") or seen.git is None or seen.git.head is None:
-        return branch, False
-    if saved.failed and seen.git.unpushed:
-        return branch, False
-    with holding(git_lock(site.rig), what=f"delete branch {branch}"):
-        return branch, world.git.delete_branch(site.repo, branch, expected=seen.git.head)
 
 
 # ------------------------------------------------------------------------------------------------------- doing it
@@ -393,7 +184,9 @@ class _Removal:
     def _take_worktree(self, seen: Inspection, saved: Saved) -> Path | None:
         """Move the worktree to the trash, and look once more: whoever wrote meanwhile gets it back."""
         world, site, name = self.world, self.site, self.lease.polecat
-        intent = evolve(self.lease, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid())
+        intent = evolve(
+            self.lease, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid()
+        )
         home = site.rig.home_dir(name)
         if seen.path != home:
             write_claim(site.rig, intent)
@@ -443,7 +236,12 @@ class _Removal:
             ) from error
 
     def _tell(self, done: Removed) -> None:
-        facts = {"rescue": done.rescue, "branch": done.branch, "branch_deleted": done.branch_deleted, "unassigned": list(done.unassigned)}
+        facts = {
+            "rescue": done.rescue,
+            "branch": done.branch,
+            "branch_deleted": done.branch_deleted,
+            "unassigned": list(done.unassigned),
+        }
         self.world.emit(
             Event(name="polecat_removed", rig=done.rig_name, polecat=done.polecat_name, instance=self.lease.instance, facts=facts)
         )
@@ -472,4 +270,3 @@ def _changed_since(world: World, site: Site, seen: Inspection, into: Path) -> bo
 
 def _signature(git: GitFacts) -> tuple[object, ...]:
     return (git.head, git.changed, git.untracked, git.stashes, git.nested, bool(git.problems))
-

@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from polecat.ending import end_session
 from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
 from polecat.healing import aside_dir
 from polecat.hooking import open_agent_bead_for
-from polecat.inspection import Inspection, inspect
+from polecat.inspection import Inspection, inspect, lease_of, refuse, session_of
 from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, choose, fetch_policy, look
 from polecat.model import Event, Polecat, Rig, SpawnOptions
@@ -24,12 +24,12 @@ from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.polecats import check_exists, get_polecat
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
-from polecat.removal import Saved, drop_branch, lease_of, refuse, rescue_work, session_of
+from polecat.saving import Saved, drop_branch, rescue_work
 from polecat.state import Lease, drop_claim, new_instance_id, settle, write_claim
 from polecat.trash import delete_entry, empty_trash, keep_for_good, trash_entry
 from polecat.undo import Undo
-from polecat.world import World, make_world
 from polecat.worktrees import Base, fetching, find_base, make_worktree
+from polecat.world import World, make_world
 
 
 @frozen(kw_only=True)
@@ -93,9 +93,7 @@ def repair_polecat(
     """
     rig = as_rig(rig)
     check_exists(rig, name)
-    world = make_world(
-        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
-    )
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
     with holding(polecat_lock(rig, name), what=f"repair {name}"):
         check_exists(rig, name)
         site = look(world, rig)
@@ -253,7 +251,6 @@ class _Repair:
         failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)
         failed.hint = getattr(error, "hint", "")
         return failed
-
 
 
 def _as_it_is(world: World, rig: Rig, name: str) -> Polecat:

@@ -120,8 +120,6 @@ def indent(screen: str, *, lines: int = 12) -> str:
     return "\n".join(f"    {line}" for line in kept)
 
 
-
-
 def on_exit_command(rig: Rig, name: str, session: str, instance: str) -> tuple[str, ...]:
     """The command that the tmux server runs when the agent's process ends; exit status and signal are appended.
 

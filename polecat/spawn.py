@@ -25,8 +25,8 @@ from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
 from polecat.sessions import Arrival, await_agents
-from polecat.world import World, make_world
 from polecat.worktrees import Fetching, fetching
+from polecat.world import World, make_world
 
 MAX_CONCURRENT = 4
 """Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
@@ -130,9 +130,7 @@ def spawn_many(
         ['furiosa', 'nux']
     """
     rig = as_rig(rig)
-    world = make_world(
-        rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event
-    )
+    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in opts]
     try:
         _spawn_all(world, rig, attempts, max_concurrent)

@@ -60,7 +60,13 @@ def detect_stale(
     site = look(world, rig)
     found = []
     for cat in list_polecats(
-        rig, git=world.git, tmux=world.tmux, beads=world.beads, processes=world.processes, clock=world.clock, environ=world.environ
+        rig,
+        git=world.git,
+        tmux=world.tmux,
+        beads=world.beads,
+        processes=world.processes,
+        clock=world.clock,
+        environ=world.environ,
     ):
         worktree = world.git.find_worktree(site.repo, cat.clone_path)
         behind = None

@@ -207,4 +207,3 @@ def _is_untouched(world: World, site: Site, worktree: Worktree, lease: Lease) ->
     except PolecatError:
         return False
     return facts.is_clean and facts.head == lease.base_commit
-

@@ -10,11 +10,11 @@ from pathlib import Path
 from attrs import field, frozen
 
 from polecat import config
+from polecat.beads_paths import resolve_beads_dir
 from polecat.errors import ProgramMissingError
 from polecat.logs import log
 from polecat.model import Event, Rig
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
-from polecat.provision import resolve_beads_dir
 
 
 @frozen(kw_only=True)
@@ -93,9 +93,7 @@ def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
     if beads_dir is not None and shutil.which("bd", path=environ.get("PATH", os.defpath)):
         from polecat.adapters.bd import BdCli
 
-        return BdCli(
-            beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), locks_dir=rig.runtime_dir / "locks"
-        )
+        return BdCli(beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), locks_dir=rig.runtime_dir / "locks")
     from polecat.adapters.local_beads import LocalBeads
 
     return LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")
@@ -105,9 +103,7 @@ def _real_git(environ: Mapping[str, str]) -> Git:
     from polecat.adapters.git import GitCli
 
     if shutil.which("git", path=environ.get("PATH", os.defpath)) is None:
-        raise ProgramMissingError(
-            "'git' is not on PATH", argv=("git",), hint="install it: apt install git, or brew install git"
-        )
+        raise ProgramMissingError("'git' is not on PATH", argv=("git",), hint="install it: apt install git, or brew install git")
     return GitCli(environ=environ)
 
 

@@ -18,7 +18,9 @@ from polecat.town import Town, find_town
 def add_town(parser: argparse.ArgumentParser) -> None:
     """Add ``--town`` and ``--socket``."""
     parser.add_argument("--town", metavar="DIR", help="the town; by default the one that contains the working directory")
-    parser.add_argument("--socket", metavar="NAME", help="the tmux server: a socket name or path; by default the town's, or your own")
+    parser.add_argument(
+        "--socket", metavar="NAME", help="the tmux server: a socket name or path; by default the town's, or your own"
+    )
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

@@ -27,7 +27,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = EXAMPLE
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for action, what in (("show", "what is on a hook, or on whose hook it is"), ("set", "put a bead on a polecat's hook"), ("clear", "take a bead off its hook")):
+    for action, what in (
+        ("show", "what is on a hook, or on whose hook it is"),
+        ("set", "put a bead on a polecat's hook"),
+        ("clear", "take a bead off its hook"),
+    ):
         sub = actions.add_parser(action, help=what)
         sub.add_argument("subject", metavar="RIG/NAME" if action == "set" else "RIG/NAME|BEAD", help="the polecat, or the bead")
         if action == "set":

@@ -18,7 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = EXAMPLE
     add_polecat(parser)
-    parser.add_argument("--force", action="store_true", help="go on in spite of uncommitted changes and a hook; they are rescued first")
+    parser.add_argument(
+        "--force", action="store_true", help="go on in spite of uncommitted changes and a hook; they are rescued first"
+    )
     parser.add_argument("--nuclear", action="store_true", help="go on in spite of everything; still rescued first where possible")
     parser.add_argument("--instance", metavar="ID", help="only if it still is this spawn's polecat")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")

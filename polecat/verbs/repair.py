@@ -39,7 +39,14 @@ def run(args: argparse.Namespace) -> int:
     for warning in done.warnings:
         print(f"polecat: warning: {warning}", file=sys.stderr)
     if args.json:
-        print_json({**as_json(done.polecat), "rescue": done.rescue, "old_branch": done.old_branch, "old_branch_deleted": done.old_branch_deleted})
+        print_json(
+            {
+                **as_json(done.polecat),
+                "rescue": done.rescue,
+                "old_branch": done.old_branch,
+                "old_branch_deleted": done.old_branch_deleted,
+            }
+        )
         return 0
     print(f"{'would repair' if args.dry_run else 'repaired'} {done.polecat.rig_name}/{done.polecat.name}")
     print(f"  worktree  {done.polecat.clone_path}\n  branch    {done.polecat.branch}")

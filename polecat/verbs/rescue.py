@@ -14,7 +14,10 @@ from polecat.verbs.common import add_json, add_town, print_json, rig_of, table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    for action, what in (("list", "what was saved before it was removed"), ("show", "what one rescue holds, and how to get it back")):
+    for action, what in (
+        ("list", "what was saved before it was removed"),
+        ("show", "what one rescue holds, and how to get it back"),
+    ):
         sub = actions.add_parser(action, help=what)
         sub.add_argument("rig", metavar="RIG", help="the rig")
         if action == "show":
@@ -28,7 +31,10 @@ def run(args: argparse.Namespace) -> int:
     git, repo = GitCli(), find_repo(rig_of(args))
     found = git.rescues(repo)
     if args.action == "list":
-        rows = [(r.ref, r.commit[:7], datetime.fromtimestamp(r.created_at_s, UTC).isoformat(timespec="seconds"), r.message) for r in found]
+        rows = [
+            (r.ref, r.commit[:7], datetime.fromtimestamp(r.created_at_s, UTC).isoformat(timespec="seconds"), r.message)
+            for r in found
+        ]
         if args.json:
             print_json([{"ref": r.ref, "commit": r.commit, "created_at_s": r.created_at_s, "message": r.message} for r in found])
         else:

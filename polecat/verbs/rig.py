@@ -32,7 +32,13 @@ def run(args: argparse.Namespace) -> int:
     rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, git=GitCli())
     if args.json:
         print_json(
-            {"name": rig.name, "path": rig.path, "git_url": rig.git_url, "default_branch": rig.default_branch, "prefix": rig.prefix}
+            {
+                "name": rig.name,
+                "path": rig.path,
+                "git_url": rig.git_url,
+                "default_branch": rig.default_branch,
+                "prefix": rig.prefix,
+            }
         )
     else:
         print(rig.path)

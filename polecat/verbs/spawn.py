@@ -45,9 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--nudge", metavar="TEXT", help="text to type once the agent is ready")
     parser.add_argument("--no-nudge", action="store_true", help="type nothing once the agent is ready")
     parser.add_argument("--count", metavar="N", type=_count, help="make so many; the result is a list")
-    parser.add_argument("--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose")
+    parser.add_argument(
+        "--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose"
+    )
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
-    parser.add_argument("--ready-timeout", metavar="S", type=_seconds, default=60.0, help="how long the agent may take to be ready; 60 by default")
+    parser.add_argument(
+        "--ready-timeout", metavar="S", type=_seconds, default=60.0, help="how long the agent may take to be ready; 60 by default"
+    )
     parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
     parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
     parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
@@ -181,7 +185,9 @@ def _dry_run(args: argparse.Namespace, plan: object) -> int:
         raise TypeError(plan)
     rows = describe(plan)
     if args.json:
-        print_json({label.replace(" ", "_"): text for label, text in rows if label != "warning"} | {"warnings": list(plan.warnings)})
+        print_json(
+            {label.replace(" ", "_"): text for label, text in rows if label != "warning"} | {"warnings": list(plan.warnings)}
+        )
     else:
         width = max(len(label) for label, _ in rows)
         print("\n".join(f"{label.ljust(width)}  {text}" for label, text in rows))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from polecat.inspection import work_at_risk
 from polecat.polecats import get_polecat
-from polecat.removal import work_at_risk
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.list import as_json, rows
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.removal import stop_polecat
+from polecat.stopping import stop_polecat
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 
 

@@ -1,0 +1,78 @@
+"""Saving a polecat's work before its worktree is taken away, and dropping the branch that nothing depends on."""
+
+from __future__ import annotations
+
+from attrs import frozen
+
+from polecat.errors import PolecatError
+from polecat.inspection import Inspection, base_ref
+from polecat.locks import git_lock, holding
+from polecat.look import Site
+from polecat.names import agent_id
+from polecat.state import Lease
+from polecat.world import World
+
+RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
+"""More than this is not written into the repository; then the tree itself is kept in the trash, and never emptied by us."""
+
+
+@frozen(kw_only=True)
+class Saved:
+    """What was saved before something is taken away.
+
+    Attributes:
+        ref: the rescue ref; empty if there was nothing to save.
+        failed: there was something, and it could not be saved.
+    """
+
+    ref: str = ""
+    failed: bool = False
+
+
+def rescue_work(world: World, site: Site, lease: Lease, seen: Inspection, *, purpose: str, may_fail: bool) -> Saved:
+    """Write everything that is nowhere else to a rescue ref.
+
+    Raises:
+        RescueFailedError: it could not be saved, and *may_fail* is false.
+    """
+    if seen.worktree is None or not must_rescue(seen):
+        return Saved()
+    stamp = int(world.clock.now().timestamp() * 1000)
+    try:
+        rescue = world.git.rescue(
+            site.repo,
+            seen.worktree,
+            ref_name=f"{lease.polecat}/{stamp}-{lease.instance[:6]}",
+            message=f"{purpose} of {agent_id(site.rig.name, lease.polecat)}",
+            base=base_ref(site.rig),
+            ignored_patterns=site.settings.rescue_ignored,
+            size_limit_bytes=RESCUE_LIMIT_BYTES,
+        )
+    except PolecatError:
+        if not may_fail:
+            raise
+        return Saved(failed=True)
+    return Saved(ref=rescue.ref if rescue else "")
+
+
+def drop_branch(world: World, site: Site, seen: Inspection, saved: Saved) -> tuple[str, bool]:
+    """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue.
+
+    Returns:
+        The branch, and whether it is gone.
+    """
+    branch = (seen.worktree.branch or "") if seen.worktree else ""
+    if not branch.startswith("polecat/") or seen.git is None or seen.git.head is None:
+        return branch, False
+    if saved.failed and seen.git.unpushed:
+        return branch, False
+    with holding(git_lock(site.rig), what=f"delete branch {branch}"):
+        return branch, world.git.delete_branch(site.repo, branch, expected=seen.git.head)
+
+
+def must_rescue(seen: Inspection) -> bool:
+    """Anything that is nowhere else, and every commit that is not part of what it is to be merged into."""
+    git = seen.git
+    if git is None:
+        return False
+    return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
