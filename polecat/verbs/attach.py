@@ -1,0 +1,38 @@
+"""``polecat attach``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+
+from polecat.errors import ProgramMissingError
+from polecat.talking import attach_command
+from polecat.verbs.common import add_polecat, add_town, polecat_of, tmux_of
+
+EXAMPLE = """\
+examples:
+  polecat attach gastown/nux             Ctrl-b d leaves it again; the agent goes on
+  ssh -t host polecat attach gastown/nux --town town
+"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.epilog = EXAMPLE
+    add_polecat(parser)
+    parser.add_argument("--print", action="store_true", help="print the command instead of running it")
+    add_town(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Become tmux, attached to the polecat's session."""
+    rig, name = polecat_of(args)
+    command = attach_command(rig, name, tmux=tmux_of(args))
+    if args.print:
+        print(shlex.join(command.argv))
+        return 0
+    try:
+        os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
+    except FileNotFoundError:
+        raise ProgramMissingError("'tmux' is not on PATH", argv=command.argv, hint="install it: apt install tmux") from None
