@@ -3,67 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import secrets
-import shutil
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from attrs import define, field
-
-from polecat.adapters import git_config, git_facts, git_files, git_rescue, git_snapshot, git_worktrees
-from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
-from polecat.adapters.program import Running
-from polecat.errors import GitError, ProgramTimeoutError, UnknownStateError
+from polecat.adapters import git_config, git_facts, git_files, git_leavings, git_remote, git_rescue, git_snapshot, git_worktrees
+from polecat.adapters.git_run import GitProgram, expect_success
+from polecat.errors import GitError
 from polecat.model import Repo
 from polecat.ports import RESCUE_REFS, GitFacts, Rescue, StaleRegistration, Worktree
 
 OLDEST_GIT = (2, 31)
-STAMP = "polecat-fetched"
-"""File in the repository whose time says when our last successful fetch began; git's FETCH_HEAD is touched by failed ones as well."""
-
-_FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "origin")
-
-
-@define(kw_only=True, eq=False)
-class CliFetch:
-    """A fetch that is under way. Made by `GitCli.start_fetch`."""
-
-    git: GitProgram = field(repr=False)
-    repo: Repo
-    timeout_s: float
-    running: Running = field(repr=False)
-    began_at_s: float
-    is_over: bool = False
-
-    def wait(self) -> None:
-        """Wait for its end; again if it stumbled over somebody else's unfinished work.
-
-        Raises:
-            GitError: the remote said no or could not be reached.
-            ProgramTimeoutError: it took longer than its limit.
-        """
-        self.is_over = True
-        done = self.running.wait()
-        for attempt in range(1, TRIES):
-            if done.exit_code == 0 or not is_transient(done.error_text):
-                break
-            time.sleep(0.05 * attempt)
-            done = self.git.start(_FETCH, at=self.repo, timeout_s=self.timeout_s, remote=True).wait()
-        in_the_way = "cannot lock ref" in done.error_text and "exists; cannot create" in done.error_text
-        expect_success(done, hint=f"git -C {self.repo.path} remote prune origin" if in_the_way else "")
-        _stamp(self.repo, self.began_at_s)
-
-    def cancel(self) -> None:
-        """End it if it is still under way."""
-        if self.is_over:
-            return
-        self.is_over = True
-        self.running.kill()
-        with contextlib.suppress(ProgramTimeoutError):
-            self.running.wait()
 
 
 class GitCli:
@@ -100,12 +50,10 @@ class GitCli:
             raise GitError(f"git is too old: {text.strip()!r}", hint="polecat needs git 2.31 or later")
         return found[0]
 
-    def start_fetch(self, repo: Repo, *, timeout_s: float) -> CliFetch:
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> git_remote.CliFetch:
         """Begin to bring the remote-tracking branches up to date."""
         git_files.check_repository(repo.git_dir)
-        began_at_s = time.time()
-        running = self._git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
-        return CliFetch(git=self._git, repo=repo, timeout_s=timeout_s, running=running, began_at_s=began_at_s)
+        return git_remote.start_fetch(self._git, repo, timeout_s=timeout_s)
 
     def fetch(self, repo: Repo, *, timeout_s: float) -> None:
         """Bring the remote-tracking branches up to date."""
@@ -113,12 +61,7 @@ class GitCli:
 
     def last_fetch_age_s(self, repo: Repo) -> float | None:
         """Say how many seconds ago the last successful fetch began; None if we never fetched."""
-        try:
-            return max(0.0, time.time() - os.stat(repo.git_dir / STAMP).st_mtime)
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise UnknownStateError(f"cannot tell when {repo.git_dir} was fetched: {error.strerror}") from error
+        return git_remote.last_fetch_age_s(repo)
 
     def resolve(self, repo: Repo, ref: str) -> str | None:
         """Return the commit id a full ref name or commit id stands for, None if absent."""
@@ -201,16 +144,16 @@ class GitCli:
     def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
         """List registrations whose directory is gone and that nobody is making right now."""
         git_files.check_repository(repo.git_dir)
-        return git_worktrees.stale(repo)
+        return git_leavings.stale(repo)
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale."""
-        return git_worktrees.drop_stale(repo, stale, into)
+        return git_leavings.drop_stale(repo, stale, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
         """Take away what a killed `add_worktree` or `drop_worktree` left at *path*, and its registration."""
         git_files.check_repository(repo.git_dir)
-        git_worktrees.clear_half_made(repo, path, into)
+        git_leavings.clear_half_made(repo, path, into)
 
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""
@@ -285,26 +228,7 @@ class GitCli:
             GitError: the remote said no, or *path* exists.
             ProgramTimeoutError: it took longer than *timeout_s*. In every case nothing is left behind.
         """
-        path = Path(os.path.abspath(path))
-        if os.path.lexists(path):
-            raise GitError(f"{path} exists already", cwd=path.parent)
-        if not path.parent.is_dir():
-            raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=path.parent)
-        began_s, began_at_s = time.monotonic(), time.time()
-        temporary = Repo(path=path.with_name(f".{path.name}.{secrets.token_hex(6)}"))
-        borrow = [] if reference is None else [f"--reference-if-able={reference}", "--dissociate"]
-        try:
-            self._git.must([*_CLONE, *borrow, "--", url, temporary.path], at=None, timeout_s=timeout_s, remote=True)
-            left_s = max(1.0, timeout_s - (time.monotonic() - began_s))
-            self._git.must(_FETCH, at=temporary, timeout_s=left_s, remote=True)
-            os.rename(temporary.path, path)
-        except OSError as error:
-            raise GitError(f"cannot make {path}: {error.strerror or error}", cwd=path.parent) from error
-        finally:
-            shutil.rmtree(temporary.path, ignore_errors=True)
-        repo = Repo(path=path)
-        _stamp(repo, began_at_s)
-        return repo
+        return git_remote.clone_bare(self._git, url, path, reference=reference, timeout_s=timeout_s)
 
     def remote_default_branch(self, repo: Repo, *, timeout_s: float) -> str | None:
         """Ask the remote which branch its HEAD is; None when it has no commit or its HEAD is no branch."""
@@ -312,17 +236,3 @@ class GitCli:
         done = self._git.must(["ls-remote", "--symref", "origin", "HEAD"], at=repo, timeout_s=timeout_s, remote=True)
         found = re.search(r"^ref: refs/heads/(.+)\tHEAD$", done.text, re.MULTILINE)
         return found[1] if found else None
-
-
-_CLONE = (
-    *("clone", "-q", "--bare", "--single-branch"),
-    *("-c", "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*"),
-    *("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "gc.worktreePruneExpire=never"),
-)
-
-
-def _stamp(repo: Repo, at_s: float) -> None:
-    path = repo.git_dir / STAMP
-    with contextlib.suppress(OSError):  # without it the next spawn fetches again, no more
-        path.touch()
-        os.utime(path, (at_s, at_s))

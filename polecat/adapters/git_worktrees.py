@@ -16,14 +16,11 @@ import time
 from pathlib import Path
 
 from polecat.adapters import git_config, git_files, git_submodules
+from polecat.adapters.git_leavings import MOVING, must_be_free, names_worktree, rename
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.errors import GitError, PolecatError
 from polecat.model import Repo
-from polecat.ports import StaleRegistration, Worktree
-
-MOVING = "polecat: being moved"
-HALF_MADE_AFTER_S = 600.0
-"""A registration that stays half-made for ten minutes has lost its maker; git needs milliseconds."""
+from polecat.ports import Worktree
 
 
 def find(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
@@ -79,26 +76,26 @@ def drop(repo: Repo, worktree: Worktree, into: Path) -> None:
     prove(repo, worktree)
     admin_into = into.with_name(into.name + ".admin")
     for target in (into, admin_into):
-        _must_be_free(target)
-    _rename(worktree.path, into)
+        must_be_free(target)
+    rename(worktree.path, into)
     try:
-        _rename(worktree.admin_dir, admin_into)
+        rename(worktree.admin_dir, admin_into)
     except GitError:
-        _rename(into, worktree.path)
+        rename(into, worktree.path)
         raise
 
 
 def restore(repo: Repo, worktree: Worktree, source: Path) -> None:
     """Undo `drop`."""
     for target in (worktree.path, worktree.admin_dir):
-        _must_be_free(target)
+        must_be_free(target)
     admin_source = source.with_name(source.name + ".admin")
     (repo.git_dir / "worktrees").mkdir(exist_ok=True)
-    _rename(admin_source, worktree.admin_dir)
+    rename(admin_source, worktree.admin_dir)
     try:
-        _rename(source, worktree.path)
+        rename(source, worktree.path)
     except GitError:
-        _rename(worktree.admin_dir, admin_source)
+        rename(worktree.admin_dir, admin_source)
         raise
 
 
@@ -106,12 +103,12 @@ def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
     """Rename a worktree; killed at any point it is healed by `mend`."""
     prove(repo, worktree)
     to = Path(os.path.abspath(to))
-    _must_be_free(to)
+    must_be_free(to)
     admin = worktree.admin_dir
     try:
         (admin / "locked").write_text(MOVING)  # so that a prune by somebody else does not take it for stale
         (admin / "gitdir.tmp").write_bytes(os.fsencode(f"{to / '.git'}\n"))
-        _rename(worktree.path, to)
+        rename(worktree.path, to)
     except (GitError, OSError) as error:
         for name in ("gitdir.tmp", "locked"):
             (admin / name).unlink(missing_ok=True)
@@ -138,7 +135,7 @@ def mend(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
         if target and os.path.realpath(target) == os.path.realpath(path / ".git"):
             old = (git_files.read_text(admin / "gitdir") or "").rstrip("\n")
             git_submodules.relink(git, admin, old=Path(old).parent, new=path)
-            _rename(admin / "gitdir.tmp", admin / "gitdir")
+            rename(admin / "gitdir.tmp", admin / "gitdir")
             _unlock(admin)
     return find(git, repo, path)
 
@@ -164,86 +161,6 @@ def prove(repo: Repo, worktree: Worktree) -> None:
         )
 
 
-def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
-    """List registrations whose directory is gone and that nobody is making."""
-    found = (_stale(admin) for admin in git_files.registrations(repo.git_dir))
-    return tuple(one for one in found if one is not None)
-
-
-def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
-    """Move a registration out of the repository if it still is stale."""
-    if registration.admin_dir not in git_files.registrations(repo.git_dir) or _stale(registration.admin_dir) is None:
-        return False
-    _must_be_free(into)
-    _rename(registration.admin_dir, into)
-    return True
-
-
-def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
-    """Take away a directory that never became a worktree, and the registration that names it."""
-    path = Path(os.path.abspath(path))
-    if git_files.identify(repo.git_dir, path) is not None:
-        raise GitError(f"{path} is a whole worktree", cwd=repo.path)
-    if not _is_gone(path) and not _is_shell(path):
-        raise GitError(
-            f"{path} is no worktree of {repo.git_dir}, yet it holds files",
-            cwd=repo.path,
-            hint="look at them; if they are worth nothing, move the directory away",
-        )
-    admins = [admin for admin in git_files.registrations(repo.git_dir) if _names(admin, path)]
-    targets = [into.with_name(f"{into.name}{f'-{number}' if number else ''}.admin") for number in range(len(admins))]
-    for target in targets if _is_gone(path) else (into, *targets):
-        _must_be_free(target)
-    for admin, target in zip(admins, targets, strict=True):
-        _rename(admin, target)
-    if not _is_gone(path):
-        _rename(path, into)
-
-
-def _names(admin: Path, path: Path) -> bool:
-    back = (git_files.read_text(admin / "gitdir") or "").strip("\n")
-    return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
-
-
-def _stale(admin: Path) -> StaleRegistration | None:
-    locked, gitdir, head, common = (git_files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
-    path = Path(os.path.abspath(admin / gitdir.strip("\n"))).parent if gitdir and gitdir.strip("\n") else None
-    if locked == MOVING:
-        locked = None
-    is_whole = bool(head and head.strip("0\n") and common and common.strip() and path)
-    if is_whole and locked is None and path is not None:
-        return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if _is_gone(path) else None
-    is_half_made = locked == "initializing" or (not is_whole and locked is None and not (admin / "index").exists())
-    if is_half_made and _age_s(admin) > HALF_MADE_AFTER_S and (path is None or _is_gone(path) or _is_shell(path)):
-        return StaleRegistration(admin_dir=admin, path=path, reason="it was never finished")
-    return None
-
-
-def _is_gone(path: Path) -> bool:
-    try:
-        os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _is_shell(path: Path) -> bool:
-    try:
-        return set(os.listdir(path)) <= {".git"} and not (path / ".git").is_dir()
-    except OSError:
-        return False
-
-
-def _age_s(admin: Path) -> float:
-    try:
-        times = [os.lstat(admin).st_mtime, *(entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(admin))]
-    except OSError:
-        return 0.0
-    return time.time() - max(times)
-
-
 def _refuse_unless_free(git: GitProgram, repo: Repo, path: Path, branch: str, start: str) -> None:
     git_files.check_repository(repo.git_dir)
     ref = f"refs/heads/{branch}"
@@ -251,7 +168,7 @@ def _refuse_unless_free(git: GitProgram, repo: Repo, path: Path, branch: str, st
         raise GitError(f"{branch!r} cannot be the name of a branch", cwd=repo.path)
     if not git_files.is_oid(start):
         raise GitError(f"cannot start at {start!r}: not a commit id", cwd=repo.path)
-    _must_be_free(path)
+    must_be_free(path)
     if not path.parent.is_dir():
         raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=repo.path)
     if has_ref(git, repo, ref):
@@ -297,7 +214,7 @@ def _undo_add(
 
 def _is_of(admin: Path, path: Path) -> bool:
     if (git_files.read_text(admin / "gitdir") or "").strip("\n"):
-        return _names(admin, path)
+        return names_worktree(admin, path)
     if not admin.name.startswith(path.name):
         return False
     time.sleep(0.1)  # whoever is alive writes gitdir at once; without one after this it is what our killed git left
@@ -309,22 +226,6 @@ def _discard(repo: Repo, admin: Path) -> None:
     aside = repo.git_dir / f"polecat-discarded-{secrets.token_hex(8)}"
     os.rename(admin, aside)
     shutil.rmtree(aside, ignore_errors=True)
-
-
-def _must_be_free(path: Path) -> None:
-    if os.path.lexists(path):
-        raise GitError(f"{path} exists already", cwd=path.parent)
-
-
-def _rename(source: Path, target: Path) -> None:
-    try:
-        os.rename(source, target)
-    except OSError as error:
-        raise GitError(
-            f"cannot move {source} to {target}: {error.strerror or error}",
-            cwd=source.parent,
-            hint="both must be on one file system, and writable for this user",
-        ) from error
 
 
 def _pattern(path: str) -> str:

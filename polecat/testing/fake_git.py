@@ -2,55 +2,21 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
 
 from attrs import evolve
 
 from polecat.errors import GitError, RescueFailedError
 from polecat.model import Repo
 from polecat.ports import RESCUE_REFS, GitFacts, Rescue, StaleRegistration, Worktree
-from polecat.testing.fake_git_world import FakeGitWorld, FakeTree, write_files
-
-P = ParamSpec("P")
-R = TypeVar("R")
+from polecat.testing.fake_git_refs import FakeGitRefs, must_be_free, rename, step
+from polecat.testing.fake_git_world import FakeTree, write_files
 
 
-def _step(method: Callable[Concatenate[FakeGit, P], R]) -> Callable[Concatenate[FakeGit, P], R]:
-    """Make a port method one step: alone at a time, noted in `calls`, failing when a test asked for it."""
-
-    @functools.wraps(method)
-    def wrapper(self: FakeGit, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        with self.mutex:
-            self.calls.append(method.__name__)
-            for at, (name, error) in enumerate(self.failures):
-                if name == method.__name__:
-                    del self.failures[at]
-                    raise error
-            return method(self, *args, **kwargs)
-
-    return wrapper
-
-
-class FakeFetch:
-    """A fetch that ends when it is waited for."""
-
-    def __init__(self, finish: Callable[[], None]) -> None:
-        self._finish = finish
-
-    def wait(self) -> None:
-        """Wait for its end."""
-        self._finish()
-
-    def cancel(self) -> None:
-        """Forget it."""
-
-
-class FakeGit(FakeGitWorld):
+class FakeGit(FakeGitRefs):
     """The `polecat.ports.Git` of the pretend world.
 
     Every repository it is asked about exists, with the remote's branches fetched. The remote is one for all repositories.
@@ -75,60 +41,12 @@ class FakeGit(FakeGitWorld):
         True
     """
 
-    @_step
-    def check(self) -> str:
-        """Return a version."""
-        return "2.39.5"
-
-    @_step
-    def start_fetch(self, repo: Repo, *, timeout_s: float) -> FakeFetch:
-        """Begin to learn what the remote has."""
-        self.repo(repo)
-        return FakeFetch(lambda: self.fetch(repo, timeout_s=timeout_s))
-
-    @_step
-    def fetch(self, repo: Repo, *, timeout_s: float) -> None:
-        """Learn what the remote has."""
-        known = self.repo(repo)
-        self._reach_remote(repo)
-        known.tracking.update(self.remote)
-        known.fetched_at_s = time.time()
-
-    @_step
-    def last_fetch_age_s(self, repo: Repo) -> float | None:
-        """Say how long ago that was."""
-        at_s = self.repo(repo).fetched_at_s
-        return None if at_s is None else max(0.0, time.time() - at_s)
-
-    @_step
-    def resolve(self, repo: Repo, ref: str) -> str | None:
-        """Return the commit id a full ref name or commit id stands for."""
-        return self._resolve(repo, ref)
-
-    def _resolve(self, repo: Repo, ref: str) -> str | None:
-        known = self.repo(repo)
-        if ref.startswith("refs/heads/"):
-            return known.heads.get(ref.removeprefix("refs/heads/"))
-        if ref.startswith("refs/remotes/origin/"):
-            return known.tracking.get(ref.removeprefix("refs/remotes/origin/"))
-        return ref if ref in self.commits else None
-
-    @_step
-    def remote_branches(self, repo: Repo) -> tuple[str, ...]:
-        """List the branches the remote had at the last fetch."""
-        return tuple(sorted(self.repo(repo).tracking))
-
-    @_step
-    def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
-        """Return the local branches whose name starts with *prefix*."""
-        return {name: commit for name, commit in sorted(self.repo(repo).heads.items()) if name.startswith(prefix)}
-
-    @_step
+    @step
     def add_worktree(self, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
         """Register a new worktree; only its ``.git`` file is written."""
         known = self.repo(repo)
         path = Path(os.path.abspath(path))
-        _must_be_free(path)
+        must_be_free(path)
         if not path.parent.is_dir():
             raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=repo.path)
         if branch in known.heads:
@@ -144,7 +62,7 @@ class FakeGit(FakeGitWorld):
             known.upstream[branch] = upstream
         return Worktree(path=path, admin_dir=admin, branch=branch, head=start)
 
-    @_step
+    @step
     def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
         """Write the files of the worktree's commit."""
         files = self.commits[worktree.head].files if worktree.head else {}
@@ -153,12 +71,12 @@ class FakeGit(FakeGitWorld):
         write_files(worktree.path, {name: data for name, data in files.items() if name not in left})
         self.tree(worktree.path)[1].filled = set(files) - left
 
-    @_step
+    @step
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Prove that *path* is a worktree of *repo*: its ``.git`` file and the registration must name each other."""
         return self._find(repo, path)
 
-    @_step
+    @step
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
         """Rename a worktree away, its registration beside it."""
         found = self._find(repo, worktree.path)
@@ -166,12 +84,12 @@ class FakeGit(FakeGitWorld):
             raise GitError(f"{worktree.path} is not a worktree of {repo.path}", cwd=repo.path)
         self._move(repo, worktree.path, into, worktree.admin_dir, into.with_name(into.name + ".admin"))
 
-    @_step
+    @step
     def restore_worktree(self, repo: Repo, worktree: Worktree, *, source: Path) -> None:
         """Bring back what `drop_worktree` put into *source*."""
         self._move(repo, source, worktree.path, source.with_name(source.name + ".admin"), worktree.admin_dir)
 
-    @_step
+    @step
     def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
         """Delete a branch if it still stands at *expected*."""
         known = self.repo(repo)
@@ -183,24 +101,24 @@ class FakeGit(FakeGitWorld):
         known.upstream.pop(branch, None)
         return True
 
-    @_step
+    @step
     def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
         """List registrations whose directory is gone."""
         gone = ((admin, tree.path) for admin, tree in self._registered(repo).items() if not os.path.lexists(tree.path))
         return tuple(StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") for admin, path in gone)
 
-    @_step
+    @step
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository."""
         tree = self._registered(repo).get(stale.admin_dir)
         if tree is None or os.path.lexists(tree.path):
             return False
-        _must_be_free(into)
-        _rename(stale.admin_dir, into)
+        must_be_free(into)
+        rename(stale.admin_dir, into)
         del self.repo(repo).trees[stale.admin_dir]
         return True
 
-    @_step
+    @step
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
         """Take away a directory with nothing but a ``.git`` file, and the registration that names it."""
         path = Path(os.path.abspath(path))
@@ -210,14 +128,14 @@ class FakeGit(FakeGitWorld):
         if is_there and (not path.is_dir() or set(os.listdir(path)) - {".git"}):
             raise GitError(f"{path} is no worktree of {repo.git_dir}, yet it holds files", cwd=repo.path)
         for admin in [admin for admin, tree in self._registered(repo).items() if tree.path == path]:
-            _must_be_free(into.with_name(into.name + ".admin"))
-            _rename(admin, into.with_name(into.name + ".admin"))
+            must_be_free(into.with_name(into.name + ".admin"))
+            rename(admin, into.with_name(into.name + ".admin"))
             del self.repo(repo).trees[admin]
         if is_there:
-            _must_be_free(into)
-            _rename(path, into)
+            must_be_free(into)
+            rename(path, into)
 
-    @_step
+    @step
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Compare the files on disk with the commit; what a test set with `set_facts` wins."""
         tree = self.repo(repo).trees.get(worktree.admin_dir)
@@ -225,7 +143,7 @@ class FakeGit(FakeGitWorld):
             raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
         return self.observe(repo, tree, base=base, ignore=ignore)
 
-    @_step
+    @step
     def rescue(
         self,
         repo: Repo,
@@ -257,12 +175,12 @@ class FakeGit(FakeGitWorld):
         known.rescues[ref] = Rescue(ref=ref, commit=commit, message=message, created_at_s=int(time.time()), refs=(ref,))
         return known.rescues[ref]
 
-    @_step
+    @step
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved."""
         return tuple(self.repo(repo).rescues.values())
 
-    @_step
+    @step
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
         """Say what a rescue changes."""
         if ref not in self.repo(repo).rescues:
@@ -270,75 +188,28 @@ class FakeGit(FakeGitWorld):
         commit = self.commits[self.repo(repo).rescues[ref].commit]
         return self.changed_since(commit.parent, commit.files)
 
-    @_step
+    @step
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         """Rename a worktree."""
         to = Path(os.path.abspath(to))
         if self._find(repo, worktree.path) is None:
             raise GitError(f"{worktree.path} is not a worktree of {repo.path}", cwd=repo.path)
-        _must_be_free(to)
-        _rename(worktree.path, to)
+        must_be_free(to)
+        rename(worktree.path, to)
         self.repo(repo).trees[worktree.admin_dir].path = to
         return evolve(worktree, path=to)
 
-    @_step
+    @step
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Return the worktree there; a move is never half done here."""
         return self._find(repo, path)
 
-    @_step
-    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
-        """Count the commits of *ref* that *head* lacks."""
-        tip = self._resolve(repo, ref)
-        if tip is None:
-            return None
-        if head not in self.commits:
-            raise GitError(f"git rev-list failed: bad object {head}", cwd=repo.path)
-        return len(self.ancestry(tip) - self.ancestry(head))
-
-    @_step
+    @step
     def is_checked_out(self, repo: Repo, branch: str) -> bool:
         """Say whether a worktree has this branch checked out."""
         return any(tree.branch == branch for tree in self._registered(repo).values())
 
-    @_step
-    def is_elsewhere(self, repo: Repo, commit: str) -> bool:
-        """Say whether a commit is part of a remote-tracking branch or of a rescue."""
-        known = self.repo(repo)
-        if commit not in self.commits:
-            raise GitError(f"git rev-list failed: bad object {commit}", cwd=repo.path)
-        tips = [*known.tracking.values(), *(rescue.commit for rescue in known.rescues.values())]
-        return any(commit in self.ancestry(tip) for tip in tips)
-
-    @_step
-    def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
-        """Make a repository that knows the remote's branches."""
-        _must_be_free(path)
-        repo = Repo(path=path)
-        self._reach_remote(repo)
-        try:
-            (path / "objects").mkdir(parents=True)
-            (path / "HEAD").write_text(f"ref: refs/heads/{self._default() or 'main'}\n")
-        except OSError as error:
-            raise GitError(f"cannot make {path}: {error.strerror}", cwd=path.parent) from error
-        self.repo(repo).fetched_at_s = time.time()
-        return repo
-
-    @_step
-    def remote_default_branch(self, repo: Repo, *, timeout_s: float) -> str | None:
-        """Return ``main`` if the remote has it, else its first branch."""
-        self.repo(repo)
-        self._reach_remote(repo)
-        return self._default()
-
     # ---------------------------------------------------------------------------------------------------- private
-
-    def _default(self) -> str | None:
-        return "main" if "main" in self.remote else next(iter(self.remote), None)
-
-    def _reach_remote(self, repo: Repo) -> None:
-        if self.is_remote_down:
-            raise GitError("git fetch failed: could not reach the remote", exit_code=128, cwd=repo.path)
 
     def _new_admin(self, repo: Repo, path: Path) -> Path:
         top = repo.git_dir / "worktrees"
@@ -366,23 +237,11 @@ class FakeGit(FakeGitWorld):
         return Worktree(path=path, admin_dir=admin, branch=tree.branch, head=self.repo(repo).heads.get(tree.branch))
 
     def _move(self, repo: Repo, source: Path, target: Path, admin: Path, admin_target: Path) -> None:
-        _must_be_free(target)
-        _must_be_free(admin_target)
+        must_be_free(target)
+        must_be_free(admin_target)
         known = self.repo(repo)
         if admin not in known.trees:
             raise GitError(f"cannot move {source}: {admin} is not a registration", cwd=repo.path)
-        _rename(source, target)
-        _rename(admin, admin_target)
+        rename(source, target)
+        rename(admin, admin_target)
         known.trees[admin_target] = evolve(known.trees.pop(admin), path=target)
-
-
-def _must_be_free(path: Path) -> None:
-    if os.path.lexists(path):
-        raise GitError(f"{path} exists already", cwd=path.parent)
-
-
-def _rename(source: Path, target: Path) -> None:
-    try:
-        os.rename(source, target)
-    except OSError as error:
-        raise GitError(f"cannot move {source} to {target}: {error.strerror}", cwd=source.parent) from error

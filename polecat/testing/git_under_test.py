@@ -1,0 +1,66 @@
+"""What the checks of the git contract are given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.errors import GitError, PolecatError, RescueFailedError, UnknownStateError
+from polecat.model import Repo
+from polecat.ports import Git, Worktree
+
+
+@frozen(kw_only=True)
+class GitUnderTest:
+    """A git with one repository, and the hands of the people around it.
+
+    Attributes:
+        git: what is checked.
+        repo: a repository whose remote has a branch ``main`` with a file ``README.md``, fetched.
+        no_repo: a place that is no repository.
+        room: an empty directory on the repository's file system.
+        advance_remote: puts a new commit on the remote's ``main``; returns it.
+        commit: writes a file into a worktree and commits it; returns the commit.
+        stash: changes ``README.md`` in a worktree and stashes that.
+        break_remote: makes the remote unreachable.
+    """
+
+    git: Git
+    repo: Repo
+    no_repo: Repo
+    room: Path
+    advance_remote: Callable[[], str]
+    commit: Callable[[Path], str]
+    stash: Callable[[Path], None]
+    break_remote: Callable[[], None]
+
+    @property
+    def start(self) -> str:
+        """The remote's main, as known."""
+        found = self.git.resolve(self.repo, "refs/remotes/origin/main")
+        assert found is not None
+        return found
+
+    def add(self, name: str = "nux", *, branch: str = "") -> Worktree:
+        """Make a filled worktree in `room`."""
+        made = self.git.add_worktree(
+            self.repo, self.room / name, branch=branch or f"polecat/{name}", start=self.start, upstream="main"
+        )
+        self.git.check_out(made)
+        return made
+
+    def state(self) -> tuple[object, ...]:
+        """Branches, registrations that are stale, and what is in `room`."""
+        return (dict(self.git.branches(self.repo, "")), self.git.stale_registrations(self.repo), sorted(os.listdir(self.room)))
+
+
+def refuses(call: Callable[[], object]) -> PolecatError:
+    """Return the error a call must raise."""
+    try:
+        call()
+    except (GitError, UnknownStateError, RescueFailedError) as error:
+        return error
+    raise AssertionError("nothing was raised")
