@@ -10,7 +10,6 @@ release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build", "examples"]
-suppress_warnings = ["toc.empty_glob"]  # a section may have no page yet
 html_theme = "furo"
 html_title = f"polecat {release}"
 
