@@ -147,7 +147,7 @@ class Attempt:
             self.undo.run()
             try:
                 sweep(self)
-            except (PolecatError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  an interrupt must not be replaced by what it caused
                 log("warning", "undo_failed", step=self._step, error=str(error))
             self.release()
             log("warning", "spawn_interrupted", rig=self.rig_name, step=self._step)

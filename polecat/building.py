@@ -5,7 +5,6 @@ Each does one thing through the ports and registers its undo after that thing ex
 
 from __future__ import annotations
 
-import shutil
 from contextlib import ExitStack
 from typing import Literal
 
@@ -32,8 +31,7 @@ def admit(survey: Survey, attempt: Attempt) -> None:
     """Refuse what cannot work, before anything is touched."""
     with attempt.step("admit"):
         attempt.choice = choose(attempt.world, survey, attempt.opts)
-        free_bytes = shutil.disk_usage(survey.rig.path).free
-        check_disk(survey.rig, min_free_mb=survey.settings.min_free_disk_mb, free_bytes=free_bytes)
+        check_disk(attempt.world, survey)
 
 
 def reserve_bead(site: Site, attempt: Attempt, held: ExitStack) -> None:

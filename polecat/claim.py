@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from polecat.attempt import Attempt
-from polecat.errors import InvalidNameError, PolecatError, RigFullError, SpawnRefusedError, UnknownStateError
+from polecat.errors import PolecatError, RigFullError, SpawnRefusedError, UnknownStateError
 from polecat.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.look import Site
 from polecat.model import Rig
@@ -44,6 +44,7 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
     with holding(pool_lock(rig), what="claim a name"):
         homes = list_homes(rig)
         _check_picture(site, homes)
+        _make_polecats_dir(rig)
         pool = load_pool(rig, site.settings)
         taken = set(homes.taken) | site.census.foreign
         room = site.settings.max_polecats - len(homes.dirs)
@@ -62,14 +63,15 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
 
 def _check_picture(site: Site, homes: Homes) -> None:
     """A missing ``polecats/`` is a new rig only if nothing speaks against it."""
-    if homes.exists:
-        return
     rig = site.rig
-    if had_polecats(rig) or site.census.own:
+    if not homes.exists and (had_polecats(rig) or site.census.own):
         raise UnknownStateError(
             f"{rig.polecats_dir} is missing, though this rig has had polecats; no name was given out",
             hint=f"is its disk mounted? If it really is gone: mkdir {rig.polecats_dir}",
         )
+
+
+def _make_polecats_dir(rig: Rig) -> None:
     try:
         os.makedirs(rig.polecats_dir, exist_ok=True)
     except OSError as error:
@@ -125,11 +127,7 @@ def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> Nam
 def _free_name(rig: Rig, attempt: Attempt, pool: NamePool, taken: set[str]) -> tuple[str, HeldLock, NamePool]:
     asked = attempt.opts.name
     if asked is not None:
-        if asked.casefold() in {name.casefold() for name in taken}:
-            raise SpawnRefusedError(
-                f"the name {asked!r} is taken in rig {rig.name!r}",
-                hint=f"choose another, or remove that polecat: polecat remove {rig.name}/{asked}",
-            )
+        _check_free(rig, asked, taken)
         lock = try_take(polecat_lock(rig, asked), what=f"spawn {asked}")
         if lock is None:
             raise SpawnRefusedError(f"somebody is just making or removing {rig.name}/{asked}", hint="try again later")
@@ -143,17 +141,29 @@ def _free_name(rig: Rig, attempt: Attempt, pool: NamePool, taken: set[str]) -> t
         busy.add(name)
 
 
+def _check_free(rig: Rig, asked: str, taken: Collection[str]) -> None:
+    if asked.casefold() in {name.casefold() for name in taken}:
+        raise SpawnRefusedError(
+            f"the name {asked!r} is taken in rig {rig.name!r}",
+            hint=f"choose another, or remove that polecat: polecat remove {rig.name}/{asked}",
+        )
+
+
 def predicted_name(site: Site, asked: str | None) -> str:
     """The name a spawn would get now, nothing touched.
 
     Raises:
-        InvalidNameError: *asked* is taken.
+        SpawnRefusedError: *asked* is taken.
+        RigFullError: the rig holds as many polecats as it may.
+        UnknownStateError: the picture is incomplete.
     """
+    _check_picture(site, site.homes)
+    if len(site.homes.dirs) >= site.settings.max_polecats:
+        raise _full(site, len(site.homes.dirs))
     taken = site.homes.taken | site.census.foreign
     if asked is None:
         return allocate_name(site.pool, taken)[0]
-    if asked in taken:
-        raise InvalidNameError("polecat", asked, f"is taken in rig {site.rig.name!r}")
+    _check_free(site.rig, asked, taken)
     return asked
 
 

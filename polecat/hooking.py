@@ -11,7 +11,7 @@ from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.plan import SpawnPlan
 from polecat.ports import AgentFields, Bead
-from polecat.state import Lease, read_record
+from polecat.state import Lease, read_claim, read_record
 from polecat.undo import Undo
 from polecat.world import World
 
@@ -72,7 +72,8 @@ def _lives(site: Site, bead: Bead) -> bool:
     rig = site.rig.name
     for name in site.homes.dirs:
         if holds(bead, agent_id(rig, name)):
-            session = site.census.own.get(name)
+            lease = read_claim(site.rig, name) or read_record(site.rig, name)
+            session = site.census.of(name, lease.instance if lease else "")
             return session is not None and not session.is_dead
     return not _is_ours(bead.assignee, rig)
 

@@ -152,7 +152,7 @@ def lease_of(site: Site, name: str, instance: str | None) -> Lease:
 
 def session_of(site: Site, lease: Lease) -> Session | None:
     """The polecat's session: by its stamp, because a user may rename it; else by its name."""
-    return site.census.by_instance.get(lease.instance) or site.census.own.get(lease.polecat)
+    return site.census.of(lease.polecat, lease.instance)
 
 
 def refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, ignoring: Collection[str] = ()) -> None:

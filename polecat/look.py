@@ -116,9 +116,9 @@ def choose(world: World, site: Survey, opts: SpawnOptions, *, needs_program: boo
         AgentNotFoundError: no such agent, or its program is not on PATH.
         AccountNotFoundError: no such account.
     """
-    if opts.hook_bead:
+    if opts.hook_bead is not None:
         check_bead_id(opts.hook_bead)
-    if opts.name:
+    if opts.name is not None:
         check_polecat_name(opts.name)
     rig, settings, town = site.rig, site.settings, site.town_settings
     agent, warnings = resolve_agent(
@@ -155,14 +155,16 @@ def fetch_policy(settings: config.RigSettings) -> FetchPolicy:
     return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
 
 
-def check_disk(rig: Rig, *, min_free_mb: int, free_bytes: int) -> None:
+def check_disk(world: World, site: Survey) -> None:
     """Refuse to go on with too little free disk.
 
     Raises:
-        DiskFullError: less than *min_free_mb* are free.
+        DiskFullError: less is free than the settings ask for.
     """
-    if free_bytes < min_free_mb * MB:
+    free_bytes = world.free_bytes(site.rig.path)
+    least_mb = site.settings.min_free_disk_mb
+    if free_bytes < least_mb * MB:
         raise DiskFullError(
-            f"only {free_bytes // MB} MB are free at {rig.path}; a spawn needs {min_free_mb} MB",
+            f"only {free_bytes // MB} MB are free at {site.rig.path}; a spawn needs {least_mb} MB",
             hint="free some disk, remove polecats that are done, or lower min_free_disk_mb in the rig's settings",
         )

@@ -33,6 +33,10 @@ class SessionCensus:
     foreign: frozenset[str]
     by_instance: Mapping[str, Session]
 
+    def of(self, name: str, instance: str) -> Session | None:
+        """The session of a polecat: by its stamp, because a user may rename a session; else by its name."""
+        return (self.by_instance.get(instance) if instance else None) or self.own.get(name)
+
 
 def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
     """Sort out which sessions are polecats of *rig*.

@@ -16,8 +16,8 @@ from polecat.look import as_rig
 from polecat.model import Polecat, PolecatState, Repo, Rig, WorkStatus
 from polecat.names import agent_bead_id, agent_id, nearest, session_name
 from polecat.plan import SessionCensus, take_census
-from polecat.ports import Beads, Clock, Git, Processes, Session, Tmux
-from polecat.state import Lease, clone_path, list_homes, read_claim, read_record
+from polecat.ports import Beads, Clock, Git, Processes, Tmux
+from polecat.state import clone_path, list_homes, read_claim, read_record
 from polecat.town import find_repo
 from polecat.world import World, make_world
 
@@ -179,7 +179,7 @@ def _found(world: World, rig: Rig, repo: Repo, census: SessionCensus | None, nam
     claim = _or_none(lambda: read_claim(rig, name))
     record = _or_none(lambda: read_record(rig, name))
     lease = claim or record
-    session = None if census is None else _session_of(census, name, lease)
+    session = None if census is None else census.of(name, lease.instance if lease else "")
     issue, holds_work, agent_state = _work_of(world, rig, name)
     lives = None if census is None else session is not None and not session.is_dead
     signals = Signals(
@@ -204,13 +204,6 @@ def _found(world: World, rig: Rig, repo: Repo, census: SessionCensus | None, nam
         created_at=_time(lease.since) if lease else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
     )
-
-
-def _session_of(census: SessionCensus, name: str, lease: Lease | None) -> Session | None:
-    """The polecat's session: by its stamp if we made it, because a user may rename a session."""
-    if lease is not None and (stamped := census.by_instance.get(lease.instance)):
-        return stamped
-    return census.own.get(name)
 
 
 def _work_of(world: World, rig: Rig, name: str) -> tuple[str | None, bool | None, str]:

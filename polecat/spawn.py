@@ -20,7 +20,7 @@ from polecat.claim import claim_names, orphan_in_the_way, predicted_name
 from polecat.errors import PolecatError
 from polecat.healing import heal
 from polecat.hooking import check_bead
-from polecat.look import Site, as_rig, choose, look, survey, with_sessions
+from polecat.look import Site, as_rig, check_disk, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
@@ -174,6 +174,7 @@ def plan_spawn(
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
     site = look(world, rig)
     choice = choose(world, site, opts)
+    check_disk(world, site)
     check_bead(world, site, opts)
     name = predicted_name(site, opts.name)
     now = world.clock.now()
@@ -199,6 +200,7 @@ def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurre
     with ExitStack() as held:
         with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
             site = with_sessions(world, seen)
+            world.tmux.check()  # the listing has told its version, unless no server runs yet
             _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
             claim_names(site, still_open(attempts))
             _each(attempts, lambda attempt: _build(site, attempt, news), max_concurrent)

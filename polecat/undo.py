@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from polecat.errors import PolecatError
 from polecat.logs import log
 
 UndoStep = Callable[[], str | None]
@@ -35,7 +34,7 @@ class Undo:
             what, step = self._steps.pop()
             try:
                 stays = step()
-            except (PolecatError, OSError) as error:
+            except Exception as error:  # noqa: BLE001  whatever a port raises, the other steps must still be taken back
                 left.append(f"{what} ({error})")
                 log("warning", "undo_failed", step=what, error=str(error))
                 continue

@@ -43,6 +43,10 @@ class World:
         """Find a program on the caller's PATH."""
         return shutil.which(program, path=self.environ.get("PATH", os.defpath))
 
+    def free_bytes(self, place: Path) -> int:
+        """How much disk is free at a place."""
+        return shutil.disk_usage(place).free
+
     def emit(self, event: Event) -> None:
         """Tell the log and whoever listens."""
         log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)

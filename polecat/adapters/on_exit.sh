@@ -32,6 +32,7 @@ if command -v gt >/dev/null 2>&1; then
     case $status in
         '' | *[!0-9]*) status=-1 ;;
     esac
-    gt log crash --agent "$rig/$name" --session "$session" --exit-code "$status" </dev/null
+    # Beside us: the server waits for this script before it ends the session, and `gt` may take its time.
+    gt log crash --agent "$rig/$name" --session "$session" --exit-code "$status" </dev/null >/dev/null 2>&1 &
 fi
 exit 0

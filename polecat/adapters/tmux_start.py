@@ -61,12 +61,13 @@ KEYS: tuple[Command, ...] = (
 def crash_hook(instance: str) -> str:
     """Write what the server does when the process ends: run the on-exit command; end the session once the start is over.
 
-    The command is read from an option, so that its quoting is the shell's alone.
+    The command is read from an option, so that its quoting is the shell's alone. The server waits for it before it ends the session: with
+    its last session the server itself ends, and with it every command that it still runs.
     """
     ours = all_of("#{==:#{hook_pane},#{" + PANE + "}}", equals(STAMP, instance))
     run = "#{" + _ON_EXIT + "} '#{pane_dead_status}' '#{pane_dead_signal}' >/dev/null 2>&1"
     then: list[Command] = [
-        ("if-shell", "-F", "#{" + _ON_EXIT + "}", joined([("run-shell", "-b", run)])),
+        ("if-shell", "-F", "#{" + _ON_EXIT + "}", joined([("run-shell", run)])),
         ("if-shell", "-F", "#{" + RELEASED + "}", "kill-session"),
     ]
     return joined([("if-shell", "-F", ours, joined(then))])
