@@ -18,6 +18,7 @@ from polecat.adapters.git import GitCli
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.locks import holding
 from polecat.model import Repo
+from tests.conftest import ProgramCounts
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, make_origin, write
 
 pytestmark = pytest.mark.real
@@ -378,3 +379,33 @@ def test_an_undo_that_fails_is_told(rig: GitRig, tmp_path: Path) -> None:
     with pytest.raises(PolecatError) as caught:
         broken.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
     assert any("left behind" in note for note in caught.value.__notes__)
+
+
+def test_few_processes(program_counts: ProgramCounts, tmp_path: Path) -> None:
+    """Making, filling, judging and saving a worktree start eleven git processes in all; finding and dropping it none (T-51)."""
+    rig = make_git_rig(tmp_path)
+    made = rig.add(fill=False)
+    start = rig.start
+    program_counts.reset()
+    counted: dict[str, int] = {}
+
+    def count(step: str) -> None:
+        counted[step] = program_counts.count("git")
+        program_counts.reset()
+
+    other = rig.git.add_worktree(rig.repo, rig.root / "polecats/ace", branch="polecat/ace", start=start, upstream="main")
+    count("add")
+    rig.git.check_out(other)
+    count("check out")
+    rig.git.facts(rig.repo, other, base="refs/remotes/origin/main")
+    count("facts")
+    write(other.path, {"new": "x"})
+    rig.git.rescue(rig.repo, other, ref_name="ace/1", message="m")
+    count("rescue")
+    rig.git.find_worktree(rig.repo, other.path)
+    rig.git.drop_worktree(rig.repo, made, into=rig.trash())
+    rig.git.stale_registrations(rig.repo)
+    rig.git.move_worktree(rig.repo, other, rig.root / "polecats/moved")
+    count("the rest")
+
+    assert counted == {"add": 1, "check out": 1, "facts": 4, "rescue": 5, "the rest": 0}
