@@ -6,8 +6,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from polecat.errors import PolecatError
+from polecat.env_file import load_env_file
+from polecat.errors import InvalidNameError, PolecatError
 from polecat.model import Event, FetchPolicy, SpawnedPolecat, SpawnOptions
+from polecat.names import check_env_key
 from polecat.plan import describe
 from polecat.spawn import plan_spawn, spawn_many
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
@@ -17,6 +19,7 @@ examples:
   polecat spawn gastown --hook gt-abc12
   polecat spawn gastown --agent codex --prompt 'fix the parser'
   polecat spawn gastown --count 3 --json
+  polecat spawn gastown --env-file ~/.secrets/gastown.env
 """
 
 _LABELS = {
@@ -44,6 +47,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     prompt.add_argument("--prompt-file", metavar="F", help="read the instruction from a file; - is stdin")
     parser.add_argument("--nudge", metavar="TEXT", help="text to type once the agent is ready")
     parser.add_argument("--no-nudge", action="store_true", help="type nothing once the agent is ready")
+    parser.add_argument(
+        "--env",
+        metavar="KEY=VALUE",
+        action="append",
+        type=_variable,
+        default=[],
+        help="a variable of the agent; may be repeated. Other users can see what you type here, not what is in a file",
+    )
+    parser.add_argument("--env-file", metavar="F", help="variables of the agent, KEY=VALUE a line; - is stdin")
     parser.add_argument("--count", metavar="N", type=_count, help="make so many; the result is a list")
     parser.add_argument(
         "--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose"
@@ -64,6 +76,17 @@ def _count(text: str) -> int:
     if value < 1:
         raise argparse.ArgumentTypeError("must be 1 or more")
     return value
+
+
+def _variable(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    try:
+        check_env_key(key)
+    except InvalidNameError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if not equals:
+        raise argparse.ArgumentTypeError(f"{key!r} has no value; write {key}=VALUE")
+    return key, value
 
 
 def _seconds(text: str) -> float:
@@ -112,6 +135,7 @@ def _options(args: argparse.Namespace) -> SpawnOptions:
         fetch=args.fetch,
         bind_keys=args.bind_keys,
         ready_timeout_s=args.ready_timeout,
+        env={**(load_env_file(Path(args.env_file)) if args.env_file else {}), **dict(args.env)},
     )
 
 
