@@ -68,7 +68,9 @@ def check_out(git: GitProgram, worktree: Worktree, leave_out: tuple[str, ...], t
         except OSError as error:
             raise GitError(f"cannot write {info}: {error.strerror or error}", cwd=worktree.path) from error
         sparse = ["-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=false"]
-    git.must([*sparse, "reset", "-q", "--hard", "--no-recurse-submodules"], at=worktree, timeout_s=timeout_s)
+    words = [*sparse, "reset", "-q", "--hard", "--no-recurse-submodules"]
+    # remote: a filter such as git-lfs downloads here, with the credentials of the caller
+    git.must(words, at=worktree, timeout_s=timeout_s, remote=True)
 
 
 def drop(repo: Repo, worktree: Worktree, into: Path) -> None:
@@ -183,7 +185,20 @@ def has_ref(git: GitProgram, repo: Repo, ref: str) -> bool:
 
 
 def _add_once(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, upstream: str | None) -> Worktree:
-    words = ["worktree", "add", "-q", "--no-checkout", "--no-track", "-b", branch, str(path), start]
+    # absolute links, whatever the user prefers: a relative one breaks when the worktree moves
+    words = [
+        "-c",
+        "worktree.useRelativePaths=false",
+        "worktree",
+        "add",
+        "-q",
+        "--no-checkout",
+        "--no-track",
+        "-b",
+        branch,
+        str(path),
+        start,
+    ]
     expect_success(git.start(words, at=repo).wait())  # once: what a failed one leaves must go before the next
     if upstream is not None:
         git_config.set_upstream(repo.git_dir, branch, upstream, patience_s=git.lock_patience_s)

@@ -176,15 +176,17 @@ def test_environment_does_not_bend_git(rig: GitRig, tmp_path: Path) -> None:
         "GIT_WORK_TREE": str(other),
         "GIT_INDEX_FILE": str(tmp_path / "index"),
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": "core.bare",
-        "GIT_CONFIG_VALUE_0": "nonsense",
+        "GIT_CONFIG_KEY_0": "status.showUntrackedFiles",
+        "GIT_CONFIG_VALUE_0": "no",
         "GIT_TRACE": "1",
     }
     caller = GitCli(environ={**os.environ, **bent})
     made = caller.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
     caller.check_out(made)
     assert caller.facts(rig.repo, made).is_clean
-    assert git("status", "--porcelain", cwd=made.path) == ""
+    write(made.path, {"new": "x"})
+    assert caller.facts(rig.repo, made).untracked == ("new",)
+    assert git("status", "--porcelain", cwd=made.path) == "?? new"
     assert git("branch", "--list", cwd=other) == "* main"
     assert not (tmp_path / "hooked").exists()
     assert not (tmp_path / "index").exists()
