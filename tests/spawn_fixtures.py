@@ -9,7 +9,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from attrs import frozen
 
@@ -18,8 +18,6 @@ from polecat.adapters import GitCli, LocalBeads
 from polecat.ports import Beads
 from tests.git_fixtures import git, make_origin
 from tests.tmux_fixtures import PrivateServer, environ_of, eventually, private_server
-
-T = TypeVar("T")
 
 RIG = "gastown"
 
@@ -229,9 +227,9 @@ def agent_env(cat: SpawnedPolecat) -> dict[str, str]:
     return {os.fsdecode(k): os.fsdecode(v) for k, v in environ_of(cat.pid).items()}
 
 
-def wait_for(read: Callable[[], T], wanted: T, what: str) -> None:
+def wait_for(read: Callable[[], object], wanted: object, what: str) -> None:
     """Wait until *read* gives *wanted*; show what it gave instead."""
-    got: list[T] = []
+    got: list[object] = []
 
     def is_there() -> bool:
         got[:] = [read()]
