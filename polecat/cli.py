@@ -33,6 +33,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "stale": ("polecat.verbs.stale", "say which polecats are stale"),
     "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
     "prune": ("polecat.verbs.prune", "reconcile, and delete the branches of polecats that are gone"),
+    "doctor": ("polecat.verbs.doctor", "look the town over: what is wrong, and the command that mends it"),
     "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
     "init": ("polecat.verbs.town", "make a town"),
     "rig": ("polecat.verbs.rig", "add a rig to the town"),

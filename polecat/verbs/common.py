@@ -73,6 +73,14 @@ def wants_colour(stream: object = None) -> bool:
     return bool(getattr(out, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
 
 
+_COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
+
+
+def paint(text: str, colour: str) -> str:
+    """Colour a text, where stdout shows colours."""
+    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and wants_colour() else text
+
+
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Set rows in aligned columns; the last column is not padded.
 

@@ -1,0 +1,57 @@
+"""``polecat doctor``."""
+
+from __future__ import annotations
+
+import argparse
+
+from attrs import asdict
+
+from polecat.checkup import Checkup, Finding, check_town
+from polecat.verbs.common import add_json, add_town, paint, print_json, tmux_of, town_of
+
+EXAMPLE = """\
+examples:
+  polecat doctor
+  polecat doctor gastown --json
+
+The exit code is 1 if something is wrong.
+"""
+
+_SIGNS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("WRONG", "red")}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.epilog = EXAMPLE
+    parser.add_argument("rig", metavar="RIG", nargs="?", help="only this rig; all rigs of the town by default")
+    add_json(parser)
+    add_town(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Look the town over."""
+    found = check_town(town_of(args), rigs=[args.rig] if args.rig else None, tmux=tmux_of(args))
+    if args.json:
+        print_json({"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
+    else:
+        print("\n".join(lines(found)))
+    return 0 if found.is_well else 1
+
+
+def lines(found: Checkup) -> list[str]:
+    """A check-up for people: by area, the remedy below what is to be mended."""
+    said: list[str] = []
+    for area in dict.fromkeys(finding.area for finding in found.findings):
+        said.append(area)
+        for finding in found.findings:
+            if finding.area == area:
+                said += _lines(finding)
+    count = len(found.wrong)
+    said.append("all is well" if not count else f"{count} thing{'' if count == 1 else 's'} to mend")
+    return said
+
+
+def _lines(finding: Finding) -> list[str]:
+    word, colour = _SIGNS[finding.level]
+    said = [f"  {paint(word.ljust(5), colour)}  {finding.text}"]
+    return [*said, *(f"         {line}" for line in finding.remedy.splitlines())]
