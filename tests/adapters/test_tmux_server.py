@@ -147,6 +147,20 @@ def test_an_answer_that_is_none_is_unknown(script: str, tmp_path: Path) -> None:
     assert list(tmp_path.rglob("launch-*")) == []
 
 
+def test_a_server_that_is_just_ending_is_asked_again(server: PrivateServer, tmux_guard: TmuxGuard, tmp_path: Path) -> None:
+    """The moment in which a server ends with its last session is no failure: the next answer, or the next server, counts."""
+
+    def cli(number: int) -> TmuxCli:
+        first = f'if mkdir "{tmp_path}/{number}" 2>/dev/null; then echo "server exited unexpectedly" >&2; exit 1; fi'
+        environ = _pretend_tmux(tmp_path / f"bin{number}", f'{first}\nexec {tmux_guard.real} "$@"')
+        return TmuxCli(socket=str(server.socket), config_file="/dev/null", environ={**os.environ, **environ})
+
+    assert cli(1).list_sessions() == ()
+    cli(2).start(request(tmp_path, "one", "sleep", "1000"))
+    assert cli(3).sessions() == ["one"]
+    assert cli(4).kill("", name="one") is True
+
+
 @pytest.mark.slow
 def test_a_server_that_hangs_is_unknown(server: PrivateServer, tmp_path: Path) -> None:
     """T-25: after the time limit the answer is *unknown*; when the server goes on, so do we."""

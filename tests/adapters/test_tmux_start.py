@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from polecat.adapters.tmux import TmuxCli
 from polecat.errors import TmuxError
 from polecat.ports import Watch
 from tests.conftest import ProgramCounts
-from tests.tmux_fixtures import PrivateServer, private_server, request, started_program
+from tests.tmux_fixtures import PrivateServer, eventually, private_server, request, started_program
 
 pytestmark = pytest.mark.real
 
@@ -145,13 +146,24 @@ def test_a_program_that_cannot_run_says_so(program: str, code: int, words: str, 
 
 
 def test_last_words_are_never_lost(server: PrivateServer, tmp_path: Path) -> None:
-    """T-38: tmux drops unread output of a process that has ended; during a start it reads all of it."""
+    """T-38: a busy tmux drops what a process that has ended wrote last; during a start it reads all of it first."""
     tmux = server.cli()
-    many = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done; echo why; exit 3"
-    for _ in range(8):
-        made = tmux.start(request(tmp_path, "one", "sh", "-c", many))
-        tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
-        assert tmux.capture(made.pane_id, lines=10).splitlines()[-2:] == ["line 299", "why"]
+    tmux.start(request(tmp_path, "bystander", "sleep", "1000"))
+    for number in range(5):
+        go = tmp_path / f"go{number}"
+        wait = f"until test -e {go.name}; do sleep 0.01; done; seq 300; echo why; exit 3"
+        made = tmux.start(request(tmp_path, "one", "sh", "-c", wait))
+        started_program(made, b"until")
+        os.kill(made.server_pid, signal.SIGSTOP)
+        try:
+            go.touch()
+            eventually(lambda made=made: not Path(f"/proc/{made.pane_pid}/cmdline").read_text(), "it has ended")  # type: ignore[misc]
+        finally:
+            os.kill(made.server_pid, signal.SIGCONT)
+        (status,) = tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
+
+        assert status.exit_code == 3
+        assert tmux.capture(made.pane_id, lines=10).splitlines()[-2:] == ["300", "why"]
         tmux.kill(made.id, name="one")
 
 
