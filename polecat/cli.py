@@ -10,7 +10,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from importlib import import_module
 from types import FrameType
 
@@ -38,8 +38,10 @@ VERBS: dict[str, tuple[str, str]] = {
     "init": ("polecat.verbs.town", "make a town"),
     "rig": ("polecat.verbs.rig", "add a rig to the town"),
     "demo": ("polecat.verbs.demo", "see it work in a throw-away town"),
+    "completion": ("polecat.verbs.completion", "print the script that completes words in bash, zsh or fish"),
+    "complete": ("polecat.verbs.complete", ""),
 }
-"""Verb → its module (with ``add_arguments(parser)`` and ``run(args) -> int``) and what it does."""
+"""Verb → its module (with ``add_arguments(parser)`` and ``run(args) -> int``) and what it does; empty for one the help leaves out."""
 
 
 def entry() -> None:
@@ -59,7 +61,8 @@ def main(argv: Sequence[str]) -> int:
         0
     """
     try:
-        args = _parser(_verb_of(argv)).parse_args(argv)
+        args = _parser({_verb_of(argv)}).parse_args(argv)
+        args.whole_parser = lambda: _parser(VERBS)
     except SystemExit as stop:  # argparse has printed help, version or what was wrong
         return int(stop.code or 0)
     previous = _interrupt_on_sigterm()
@@ -82,7 +85,8 @@ def _verb_of(argv: Sequence[str]) -> str:
     return next((word for word in argv if word in VERBS), "")
 
 
-def _parser(chosen: str) -> argparse.ArgumentParser:
+def _parser(chosen: Container[str]) -> argparse.ArgumentParser:
+    """Make the parser, with the arguments of the chosen verbs only, because each costs the import of its module."""
     parser = argparse.ArgumentParser(
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
@@ -91,10 +95,12 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"polecat {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb, (module, what) in VERBS.items():
-        sub = verbs.add_parser(
-            verb, help=what, description=what[0].upper() + what[1:] + ".", formatter_class=argparse.RawDescriptionHelpFormatter
-        )
-        if verb == chosen:
+        form = argparse.RawDescriptionHelpFormatter
+        if what:
+            sub = verbs.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", formatter_class=form)
+        else:  # one that has no help at all is not listed
+            sub = verbs.add_parser(verb, formatter_class=form)
+        if verb in chosen:
             import_module(module).add_arguments(sub)
     return parser
 

@@ -1,0 +1,53 @@
+"""``polecat complete``: the names that shell completion asks for. Not shown in the help; silent where nothing can be told."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from polecat import config
+from polecat.errors import PolecatError
+from polecat.model import Rig
+from polecat.presets import PRESETS
+from polecat.state import list_homes
+from polecat.town import Town, find_town
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.add_argument("kind", choices=("rigs", "polecats", "agents"))
+    parser.add_argument("--town", metavar="DIR")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the names, one a line. No program is started, so that the answer is there at once."""
+    with contextlib.suppress(PolecatError, OSError):
+        town = find_town(Path(args.town)) if args.town else find_town()
+        print("\n".join(sorted(names_of(town, args.kind))))
+    return 0
+
+
+def names_of(town: Town, kind: str) -> Iterable[str]:
+    """The names of one kind in a town."""
+    if kind == "agents":
+        return {*PRESETS, *_agents(town)}
+    rigs = town.rigs()
+    if kind == "rigs":
+        return [rig.name for rig in rigs]
+    return [f"{rig.name}/{name}" for rig in rigs for name in _polecats(rig)]
+
+
+def _agents(town: Town) -> set[str]:
+    found = {*config.load_town_settings(town.root).agents, *config.load_agent_registry(town.root / "settings" / "agents.json")}
+    for rig in town.rigs():
+        found |= {*config.load_rig_settings(rig.path).agents, *config.load_agent_registry(rig.path / "settings" / "agents.json")}
+    return found
+
+
+def _polecats(rig: Rig) -> Iterable[str]:
+    try:
+        return list_homes(rig).dirs
+    except PolecatError:
+        return ()
