@@ -89,16 +89,16 @@ def tests(session: nox.Session) -> None:
 def bd(session: nox.Session) -> None:
     """Run the tests that need a real bd: the one on PATH, or those that Go can install (`nox -s bd -- v0.47.1`)."""
     session.install("-e", ".", *group("test"))
-    wanted = [arg for arg in session.posargs if arg.startswith("v")] or ["v0.47.1"]
-    found = [str(path.parent) for version in wanted if (path := _bd(session, version)) is not None]
+    wanted = [arg for arg in session.posargs if re.match(r"v\d", arg)]
+    found = [str(path) for version in wanted or ["v0.47.1"] if (path := _bd(session, version)) is not None]
     if not found and (there := shutil.which("bd")):
-        found = [str(Path(there).parent)]
+        found = [there]
     if not found:
         session.skip("there is no bd on PATH, and none could be installed")
-    rest = [arg for arg in session.posargs if not arg.startswith("v")]
-    for directory in found:
-        session.log(f"bd of {directory}")
-        pytest(session, "-q", "-m", "bd", *rest, allowed=(0, 5), env={"PATH": f"{directory}{os.pathsep}{session.env['PATH']}"})
+    session.log(f"bd: {', '.join(found)}")
+    env = {"POLECAT_BD": os.pathsep.join(found), "PATH": f"{Path(found[0]).parent}{os.pathsep}{os.environ['PATH']}"}
+    rest = [arg for arg in session.posargs if arg not in wanted]
+    pytest(session, "-q", "-m", "bd", *rest, allowed=(0, 5), env=env)
 
 
 def _bd(session: nox.Session, version: str) -> Path | None:
