@@ -5,16 +5,20 @@ Every function here may be called again after it was killed itself: it looks at 
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
+from attrs import evolve
+
 from polecat.ending import end_session
-from polecat.errors import UnknownStateError
+from polecat.errors import PolecatError, UnknownStateError
+from polecat.hooking import open_agent_bead_for
 from polecat.locks import git_lock, holding
-from polecat.look import Site
+from polecat.look import Site, look
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import Worktree
-from polecat.state import CLAIM_FILE, Lease, drop_claim, drop_record, settle, withdraw_claim
+from polecat.ports import StartedSession, Worktree
+from polecat.state import Lease, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.trash import bury_home, delete_entry, trash_entry
 from polecat.worktrees import discard_worktree
 from polecat.world import World
@@ -35,6 +39,25 @@ def heal(world: World, site: Site, lease: Lease) -> None:
             _settle_repair(world, site, lease)
 
 
+def heal_first(world: World, site: Site, name: str) -> Site:
+    """Settle what a killed process left of a polecat before something else is done with it; the caller holds the polecat's lock.
+
+    Returns:
+        The rig as it is then; the polecat may be gone.
+    """
+    claim = read_claim(site.rig, name)
+    if claim is None:
+        return site
+    (adopt if agent_lives(site, claim) else heal)(world, site, claim)
+    return look(world, site.rig)
+
+
+def agent_lives(site: Site, claim: Lease) -> bool:
+    """Say whether the agent of a spawn whose claimant is dead lives, so that the polecat is to be kept."""
+    session = site.census.by_instance.get(claim.instance)
+    return claim.purpose == "spawn" and session is not None and not session.is_dead
+
+
 def _take_spawn_back(world: World, site: Site, lease: Lease) -> None:
     session = site.census.by_instance.get(lease.instance)
     if session is not None:
@@ -46,6 +69,30 @@ def _take_spawn_back(world: World, site: Site, lease: Lease) -> None:
     withdraw_claim(site.rig, lease)
 
 
+def adopt(world: World, site: Site, lease: Lease) -> None:
+    """Keep a polecat whose spawn was killed after its agent had started: what the spawn had still to do is done.
+
+    Whatever was to be typed to the agent may be missing; the claim cannot tell. An agent that ends meanwhile is taken back.
+
+    Raises:
+        PolecatError: something could not be done; the claim stays for the next time.
+    """
+    session = site.census.by_instance[lease.instance]
+    started = StartedSession(
+        id=session.id,
+        name=session.name,
+        instance=lease.instance,
+        pane_id=session.pane_id,
+        pane_pid=session.pane_pid,
+        server_pid=lease.server_pid,
+    )
+    if not world.tmux.release(started):
+        heal(world, site, lease)
+        return
+    world.beads.update_agent(lease.agent_bead, agent_state="working")
+    settle(site.rig, evolve(lease, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
+
+
 def _finish_removal(world: World, site: Site, lease: Lease) -> None:
     """A removal whose worktree still stands has lost nothing yet and is forgotten; one whose worktree is gone is finished."""
     rig, name = site.rig, lease.polecat
@@ -53,41 +100,52 @@ def _finish_removal(world: World, site: Site, lease: Lease) -> None:
     if world.git.find_worktree(site.repo, path) is not None:
         drop_claim(rig, lease)
         return
-    into = trash_entry(rig, lease)
-    with holding(git_lock(rig), what=f"finish the removal of {name}"):
-        world.git.clear_half_made(site.repo, path, into=into.with_name(f"{into.name}-rest"))
+    _clear_half_made(world, site, lease, path)
+    _drop_branch(world, site, lease.branch)
     _hand_back(world, lease)
     for bead in world.beads.held_by(agent_id(rig.name, name)):
         world.beads.unassign(bead.id, expected=bead.assignee)
-    drop_record(rig, name, instance=lease.instance)
-    home = rig.home_dir(name)
-    (home / CLAIM_FILE).unlink(missing_ok=True)
-    if any(home.iterdir()):
+    free_home(rig, lease)
+
+
+def free_home(rig: Rig, lease: Lease) -> None:
+    """Give a name free whose worktree is gone and whose beads are handed back; what else is in the home is kept in the trash."""
+    drop_record(rig, lease.polecat, instance=lease.instance)
+    try:
+        withdraw_claim(rig, lease)
+    except PolecatError:
         bury_home(rig, lease, keep=True)
-    else:
-        home.rmdir()
 
 
 def _settle_repair(world: World, site: Site, lease: Lease) -> None:
     """The new worktree is in place, or can be put there, or is taken back; the old one is never touched."""
     rig, name = site.rig, lease.polecat
     target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, lease)
-    standing = world.git.find_worktree(site.repo, target)
-    if standing is None and not target.exists():
-        standing = world.git.mend_worktree(site.repo, target) or _move_in(world, site, lease, aside / rig.name, target)
-    if standing is None:
-        raise UnknownStateError(
-            f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_entry(rig, lease).parent}"
-        )
-    if standing.branch == lease.branch:
-        if aside.exists():
-            aside.rmdir()
-        settle(rig, lease)
+    standing = world.git.find_worktree(site.repo, target) or world.git.mend_worktree(site.repo, target)
+    if standing is None and not os.path.lexists(target):
+        _clear_half_made(world, site, lease, target)
+        standing = _move_in(world, site, lease, aside / rig.name, target)
+        if standing is None:
+            raise UnknownStateError(
+                f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_entry(rig, lease).parent}"
+            )
+    if standing is not None and standing.branch == lease.branch:
+        _complete_repair(world, site, lease, aside)
         return
     if aside.exists():
         discard_leavings(world, site, lease, aside / rig.name)
         aside.rmdir()
     drop_claim(rig, lease)
+
+
+def _complete_repair(world: World, site: Site, lease: Lease, aside: Path) -> None:
+    if aside.exists():
+        aside.rmdir()
+    old = read_record(site.rig, lease.polecat)
+    if old is not None and old.branch != lease.branch:
+        _drop_branch(world, site, old.branch)
+    open_agent_bead_for(world, site.rig, lease, state="spawning" if lease.hook_bead else "idle")
+    settle(site.rig, lease)
 
 
 def _move_in(world: World, site: Site, lease: Lease, source: Path, target: Path) -> Worktree | None:
@@ -96,6 +154,21 @@ def _move_in(world: World, site: Site, lease: Lease, source: Path, target: Path)
         return None
     with holding(git_lock(site.rig), what=f"finish the repair of {lease.polecat}"):
         return world.git.move_worktree(site.repo, fresh, target)
+
+
+def _clear_half_made(world: World, site: Site, lease: Lease, path: Path) -> None:
+    """Take away what a removal left that was killed between its renames; beside what it has put into the trash already."""
+    into = trash_entry(site.rig, lease)
+    with holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
+        world.git.clear_half_made(site.repo, path, into=into.with_name(f"{into.name}-rest"))
+
+
+def _drop_branch(world: World, site: Site, branch: str) -> None:
+    """Delete the branch of a worktree that is gone, if its commits are on a remote-tracking branch or in a rescue."""
+    tip = world.git.resolve(site.repo, f"refs/heads/{branch}") if branch.startswith("polecat/") else None
+    if tip is not None and world.git.is_elsewhere(site.repo, tip):
+        with holding(git_lock(site.rig), what=f"delete branch {branch}"):
+            world.git.delete_branch(site.repo, branch, expected=tip)
 
 
 def discard_leavings(world: World, site: Site, lease: Lease, path: Path) -> None:

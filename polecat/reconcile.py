@@ -17,7 +17,7 @@ from attrs import evolve, field, frozen
 
 from polecat.ending import end_session
 from polecat.errors import PolecatError, UnknownStateError
-from polecat.healing import heal
+from polecat.healing import adopt, agent_lives, heal
 from polecat.locks import git_lock, holding, polecat_lock, pool_lock, try_take
 from polecat.look import Site, as_rig, look
 from polecat.model import Event, Rig
@@ -26,14 +26,13 @@ from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, StaleR
 from polecat.state import (
     Homes,
     Lease,
+    drafts,
     drop_draft,
     forget,
     had_polecats,
     list_homes,
     lost_records,
-    old_drafts,
     read_claim,
-    settle,
 )
 from polecat.trash import empty_trash, trash_dir
 from polecat.world import World, make_world
@@ -54,7 +53,7 @@ class ReconcilePlan:
         shells: names whose home is empty and old.
         stale: registrations to be dropped.
         records: names we remember though Gas Town removed them.
-        drafts: claims that were never published.
+        drafts: claims and records that were never published.
         kept: what is left alone, and why.
     """
 
@@ -151,7 +150,7 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
         shells=shells,
         stale=world.git.stale_registrations(site.repo),
         records=lost_records(rig, homes),
-        drafts=old_drafts(rig, before_s=world.clock.now().timestamp() - GRACE_S),
+        drafts=drafts(rig, [name for name in homes.dirs if not _is_busy(rig, name)]),
         kept=(*kept, *troubles),
     )
 
@@ -187,9 +186,7 @@ def _claims(site: Site, homes: Homes) -> tuple[tuple[Lease, ...], tuple[Lease, .
             continue
         if claim is None or _is_busy(site.rig, name):
             continue
-        session = site.census.by_instance.get(claim.instance)
-        is_alive = claim.purpose == "spawn" and session is not None and not session.is_dead
-        (living if is_alive else dead).append(claim)
+        (living if agent_lives(site, claim) else dead).append(claim)
     return tuple(dead), tuple(living), tuple(troubles)
 
 
@@ -232,7 +229,7 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
             _tell(world, rig, "orphan_ended", name, session.instance, session=session.name)
     for lease in plan.living_claims:
         with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
-            settle(rig, lease)
+            adopt(world, site, lease)
             _tell(world, rig, "claim_adopted", lease.polecat, lease.instance)
     for lease in plan.dead_claims:
         with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):

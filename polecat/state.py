@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -208,20 +209,23 @@ def drop_record(rig: Rig, name: str, *, instance: str) -> None:
 
 
 def withdraw_claim(rig: Rig, lease: Lease) -> None:
-    """Take a home back that holds nothing but the claim.
+    """Take a home back that holds nothing but the claim, in one step: whoever is killed leaves the claim or a draft, no empty home.
 
     Raises:
         PolecatError: something else is in it; the home stays, with its claim.
     """
     home = rig.home_dir(lease.polecat)
-    claim = home / CLAIM_FILE
-    rest = sorted(set(os.listdir(home)) - {CLAIM_FILE}) if home.is_dir() else []
+    rest = sorted(name for name in os.listdir(home) if name != CLAIM_FILE and not _is_draft(name)) if home.is_dir() else []
     if rest:
         raise PolecatError(f"{home} still holds {', '.join(rest[:3])}")
+    withdrawn = rig.polecats_dir / f".claim-{lease.instance}-withdrawn"
     with contextlib.suppress(FileNotFoundError):
-        claim.unlink()
-    with contextlib.suppress(FileNotFoundError):
-        home.rmdir()
+        home.rename(withdrawn)
+        drop_draft(withdrawn)
+
+
+def _is_draft(name: str) -> bool:
+    return name.startswith(f".{CLAIM_FILE}.")
 
 
 def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
@@ -235,25 +239,29 @@ def forget(rig: Rig, name: str) -> None:
         _record_path(rig, name).unlink(missing_ok=True)
 
 
-def old_drafts(rig: Rig, *, before_s: float) -> tuple[Path, ...]:
-    """Claims that were never published, because their claimant was killed in between.
+def drafts(rig: Rig, names: Iterable[str]) -> tuple[Path, ...]:
+    """Claims and records that were never published, or no longer are, because their writer was killed in between.
 
     Args:
-        rig: the rig.
-        before_s: only what was last touched before this time, Unix seconds.
+        rig: the rig; the caller holds its pool lock, under which claims are published.
+        names: the polecats of which nobody holds the lock.
     """
-    try:
-        drafts = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
-        return tuple(sorted(path for path in drafts if path.stat().st_mtime < before_s))
-    except FileNotFoundError:
-        return ()
+    found = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
+    for name in names:
+        found += [path for path in rig.home_dir(name).glob(f".{CLAIM_FILE}.*") if path.is_file()]
+        found += [path for path in _record_path(rig, name).parent.glob(f".{name}.json.*") if path.is_file()]
+    return tuple(sorted(found))
 
 
 def drop_draft(draft: Path) -> None:
-    """Remove an unpublished claim; anything else in its directory keeps it there."""
+    """Remove an unpublished claim or record; anything else in a directory keeps it there. One that is gone is fine."""
+    if not draft.is_dir():
+        draft.unlink(missing_ok=True)
+        return
     for path in draft.glob("*.json*"):
         path.unlink(missing_ok=True)
-    draft.rmdir()
+    with contextlib.suppress(FileNotFoundError):
+        draft.rmdir()
 
 
 def had_polecats(rig: Rig) -> bool:

@@ -22,6 +22,10 @@ class Undo:
         """Remember how to take *what* back."""
         self._steps.append((what, step))
 
+    def cannot(self, what: str) -> None:
+        """Remember what was done and cannot be taken back; it is listed as left behind."""
+        self._steps.append(("", lambda: what))
+
     def forget(self) -> None:
         """Keep everything: the attempt succeeded."""
         self._steps.clear()
@@ -38,9 +42,10 @@ class Undo:
                 left.append(f"{what} ({error})")
                 log("warning", "undo_failed", step=what, error=str(error))
                 continue
-            undone.append(what)
             if stays:
                 left.append(stays)
-            log("info", "step_undone", step=what)
+            if what:
+                undone.append(what)
+                log("info", "step_undone", step=what)
         self.undone += tuple(undone)
         self.left_behind += tuple(left)
