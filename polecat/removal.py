@@ -18,17 +18,18 @@ from attrs import evolve, field, frozen
 from polecat.ending import end_session
 from polecat.errors import GitError, PolecatError, RemoveFailedError, WorkAtRiskError
 from polecat.events import append_event, event_line
+from polecat.healing import free_home, heal_first
 from polecat.inspection import Inspection, inspect, lease_of, refuse, session_of
 from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, look
 from polecat.model import Event, Rig
 from polecat.names import agent_id
 from polecat.polecats import check_exists
-from polecat.ports import Beads, Clock, Git, GitFacts, OnEvent, Processes, Session, Tmux, Worktree
+from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux
 from polecat.safety import Verdict
-from polecat.saving import Saved, drop_branch, must_rescue, rescue_work
-from polecat.state import CLAIM_FILE, Lease, drop_record, write_claim
-from polecat.trash import bury_home, empty_trash, keep_for_good, trash_entry
+from polecat.saving import Saved, Traces, drop_branch, has_changed, must_rescue, rescue_work, traces_of
+from polecat.state import Lease, drop_claim, read_claim, write_claim
+from polecat.trash import bury_home, empty_trash, keep_for_good, no_longer_kept, trash_entry
 from polecat.world import World, make_world
 
 
@@ -114,6 +115,10 @@ def remove_polecat(
     with holding(polecat_lock(rig, name), what=f"remove {name}"):
         check_exists(rig, name)
         site = look(world, rig)
+        if not dry_run and instance is None:
+            site = heal_first(world, site, name)
+            if name not in site.homes.dirs:  # somebody had begun to remove it, or never finished making it
+                return Removed(rig_name=rig.name, polecat_name=name)
         lease = lease_of(site, name, instance)
         session = session_of(site, lease)
         first = inspect(world, site, name, session=session)
@@ -141,13 +146,14 @@ def _planned(site: Site, lease: Lease, session: Session | None, seen: Inspection
 
 @frozen(kw_only=True)
 class _Removal:
-    """A removal that has been allowed, with the polecat's lock held."""
+    """A removal that has been allowed, with the polecat's lock held. *done* is what is not as it was, for the error."""
 
     world: World
     site: Site
     lease: Lease
     force: bool
     nuclear: bool
+    done: list[str] = field(factory=list)
 
     def run(self, session: Session | None) -> Removed:
         """Do it, step by step."""
@@ -155,11 +161,10 @@ class _Removal:
         with self._step("session"):
             if session is not None:
                 end_session(world, session)
-        seen = inspect(world, site, name, session=None)  # the agent may have written until it ended
-        refuse(site, name, seen, force=self.force, nuclear=self.nuclear)
-        saved = rescue_work(world, site, self.lease, seen, purpose="removal", may_fail=self.nuclear)
+                self.done.append("its session was ended")
+        seen, traces, saved = self._save()
         with self._step("worktree"):
-            kept = self._take_worktree(seen, saved)
+            kept = self._take_worktree(seen, traces, saved)
         with self._step("branch"):
             branch, is_deleted = drop_branch(world, site, seen, saved)
         with self._step("beads"):
@@ -181,8 +186,23 @@ class _Removal:
         empty_trash(site.rig)
         return done
 
-    def _take_worktree(self, seen: Inspection, saved: Saved) -> Path | None:
-        """Move the worktree to the trash, and look once more: whoever wrote meanwhile gets it back."""
+    def _save(self) -> tuple[Inspection, Traces, Saved]:
+        """Look again, because the agent may have written until it ended, and save what would be lost."""
+        try:
+            seen = inspect(self.world, self.site, self.lease.polecat, session=None)
+            refuse(self.site, self.lease.polecat, seen, force=self.force, nuclear=self.nuclear)
+            traces = traces_of(seen)
+            return seen, traces, rescue_work(self.world, self.site, self.lease, seen, purpose="removal", may_fail=self.nuclear)
+        except PolecatError as error:
+            if self.done:
+                error.args = (f"{error.message}\n  nothing was removed, but {' and '.join(self.done)}",)
+            raise
+
+    def _take_worktree(self, seen: Inspection, traces: Traces, saved: Saved) -> Path | None:
+        """Move the worktree to the trash, and look once more: what somebody wrote after it was saved is not lost either.
+
+        Until that is proved, the entry in the trash is one that nobody empties, whatever becomes of this process.
+        """
         world, site, name = self.world, self.site, self.lease.polecat
         intent = evolve(
             self.lease, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid()
@@ -191,32 +211,47 @@ class _Removal:
         if seen.path != home:
             write_claim(site.rig, intent)
         if seen.worktree is None:
-            return bury_home(site.rig, self.lease, keep=True)
-        into = trash_entry(site.rig, self.lease)
-        with holding(git_lock(site.rig), what=f"remove worktree of {name}"):
-            world.git.drop_worktree(site.repo, seen.worktree, into=into)
-            if not self.nuclear and _changed_since(world, site, seen, into):
-                world.git.restore_worktree(site.repo, seen.worktree, source=into)
-                raise GitError(f"somebody wrote into {seen.path} while it was being removed; it is back where it was")
-        return keep_for_good(into) if saved.failed or seen.verdict.stands("unknown") else None
+            return self._bury(seen)
+        into = keep_for_good(trash_entry(site.rig, self.lease))
+        try:
+            with holding(git_lock(site.rig), what=f"remove worktree of {name}"):
+                world.git.drop_worktree(site.repo, seen.worktree, into=into)
+                is_changed = has_changed(world, site, seen, into, traces)
+                if is_changed and not self.nuclear:
+                    world.git.restore_worktree(site.repo, seen.worktree, source=into)
+                    raise GitError(f"somebody wrote into {seen.path} while it was being removed; it is back where it was")
+        except BaseException:
+            if not os.path.lexists(into):
+                drop_claim(site.rig, intent)
+                no_longer_kept(into)
+            else:
+                self.done.append(f"its worktree is in {into}")
+            raise
+        self.done.append("its worktree was taken away")
+        if saved.failed or is_changed or seen.verdict.stands("unknown"):
+            return into
+        no_longer_kept(into)
+        return None
+
+    def _bury(self, seen: Inspection) -> Path:
+        """A home without a worktree that could be proved: all of it is kept."""
+        into = bury_home(self.site.rig, self.lease, keep=True)
+        self.done.append(f"its home was moved to {into}")
+        return into
 
     def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
         """Unassign before the name is free, so that nobody inherits work."""
         beads = self.world.beads
         freed = tuple(bead.id for bead in seen.held if beads.unassign(bead.id, expected=bead.assignee))
+        self.done.extend(f"{bead} was handed back" for bead in freed)
         if self.lease.agent_bead:
             beads.close_agent(self.lease.agent_bead, reason="polecat removed")
+            self.done.append("its agent bead was closed")
         return freed
 
     def _free_name(self) -> None:
-        rig, name = self.site.rig, self.lease.polecat
-        home = rig.home_dir(name)
-        drop_record(rig, name, instance=self.lease.instance)
-        (home / CLAIM_FILE).unlink(missing_ok=True)
-        if home.exists() and os.listdir(home):
-            bury_home(rig, self.lease, keep=True)
-        elif home.exists():
-            home.rmdir()
+        home = self.site.rig.home_dir(self.lease.polecat)
+        free_home(self.site.rig, self.lease)
         if os.path.lexists(home):
             raise PolecatError(f"{home} is still there")
 
@@ -229,11 +264,23 @@ class _Removal:
                 raise
             who = agent_id(self.site.rig.name, self.lease.polecat)
             why = getattr(error, "message", None) or str(error)
-            raise RemoveFailedError(
+            failed = RemoveFailedError(
                 f"cannot remove {who}: {why}",
                 step=step,
-                hint=getattr(error, "hint", "") or "the name stays taken; mend the cause and remove it again",
-            ) from error
+                left_behind=self.done,
+                hint=getattr(error, "hint", "") or self._way_on(),
+            )
+            failed.args = (f"{failed.message}\n  {self._fate()}",)
+            raise failed from error
+
+    def _fate(self) -> str:
+        return f"already done: {'; '.join(self.done)}" if self.done else "nothing was touched"
+
+    def _way_on(self) -> str:
+        rig, name = self.site.rig.name, self.lease.polecat
+        if read_claim(self.site.rig, name) is None:
+            return f"mend the cause and remove it again: polecat remove {rig}/{name}"
+        return f"the name stays taken; mend the cause, then finish it: polecat reconcile {rig}"
 
     def _tell(self, done: Removed) -> None:
         facts = {
@@ -253,20 +300,3 @@ class _Removal:
             append_event(self.site.rig.town_root, line)
         except OSError:
             return
-
-
-def _changed_since(world: World, site: Site, seen: Inspection, into: Path) -> bool:
-    """The tree in the trash is not what was inspected (and rescued) any more; what cannot be told counts as changed."""
-    if seen.worktree is None or seen.git is None:
-        return False
-    moved = Worktree(
-        path=into, admin_dir=into.with_name(into.name + ".admin"), branch=seen.worktree.branch, head=seen.worktree.head
-    )
-    if seen.git.submodules:  # a submodule cannot be asked after a move to another depth
-        return False
-    now = world.git.facts(site.repo, moved)
-    return _signature(now) != _signature(seen.git)
-
-
-def _signature(git: GitFacts) -> tuple[object, ...]:
-    return (git.head, git.changed, git.untracked, git.stashes, git.nested, bool(git.problems))

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+import contextlib
+import os
+from pathlib import Path
+
+from attrs import evolve, frozen
 
 from polecat.errors import PolecatError
 from polecat.inspection import Inspection, base_ref
 from polecat.locks import git_lock, holding
 from polecat.look import Site
 from polecat.names import agent_id
+from polecat.ports import GitFacts
 from polecat.state import Lease
 from polecat.world import World
 
@@ -76,3 +81,50 @@ def must_rescue(seen: Inspection) -> bool:
     if git is None:
         return False
     return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
+
+
+# ------------------------------------------------------------------------------------------------- is it still the same
+
+Traces = tuple[tuple[str, int, int, int], ...]
+"""Name, time of the last change, size and inode of every file that is at risk."""
+
+
+def traces_of(seen: Inspection) -> Traces:
+    """Take the traces of the files that are about to be saved, so that a later change of one of them is noticed."""
+    return _traces(seen.path, seen.git) if seen.git is not None else ()
+
+
+def has_changed(world: World, site: Site, seen: Inspection, into: Path, before: Traces) -> bool:
+    """Say whether the tree that was moved to *into* is not what was inspected and saved; what cannot be told counts as changed.
+
+    Args:
+        world: the outside.
+        site: the rig.
+        seen: the inspection before it was saved.
+        into: where the tree is now.
+        before: its traces from then.
+    """
+    if seen.worktree is None or seen.git is None:
+        return False
+    if _traces(into, seen.git) != before:
+        return True
+    if seen.git.submodules:  # a submodule cannot be asked after a move to another depth
+        return False
+    moved = evolve(seen.worktree, path=into, admin_dir=into.with_name(f"{into.name}.admin"))
+    try:
+        return _signature(world.git.facts(site.repo, moved)) != _signature(seen.git)
+    except PolecatError:
+        return True
+
+
+def _traces(top: Path, git: GitFacts) -> Traces:
+    found = []
+    for name in sorted({*git.changed, *git.untracked}):
+        with contextlib.suppress(OSError):
+            stat = os.lstat(top / name)
+            found.append((name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
+
+
+def _signature(git: GitFacts) -> tuple[object, ...]:
+    return (git.head, git.changed, git.untracked, git.stashes, git.nested, bool(git.problems))

@@ -35,6 +35,11 @@ def keep_for_good(entry: Path) -> Path:
     return entry
 
 
+def no_longer_kept(entry: Path) -> None:
+    """Take the mark back: what is in the entry is worthless, or elsewhere."""
+    entry.with_name(entry.name + ".keep").unlink(missing_ok=True)
+
+
 def bury_home(rig: Rig, lease: Lease, *, keep: bool) -> Path:
     """Move a whole home into the trash."""
     entry = trash_entry(rig, lease)
