@@ -8,14 +8,16 @@ The old worktree is moved to the trash only when the new one stands ready; a fai
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 
 from attrs import frozen
 
 from polecat.ending import end_session
-from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
-from polecat.healing import aside_dir
-from polecat.hooking import open_agent_bead_for
+from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
+from polecat.healing import aside_dir, heal_first
+from polecat.hooking import check_bead, open_agent_bead_for, take_bead_lock
 from polecat.inspection import Inspection, inspect, lease_of, refuse, session_of
 from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, choose, fetch_policy, look
@@ -24,9 +26,9 @@ from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.polecats import check_exists, get_polecat
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
-from polecat.saving import Saved, drop_branch, rescue_work
+from polecat.saving import Saved, Traces, drop_branch, has_changed, rescue_work, traces_of
 from polecat.state import Lease, drop_claim, new_instance_id, settle, write_claim
-from polecat.trash import delete_entry, empty_trash, keep_for_good, trash_entry
+from polecat.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, trash_entry
 from polecat.undo import Undo
 from polecat.worktrees import Base, fetching, find_base, make_worktree
 from polecat.world import World, make_world
@@ -86,6 +88,7 @@ def repair_polecat(
     Raises:
         PolecatNotFoundError: there is none of that name.
         WorkAtRiskError: work would be lost; nothing was touched.
+        SpawnRefusedError: *hook_bead* is closed, keeps failing, or is somebody else's.
         RepairFailedError: it began and broke; the old worktree is as it was.
 
     Source:
@@ -94,18 +97,32 @@ def repair_polecat(
     rig = as_rig(rig)
     check_exists(rig, name)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
-    with holding(polecat_lock(rig, name), what=f"repair {name}"):
+    with _holding_bead(rig, hook_bead), holding(polecat_lock(rig, name), what=f"repair {name}"):
         check_exists(rig, name)
         site = look(world, rig)
+        if not dry_run:
+            site = heal_first(world, site, name)
+            check_exists(rig, name)
         old = lease_of(site, name, None)
         session = session_of(site, old)
         seen = inspect(world, site, name, session=session)
+        check_bead(world, site, SpawnOptions(hook_bead=hook_bead, name=name))
         hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
         refuse(site, name, seen, force=force, nuclear=nuclear, ignoring=("hooked",) if hooked_is_fine else ())
         if dry_run:
             return Repaired(polecat=_as_it_is(world, rig, name), old_branch=(seen.worktree.branch or "") if seen.worktree else "")
         repair = _Repair(world=world, site=site, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
         return repair.run(session, hook_bead or (seen.held[0].id if seen.held else ""), base_branch or rig.default_branch)
+
+
+@contextmanager
+def _holding_bead(rig: Rig, bead: str | None) -> Iterator[None]:
+    lock = take_bead_lock(rig, bead) if bead else None
+    try:
+        yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 @frozen(kw_only=True)
@@ -131,17 +148,22 @@ class _Repair:
             step = "session"
             if session is not None:
                 end_session(self.world, session)
+                undo.cannot("its session was ended")
             step = "rescue"
             seen = inspect(self.world, self.site, self.old.polecat, session=None)
             ignoring = ("hooked",) if self.keeps_hook else ()
             refuse(self.site, self.old.polecat, seen, force=self.force, nuclear=self.nuclear, ignoring=ignoring)
+            traces = traces_of(seen)
             saved = rescue_work(self.world, self.site, self.old, seen, purpose="repair", may_fail=self.nuclear)
             step = "swap"
-            self._swap(seen, fresh, lease, saved)
+            self._swap(seen, traces, fresh, lease, saved)
             undo.forget()
         except (PolecatError, OSError) as error:
             undo.run()
             raise self._dressed(error, step, undo) from error
+        except BaseException:
+            undo.run()
+            raise
         return self._finish(seen, lease, saved, (*warnings, *more))
 
     def _base(self, branch: str) -> tuple[Base, tuple[str, ...]]:
@@ -198,26 +220,44 @@ class _Repair:
             self.world.git.delete_branch(self.site.repo, lease.branch, expected=lease.base_commit)
         delete_entry(into)
 
-    def _swap(self, seen: Inspection, fresh: Worktree, lease: Lease, saved: Saved) -> None:
-        """Old one out, new one in, under the repository's lock; if the new one cannot come in, the old one comes back."""
+    def _swap(self, seen: Inspection, traces: Traces, fresh: Worktree, lease: Lease, saved: Saved) -> None:
+        """Old one out, new one in, under the repository's lock; if the new one cannot come in, the old one comes back.
+
+        Until the old one is proved to be what was saved, its entry in the trash is one that nobody empties.
+        """
         world, site = self.world, self.site
-        into = trash_entry(site.rig, self.old)
+        into = keep_for_good(trash_entry(site.rig, self.old))
         target = site.rig.home_dir(lease.polecat) / site.rig.name
-        with holding(git_lock(site.rig), what=f"swap worktrees of {lease.polecat}"):
-            if seen.worktree is not None:
-                world.git.drop_worktree(site.repo, seen.worktree, into=into)
-            elif seen.path.exists():
-                keep_for_good(into)
-                seen.path.rename(into)
-            try:
-                target.parent.mkdir(exist_ok=True)
-                world.git.move_worktree(site.repo, fresh, target)
-            except (PolecatError, OSError):
-                if seen.worktree is not None:
-                    world.git.restore_worktree(site.repo, seen.worktree, source=into)
-                raise
-        if saved.failed or seen.verdict.stands("unknown"):
-            keep_for_good(into)
+        try:
+            with holding(git_lock(site.rig), what=f"swap worktrees of {lease.polecat}"):
+                self._take_out(seen, into)
+                try:
+                    is_changed = has_changed(world, site, seen, into, traces)
+                    if is_changed and not self.nuclear:
+                        raise GitError(f"somebody wrote into {seen.path} while it was being repaired")
+                    target.parent.mkdir(exist_ok=True)
+                    world.git.move_worktree(site.repo, fresh, target)
+                except BaseException:
+                    self._bring_back(seen, into)
+                    raise
+        except BaseException:
+            if not os.path.lexists(into):
+                no_longer_kept(into)
+            raise
+        if not (saved.failed or is_changed or seen.verdict.stands("unknown")):
+            no_longer_kept(into)
+
+    def _take_out(self, seen: Inspection, into: Path) -> None:
+        if seen.worktree is not None:
+            self.world.git.drop_worktree(self.site.repo, seen.worktree, into=into)
+        elif seen.path.exists():
+            seen.path.rename(into)
+
+    def _bring_back(self, seen: Inspection, into: Path) -> None:
+        if seen.worktree is not None:
+            self.world.git.restore_worktree(self.site.repo, seen.worktree, source=into)
+        elif os.path.lexists(into):
+            into.rename(seen.path)
 
     def _finish(self, seen: Inspection, lease: Lease, saved: Saved, warnings: tuple[str, ...]) -> Repaired:
         world, site, rig = self.world, self.site, self.site.rig
@@ -227,10 +267,11 @@ class _Repair:
             aside.rmdir()
             branch, is_deleted = drop_branch(world, site, seen, saved)
             open_agent_bead_for(world, rig, lease, state="idle" if not lease.hook_bead else "spawning")
+            settle(rig, lease)
         except (PolecatError, OSError) as error:
-            notes.append(f"the worktree is new, but: {getattr(error, 'message', None) or error}")
+            why = getattr(error, "message", None) or str(error)
+            notes.append(f"the worktree is new, but: {why}; mend the cause, then finish it: polecat reconcile {rig.name}")
             branch, is_deleted = (seen.worktree.branch or "") if seen.worktree else "", False
-        settle(rig, lease)
         facts = {"branch": lease.branch, "rescue": saved.ref, "base_commit": lease.base_commit}
         world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
         empty_trash(rig)
