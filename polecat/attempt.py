@@ -44,6 +44,7 @@ class Attempt:
     worktree: Worktree | None = None
     session: StartedSession | None = None
     base_age_s: float | None = None
+    is_released: bool = False
     waiting_for: str = ""
     error: PolecatError | None = None
     result: SpawnedPolecat | None = None

@@ -179,6 +179,7 @@ def arrive(site: Site, attempt: Attempt, arrival: Arrival) -> None:
         NotReadyError: it lives and is not ready in time.
     """
     attempt.took("ready", arrival.waited_s)
+    attempt.is_released = arrival.status.is_released
     plan, outcome = attempt.plan, arrival.judgement.outcome
     if outcome in ("died", "gone", "late") and plan.hook_bead:
         count_failure(site.rig, plan.hook_bead)
@@ -223,7 +224,7 @@ def record(site: Site, attempt: Attempt) -> None:
     """Turn the claim into a record and tell the feed; from here on nothing is taken back."""
     with attempt.step("record"):
         world, plan = attempt.world, attempt.plan
-        if attempt.session is not None and not world.tmux.release(attempt.session):
+        if attempt.session is not None and not attempt.is_released and not world.tmux.release(attempt.session):
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
         mark_working(world, plan, attempt.warnings)
         settle(site.rig, attempt.lease)

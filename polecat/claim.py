@@ -46,7 +46,7 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
         _check_picture(site, homes)
         _make_polecats_dir(rig)
         pool = load_pool(rig, site.settings)
-        taken = set(homes.taken) | site.census.foreign
+        taken = set(homes.taken)
         room = site.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
@@ -90,7 +90,7 @@ def _full(site: Site, count: int) -> RigFullError:
 
 def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
     rig = site.rig
-    name, lock, pool = _free_name(rig, attempt, pool, taken)
+    name, lock, pool = _free_name(site, attempt, pool, taken)
     taken.add(name)
     attempt.locks.append(lock)
     now = attempt.world.clock.now()
@@ -124,10 +124,10 @@ def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> Nam
     return pool
 
 
-def _free_name(rig: Rig, attempt: Attempt, pool: NamePool, taken: set[str]) -> tuple[str, HeldLock, NamePool]:
-    asked = attempt.opts.name
+def _free_name(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> tuple[str, HeldLock, NamePool]:
+    rig, asked = site.rig, attempt.opts.name
     if asked is not None:
-        _check_free(rig, asked, taken)
+        _check_free(site, asked, taken)
         lock = try_take(polecat_lock(rig, asked), what=f"spawn {asked}")
         if lock is None:
             raise SpawnRefusedError(f"somebody is just making or removing {rig.name}/{asked}", hint="try again later")
@@ -135,13 +135,22 @@ def _free_name(rig: Rig, attempt: Attempt, pool: NamePool, taken: set[str]) -> t
     busy: set[str] = set()
     while True:
         name, grown = allocate_name(pool, taken | busy)
+        if site.census.is_taken(rig.name, name):
+            busy.add(name)
+            continue
         lock = try_take(polecat_lock(rig, name), what=f"spawn {name}")
         if lock is not None:
             return name, lock, grown
         busy.add(name)
 
 
-def _check_free(rig: Rig, asked: str, taken: Collection[str]) -> None:
+def _check_free(site: Site, asked: str, taken: Collection[str]) -> None:
+    rig = site.rig
+    if site.census.is_taken(rig.name, asked):
+        raise SpawnRefusedError(
+            f"a session that is no polecat of rig {rig.name!r} has the name {session_name(rig.name, asked)!r}",
+            hint="choose another name, or end that session",
+        )
     if asked.casefold() in {name.casefold() for name in taken}:
         raise SpawnRefusedError(
             f"the name {asked!r} is taken in rig {rig.name!r}",
@@ -160,11 +169,15 @@ def predicted_name(site: Site, asked: str | None) -> str:
     _check_picture(site, site.homes)
     if len(site.homes.dirs) >= site.settings.max_polecats:
         raise _full(site, len(site.homes.dirs))
-    taken = site.homes.taken | site.census.foreign
-    if asked is None:
-        return allocate_name(site.pool, taken)[0]
-    _check_free(site.rig, asked, taken)
-    return asked
+    taken = set(site.homes.taken)
+    if asked is not None:
+        _check_free(site, asked, taken)
+        return asked
+    name = allocate_name(site.pool, taken)[0]
+    while site.census.is_taken(site.rig.name, name):
+        taken.add(name)
+        name = allocate_name(site.pool, taken)[0]
+    return name
 
 
 def orphan_in_the_way(site: Site, name: str) -> str:

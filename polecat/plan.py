@@ -27,11 +27,17 @@ class SessionCensus:
         own: polecat's name → its session, where name and environment agree that it is a polecat of this rig.
         foreign: names that a session bears by its form, though its own environment says it is something else.
         by_instance: instance id → its session, whatever the session is called by now.
+        names: the names of all sessions of the server.
     """
 
     own: Mapping[str, Session]
     foreign: frozenset[str]
     by_instance: Mapping[str, Session]
+    names: frozenset[str] = frozenset()
+
+    def is_taken(self, rig: str, name: str) -> bool:
+        """Say whether the session name of a polecat is borne by a session that is not this rig's polecat."""
+        return name in self.foreign or (name not in self.own and session_name(rig, name) in self.names)
 
     def of(self, name: str, instance: str) -> Session | None:
         """The session of a polecat: by its stamp, because a user may rename a session; else by its name."""
@@ -58,7 +64,7 @@ def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
         else:
             own[name] = session
     stamped = {session.instance: session for session in sessions if session.instance}
-    return SessionCensus(own=own, foreign=frozenset(foreign), by_instance=stamped)
+    return SessionCensus(own=own, foreign=frozenset(foreign), by_instance=stamped, names=frozenset(s.name for s in sessions))
 
 
 def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:

@@ -443,12 +443,15 @@ class Watch:
         instance: our stamp; a pane with another one counts as gone.
         patterns: POSIX extended regular expressions, matched against each line of the visible screen.
         commands: names of the foreground process that count as well.
+        release_on: position of the pattern that ends the start: when it, and no other, is on the screen of a living pane, the look that
+            sees it also does what `Tmux.release` does.
     """
 
     pane_id: str
     instance: str
     patterns: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
+    release_on: int | None = None
 
 
 @frozen(kw_only=True)
@@ -464,6 +467,7 @@ class PaneStatus:
         pid: the process.
         command: name of the foreground process.
         matched: per pattern of the watch, whether it is on the screen.
+        is_released: the start is over; see `Watch.release_on`.
     """
 
     pane_id: str
@@ -474,6 +478,7 @@ class PaneStatus:
     pid: int = 0
     command: str = ""
     matched: tuple[bool, ...] = ()
+    is_released: bool = False
 
 
 class Tmux(Protocol):

@@ -67,7 +67,13 @@ class Awaited:
         if ready.prompt_pattern:
             patterns.append(ready.prompt_pattern)
         commands = ready.process_names if self._wants_process and self.seen_s is None else ()
-        return Watch(pane_id=self.pane_id, instance=self.instance, patterns=tuple(patterns), commands=commands)
+        return Watch(
+            pane_id=self.pane_id,
+            instance=self.instance,
+            patterns=tuple(patterns),
+            commands=commands,
+            release_on=len(patterns) - 1 if ready.prompt_pattern else None,
+        )
 
 
 @frozen(kw_only=True)

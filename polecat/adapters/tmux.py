@@ -33,15 +33,17 @@ from polecat.adapters.tmux_start import (
 from polecat.adapters.tmux_typing import TYPED, Typing, press_keys, type_text
 from polecat.adapters.tmux_watch import (
     EAGER_STEPS_S,
+    FEWEST_LOOKS,
     POLLS_S,
     STEADY_STEPS_S,
-    fits_one_call,
     gone,
     is_lost,
     is_news,
     look_command,
+    looks_in_one_call,
     nudge_commands,
     read_look,
+    release_on_sight,
     steps_within,
     wait_commands,
 )
@@ -227,7 +229,7 @@ class TmuxCli:
             False if the process had ended by then, or the session is gone; what is left of it is as it was.
         """
         ours = all_of(equals(STAMP, session.instance), "#{==:#{pane_dead},0}")
-        release = [*release_commands(session), ("display-message", "-p", "released")]
+        release = [*release_commands(session.pane_id), ("display-message", "-p", "released")]
         answer = self._server.ask([guarded(session.pane_id, ours, release, [("display-message", "-p", "ended")])])
         if means_not_found(answer.error_text):
             return False
@@ -246,11 +248,12 @@ class TmuxCli:
             TmuxUnreachableError: the server could not be asked.
         """
         deadline_s = time.monotonic() + timeout_s
-        alone = len(watches) == 1 and fits_one_call(watches[0])
+        most = looks_in_one_call(watches[0]) if len(watches) == 1 else 0
+        alone = most >= FEWEST_LOOKS
         looks = 0
         while watches:
             left_s = deadline_s - time.monotonic()
-            steps_s = steps_within(STEADY_STEPS_S if looks else EAGER_STEPS_S, left_s) if alone else []
+            steps_s = steps_within(STEADY_STEPS_S if looks else EAGER_STEPS_S, left_s)[:most] if alone else []
             statuses = self._look(watches, steps_s)
             if any(map(is_news, watches, statuses)) or time.monotonic() >= deadline_s:
                 return self._with_ends(watches, statuses)
@@ -264,7 +267,7 @@ class TmuxCli:
         waits: list[Command] = []
         if len(watches) == 1:
             waits = [*wait_commands(watches[0], steps_s), *nudge_commands(watches[0].pane_id)]
-        answer = self._server.ask([*waits, look_command(watches, fields)], extra_s=sum(steps_s))
+        answer = self._server.ask([*waits, *release_on_sight(watches), look_command(watches, fields)], extra_s=sum(steps_s))
         if answer.exit_code != 0 and means_not_found(answer.error_text):
             return tuple(map(gone, watches))
         if answer.exit_code != 0 or answer.error_text:

@@ -128,9 +128,9 @@ def check_call_size(request: SessionRequest, argv: list[str]) -> None:
         )
 
 
-def release_commands(session: StartedSession) -> list[Command]:
+def release_commands(pane_id: str) -> list[Command]:
     """Write what the end of the start changes: the session goes with its process, and last words are nobody's concern."""
-    return [("set-option", "-t", session.id, RELEASED, "1"), ("pipe-pane", "-t", session.pane_id)]
+    return [("set-option", "-t", pane_id, RELEASED, "1"), ("pipe-pane", "-t", pane_id)]
 
 
 def read_started(request: SessionRequest, text: str, fields: Fields) -> StartedSession | None:

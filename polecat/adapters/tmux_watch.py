@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from polecat.adapters.tmux_start import LOST_STATUS, STAMP
+from polecat.adapters.tmux_start import LOST_STATUS, RELEASED, STAMP, release_commands
 from polecat.adapters.tmux_words import (
     Command,
     Fields,
@@ -30,7 +30,11 @@ STEADY_STEPS_S = (0.05,) * 19
 POLLS_S = (0.02, 0.02, 0.03, 0.05, 0.07, 0.1)
 """Waits between listings of many panes; the last one repeats."""
 
-_MAX_STEP_BYTES = 12_000
+_MAX_STEP_BYTES = 11_000
+_STEP_OVERHEAD_BYTES = 50
+FEWEST_LOOKS = 8
+"""A watch that cannot look so often in one call is better asked again and again."""
+
 _NUDGE_S = 0.03
 
 
@@ -47,9 +51,24 @@ def _waits(watch: Watch) -> str:
     return all_of(*here, nothing) if looks else all_of(*here)
 
 
-def fits_one_call(watch: Watch) -> bool:
-    """Say whether the watch is short enough to be repeated in one call."""
-    return len(_waits(watch).encode("utf-8", "surrogateescape")) * len(EAGER_STEPS_S) < _MAX_STEP_BYTES
+def looks_in_one_call(watch: Watch) -> int:
+    """How often a watch can look in one call, which is limited in length."""
+    return _MAX_STEP_BYTES // (len(_waits(watch).encode("utf-8", "surrogateescape")) + _STEP_OVERHEAD_BYTES)
+
+
+def release_on_sight(watches: Sequence[Watch]) -> list[Command]:
+    """Write what ends the start of every pane that shows the pattern it waits for, and no other; nothing where that gets too long."""
+    commands: list[Command] = []
+    for watch in watches:
+        if watch.release_on is None:
+            continue
+        others = [pattern for at, pattern in enumerate(watch.patterns) if at != watch.release_on]
+        shows = "#{!=:" + _found(watch.patterns[watch.release_on]) + ",0}"
+        alone = ["#{==:" + _found(pattern) + ",0}" for pattern in others]
+        ready = all_of(equals(STAMP, watch.instance), "#{==:#{pane_dead},0}", shows, *alone)
+        commands.append(guarded(watch.pane_id, ready, release_commands(watch.pane_id)))
+    size = sum(len(word.encode("utf-8", "surrogateescape")) + 1 for command in commands for word in command)
+    return commands if size < _MAX_STEP_BYTES else []
 
 
 def wait_commands(watch: Watch, steps_s: Sequence[float]) -> list[Command]:
@@ -71,7 +90,7 @@ def patterns_of(watches: Sequence[Watch]) -> tuple[str, ...]:
 def look_command(watches: Sequence[Watch], fields: Fields) -> Command:
     """Write the listing of the watched panes."""
     command = "#{pane_current_command}" if any(watch.commands for watch in watches) else ""
-    columns = ("pane_id", STAMP, "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_pid")
+    columns = ("pane_id", STAMP, "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_pid", RELEASED)
     seen = " ".join(_found(pattern) for pattern in patterns_of(watches))
     row = fields.row(*("#{" + column + "}" for column in columns), command, seen)
     if len(watches) == 1:
@@ -86,14 +105,14 @@ def read_look(text: str, watches: Sequence[Watch], fields: Fields) -> tuple[Pane
         ValueError: it is something else.
     """
     patterns = patterns_of(watches)
-    rows = {row[0]: row for row in fields.read(text, 8)}
+    rows = {row[0]: row for row in fields.read(text, 9)}
     return tuple(_status(watch, rows.get(watch.pane_id), patterns) for watch in watches)
 
 
 def _status(watch: Watch, row: tuple[str, ...] | None, patterns: tuple[str, ...]) -> PaneStatus:
     if row is None or row[1] != watch.instance:
         return gone(watch)
-    _, _, dead, status, signal, pid, command, seen = row
+    _, _, dead, status, signal, pid, released, command, seen = row
     lines = dict(zip(patterns, seen.split(" "), strict=True)) if patterns else {}
     return PaneStatus(
         pane_id=watch.pane_id,
@@ -103,6 +122,7 @@ def _status(watch: Watch, row: tuple[str, ...] | None, patterns: tuple[str, ...]
         pid=int(pid),
         command=command,
         matched=tuple(int(lines[pattern]) > 0 for pattern in watch.patterns),
+        is_released=released == "1",
     )
 
 

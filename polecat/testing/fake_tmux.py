@@ -304,7 +304,11 @@ class FakeTmux:
         pane = self._find(watch.pane_id)
         if pane is None or pane.session.instance != watch.instance:
             return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
-        return pane.look(watch)
+        seen = pane.look(watch)
+        at = watch.release_on
+        if at is not None and not seen.is_dead and seen.matched[at] and sum(seen.matched) == 1:
+            pane.is_released = True
+        return evolve(seen, is_released=pane.is_released)
 
 
 __all__ = ["FakeAgent", "FakeTmux"]

@@ -155,6 +155,18 @@ def a_released_session_ends_with_its_process(under: TmuxUnderTest) -> None:
     assert (status.is_dead, status.exit_code, status.signal) == (True, None, 9)
 
 
+def a_watch_can_end_the_start_on_sight(under: TmuxUnderTest) -> None:
+    """The look that sees the prompt, and nothing else it looks for, also releases the session; a dialog does not."""
+    ready, asking = under.start("ready", screen="> "), under.start("asking", screen="> trust me?")
+    for made, is_released in ((ready, True), (asking, False)):
+        watch = Watch(pane_id=made.pane_id, instance=made.instance, patterns=("trust", ">"), release_on=1)
+        (status,) = under.tmux.watch([watch], timeout_s=PATIENCE_S)
+        assert status.is_released is is_released
+    under.crash(ready)
+    under.crash(asking)
+    eventually(lambda: under.names() == ["asking"], "the released session is gone, the other is kept")
+
+
 # -------------------------------------------------------------------------------------------------------- watching
 
 
@@ -285,6 +297,7 @@ TMUX_CHECKS: tuple[Callable[[TmuxUnderTest], None], ...] = (
     what_no_program_could_take_is_refused,
     an_end_during_the_start_is_seen_with_its_screen,
     a_released_session_ends_with_its_process,
+    a_watch_can_end_the_start_on_sight,
     a_watch_ends_with_what_it_waits_for,
     a_watch_of_many_ends_with_the_first,
     a_pane_of_another_is_gone,
