@@ -157,7 +157,7 @@ def a_released_session_ends_with_its_process(under: TmuxUnderTest) -> None:
 
 def a_watch_can_end_the_start_on_sight(under: TmuxUnderTest) -> None:
     """The look that sees the prompt, and nothing else it looks for, also releases the session; a dialog does not."""
-    ready, asking = under.start("ready", screen="> "), under.start("asking", screen="> trust me?")
+    ready, asking = under.start("ready", screen="ready\n> "), under.start("asking", screen="ready\n> trust me?")
     for made, is_released in ((ready, True), (asking, False)):
         watch = Watch(pane_id=made.pane_id, instance=made.instance, patterns=("trust", ">"), release_on=1)
         (status,) = under.tmux.watch([watch], timeout_s=PATIENCE_S)
