@@ -36,6 +36,7 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from polecat.assignments import assign_issue, assigned_issue, clear_issue, set_state
     from polecat.errors import (
         AccountNotFoundError,
         AgentDiedError,
@@ -102,6 +103,7 @@ if TYPE_CHECKING:
     from polecat.upkeep import CleanedBranches, Staleness, clean_branches, detect_stale
 
 _HOMES = {
+    "polecat.assignments": "assign_issue assigned_issue clear_issue set_state",
     "polecat.errors": """
         AccountNotFoundError AgentDiedError AgentNotFoundError BeadClosedError BeadsConfigError BeadsError BeadsUnavailableError
         BeadTakenError ConfigError DiskFullError GitError InvalidNameError LockTimeoutError NotFoundError NotReadyError PolecatError
@@ -192,7 +194,10 @@ __all__ = [
     "WorkStatus",
     "add_rig",
     "allocate_name",
+    "assign_issue",
+    "assigned_issue",
     "clean_branches",
+    "clear_issue",
     "detect_stale",
     "find_town",
     "get_polecat",
@@ -204,6 +209,7 @@ __all__ = [
     "reconcile_pool_with",
     "remove_polecat",
     "repair_polecat",
+    "set_state",
     "spawn_for_sling",
     "spawn_many",
     "stop_polecat",
