@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -27,6 +27,9 @@ from polecat.agent_description import AGENT_LABEL, check_field_names, format_des
 from polecat.errors import BeadsError, BeadsUnavailableError
 from polecat.names import check_bead_id
 from polecat.ports import AgentBead, AgentFields, Bead
+
+TAKE_BACK_S = 5.0
+"""How long undoing a failed change may take, when the operation's own time is up."""
 
 
 class BdCli:
@@ -77,33 +80,18 @@ class BdCli:
         description = format_description(title, fields)
         with self._changing(bead_id, "agent") as talk:
             issue = self._show(talk, bead_id)
-            if issue is None:
-                self._create(talk, bead_id, title, description)
-                issue = Issue(id=bead_id)
-            else:
-                self._reopen(talk, issue, title, description)
-            self._mirror(talk, issue, hook=fields.hook_bead, role=fields.role_bead)
-            agent = self._read_agent(talk, bead_id)
-        wanted = AgentBead(id=bead_id, title=title.strip(), fields=parse_description(description))
-        if attrs.evolve(agent, title=agent.title.strip()) != wanted:
-            raise _not_kept(bead_id, f"{wanted}", f"{agent}")
-        return agent
+            if issue is not None:
+                bead_rules.check_is_agent(issue.bead)
+            try:
+                return self._open(talk, issue, AgentBead(id=bead_id, title=title, fields=fields), description)
+            except BeadsError:
+                self._take_back(talk, lambda: self._close(talk, bead_id, "opening it failed"))
+                raise
 
     def close_agent(self, bead_id: str, *, reason: str) -> bool:
         """See `Beads.close_agent`."""
         with self._changing(bead_id, "agent") as talk:
-            issue = self._show(talk, bead_id)
-            if issue is None:
-                return False
-            bead_rules.check_is_agent(issue.bead)
-            self._describe(talk, issue, replace_fields(issue.description, bead_rules.fields_at_close()))
-            self._mirror(talk, issue, hook="", role=issue.role_bead)
-            if issue.status not in bead_rules.CLOSED_STATUSES:
-                self._must(talk, "close", bead_id, *([f"--reason={reason}"] if reason else []))
-            agent = self._read_agent(talk, bead_id)
-        if agent.is_open or agent.fields.hook_bead:
-            raise _not_kept(bead_id, "closed, no hook", f"{agent}")
-        return True
+            return self._close(talk, bead_id, reason)
 
     def agent(self, bead_id: str) -> AgentBead | None:
         """See `Beads.agent`."""
@@ -171,7 +159,48 @@ class BdCli:
             if issue is None:
                 raise bead_rules.no_such_bead(bead_id, str(self._dir))
             bead_rules.check_can_be_given(issue.bead, assignee, expected)
-            return self._set(talk, issue.bead, status=status, assignee=assignee)
+            try:
+                return self._set(talk, issue.bead, status=status, assignee=assignee)
+            except BeadsError:
+                self._take_back(talk, lambda: self._give_back(talk, issue.bead, assignee))
+                raise
+
+    def _give_back(self, talk: Talk, before: Bead, assignee: str) -> None:
+        now = self._show(talk, before.id)
+        if now is not None and bead_rules.holds(now.bead, assignee):
+            self._set(talk, now.bead, status=before.status, assignee=before.assignee)
+
+    def _take_back(self, talk: Talk, act: Callable[[], object]) -> None:
+        """Undo what a failed change may have stored. Best effort: the caller is told of the failure, not of this one."""
+        talk.left_s = max(talk.left_s, TAKE_BACK_S)
+        with contextlib.suppress(BeadsError):
+            act()
+
+    def _open(self, talk: Talk, issue: Issue | None, wanted: AgentBead, description: str) -> AgentBead:
+        if issue is None:
+            self._create(talk, wanted.id, wanted.title, description)
+        else:
+            self._reopen(talk, issue, wanted.title, description)
+        self._mirror(talk, issue or Issue(id=wanted.id), hook=wanted.fields.hook_bead, role=wanted.fields.role_bead)
+        agent = self._read_agent(talk, wanted.id)
+        wanted = attrs.evolve(wanted, title=wanted.title.strip(), fields=parse_description(description))
+        if attrs.evolve(agent, title=agent.title.strip()) != wanted:
+            raise _not_kept(wanted.id, f"{wanted}", f"{agent}")
+        return agent
+
+    def _close(self, talk: Talk, bead_id: str, reason: str) -> bool:
+        issue = self._show(talk, bead_id)
+        if issue is None:
+            return False
+        bead_rules.check_is_agent(issue.bead)
+        self._describe(talk, issue, replace_fields(issue.description, bead_rules.fields_at_close()))
+        self._mirror(talk, issue, hook="", role=issue.role_bead)
+        if issue.status not in bead_rules.CLOSED_STATUSES:
+            self._must(talk, "close", bead_id, *([f"--reason={reason}"] if reason else []))
+        agent = self._read_agent(talk, bead_id)
+        if agent.is_open or agent.fields.hook_bead:
+            raise _not_kept(bead_id, "closed, no hook", f"{agent}")
+        return True
 
     @contextlib.contextmanager
     def _changing(self, bead_id: str, kind: str) -> Iterator[Talk]:
@@ -223,7 +252,6 @@ class BdCli:
             raise answer.refusal()
 
     def _reopen(self, talk: Talk, issue: Issue, title: str, description: str) -> None:
-        bead_rules.check_is_agent(issue.bead)
         status = issue.status
         if status in bead_rules.CLOSED_STATUSES:
             answer = talk.ask("reopen", issue.id, "--reason=re-spawning agent")

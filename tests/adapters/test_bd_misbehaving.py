@@ -133,12 +133,22 @@ def test_garbage(script: ScriptedBd, out: str) -> None:
 
 @pytest.mark.parametrize("kind", ["killed", "dies after storing"])
 def test_killed(script: ScriptedBd, kind: str) -> None:
-    """A bd that is killed half-way is an error, whether or not it had stored; doing it again then succeeds."""
+    """A bd that is killed half-way is an error and leaves nobody with the work, whether or not it had stored."""
     script.behave(kind=kind, on="update")
     with pytest.raises(BeadsUnavailableError, match="killed by signal 9"):
         _beads(script).hook(_WORK, assignee=_WHO)
+    assert (script.beads()[_WORK]["status"], script.beads()[_WORK]["assignee"]) == ("open", "")
     script.behave()
     assert _beads(script).hook(_WORK, assignee=_WHO, expected="").assignee == _WHO
+
+
+def test_half_opened_agent_is_closed(script: ScriptedBd) -> None:
+    """T-11: an agent bead whose making failed after it was stored is not left open."""
+    script.behave(kind="dies after storing", on="create")
+    with pytest.raises(BeadsUnavailableError):
+        _beads(script).open_agent(_AGENT, title=_AGENT, fields=_FIELDS)
+    assert script.beads()[_AGENT]["status"] == "closed"
+    assert parse_description(str(script.beads()[_AGENT]["description"])).hook_bead == ""
 
 
 @pytest.mark.parametrize("err", ["Error: boom", "fatal: branch not found: main", "dial tcp: lookup db: no such host"])
