@@ -145,6 +145,7 @@ class TmuxCli:
         answer = self._server.ask(call.commands())
         stderr = answer.error_text
         if answer.exit_code != 0 and means_no_server(stderr):
+            self._server.is_running = False
             return None
         if stderr and stderr != "no current target":  # what listing panes says when there is no session
             self._server.raise_unusable(answer)
@@ -152,7 +153,7 @@ class TmuxCli:
             listing = call.read(answer.text)
         except ValueError as error:
             self._server.raise_unusable(answer, error)
-        self._server.version = listing.version
+        self._server.version, self._server.is_running = listing.version, True
         return listing
 
     def capture(self, pane_id: str, *, lines: int = 200) -> str:
@@ -199,11 +200,14 @@ class TmuxCli:
         try:
             argv = [*self._server.base, *chain(start_commands(request, launch_file, fields))]
             check_call_size(request, argv)
-            answer = self._server.call(with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE)))
+            if not self._server.is_running:
+                argv = with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE))
+            answer = self._server.call(argv)
             started = read_started(request, answer.text, fields)
             is_done = answer.exit_code == 0 and started is not None and started.name == request.name
             if started is None or not is_done:
                 raise_not_started(request, answer)
+            self._server.is_running = True
             return started
         except SessionExistsError:
             is_done = True  # nothing was made

@@ -38,13 +38,19 @@ _NOT_FOR_THE_SERVER = frozenset((*IDENTITY, "TMUX", "TMUX_PANE", "CLAUDECODE"))
 
 
 class TmuxServer:
-    """One server, as a client reaches it. Arguments as for `polecat.adapters.tmux.TmuxCli`."""
+    """One server, as a client reaches it. Arguments as for `polecat.adapters.tmux.TmuxCli`.
+
+    Attributes:
+        version: tmux's version, once it is known.
+        is_running: the server was there when last seen.
+    """
 
     def __init__(
         self, *, socket: str | None, config_file: str | None, environ: Mapping[str, str] | None, timeout_s: float
     ) -> None:
         self.socket = socket
         self.version = ""
+        self.is_running = False
         self._timeout_s = timeout_s
         environ = os.environ if environ is None else environ
         self._environ = {key: value for key, value in environ.items() if key not in _NOT_FOR_THE_SERVER}

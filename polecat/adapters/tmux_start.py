@@ -38,7 +38,7 @@ LOST_STATUS = all_of("#{pane_dead}", "#{==:#{pane_dead_status}#{pane_dead_signal
 
 _TICK_S = 2.0
 
-_DRAIN = "exec cat >/dev/null"
+_DRAIN = "exec cat"
 """While a pane is piped tmux reads all that its process wrote before it takes the pane for dead; else last words may be lost."""
 
 _IN_TOWN = "echo '#{session_name}' | grep -Eq '^(gt|hq)-'"
