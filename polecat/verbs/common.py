@@ -64,7 +64,12 @@ def tmux_of(args: argparse.Namespace) -> Tmux | None:
 
 def print_json(value: object) -> None:
     """Print a result as JSON."""
-    print(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    print(json_text(value))
+
+
+def json_text(value: object, *, is_one_line: bool = False) -> str:
+    """Write a result as JSON."""
+    return json.dumps(value, indent=None if is_one_line else 2, ensure_ascii=False, default=str)
 
 
 def wants_colour(stream: object = None) -> bool:

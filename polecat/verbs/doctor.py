@@ -8,6 +8,7 @@ from attrs import asdict
 
 from polecat.checkup import Checkup, Finding, check_town
 from polecat.verbs.common import add_json, add_town, paint, print_json, tmux_of, town_of
+from polecat.verbs.progress import during
 
 EXAMPLE = """\
 examples:
@@ -30,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Look the town over."""
-    found = check_town(town_of(args), rigs=[args.rig] if args.rig else None, tmux=tmux_of(args))
+    with during("looking the town over"):
+        found = check_town(town_of(args), rigs=[args.rig] if args.rig else None, tmux=tmux_of(args))
     if args.json:
         print_json({"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
     else:

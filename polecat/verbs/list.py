@@ -3,39 +3,98 @@
 from __future__ import annotations
 
 import argparse
+import sys
+import time
 from datetime import UTC, datetime
 
-from polecat.model import Polecat
+from polecat.model import Polecat, PolecatState
 from polecat.polecats import list_polecats
-from polecat.verbs.common import add_json, add_town, print_json, table, tmux_of, town_of
+from polecat.verbs.common import add_json, add_town, json_text, paint, table, tmux_of, town_of
+from polecat.verbs.progress import during
 
 EXAMPLE = """\
 examples:
   polecat list
   polecat list gastown --json
+  polecat list --watch
 """
+
+CLEAR = "\x1b[H\x1b[2J"
+
+STATE_COLOURS = {
+    PolecatState.SPAWNING: "blue",
+    PolecatState.WORKING: "green",
+    PolecatState.DONE: "grey",
+    PolecatState.STUCK: "yellow",
+    PolecatState.STALLED: "red",
+    PolecatState.ZOMBIE: "red",
+    PolecatState.UNKNOWN: "yellow",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", nargs="?", help="the rig; all rigs of the town by default")
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        type=_seconds,
+        nargs="?",
+        const=2.0,
+        help="list again and again, every 2 seconds or as often as you say; with --json one line each time",
+    )
     add_json(parser)
     add_town(parser)
 
 
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no number of seconds; a rig goes first: polecat list {text} --watch"
+        ) from None
+    if not 0.1 <= value <= 86400:
+        raise argparse.ArgumentTypeError("must be between 0.1 and 86400")
+    return value
+
+
 def run(args: argparse.Namespace) -> int:
-    """List."""
+    """List, once or again and again."""
+    if args.watch is None:
+        with during("looking at polecats"):
+            text = _text(args)
+        print(text)
+        return 0
+    try:
+        while True:
+            text = _text(args)
+            print(f"{CLEAR}{text}" if sys.stdout.isatty() else text, flush=True)
+            time.sleep(args.watch)
+    except KeyboardInterrupt:  # that is how one stops watching
+        return 0
+
+
+def _text(args: argparse.Namespace) -> str:
     town = town_of(args)
     rigs = [town.rig(args.rig)] if args.rig else town.rigs()
     cats = [cat for rig in rigs for cat in list_polecats(rig, tmux=tmux_of(args))]
     if args.json:
-        print_json([as_json(cat) for cat in cats])
-    elif cats:
-        print(table(rows(cats, with_rig=not args.rig and len(rigs) > 1)))
-    else:
-        print("no polecats")
-    return 0
+        return json_text([as_json(cat) for cat in cats], is_one_line=args.watch is not None)
+    return coloured(cats, with_rig=not args.rig and len(rigs) > 1) if cats else "no polecats"
+
+
+def coloured(cats: list[Polecat], *, with_rig: bool) -> str:
+    """The table, each state in its colour where stdout shows colours."""
+    cells = rows(cats, with_rig=with_rig)
+    head, *body = table(cells).splitlines()
+    at = max(len(row[0]) for row in cells) + 2
+    painted = [
+        line[:at] + paint(cat.state.value, STATE_COLOURS[cat.state]) + line[at + len(cat.state.value) :]
+        for line, cat in zip(body, cats, strict=True)
+    ]
+    return "\n".join([head, *painted])
 
 
 def as_json(cat: Polecat) -> dict[str, object]:

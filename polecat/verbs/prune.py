@@ -7,6 +7,7 @@ import argparse
 from polecat.reconcile import reconcile_pool
 from polecat.upkeep import clean_branches
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+from polecat.verbs.progress import during
 from polecat.verbs.reconcile import as_json, lines
 
 
@@ -22,8 +23,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Reconcile, then delete the branches of polecats that are gone and lost nothing."""
     rig, tmux = rig_of(args), tmux_of(args)
-    done = reconcile_pool(rig, tmux=tmux, dry_run=args.dry_run)
-    cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run)
+    with during("reconciling") as progress:
+        done = reconcile_pool(rig, tmux=tmux, dry_run=args.dry_run)
+        progress.say("looking at branches")
+        cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run)
     if args.json:
         print_json({**as_json(done), "branches_deleted": list(cleaned.deleted), "branches_kept": list(cleaned.kept)})
         return 0

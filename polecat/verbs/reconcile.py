@@ -7,6 +7,7 @@ import argparse
 from polecat.pool import Reconciliation
 from polecat.reconcile import reconcile_pool
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+from polecat.verbs.progress import during
 
 EXAMPLE = """\
 examples:
@@ -26,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Reconcile, or say what a reconcile would do."""
-    done = reconcile_pool(rig_of(args), tmux=tmux_of(args), dry_run=args.dry_run)
+    with during("reconciling"):
+        done = reconcile_pool(rig_of(args), tmux=tmux_of(args), dry_run=args.dry_run)
     if args.json:
         print_json(as_json(done))
     else:

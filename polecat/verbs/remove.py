@@ -6,6 +6,7 @@ import argparse
 
 from polecat.removal import Removed, remove_polecat
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+from polecat.verbs.progress import during
 
 EXAMPLE = """\
 examples:
@@ -31,9 +32,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Remove, or say what a removal would do."""
     rig, name = polecat_of(args)
-    done = remove_polecat(
-        rig, name, force=args.force, nuclear=args.nuclear, instance=args.instance, tmux=tmux_of(args), dry_run=args.dry_run
-    )
+    with during(f"removing {args.polecat}"):
+        done = remove_polecat(
+            rig, name, force=args.force, nuclear=args.nuclear, instance=args.instance, tmux=tmux_of(args), dry_run=args.dry_run
+        )
     if args.json:
         print_json(as_json(done))
     else:

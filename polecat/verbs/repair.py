@@ -8,6 +8,7 @@ import sys
 from polecat.repair import repair_polecat
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.list import as_json
+from polecat.verbs.progress import during
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,16 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Repair."""
     rig, name = polecat_of(args)
-    done = repair_polecat(
-        rig,
-        name,
-        force=args.force,
-        nuclear=args.nuclear,
-        hook_bead=args.hook,
-        base_branch=args.base_branch,
-        tmux=tmux_of(args),
-        dry_run=args.dry_run,
-    )
+    with during(f"repairing {args.polecat}"):
+        done = repair_polecat(
+            rig,
+            name,
+            force=args.force,
+            nuclear=args.nuclear,
+            hook_bead=args.hook,
+            base_branch=args.base_branch,
+            tmux=tmux_of(args),
+            dry_run=args.dry_run,
+        )
     for warning in done.warnings:
         print(f"polecat: warning: {warning}", file=sys.stderr)
     if args.json:

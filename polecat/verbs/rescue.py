@@ -10,9 +10,16 @@ from polecat.errors import NotFoundError
 from polecat.town import find_repo
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, table
 
+EXAMPLE = """\
+examples:
+  polecat rescue list gastown
+  polecat rescue show gastown nux/1768000000000-a1b2c3
+"""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
+    parser.epilog = EXAMPLE
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for action, what in (
         ("list", "what was saved before it was removed"),

@@ -6,6 +6,7 @@ import argparse
 
 from polecat.rig_setup import add_rig
 from polecat.verbs.common import add_json, add_town, print_json, town_of
+from polecat.verbs.progress import during
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +30,8 @@ def run(args: argparse.Namespace) -> int:
     """Add a rig."""
     from polecat.adapters.git import GitCli
 
-    rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, git=GitCli())
+    with during(f"cloning {args.git_url}"):
+        rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, git=GitCli())
     if args.json:
         print_json(
             {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from polecat.env_file import load_env_file
@@ -13,6 +14,7 @@ from polecat.names import check_env_key
 from polecat.plan import describe
 from polecat.spawn import plan_spawn, spawn_many
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+from polecat.verbs.progress import Progress, during
 
 EXAMPLE = """\
 examples:
@@ -31,6 +33,16 @@ _LABELS = {
     "agent_ready": "ready",
     "agent_waiting": "waiting",
 }
+
+_NEXT = {
+    "orphan_ended": "fetching origin, making the worktree",
+    "name_claimed": "fetching origin, making the worktree",
+    "worktree_added": "preparing the worktree",
+    "worktree_provisioned": "setting the hook",
+    "hook_set": "starting the agent",
+    "session_started": "waiting for the agent",
+}
+"""What is being done after each fact."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,8 +120,10 @@ def run(args: argparse.Namespace) -> int:
     rig, opts, tmux = rig_of(args), _options(args), tmux_of(args)
     if args.dry_run:
         return _dry_run(args, plan_spawn(rig, opts, tmux=tmux))
-    progress = _show_progress if sys.stderr.isatty() and not args.json else None
-    results = spawn_many(rig, [opts] * (args.count or 1), tmux=tmux, on_event=progress)
+    is_watched = sys.stderr.isatty() and not args.json
+    with during("looking") as progress:
+        heard = partial(_show_progress, progress) if is_watched else None
+        results = spawn_many(rig, [opts] * (args.count or 1), tmux=tmux, on_event=heard)
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     _print_cats(args, cats)
     failed = [error for error in results if isinstance(error, PolecatError)]
@@ -218,7 +232,8 @@ def _dry_run(args: argparse.Namespace, plan: object) -> int:
     return 0
 
 
-def _show_progress(event: Event) -> None:
+def _show_progress(progress: Progress, event: Event) -> None:
+    progress.say(_NEXT.get(event.name, ""))
     label = _LABELS.get(event.name)
     if label is None:
         return
@@ -233,4 +248,4 @@ def _show_progress(event: Event) -> None:
         "agent_waiting": lambda: str(facts["dialog"]),
     }[event.name]()
     took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
-    print(f"  {label:<9}  {text:<44} {took}", file=sys.stderr)
+    progress.line(f"  {label:<9}  {text:<44} {took}")

@@ -6,6 +6,7 @@ import argparse
 
 from polecat.upkeep import detect_stale
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, table, tmux_of
+from polecat.verbs.progress import during
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Say which polecats are stale."""
-    found = detect_stale(rig_of(args), threshold=args.threshold, tmux=tmux_of(args))
+    with during("comparing with the default branch"):
+        found = detect_stale(rig_of(args), threshold=args.threshold, tmux=tmux_of(args))
     if args.json:
         print_json([{"name": s.name, "stale": s.is_stale, "reason": s.reason, "commits_behind": s.commits_behind} for s in found])
     elif found:

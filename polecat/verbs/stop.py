@@ -6,6 +6,7 @@ import argparse
 
 from polecat.stopping import stop_polecat
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+from polecat.verbs.progress import during
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Stop."""
     rig, name = polecat_of(args)
-    session = stop_polecat(rig, name, tmux=tmux_of(args), dry_run=args.dry_run)
+    with during(f"ending the session of {args.polecat}"):
+        session = stop_polecat(rig, name, tmux=tmux_of(args), dry_run=args.dry_run)
     if args.json:
         print_json({"rig_name": rig.name, "polecat_name": name, "session_ended": session})
     else:
