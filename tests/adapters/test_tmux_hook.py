@@ -173,8 +173,18 @@ def test_gas_town_is_told_where_it_is(tmp_path: Path) -> None:
 
     _on_exit(tmp_path, "gas", "nux", "gt-gas-nux", "i1", "7", "", path=f"{gt.parent}:/usr/bin:/bin")
 
-    told = (tmp_path / "bin" / "told").read_text().split("\n")[:-1]
-    assert told == ["log", "crash", "--agent", "gas/nux", "--session", "gt-gas-nux", "--exit-code", "7"]
+    told = tmp_path / "bin" / "told"
+    eventually(lambda: told.exists() and told.read_text().endswith("7\n"), "gt was told")
+    assert told.read_text().split("\n")[:-1] == [
+        "log",
+        "crash",
+        "--agent",
+        "gas/nux",
+        "--session",
+        "gt-gas-nux",
+        "--exit-code",
+        "7",
+    ]
 
 
 def test_a_feed_that_cannot_be_written_does_no_harm(tmp_path: Path) -> None:
