@@ -85,7 +85,7 @@ def test_a_default_branch_that_does_not_exist(town: HandTown) -> None:
     """A default branch the remote does not have is an error that names those it has, and nothing is left."""
     path = town.rig_dir / "config.json"
     path.write_text(path.read_text().replace('"main"', '"trunk"'))
-    with pytest.raises(SpawnFailedError, match="trunk.*main") as caught:
+    with pytest.raises(SpawnFailedError, match=r"trunk.*main") as caught:
         town.spawn()
     assert "default_branch" in caught.value.hint or "--base-branch" in caught.value.hint
     town.assert_nothing_left()
