@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -60,6 +62,14 @@ class PrivateServer:
         assert code is None or done.returncode == code, f"tmux {args}: {done.returncode} {done.stderr!r}"
         return os.fsdecode(done.stdout).rstrip("\n")
 
+    def end_unreachable(self) -> None:
+        """End this server where the test took its socket away: known by the socket's unique path in its command line."""
+        path = os.fsencode(self.socket)
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                if b"(tmux: server)" in stat.read_bytes() and path in (stat.parent / "cmdline").read_bytes().split(b"\0"):
+                    os.kill(int(stat.parent.name), signal.SIGTERM)
+
 
 @contextmanager
 def private_server() -> Iterator[PrivateServer]:
@@ -70,6 +80,7 @@ def private_server() -> Iterator[PrivateServer]:
         yield server
     finally:
         server.run("kill-server", code=None)
+        server.end_unreachable()
         shutil.rmtree(place, ignore_errors=True)
 
 
