@@ -58,7 +58,8 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
                 room -= 1
             except (PolecatError, OSError) as error:
                 attempt.fail(error)
-        save_pool(rig, pool)
+        if any(attempt.claimed for attempt in attempts):
+            save_pool(rig, pool)
 
 
 def _check_picture(site: Site, homes: Homes) -> None:

@@ -153,13 +153,18 @@ class SpawnOptions:
     agent: str | None = None
     base_branch: str | None = None
     wait: WaitFor = "ready"
-    ready_timeout_s: float = 60.0
+    ready_timeout_s: float = field(default=60.0)
     name: str | None = None
     prompt: str | None = None
     nudge: str | None = "auto"
     env: Mapping[str, str] = field(factory=dict, converter=_env, repr=lambda env: repr(sorted(env)))
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
+
+    @ready_timeout_s.validator
+    def _check_timeout(self, _: object, value: float) -> None:
+        if not 0 < value < float("inf"):
+            raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
 
     @env.validator
     def _check_env(self, _: object, value: Mapping[str, str]) -> None:

@@ -154,6 +154,7 @@ class GitCli:
         """Take away what a killed `add_worktree` or `drop_worktree` left at *path*, and its registration."""
         git_files.check_repository(repo.git_dir)
         git_leavings.clear_half_made(repo, path, into)
+        git_publish.clear_drafts(repo.git_dir)
 
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""

@@ -1,7 +1,7 @@
 """Worktrees: made, moved, taken away and brought back, each completely or not at all.
 
-git's own ``worktree add`` is used to register (never two at once: the caller holds the repository lock); everything else is renames,
-because ``worktree move`` and ``worktree remove`` can stop half-way with the registration or half of the files gone, and because a
+Registering is `git_publish`'s business, or git's own ``worktree add`` where the repository is of a newer kind (never two at once: the
+caller holds the repository lock). Everything else is renames, because ``worktree move`` and ``worktree remove`` can stop half-way with the registration or half of the files gone, and because a
 rename takes a tenth of a millisecond where deleting 20,000 files takes two seconds.
 """
 
@@ -15,7 +15,7 @@ import stat
 import time
 from pathlib import Path
 
-from polecat.adapters import git_config, git_files, git_submodules
+from polecat.adapters import git_config, git_files, git_publish, git_submodules
 from polecat.adapters.git_leavings import MOVING, must_be_free, names_worktree, rename
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.errors import GitError, PolecatError
@@ -185,6 +185,17 @@ def has_ref(git: GitProgram, repo: Repo, ref: str) -> bool:
 
 
 def _add_once(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, upstream: str | None) -> Worktree:
+    if git_publish.can_publish(repo.git_dir, start=start, upstream=upstream):
+        git_publish.publish(repo, path, branch=branch, start=start, upstream=upstream, patience_s=git.lock_patience_s)
+    else:
+        _add_by_git(git, repo, path, branch, start, upstream)
+    made = find(git, repo, path)
+    if made is None or made.branch != branch or made.head != start:
+        raise GitError(f"something else than a worktree on {branch!r} was made at {path}", cwd=repo.path)
+    return made
+
+
+def _add_by_git(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, upstream: str | None) -> None:
     # absolute links, whatever the user prefers: a relative one breaks when the worktree moves
     words = [
         "-c",
@@ -202,10 +213,6 @@ def _add_once(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, 
     expect_success(git.start(words, at=repo).wait())  # once: what a failed one leaves must go before the next
     if upstream is not None:
         git_config.set_upstream(repo.git_dir, branch, upstream, patience_s=git.lock_patience_s)
-    made = find(git, repo, path)
-    if made is None or made.branch != branch or made.head != start:
-        raise GitError(f"git made something else than a worktree on {branch!r} at {path}", cwd=repo.path)
-    return made
 
 
 def _undo_add(

@@ -137,7 +137,7 @@ def test_whatever_a_failed_add_leaves_is_cleared(rig: GitRig, tmp_path: Path, sc
         broken = GitCli(environ={**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}, timeout_s=1)
 
     with pytest.raises((GitError, ProgramTimeoutError)):
-        broken.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
+        broken.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream=None)
 
     assert rig.snapshot() == before
     rig.add("nux")
@@ -150,7 +150,7 @@ def test_a_transient_failure_is_tried_again(rig: GitRig, tmp_path: Path) -> None
         ' echo "error: could not lock config file /x/config: File exists" >&2; exit 255; fi ;; esac; exec "$REAL" "$@"'
     )
     once = _with_git(tmp_path / "bin", script)
-    made = once.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
+    made = once.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream=None)
     assert rig.git.find_worktree(rig.repo, made.path) == made
 
 
@@ -361,7 +361,7 @@ def test_ctrl_c_in_an_add_leaves_nothing(rig: GitRig, tmp_path: Path) -> None:
     code = (
         "from pathlib import Path; from polecat.adapters.git import GitCli; from polecat.model import Repo\n"
         f"GitCli().add_worktree(Repo(path=Path({str(rig.repo.path)!r})), Path({str(rig.root / 'polecats/nux')!r}),"
-        f" branch='polecat/nux', start={rig.start!r}, upstream='main')"
+        f" branch='polecat/nux', start={rig.start!r}, upstream=None)"
     )
     env = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "PYTHONPATH": os.pathsep.join(sys.path)}
     process = subprocess.Popen([sys.executable, "-c", code], env=env, stderr=subprocess.PIPE)
@@ -379,12 +379,12 @@ def test_an_undo_that_fails_is_told(rig: GitRig, tmp_path: Path) -> None:
     script = 'case "$*" in *"worktree add"*) "$REAL" "$@"; exit 3 ;; *update-ref*) exit 4 ;; esac; exec "$REAL" "$@"'
     broken = _with_git(tmp_path / "bin", script)
     with pytest.raises(PolecatError) as caught:
-        broken.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
+        broken.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream=None)
     assert any("left behind" in note for note in caught.value.__notes__)
 
 
 def test_few_processes(program_counts: ProgramCounts, tmp_path: Path) -> None:
-    """Making, filling, judging and saving a worktree start eleven git processes in all; finding and dropping it none (T-51)."""
+    """Making, filling, judging and saving a worktree start ten git processes in all; registering, finding and dropping it none (T-51)."""
     rig = make_git_rig(tmp_path)
     made = rig.add(fill=False)
     start = rig.start
@@ -410,4 +410,26 @@ def test_few_processes(program_counts: ProgramCounts, tmp_path: Path) -> None:
     rig.git.move_worktree(rig.repo, other, rig.root / "polecats/moved")
     count("the rest")
 
-    assert counted == {"add": 1, "check out": 1, "facts": 4, "rescue": 5, "the rest": 0}
+    assert counted == {"add": 0, "check out": 1, "facts": 4, "rescue": 5, "the rest": 0}
+
+
+def test_a_worktree_published_without_git_is_what_git_would_have_made(rig: GitRig) -> None:
+    """Registered by one rename: git finds branch, upstream and a clean tree, lists it, and can take it away itself."""
+    made = rig.add("nux")
+
+    assert git("rev-parse", "--abbrev-ref", "HEAD", cwd=made.path).strip() == made.branch
+    assert git("rev-parse", "--abbrev-ref", "@{u}", cwd=made.path).strip() == "origin/main"
+    assert git("status", "--porcelain", "--branch", cwd=made.path).strip() == f"## {made.branch}...origin/main"
+    assert f"worktree {made.path}" in git("worktree", "list", "--porcelain", cwd=rig.repo.path)
+    assert git("fsck", "--no-dangling", cwd=rig.repo.path).strip() == ""
+    git("worktree", "remove", str(made.path), cwd=rig.repo.path)
+    assert not made.admin_dir.exists()
+
+
+def test_a_branch_below_a_branch_is_refused_without_git_too(rig: GitRig) -> None:
+    """A ref cannot be a directory and a branch at once; nothing is left of the attempt."""
+    git("branch", "polecat", "origin/main", cwd=rig.repo.path)
+    before = rig.snapshot()
+    with pytest.raises(GitError, match="polecat"):
+        rig.git.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
+    assert rig.snapshot() == before

@@ -1,0 +1,107 @@
+"""Registering a worktree without starting git: what ``worktree add --no-checkout`` would leave, made aside and published by one rename.
+
+git makes a registration in place, file by file; whoever lists worktrees meanwhile reads half of it and fails. Here nobody ever sees
+half of one, and the part that runs under the repository lock takes less than a millisecond instead of ten. Refs are written as git
+writes them: a lock file beside the ref, synced, renamed into place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from polecat.adapters import git_config, git_files
+from polecat.errors import GitError
+from polecat.model import Repo
+
+
+def can_publish(git_dir: Path, *, start: str, upstream: str | None) -> bool:
+    """Say whether a worktree can be registered without git.
+
+    The repository must keep refs and registrations as plain files, with nothing kept apart for each worktree, and the start must be
+    the tip of the remote's branch: that this is a commit we have need not be asked.
+    """
+    if git_files.uses_reftable(git_dir) or upstream is None:
+        return False
+    if git_files.read_ref(git_dir, f"refs/remotes/origin/{upstream}") != start:
+        return False
+    config = (git_files.read_text(git_dir / "config") or "").lower()
+    return "worktreeconfig" not in config and "objectformat" not in config
+
+
+def publish(repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None, patience_s: float) -> None:
+    """Make branch and registration; the caller holds the repository lock and takes back what a failure leaves.
+
+    Raises:
+        GitError: the branch exists, or the disk said no.
+    """
+    git_dir = Path(os.path.realpath(repo.git_dir))
+    try:
+        _create_ref(git_dir, f"refs/heads/{branch}", start)
+        git_config.set_upstream(git_dir, branch, upstream, patience_s=patience_s)
+        _register(git_dir, path, branch)
+    except OSError as error:
+        raise GitError(
+            f"cannot register {path}: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
+            cwd=repo.path,
+            stderr=str(error),
+        ) from error
+
+
+def _create_ref(git_dir: Path, ref: str, oid: str) -> None:
+    """Create a ref that does not exist, by git's protocol."""
+    parts = ref.split("/")
+    for depth in range(3, len(parts)):  # refs/heads/polecat must not be a branch itself
+        if git_files.read_ref(git_dir, "/".join(parts[:depth])) is not None:
+            raise GitError(f"{ref!r} cannot be made: {'/'.join(parts[:depth])!r} exists", cwd=git_dir)
+    target = git_dir / ref
+    target.parent.mkdir(parents=True, exist_ok=True)
+    lock = target.with_name(target.name + ".lock")
+    fd = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(f"{oid}\n".encode())
+            file.flush()
+            os.fsync(file.fileno())
+        if os.path.lexists(target) or git_files.read_ref(git_dir, ref) is not None:
+            raise GitError(f"{ref!r} exists already", cwd=git_dir)
+        os.rename(lock, target)
+    except BaseException:
+        lock.unlink(missing_ok=True)
+        raise
+
+
+def _register(git_dir: Path, path: Path, branch: str) -> None:
+    admin = _free_place(git_dir, branch)
+    draft = git_dir / f"polecat-draft-{secrets.token_hex(8)}"
+    draft.mkdir()
+    try:
+        (draft / "HEAD").write_text(f"ref: refs/heads/{branch}\n", "utf-8")
+        (draft / "commondir").write_text("../..\n", "utf-8")
+        (draft / "gitdir").write_bytes(os.fsencode(f"{path / '.git'}\n"))
+        path.mkdir()
+        (path / ".git").write_bytes(os.fsencode(f"gitdir: {admin}\n"))
+        draft.rename(admin)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _free_place(git_dir: Path, branch: str) -> Path:
+    """A name for the registration that nobody has; ours carry the branch's, which says whose they are."""
+    worktrees = git_dir / "worktrees"
+    worktrees.mkdir(exist_ok=True)
+    name = branch.rpartition("/")[2]
+    while os.path.lexists(worktrees / name):
+        name = f"{branch.rpartition('/')[2]}-{secrets.token_hex(3)}"
+    return worktrees / name
+
+
+def clear_drafts(git_dir: Path) -> None:
+    """Remove what a killed `publish` left aside; nothing refers to it. The caller holds the repository lock."""
+    for draft in git_dir.glob("polecat-draft-*"):
+        with contextlib.suppress(OSError):
+            shutil.rmtree(draft)
