@@ -7,7 +7,17 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polecat.adapters import git_config, git_facts, git_files, git_leavings, git_remote, git_rescue, git_snapshot, git_worktrees
+from polecat.adapters import (
+    git_config,
+    git_facts,
+    git_files,
+    git_leavings,
+    git_publish,
+    git_remote,
+    git_rescue,
+    git_snapshot,
+    git_worktrees,
+)
 from polecat.adapters.git_run import GitProgram, expect_success
 from polecat.errors import GitError
 from polecat.model import Repo
