@@ -150,27 +150,26 @@ def _key_of(binary: Path) -> str:
 
 
 def _probe(binary: Path, env: Mapping[str, str], timeout_s: float) -> Dialect:
-    with contextlib.ExitStack() as stack:
-        # in a project's directory even --help may open its database
-        nowhere = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="polecat-bd-")))
-        asked = []
+    # in a project's directory even --help may open its database
+    with tempfile.TemporaryDirectory(prefix="polecat-bd-") as nowhere:
+        asked: list[program.Running] = []
+        texts: list[str] = []
         try:
             for words in (("version",), ("--help",), ("list", "--help")):
-                running = program.start([str(binary), *words], env=env, cwd=nowhere, timeout_s=timeout_s)
-                stack.callback(_end, running)
-                asked.append(running)
-            texts = [_all_text(running.wait()) for running in asked]
+                running = program.start([str(binary), *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
+                asked.append(running)  # noqa: PERF401  what was started must be known even if the next one cannot be
+            while asked:
+                texts.append(_all_text(asked.pop(0).wait()))
         except ProgramTimeoutError as error:
             raise BeadsUnavailableError(f"{binary} did not say within {timeout_s:g} s what it can", hint="is it bd?") from error
         except ProgramError as error:
             raise BeadsUnavailableError(f"{binary} cannot be run: {error.message}") from error
+        finally:
+            for running in asked:
+                running.kill()
+                with contextlib.suppress(ProgramError):
+                    running.wait()
     return read_dialect(*texts)
-
-
-def _end(running: program.Running) -> None:
-    running.kill()
-    with contextlib.suppress(ProgramError):
-        running.wait()
 
 
 def _all_text(finished: program.Finished) -> str:

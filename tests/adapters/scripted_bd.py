@@ -1,7 +1,8 @@
 """A ``bd`` made of a script: it works, and misbehaves on demand. Also a replayer of what real versions printed.
 
 The script keeps its beads in ``beads.txt`` beside itself, writes each call to ``calls.txt`` and reads from ``mood.txt`` how to
-misbehave: Python literals all three, because loading ``json`` would double the time it takes to start.
+misbehave: Python literals all three, because loading ``json`` would double the time it takes to start. For the same reason a shell
+answers the questions what it can.
 """
 
 from __future__ import annotations
@@ -19,7 +20,20 @@ from attrs import frozen
 QUESTIONS = ("version", "--help", "list --help")
 """What the adapter asks to find out what a bd can."""
 
-_SCRIPT = r"""#!{python} -SI
+_FRONT = r"""#!/bin/sh
+case "$*" in
+version) words="'version'"; answer='bd version 9.9.9' ;;
+--help) words="'--help'"; answer='Commands:
+  create   Create
+  show     Show' ;;
+"list --help") words="'list', '--help'"; answer='  -a, --assignee string' ;;
+*) exec '{python}' -SI '{home}/script.py' "$@" ;;
+esac
+echo "{{'argv': [$words]}}" >>'{home}/calls.txt'
+echo "$answer"
+"""
+
+_SCRIPT = r"""
 import fcntl, os, signal, sys, time
 
 HOME = {home!r}
@@ -47,9 +61,6 @@ def leave(code, out="", err=""):
     os._exit(code)
 
 
-HELP = "Usage:\n  bd [command]\n\nCommands:\n  create   Create\n  show     Show\n"
-if command in ("--help", "version") or "--help" in words:
-    leave(0, "bd version 9.9.9\n" if command == "version" else HELP if command == "--help" else "  -a, --assignee string\n")
 if kind == "hangs":
     pid = os.fork()
     with open(path("hung.pids"), "a") as file:
@@ -209,7 +220,8 @@ def make_scripted_bd(home: Path) -> ScriptedBd:
     home.mkdir(parents=True)
     (home / "beads.txt").write_text("{}")
     (home / "mood.txt").write_text("{}")
-    _write_program(home / "bd", _SCRIPT, home)
+    _write_program(home / "script.py", _SCRIPT, home)
+    _write_program(home / "bd", _FRONT, home)
     return ScriptedBd(home=home)
 
 
