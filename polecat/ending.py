@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from polecat.errors import UnknownStateError
+from polecat.errors import PolecatError, UnknownStateError
 from polecat.ports import Process, Session, StartedSession
 from polecat.world import World
+
+ROUNDS = 3
+"""How often we look for children that were forked in between; whoever forks faster than that is reported, not chased."""
 
 GRACE_S = 2.0
 """How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
@@ -30,8 +33,22 @@ def end_session(world: World, session: Session | StartedSession, *, root: Proces
     family = world.processes.family([root] if root else [], instance=session.instance)
     world.tmux.kill(session.id, name=session.name, instance=session.instance)
     survivors = world.processes.end(family, grace_s=GRACE_S)
+    for _ in range(ROUNDS):  # children that were forked while we ended their parents
+        late = world.processes.family([], instance=session.instance)
+        if not set(late) - set(survivors):
+            break
+        survivors = world.processes.end(late, grace_s=GRACE_S)
     if survivors:
         pids = ", ".join(str(process.pid) for process in survivors)
         raise UnknownStateError(
             f"processes {pids} of session {session.name!r} did not end", hint="look at them with ps, and end them by hand"
         )
+
+
+def fate_of(world: World, session: Session) -> str:
+    """Say what became of a session whose ending broke, for an error's list of what is not as it was; empty if it is still there."""
+    try:
+        there = any(one.id == session.id and one.instance == session.instance for one in world.tmux.list_sessions())
+    except PolecatError:
+        return "perhaps its session was ended"
+    return "" if there else "its session was ended"
