@@ -6,6 +6,9 @@ Rules, each with the reason it exists:
   not hang us; at the limit, or on Ctrl-C, its whole group is killed.
 - One fork at a time: `sh` forks for real, and on Python ≥ 3.12 filelock refuses a fork while another thread changes a lock.
 - `sh` is imported on first use: it costs 50 ms, and plans, fakes and `--help` need no program.
+- What the program writes goes into files in memory, not through pipes: nobody has to read along, and a daemon that it leaves behind
+  with our end still open cannot keep us waiting.
+- A Ctrl-C that comes while a program is being started waits until we know which one it is; otherwise nobody could end it.
 - Never `_timeout=`, `_iter=`, `await` or callbacks of `sh`: they add 100 ms, stall at random or swallow errors.
 """
 
@@ -15,12 +18,12 @@ import contextlib
 import functools
 import os
 import signal
-import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import FrameType
+from typing import IO, TYPE_CHECKING, Any
 
 from attrs import field, frozen
 
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_S = 30.0
 
 _FORK = threading.Lock()
+_ANY_CODE = list(range(256))
 
 _GIT_LOCAL = frozenset(
     """
@@ -103,13 +107,29 @@ def _checked(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
     return words
 
 
-def _input(data: bytes) -> Any:
+def _file() -> IO[bytes]:
+    """Make a file without a name, in memory where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("polecat", os.MFD_CLOEXEC), "r+b", buffering=0)
+    import tempfile
+
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _input(data: bytes) -> IO[bytes]:
     if not data:
-        return open(os.devnull, "r+b")  # noqa: SIM115  closed by the caller's exit stack
-    file = tempfile.TemporaryFile()  # noqa: SIM115
+        return open(os.devnull, "rb", buffering=0)
+    file = _file()
     file.write(data)
     file.seek(0)
     return file
+
+
+def _take(file: IO[bytes]) -> bytes:
+    """Return what a program wrote, whatever it did to the position, and let the file go."""
+    with file:
+        file.seek(0)
+        return file.read()
 
 
 @frozen(kw_only=True, eq=False)
@@ -120,6 +140,8 @@ class Running:
     cwd: Path | None
     timeout_s: float
     _process: Any = field(repr=False)
+    _stdout: IO[bytes] = field(repr=False)
+    _stderr: IO[bytes] = field(repr=False)
     _started_s: float = field(repr=False)
 
     def wait(self) -> Finished:
@@ -128,44 +150,43 @@ class Running:
         Raises:
             ProgramTimeoutError: the time limit passed; the program and its children are dead.
         """
-        import sh
-
         timed_out = threading.Event()
 
         def at_limit() -> None:
             timed_out.set()
             self.kill()
 
-        left_s = max(0.0, self.timeout_s - (time.monotonic() - self._started_s))
-        timer = threading.Timer(left_s, at_limit)
+        timer = threading.Timer(max(0.0, self.timeout_s - (time.monotonic() - self._started_s)), at_limit)
         timer.daemon = True
-        timer.start()
         try:
-            self._process.wait()
-            code = int(self._process.exit_code)
-        except sh.SignalException as error:
-            code = int(error.exit_code)
+            timer.start()
+            code = self._exit_code()
         except BaseException:
             self.kill()
+            self._exit_code()
             raise
         finally:
             timer.cancel()
+            stdout, stderr = _take(self._stdout), _take(self._stderr)
         if timed_out.is_set():
             raise ProgramTimeoutError(
                 f"{_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
                 argv=self.argv,
                 exit_code=code,
-                stderr=self._stderr().decode("utf-8", "replace").strip(),
+                stderr=stderr.decode("utf-8", "replace").strip(),
                 cwd=self.cwd,
             )
-        return Finished(
-            argv=self.argv,
-            exit_code=code,
-            stdout=bytes(self._process.process.stdout),
-            stderr=self._stderr(),
-            duration_s=time.monotonic() - self._started_s,
-            cwd=self.cwd,
-        )
+        duration_s = time.monotonic() - self._started_s
+        return Finished(argv=self.argv, exit_code=code, stdout=stdout, stderr=stderr, duration_s=duration_s, cwd=self.cwd)
+
+    def _exit_code(self) -> int:
+        import sh
+
+        try:
+            self._process.wait()
+            return int(self._process.exit_code)
+        except sh.SignalException as error:
+            return int(error.exit_code)
 
     def kill(self) -> None:
         """Kill the program's process group, if it has not ended."""
@@ -173,8 +194,36 @@ class Running:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
-    def _stderr(self) -> bytes:
-        return bytes(self._process.process.stderr)
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold back Ctrl-C and SIGTERM for the length of a ``with`` block; what it gives lets through what came meanwhile."""
+    came: list[int] = []
+    held: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    if threading.current_thread() is threading.main_thread():  # Python runs handlers in no other
+        for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                held[number] = handler
+                signal.signal(number, lambda number, _frame: came.append(number))
+
+    def let_through() -> None:
+        while came:
+            number = came.pop(0)
+            held[number](number, None)
+
+    try:
+        yield let_through
+    except BaseException:
+        _restore(held)
+        let_through()
+        raise
+    _restore(held)
+
+
+def _restore(handlers: Mapping[int, Callable[[int, FrameType | None], Any]]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _name(argv: Sequence[str]) -> str:
@@ -208,33 +257,40 @@ def start(
         raise ProgramError(f"cannot run {_name(words)}: {cwd} is not a directory", argv=words, cwd=cwd)
     command = _command(words[0], env.get("PATH", os.defpath))
     began_s = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        source = stack.enter_context(_input(stdin))
-        stack.enter_context(_FORK)
-        try:
-            process = command(
-                *words[1:],
-                _in=source,
-                _cwd=None if cwd is None else str(cwd),
-                _env=dict(env),
-                _async=True,  # returns at once and, unlike _bg, leaves SIGHUP alone in the child
-                _return_cmd=True,
-                _tty_out=False,
-                _new_session=True,
-                _close_fds=False,
-                _no_pipe=True,
-                _out_bufsize=65536,
-                _err_bufsize=65536,
-                _encoding="utf-8",
-                _ok_code=list(range(256)),
-            )
-        except Exception as error:
-            if type(error).__name__ != "ForkException":
-                raise
-            raise ProgramError(
-                f"cannot start {_name(words)}: {str(error).strip().splitlines()[-1]}", argv=words, cwd=cwd
-            ) from None
-    return Running(argv=words, cwd=cwd, timeout_s=timeout_s, process=process, started_s=began_s)
+    with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
+        stdout, stderr = ours.enter_context(_file()), ours.enter_context(_file())
+        with _input(stdin) as source, _FORK:
+            process = _fork(command, words, cwd, _in=source, _out=stdout, _err=stderr, _env=dict(env))
+        ours.pop_all()
+    running = Running(argv=words, cwd=cwd, timeout_s=timeout_s, process=process, stdout=stdout, stderr=stderr, started_s=began_s)
+    try:
+        let_through()
+    except BaseException:
+        running.kill()
+        running.wait()
+        raise
+    return running
+
+
+def _fork(command: sh.Command, words: tuple[str, ...], cwd: Path | None, **how: Any) -> Any:
+    try:
+        return command(
+            *words[1:],
+            **how,
+            _cwd=None if cwd is None else str(cwd),
+            _async=True,  # returns at once and, unlike _bg, leaves SIGHUP alone in the child
+            _return_cmd=True,
+            _tty_out=False,
+            _new_session=True,
+            _close_fds=False,
+            _no_pipe=True,
+            _encoding="utf-8",
+            _ok_code=_ANY_CODE,
+        )
+    except Exception as error:
+        if type(error).__name__ != "ForkException":
+            raise
+        raise ProgramError(f"cannot start {_name(words)}: {str(error).strip().splitlines()[-1]}", argv=words, cwd=cwd) from None
 
 
 def run(
