@@ -157,7 +157,7 @@ def _probe(binary: Path, env: Mapping[str, str], timeout_s: float) -> Dialect:
         try:
             for words in (("version",), ("--help",), ("list", "--help")):
                 running = program.start([str(binary), *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
-                asked.append(running)  # noqa: PERF401  what was started must be known even if the next one cannot be
+                asked.append(running)
             while asked:
                 texts.append(_all_text(asked.pop(0).wait()))
         except ProgramTimeoutError as error:
