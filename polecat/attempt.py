@@ -14,7 +14,7 @@ from polecat.locks import HeldLock
 from polecat.logs import log
 from polecat.model import Event, SpawnedPolecat, SpawnOptions, Timings
 from polecat.plan import Choice, SpawnPlan
-from polecat.ports import StartedSession, Worktree
+from polecat.ports import Process, StartedSession, Worktree
 from polecat.state import Lease
 from polecat.undo import Undo
 from polecat.world import World
@@ -43,6 +43,8 @@ class Attempt:
     warnings: list[str] = field(factory=list)
     worktree: Worktree | None = None
     session: StartedSession | None = None
+    agent: Process | None = None
+    had_session: bool = False
     base_age_s: float | None = None
     is_released: bool = False
     waiting_for: str = ""

@@ -13,13 +13,13 @@ from attrs import evolve
 from polecat.attempt import Attempt
 from polecat.breaker import count_failure, reset_breaker
 from polecat.ending import end_session
-from polecat.errors import AgentDiedError, NotReadyError
+from polecat.errors import AgentDiedError, NotReadyError, PolecatError
 from polecat.events import append_event, event_line
 from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
 from polecat.look import Site, Survey, check_disk, choose
 from polecat.model import SpawnedPolecat
 from polecat.plan import SpawnPlan, identity_env, process_env
-from polecat.ports import SessionRequest
+from polecat.ports import SessionRequest, StartedSession, Worktree
 from polecat.provision import provision
 from polecat.readiness import Awaited
 from polecat.sessions import Arrival, indent, on_exit_command, status_options
@@ -90,10 +90,21 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
         attempt.worktree = worktree
         attempt.undo.add(
             "worktree",
-            lambda: discard_worktree(world, site, worktree, lease, was_used=attempt.session is not None),
+            lambda: _discard_worktree(site, attempt, worktree, lease),
         )
         world.git.check_out(worktree, leave_out=plan.leave_out)
         facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path))
+
+
+def _discard_worktree(site: Site, attempt: Attempt, worktree: Worktree, lease: Lease) -> str | None:
+    if attempt.session is not None:
+        raise PolecatError("its session could not be ended, so its worktree stays")
+    return discard_worktree(attempt.world, site, worktree, lease, was_used=attempt.had_session)
+
+
+def _end_session(attempt: Attempt, session: StartedSession) -> None:
+    end_session(attempt.world, session, root=attempt.agent)
+    attempt.session, attempt.had_session = None, True
 
 
 def provision_worktree(site: Site, attempt: Attempt) -> None:
@@ -126,8 +137,8 @@ def start_session(site: Site, attempt: Attempt) -> None:
         world, plan = attempt.world, attempt.plan
         session = world.tmux.start(_session_request(site, attempt))
         attempt.session = session
-        agent = world.processes.identify(session.pane_pid)
-        attempt.undo.add("session", lambda: end_session(world, session, root=agent))
+        attempt.undo.add("session", lambda: _end_session(attempt, session))
+        attempt.agent = world.processes.identify(session.pane_pid)
         attempt.lease = evolve(
             attempt.lease,
             session_id=session.id,

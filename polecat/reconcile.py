@@ -126,9 +126,7 @@ def reconcile_pool(
     site = look(world, rig)
     with holding(pool_lock(rig), what="reconcile"):
         plan = plan_reconcile(world, site)
-        if dry_run:
-            return plan.summary()
-        return _carry_out(world, site, plan)
+    return plan.summary() if dry_run else _carry_out(world, site, plan)
 
 
 def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
@@ -220,24 +218,34 @@ def _raise(error: OSError) -> None:
 
 
 def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
+    """Do it, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
     rig = site.rig
-    done = plan.summary()
-    kept = list(done.kept)
+    kept = list(plan.kept)
+    ended: list[str] = []
+    adopted: list[str] = []
+    healed: list[str] = []
+    emptied: list[str] = []
     for name, session in plan.orphans.items():
         with _noting(kept, f"session {session.name}"), _owning(rig, name):
-            end_session(world, session)
+            end_session(world, session)  # by its id: one that has this name by now is another
+            ended.append(name)
             _tell(world, rig, "orphan_ended", name, session.instance, session=session.name)
     for lease in plan.living_claims:
         with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
-            adopt(world, site, lease)
-            _tell(world, rig, "claim_adopted", lease.polecat, lease.instance)
+            if _still_claimed(rig, lease):
+                adopt(world, site, lease)
+                adopted.append(lease.polecat)
+                _tell(world, rig, "claim_adopted", lease.polecat, lease.instance)
     for lease in plan.dead_claims:
         with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
-            heal(world, site, lease)
-            _tell(world, rig, "claim_healed", lease.polecat, lease.instance)
+            if _still_claimed(rig, lease):
+                heal(world, site, lease)
+                healed.append(lease.polecat)
+                _tell(world, rig, "claim_healed", lease.polecat, lease.instance)
     for name in plan.shells:
         with _noting(kept, f"home of {name}"), _owning(rig, name):
             _remove_shell(rig.home_dir(name))
+            emptied.append(name)
             _tell(world, rig, "shell_removed", name, "")
     _drop_stale(world, site, plan.stale, kept)
     for name in plan.records:
@@ -247,7 +255,20 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
         with _noting(kept, str(draft)):
             drop_draft(draft)
     empty_trash(rig)
-    return evolve(done, kept=tuple(kept))
+    return evolve(
+        plan.summary(),
+        orphans=tuple(sorted(ended)),
+        adopted=tuple(adopted),
+        healed=tuple(healed),
+        emptied=tuple(emptied),
+        kept=tuple(kept),
+    )
+
+
+def _still_claimed(rig: Rig, lease: Lease) -> bool:
+    """The claim is the one we planned for; somebody may have been quicker."""
+    claim = read_claim(rig, lease.polecat)
+    return claim is not None and claim.instance == lease.instance
 
 
 def _remove_shell(home: Path) -> None:

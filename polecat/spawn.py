@@ -17,7 +17,7 @@ from functools import partial
 from polecat import building
 from polecat.attempt import Attempt, guarded, still_open
 from polecat.claim import claim_names, orphan_in_the_way, predicted_name
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, UnknownStateError
 from polecat.healing import heal
 from polecat.hooking import check_bead
 from polecat.look import Site, as_rig, check_disk, choose, look, survey, with_sessions
@@ -218,9 +218,12 @@ def _build(site: Site, attempt: Attempt, news: Fetching) -> None:
 
 def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None:
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
-    arrivals = await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock)
-    for at, arrival in arrivals:
-        guarded(waiting[at], partial(_arrive, site, arrival))
+    try:
+        for at, arrival in await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock):
+            guarded(waiting[at], partial(_arrive, site, arrival))
+    except PolecatError as error:  # the server cannot be asked any more; each spawn ends with an error of its own
+        for attempt in still_open(waiting):
+            attempt.fail(UnknownStateError(error.message, hint=error.hint))
 
 
 def _arrive(site: Site, arrival: Arrival, attempt: Attempt) -> None:

@@ -50,8 +50,12 @@ class World:
     def emit(self, event: Event) -> None:
         """Tell the log and whoever listens."""
         log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)
-        if self.on_event is not None:
+        if self.on_event is None:
+            return
+        try:
             self.on_event(event)
+        except Exception as error:  # noqa: BLE001  a listener is no part of what it listens to
+            log("warning", "listener_failed", heard=event.name, error=str(error))
 
 
 def make_world(

@@ -124,7 +124,7 @@ def write_launch_file(request: SessionRequest) -> Path:
         TmuxError: it cannot be written; nothing is left behind.
     """
     token = secrets.token_hex(8)
-    path = request.scratch_dir.absolute() / f"launch-{token}.sh"
+    path = request.scratch_dir.absolute() / f"launch-{request.instance}-{token}.sh"
     text = launch_text(request, token=token).encode("utf-8", "surrogateescape")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
