@@ -19,17 +19,26 @@ def _tests(path: Path) -> Iterator[ast.FunctionDef]:
             yield node
 
 
+def _calls(path: Path) -> Iterator[ast.Call]:
+    return (node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call))
+
+
+def _is_long_sleep(call: ast.Call) -> bool:
+    if not ast.unparse(call.func).endswith("sleep") or not call.args or not isinstance(call.args[0], ast.Constant):
+        return False
+    return float(str(call.args[0].value)) > 0.1
+
+
 @pytest.mark.parametrize("path", TEST_FILES, ids=[str(path.relative_to(ROOT)) for path in TEST_FILES])
 def test_every_test_states_a_behaviour(path: Path) -> None:
     """Each test has a docstring, patches nothing, and waits for conditions rather than for time to pass."""
-    text = path.read_text("utf-8")
     silent = [node.name for node in _tests(path) if not ast.get_docstring(node)]
-    patched = re.findall(r"monkeypatch\.set" + r"attr|mock\.pat" + r"ch|\bMock\(", text)
-    long_sleeps = [seconds for seconds in re.findall(r"\bsleep\(([\d.]+)\)", text) if float(seconds) > 0.1]
+    patching = [ast.unparse(c) for c in _calls(path) if re.search(r"\.setattr$|^mock\.|\.patch$|Mock$", ast.unparse(c.func))]
+    sleeping = [ast.unparse(call) for call in _calls(path) if _is_long_sleep(call)]
 
     assert not silent
-    assert not patched
-    assert not long_sleeps
+    assert not patching
+    assert not sleeping
 
 
 def test_readme_has_exactly_two_setup_commands() -> None:
