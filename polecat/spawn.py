@@ -22,6 +22,7 @@ from polecat.healing import heal
 from polecat.hooking import check_bead
 from polecat.look import Site, as_rig, check_disk, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
+from polecat.pace import Pace
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
 from polecat.sessions import Arrival, await_agents
@@ -107,6 +108,7 @@ def spawn_many(
     environ: Mapping[str, str] | None = None,
     on_event: OnEvent | None = None,
     max_concurrent: int = MAX_CONCURRENT,
+    min_interval_s: float = 0.0,
 ) -> list[SpawnedPolecat | PolecatError]:
     """Make several polecats at once: one look, one fetch, one claim of all names, checkouts side by side, one wait for all.
 
@@ -114,6 +116,7 @@ def spawn_many(
         rig: the rig, or its name.
         opts: one element for each polecat.
         max_concurrent: how many checkouts run at a time, 1 or more.
+        min_interval_s: at least so many seconds between the starts of two agents; for providers that limit the rate.
         git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
 
     Returns:
@@ -133,7 +136,7 @@ def spawn_many(
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in opts]
     try:
-        _spawn_all(world, rig, attempts, max_concurrent)
+        _spawn_all(world, rig, attempts, max_concurrent, Pace(world.clock, min_interval_s))
     except BaseException:
         for attempt in attempts:
             attempt.abandon(partial(_sweep, world, rig))
@@ -192,7 +195,7 @@ def plan_spawn(
 # ------------------------------------------------------------------------------------------------------- the flow
 
 
-def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int) -> None:
+def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, pace: Pace) -> None:
     seen = survey(rig)
     _each(attempts, lambda attempt: building.admit(seen, attempt))
     if not still_open(attempts):
@@ -203,16 +206,17 @@ def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurre
             world.tmux.check()  # the listing has told its version, unless no server runs yet
             _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
             claim_names(site, still_open(attempts))
-            _each(attempts, lambda attempt: _build(site, attempt, news), max_concurrent)
+            _each(attempts, lambda attempt: _build(site, attempt, news, pace), max_concurrent)
         _await_agents(world, site, still_open(attempts))
         _each(attempts, lambda attempt: building.record(site, attempt))
 
 
-def _build(site: Site, attempt: Attempt, news: Fetching) -> None:
+def _build(site: Site, attempt: Attempt, news: Fetching, pace: Pace) -> None:
     building.clear_the_way(site, attempt)
     building.add_worktree(site, attempt, news)
     building.provision_worktree(site, attempt)
     building.open_bead(site, attempt)
+    pace.wait()
     building.start_session(site, attempt)
 
 

@@ -7,12 +7,14 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from attrs import evolve
+
 from polecat.env_file import load_env_file
 from polecat.errors import InvalidNameError, PolecatError
 from polecat.model import Event, FetchPolicy, SpawnedPolecat, SpawnOptions
 from polecat.names import check_env_key
 from polecat.plan import describe
-from polecat.spawn import plan_spawn, spawn_many
+from polecat.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
 from polecat.verbs.progress import Progress, during
 
@@ -69,6 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--env-file", metavar="F", help="variables of the agent, KEY=VALUE a line; - is stdin")
     parser.add_argument("--count", metavar="N", type=_count, help="make so many; the result is a list")
+    parser.add_argument("--beads", metavar="A,B,C", type=_beads, help="one polecat for each of these beads; the result is a list")
+    parser.add_argument("--max-concurrent", metavar="N", type=_count, default=MAX_CONCURRENT, help="checkouts at a time")
+    parser.add_argument("--every", metavar="S", type=_interval, default=0.0, help="at least so many seconds between two agents")
+    parser.add_argument("--timings", action="store_true", help="say how long each step took")
     parser.add_argument(
         "--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose"
     )
@@ -101,6 +107,20 @@ def _variable(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _beads(text: str) -> list[str]:
+    beads = [bead for part in text.split(",") if (bead := part.strip())]
+    if not beads:
+        raise argparse.ArgumentTypeError("names no bead")
+    return beads
+
+
+def _interval(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError("must be 0 or more")
+    return value
+
+
 def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value < float("inf"):
@@ -123,7 +143,9 @@ def run(args: argparse.Namespace) -> int:
     is_watched = sys.stderr.isatty() and not args.json
     with during("looking") as progress:
         heard = partial(_show_progress, progress) if is_watched else None
-        results = spawn_many(rig, [opts] * (args.count or 1), tmux=tmux, on_event=heard)
+        results = spawn_many(
+            rig, _batch(args, opts), tmux=tmux, on_event=heard, max_concurrent=args.max_concurrent, min_interval_s=args.every
+        )
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     _print_cats(args, cats)
     failed = [error for error in results if isinstance(error, PolecatError)]
@@ -132,6 +154,14 @@ def run(args: argparse.Namespace) -> int:
     if failed:
         raise failed[-1]
     return 0
+
+
+def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
+    if args.beads is None:
+        return [opts] * (args.count or 1)
+    if args.hook or args.count or args.name:
+        raise PolecatError("--beads goes without --hook, --count and --name", hint="it makes one polecat for each bead")
+    return [evolve(opts, hook_bead=bead) for bead in args.beads]
 
 
 def _options(args: argparse.Namespace) -> SpawnOptions:
@@ -168,13 +198,16 @@ def _prompt(args: argparse.Namespace) -> str | None:
 def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
     if args.json:
         rows = [as_json(cat) for cat in cats]
-        if args.count is not None:
+        if args.count is not None or args.beads is not None:
             print_json(rows)
         elif rows:
             print_json(rows[0])
         return
     for cat in cats:
         print(cat.agent_id)
+        if args.timings:
+            steps = (*cat.timings.steps, ("total", cat.timings.total_s))
+            print("\n".join(f"  {step:<10} {seconds:8.3f} s" for step, seconds in steps), file=sys.stderr)
         for warning in cat.warnings:
             print(f"polecat: warning: {warning}", file=sys.stderr)
         if cat.readiness == "waiting":

@@ -1,0 +1,38 @@
+"""A rate limit: so many seconds between two starts, whoever asks."""
+
+from __future__ import annotations
+
+import threading
+
+from polecat.ports import Clock
+
+
+class Pace:
+    """Lets one through every so many seconds; safe from several threads.
+
+    Args:
+        clock: the clock that is waited on.
+        interval_s: seconds between two; 0 lets everybody through at once.
+
+    Examples:
+        >>> from polecat.testing import FakeClock
+        >>> clock = FakeClock()
+        >>> pace = Pace(clock, 5.0)
+        >>> pace.wait(); pace.wait(); clock.monotonic_s()
+        5.0
+    """
+
+    def __init__(self, clock: Clock, interval_s: float) -> None:
+        self._clock = clock
+        self._interval_s = interval_s
+        self._mutex = threading.Lock()
+        self._next_s = clock.monotonic_s()
+
+    def wait(self) -> None:
+        """Wait for one's turn."""
+        if self._interval_s <= 0:
+            return
+        with self._mutex:
+            turn_s = max(self._next_s, self._clock.monotonic_s())
+            self._next_s = turn_s + self._interval_s
+        self._clock.sleep(max(0.0, turn_s - self._clock.monotonic_s()))
