@@ -33,6 +33,16 @@ def group(name: str) -> list[str]:
     return list(nox.project.dependency_groups(PROJECT, name))
 
 
+def own_directory(session: nox.Session) -> Path:
+    """Return a directory of the session's own.
+
+    Not nox's, which becomes TMPDIR: tests would then make their repositories and towns inside this one.
+    """
+    place = Path(session.virtualenv.location).resolve() / "own"
+    place.mkdir(exist_ok=True)
+    return place
+
+
 def pytest(session: nox.Session, *args: str, allowed: tuple[int, ...] = (0,), env: dict[str, str] | None = None) -> None:
     """Run pytest, show what it prints, and print its closing line again when nox ends."""
     python = shutil.which("python", path=session.bin)
@@ -107,7 +117,7 @@ def _bd(session: nox.Session, version: str) -> Path | None:
     A module proxy may refuse the list of versions that `go install` asks for; building in a module that requires exactly this
     version does not ask.
     """
-    directory = Path(session.create_tmp(), "bd", version).resolve()
+    directory = own_directory(session) / "bd" / version
     program = directory / "bd"
     if program.exists():
         return program
@@ -158,7 +168,7 @@ def minimums(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped."""
     session.install("build")
-    place = Path(session.create_tmp()).resolve()
+    place = own_directory(session)
     shutil.rmtree(place / "dist", ignore_errors=True)
     session.run("python", "-m", "build", "--wheel", "--outdir", str(place / "dist"), silent=True)
     session.install("--force-reinstall", str(next((place / "dist").glob("*.whl"))), *group("test"))

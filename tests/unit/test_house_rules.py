@@ -24,7 +24,7 @@ def _calls(path: Path) -> Iterator[ast.Call]:
 
 
 def _is_long_sleep(call: ast.Call) -> bool:
-    if not ast.unparse(call.func).endswith("sleep") or not call.args or not isinstance(call.args[0], ast.Constant):
+    if ast.unparse(call.func) not in ("time.sleep", "sleep") or not call.args or not isinstance(call.args[0], ast.Constant):
         return False
     return float(str(call.args[0].value)) > 0.1
 
