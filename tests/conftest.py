@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -124,8 +126,36 @@ class TmuxGuard:
                     subprocess.run([self.real, "-S", socket, "kill-server"], check=False, capture_output=True, timeout=5)
 
 
+_LEFT_RUNNING: list[str] = []
+
+
+def _end_leavings(places: tuple[str, ...]) -> list[str]:
+    """End what the tests left running: whoever has a directory of this run in its environment or as its working directory."""
+    inside = re.compile("|".join(f"{re.escape(place)}(?![0-9A-Za-z_-])" for place in places).encode())
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        pid = int(process.name)
+        try:
+            traces = os.fsencode(os.readlink(process / "cwd")) + b"\0" + (process / "environ").read_bytes()
+            words = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode("utf-8", "replace").strip()
+        except OSError:  # gone, or somebody else's
+            continue
+        if pid == os.getpid() or not inside.search(traces):
+            continue
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+            found.append(f"{pid} {words}")
+    return found
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name what the tests had left running; it is ended, but a test that does so should be mended."""
+    for line in _LEFT_RUNNING:
+        terminalreporter.write_line(f"left running, ended: {line}", yellow=True)
+
+
 @pytest.fixture(scope="session", autouse=True)
-def tmux_guard() -> Iterator[TmuxGuard]:
+def tmux_guard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TmuxGuard]:
     """Pin the environment for the whole run and put the shim first on PATH."""
     base = Path(tempfile.mkdtemp(prefix="pc-", dir="/tmp"))  # short: a socket's path has at most 107 bytes
     guard = TmuxGuard(shim_dir=base / "bin", tmux_dir=base / "t", real=shutil.which("tmux") or "")
@@ -145,6 +175,7 @@ def tmux_guard() -> Iterator[TmuxGuard]:
         yield guard
     if guard.real:
         guard.end_servers()
+    _LEFT_RUNNING.extend(_end_leavings((str(base), str(tmp_path_factory.getbasetemp()))))
     shutil.rmtree(base, ignore_errors=True)
 
 
