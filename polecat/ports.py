@@ -201,12 +201,46 @@ class Git(Protocol):
         """
         ...
 
-    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
+    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False) -> None:
         """Fill the files of a worktree that has just been registered.
 
         Args:
             worktree: as `add_worktree` returned it.
             leave_out: root-anchored paths that are not to be checked out.
+            lazy_lfs: leave the pointers of git-lfs where its files would be downloaded.
+        """
+        ...
+
+    def fill_submodules(
+        self, repo: Repo, worktree: Worktree, *, references: Sequence[Path] = (), lazy_lfs: bool = False, timeout_s: float
+    ) -> tuple[str, ...]:
+        """Fill the submodules of a worktree that has just been checked out; those that hold something already are left alone.
+
+        Args:
+            repo: the repository.
+            worktree: the worktree.
+            references: directories that hold repositories of submodules, by their names; what they have is not downloaded again.
+            lazy_lfs: as for `check_out`.
+            timeout_s: how long all of them together may take.
+
+        Returns:
+            What could not be filled, each with why, one line; such a submodule stays empty.
+
+        Raises:
+            GitError: which submodules there are could not be told.
+        """
+        ...
+
+    def ignored_files(self, worktree: Worktree, source: Path, patterns: Sequence[str]) -> tuple[str, ...]:
+        """List the files of another checkout that may be copied into a worktree without being seen there as work.
+
+        Args:
+            worktree: where they would go.
+            source: where they are: a clone of the same project, or a directory laid out like it. Absent means no files.
+            patterns: lines as in a ``.gitignore``, in order.
+
+        Returns:
+            Paths, relative, that match the patterns, that the worktree does not track and that its ignore rules hide; no directories.
         """
         ...
 

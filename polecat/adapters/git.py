@@ -11,11 +11,13 @@ from polecat.adapters import (
     git_config,
     git_facts,
     git_files,
+    git_include,
     git_leavings,
     git_publish,
     git_remote,
     git_rescue,
     git_snapshot,
+    git_submodules,
     git_worktrees,
 )
 from polecat.adapters.git_run import GitProgram, expect_success
@@ -110,13 +112,25 @@ class GitCli:
         """Register a new worktree at *path* on the new branch, files not yet checked out."""
         return git_worktrees.add(self._git, repo, path, branch=branch, start=start, upstream=upstream)
 
-    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
+    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False) -> None:
         """Fill the files of a worktree that has just been registered.
 
         Raises:
             GitError: git could not; some files may be there already, so drop the worktree.
         """
-        git_worktrees.check_out(self._git, worktree, tuple(leave_out), self._check_out_timeout_s)
+        git_worktrees.check_out(self._git, worktree, tuple(leave_out), self._check_out_timeout_s, _lfs(lazy_lfs))
+
+    def fill_submodules(
+        self, repo: Repo, worktree: Worktree, *, references: Sequence[Path] = (), lazy_lfs: bool = False, timeout_s: float
+    ) -> tuple[str, ...]:
+        """Fill the submodules of a worktree; return what could not be filled, each with why."""
+        return git_submodules.fill(
+            self._git, repo, worktree, references=references, timeout_s=timeout_s, env=_lfs(lazy_lfs)
+        )
+
+    def ignored_files(self, worktree: Worktree, source: Path, patterns: Sequence[str]) -> tuple[str, ...]:
+        """List the files below *source* that match *patterns* and that the worktree ignores."""
+        return git_include.matching(self._git, worktree, source, patterns)
 
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Prove by reading files that *path* is a worktree of *repo*; None if it is not one."""
@@ -247,3 +261,8 @@ class GitCli:
         done = self._git.must(["ls-remote", "--symref", "origin", "HEAD"], at=repo, timeout_s=timeout_s, remote=True)
         found = re.search(r"^ref: refs/heads/(.+)\tHEAD$", done.text, re.MULTILINE)
         return found[1] if found else None
+
+
+def _lfs(lazy: bool) -> dict[str, str]:
+    """What tells git-lfs to leave pointers where files would be downloaded."""
+    return {"GIT_LFS_SKIP_SMUDGE": "1"} if lazy else {}

@@ -121,6 +121,8 @@ class GitProgram:
         timeout_s: float | None = None,
         read_only: bool = False,
         remote: bool = False,
+        in_dir: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
     ) -> program.Running:
         """Start ``git`` with *args* in a repository or worktree and return at once.
 
@@ -131,13 +133,17 @@ class GitProgram:
             timeout_s: its limit in seconds; None means the usual one.
             read_only: refresh no index on the way.
             remote: it talks to the remote, so it may see configuration that the caller's environment carries.
+            in_dir: a worktree that git is to find by itself there and nowhere above, for commands that run git in other repositories.
+            extra_env: further variables.
         """
-        env = dict(self._remote_env if remote else self._env)
+        env = {**(self._remote_env if remote else self._env), **(extra_env or {})}
         if read_only:
             env["GIT_OPTIONAL_LOCKS"] = "0"
         words: list[str | os.PathLike[str]] = ["git", *_CONFIG]
-        cwd: Path | None = None
-        if isinstance(at, Repo):
+        cwd = in_dir
+        if in_dir is not None:
+            env["GIT_CEILING_DIRECTORIES"] = str(in_dir.absolute().parent)
+        elif isinstance(at, Repo):
             words.append(f"--git-dir={at.git_dir.absolute()}")
             cwd = at.path
         elif at is not None:
@@ -158,10 +164,22 @@ class GitProgram:
         timeout_s: float | None = None,
         read_only: bool = False,
         remote: bool = False,
+        in_dir: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
     ) -> program.Finished:
         """Run git to its end, again while it stumbles over others' unfinished work. An exit status is a value. Arguments as `start`."""
         for attempt in range(1, TRIES + 1):
-            done = self.start(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=read_only, remote=remote).wait()
+            started = self.start(
+                args,
+                at=at,
+                stdin=stdin,
+                timeout_s=timeout_s,
+                read_only=read_only,
+                remote=remote,
+                in_dir=in_dir,
+                extra_env=extra_env,
+            )
+            done = started.wait()
             if done.exit_code == 0 or attempt == TRIES or not is_transient(done.error_text):
                 break
             time.sleep(0.05 * attempt)
@@ -201,13 +219,25 @@ class GitProgram:
         timeout_s: float | None = None,
         read_only: bool = False,
         remote: bool = False,
+        in_dir: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
     ) -> program.Finished:
         """Run git as `run` does.
 
         Raises:
             GitError: it ended with another exit status than 0.
         """
-        return expect_success(self.run(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=read_only, remote=remote))
+        done = self.run(
+            args,
+            at=at,
+            stdin=stdin,
+            timeout_s=timeout_s,
+            read_only=read_only,
+            remote=remote,
+            in_dir=in_dir,
+            extra_env=extra_env,
+        )
+        return expect_success(done)
 
 
 def expect_success(done: program.Finished, *, hint: str = "") -> program.Finished:

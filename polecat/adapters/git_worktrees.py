@@ -13,6 +13,7 @@ import secrets
 import shutil
 import stat
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from polecat.adapters import git_config, git_files, git_publish, git_submodules
@@ -56,7 +57,9 @@ def add(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, ups
     raise AssertionError("unreachable")
 
 
-def check_out(git: GitProgram, worktree: Worktree, leave_out: tuple[str, ...], timeout_s: float) -> None:
+def check_out(
+    git: GitProgram, worktree: Worktree, leave_out: tuple[str, ...], timeout_s: float, extra_env: Mapping[str, str]
+) -> None:
     """Fill the files of a worktree, except those left out; the shared configuration is not touched."""
     sparse = ["-c", "core.sparseCheckout=false"]
     if leave_out:
@@ -70,7 +73,7 @@ def check_out(git: GitProgram, worktree: Worktree, leave_out: tuple[str, ...], t
         sparse = ["-c", "core.sparseCheckout=true", "-c", "core.sparseCheckoutCone=false"]
     words = [*sparse, "reset", "-q", "--hard", "--no-recurse-submodules"]
     # remote: a filter such as git-lfs downloads here, with the credentials of the caller
-    git.must(words, at=worktree, timeout_s=timeout_s, remote=True)
+    git.must(words, at=worktree, timeout_s=timeout_s, remote=True, extra_env=extra_env)
 
 
 def drop(repo: Repo, worktree: Worktree, into: Path) -> None:

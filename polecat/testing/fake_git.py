@@ -13,7 +13,7 @@ from polecat.errors import GitError, RescueFailedError
 from polecat.model import Repo
 from polecat.ports import RESCUE_REFS, GitFacts, Rescue, StaleRegistration, Worktree
 from polecat.testing.fake_git_refs import FakeGitRefs, must_be_free, rename, step
-from polecat.testing.fake_git_world import FakeTree, write_files
+from polecat.testing.fake_git_world import FakeTree, matches, write_files
 
 
 class FakeGit(FakeGitRefs):
@@ -63,13 +63,27 @@ class FakeGit(FakeGitRefs):
         return Worktree(path=path, admin_dir=admin, branch=branch, head=start)
 
     @step
-    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = ()) -> None:
+    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False) -> None:
         """Write the files of the worktree's commit."""
         files = self.commits[worktree.head].files if worktree.head else {}
         outs = [name.strip("/") for name in leave_out]
         left = {name for name in files for out in outs if name == out or name.startswith(f"{out}/")}
         write_files(worktree.path, {name: data for name, data in files.items() if name not in left})
         self.tree(worktree.path)[1].filled = set(files) - left
+
+    @step
+    def fill_submodules(
+        self, repo: Repo, worktree: Worktree, *, references: Sequence[Path] = (), lazy_lfs: bool = False, timeout_s: float
+    ) -> tuple[str, ...]:
+        """Do nothing: commits of the fake have no submodules."""
+        return ()
+
+    @step
+    def ignored_files(self, worktree: Worktree, source: Path, patterns: Sequence[str]) -> tuple[str, ...]:
+        """List the files that match; of the patterns only names and whole paths are understood."""
+        names = sorted(str(file.relative_to(source)) for file in source.rglob("*") if file.is_file()) if source.is_dir() else []
+        wanted = [pattern.strip("/") for pattern in patterns if not pattern.startswith(("#", "!"))]
+        return tuple(name for name in names if matches(name, wanted) and self.is_ignored(name))
 
     @step
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:

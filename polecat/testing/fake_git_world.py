@@ -195,11 +195,11 @@ class FakeGitWorld:
         """Return the files in a directory by their path in it, without ignored ones unless they match a pattern in *also*."""
         found = (file for file in sorted(path.rglob("*")) if file.is_file() and file != path / ".git")
         names = {str(file.relative_to(path)): file for file in found}
-        return {name: file.read_bytes() for name, file in names.items() if not self.is_ignored(name) or _matches(name, also)}
+        return {name: file.read_bytes() for name, file in names.items() if not self.is_ignored(name) or matches(name, also)}
 
     def is_ignored(self, name: str) -> bool:
         """Say whether a path counts as ignored."""
-        return _matches(name, self.ignored)
+        return matches(name, self.ignored)
 
     def without(self, files: Mapping[str, bytes], ignore: Sequence[str], committed: Mapping[str, bytes]) -> dict[str, bytes]:
         """Return files as if those that somebody put there were as committed."""
@@ -224,7 +224,8 @@ def _is_under(name: str, tops: Sequence[str]) -> bool:
     return any(name == top.rstrip("/") or name.startswith(top.rstrip("/") + "/") for top in tops)
 
 
-def _matches(name: str, patterns: Sequence[str]) -> bool:
+def matches(name: str, patterns: Sequence[str]) -> bool:
+    """Say whether a path, or a part of it, matches one of some patterns."""
     return any(fnmatch.fnmatchcase(one, pattern) for pattern in patterns for one in (name, *name.split("/")))
 
 

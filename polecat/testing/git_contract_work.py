@@ -129,3 +129,24 @@ def check_worktree_moves(at: GitUnderTest) -> None:
     assert at.git.facts(at.repo, moved).untracked == ("new.txt",)
     assert at.git.stale_registrations(at.repo) == ()
     assert at.git.mend_worktree(at.repo, at.room / "taken") is None
+
+
+def check_nothing_is_ignored_unless_the_project_says_so(at: GitUnderTest) -> None:
+    """Files are offered for copying only where the worktree ignores them; an absent source has none."""
+    made = at.add()
+    source = at.room / "source"
+    source.mkdir()
+    (source / ".env").write_text("secret")
+    (source / "README.md").write_text("tracked")
+
+    assert at.git.ignored_files(made, source, ["*"]) == ()
+    assert at.git.ignored_files(made, at.room / "absent", ["*"]) == ()
+
+
+def check_no_submodules_are_no_trouble(at: GitUnderTest) -> None:
+    """A worktree without submodules stays as it is."""
+    made = at.add()
+    before = at.git.facts(at.repo, made)
+
+    assert at.git.fill_submodules(at.repo, made, references=[at.room], timeout_s=10.0) == ()
+    assert at.git.facts(at.repo, made) == before
