@@ -31,7 +31,7 @@ Names are loaded on first use, so that ``import polecat`` costs nothing.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # type checkers know it by its name; `typing` itself would be a tenth of `--help`
 
 __version__ = "0.1.0"
 
@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from polecat.repair import Repaired, repair_polecat
     from polecat.rig_setup import add_rig, init_town
     from polecat.safety import Risk, Verdict
+    from polecat.spares import Warmed, warm_spares
     from polecat.spawn import plan_spawn, spawn_for_sling, spawn_many
     from polecat.stopping import stop_polecat
     from polecat.town import Town, find_town, is_rig_name
@@ -123,6 +124,7 @@ _HOMES = {
     "polecat.repair": "Repaired repair_polecat",
     "polecat.rig_setup": "add_rig init_town",
     "polecat.safety": "Risk Verdict",
+    "polecat.spares": "Warmed warm_spares",
     "polecat.spawn": "plan_spawn spawn_for_sling spawn_many",
     "polecat.stopping": "stop_polecat",
     "polecat.town": "Town find_town is_rig_name",
@@ -190,6 +192,7 @@ __all__ = [
     "TownNotFoundError",
     "UnknownStateError",
     "Verdict",
+    "Warmed",
     "WorkAtRiskError",
     "WorkStatus",
     "add_rig",
@@ -213,6 +216,7 @@ __all__ = [
     "spawn_for_sling",
     "spawn_many",
     "stop_polecat",
+    "warm_spares",
     "work_at_risk",
 ]
 

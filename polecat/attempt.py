@@ -45,6 +45,7 @@ class Attempt:
     session: StartedSession | None = None
     agent: Process | None = None
     had_session: bool = False
+    used_spare: bool = False
     base_age_s: float | None = None
     is_released: bool = False
     waiting_for: str = ""

@@ -23,6 +23,7 @@ from polecat.ports import SessionRequest, StartedSession, Worktree
 from polecat.provision import provision
 from polecat.readiness import Awaited
 from polecat.sessions import Arrival, indent, on_exit_command, status_options
+from polecat.spares import take_spare
 from polecat.state import Lease, clone_path, settle, write_claim
 from polecat.worktrees import Fetching, discard_worktree, find_base, make_worktree
 
@@ -86,14 +87,16 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
         attempt.base_age_s = base.age_s
         attempt.lease = lease = evolve(lease, base_commit=base.commit)
         write_claim(site.rig, lease)
-        worktree = make_worktree(world, site, plan.clone_path, branch=plan.branch, base=base)
-        attempt.worktree = worktree
+        spare = take_spare(world, site, plan.clone_path, branch=plan.branch, base=base)
+        worktree = spare or make_worktree(world, site, plan.clone_path, branch=plan.branch, base=base)
+        attempt.worktree, attempt.used_spare = worktree, spare is not None
         attempt.undo.add(
             "worktree",
             lambda: _discard_worktree(site, attempt, worktree, lease),
         )
-        world.git.check_out(worktree, leave_out=plan.leave_out)
-        facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path))
+        if not worktree.is_filled:
+            world.git.check_out(worktree, leave_out=plan.leave_out)
+        facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path), spare=attempt.used_spare)
 
 
 def _discard_worktree(site: Site, attempt: Attempt, worktree: Worktree, lease: Lease) -> str | None:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from importlib import import_module
 from types import FrameType
 
@@ -32,6 +31,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "hook": ("polecat.verbs.hook", "show, set or clear what is on a hook"),
     "stale": ("polecat.verbs.stale", "say which polecats are stale"),
     "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
+    "warm": ("polecat.verbs.warm", "make worktrees ahead of time, so that spawns in huge projects take no checkout"),
     "prune": ("polecat.verbs.prune", "reconcile, and delete the branches of polecats that are gone"),
     "doctor": ("polecat.verbs.doctor", "look the town over: what is wrong, and the command that mends it"),
     "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
@@ -65,7 +65,7 @@ def main(argv: Sequence[str]) -> int:
         args.whole_parser = lambda: _parser(VERBS)
     except SystemExit as stop:  # argparse has printed help, version or what was wrong
         return int(stop.code or 0)
-    previous = _interrupt_on_sigterm()
+    restore = _interrupt_on_sigterm()
     try:
         return int(import_module(VERBS[args.verb][0]).run(args))
     except KeyboardInterrupt:
@@ -77,8 +77,7 @@ def main(argv: Sequence[str]) -> int:
     except Exception as error:  # noqa: BLE001  the last line of defence: one line for a person, never a traceback
         return _report(error)
     finally:
-        if previous is not None:
-            signal.signal(signal.SIGTERM, previous)
+        restore()
 
 
 def _verb_of(argv: Sequence[str]) -> str:
@@ -91,30 +90,53 @@ def _parser(chosen: Container[str]) -> argparse.ArgumentParser:
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
         epilog="'polecat VERB --help' says more about a verb. First time here? Try 'polecat demo'.",
+        formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"polecat {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
     for verb, (module, what) in VERBS.items():
-        form = argparse.RawDescriptionHelpFormatter
         if what:
-            sub = verbs.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", formatter_class=form)
+            sub = verbs.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", formatter_class=_RawFormatter)
         else:  # one that has no help at all is not listed
-            sub = verbs.add_parser(verb, formatter_class=form)
+            sub = verbs.add_parser(verb, formatter_class=_RawFormatter)
         if verb in chosen:
             import_module(module).add_arguments(sub)
     return parser
 
 
-def _interrupt_on_sigterm() -> signal._HANDLER:
-    """Make SIGTERM undo as Ctrl-C does. Possible only in the main thread; elsewhere the host decides."""
+class _Formatter(argparse.HelpFormatter):
+    """Knows how wide the terminal is without `shutil`, which argparse would load to find out, with three libraries behind it."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=_columns() - 2)
+
+
+class _RawFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
+    """Leaves the examples of a verb as they are."""
+
+
+def _columns() -> int:
+    said = os.environ.get("COLUMNS", "")
+    if said.isdecimal() and int(said):
+        return int(said)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
+
+
+def _interrupt_on_sigterm() -> Callable[[], object]:
+    """Make SIGTERM undo as Ctrl-C does, until what is returned is called. Only in the main thread; elsewhere the host decides."""
+    import signal  # not before the help, which does not need it
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     try:
-        return signal.signal(signal.SIGTERM, stop)
+        previous = signal.signal(signal.SIGTERM, stop)
     except ValueError:
-        return None
+        return lambda: None
+    return lambda: previous is None or signal.signal(signal.SIGTERM, previous)
 
 
 def _report(error: Exception) -> int:

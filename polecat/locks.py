@@ -7,6 +7,7 @@ lock (in .runtime/locks/)   guards                                              
 ``polecat-pool.lock``       which names are taken; the pool's state                                milliseconds
 ``polecat-fetch.lock``      fetching: one at a time                                                a fetch
 ``polecat-git.lock``        refs and worktree registrations of the rig's repository                milliseconds
+``polecat-spares.lock``     filling warm spares; taken first, and only tried                       as long as it takes
 ``polecat-trash.lock``      deleting what is in the trash; taken alone                              as long as it takes
 ==========================  ====================================================================  ==================
 
@@ -69,6 +70,11 @@ def git_lock(rig: Rig) -> Path:
 def trash_lock(rig: Rig) -> Path:
     """The lock of whoever empties the trash."""
     return rig.runtime_dir / "locks" / "polecat-trash.lock"
+
+
+def spares_lock(rig: Rig) -> Path:
+    """The lock of whoever fills the warm spares."""
+    return rig.runtime_dir / "locks" / "polecat-spares.lock"
 
 
 def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLock:

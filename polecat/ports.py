@@ -30,12 +30,14 @@ class Worktree:
         admin_dir: the directory in the repository that git keeps about it.
         branch: the branch checked out; None when detached.
         head: the commit id, or None when the branch has no commit yet.
+        is_filled: its files are known to be those of *head*, so that it need not be checked out.
     """
 
     path: Path
     admin_dir: Path
     branch: str | None = None
     head: str | None = None
+    is_filled: bool = field(default=False, eq=False)
 
 
 @frozen(kw_only=True)
@@ -355,6 +357,25 @@ class Git(Protocol):
         Raises:
             GitError: it cannot be; it is where it was.
         """
+        ...
+
+    def rebranch(self, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None) -> Worktree:
+        """Put a worktree on a new branch; the branch it was on goes. Files and index stay: `check_out` brings them to *start*.
+
+        Args:
+            repo: the repository.
+            worktree: the worktree.
+            branch: the new branch, which starts at *start* and tracks *upstream* of the remote.
+            start: a commit id.
+            upstream: as for `add_worktree`.
+
+        Raises:
+            GitError: it cannot be; the worktree is as it was.
+        """
+        ...
+
+    def is_pristine(self, worktree: Worktree) -> bool:
+        """Say whether nothing at all in a worktree differs from its commit: not a file changed, none added. What cannot be told is no."""
         ...
 
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:

@@ -26,6 +26,7 @@ from polecat.pace import Pace
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
 from polecat.sessions import Arrival, await_agents
+from polecat.spares import refill_in_background
 from polecat.worktrees import Fetching, fetching
 from polecat.world import World, make_world
 
@@ -141,6 +142,8 @@ def spawn_many(
         for attempt in attempts:
             attempt.abandon(partial(_sweep, world, rig))
         raise
+    if git is None and any(attempt.used_spare for attempt in attempts):
+        refill_in_background(rig, world.environ)
     return [_outcome(attempt) for attempt in attempts]
 
 

@@ -109,7 +109,7 @@ def fetching(world: World, site: Survey, policy: FetchPolicy) -> Iterator[Fetchi
         one.close()
 
 
-def find_base(world: World, site: Site, branch: str, *, trouble: str) -> Base:
+def find_base(world: World, site: Survey, branch: str, *, trouble: str) -> Base:
     """Find the commit that new work on the remote's *branch* starts from.
 
     Args:
@@ -162,7 +162,7 @@ def _ago(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------ making, taking away
 
 
-def make_worktree(world: World, site: Site, path: Path, *, branch: str, base: Base) -> Worktree:
+def make_worktree(world: World, site: Survey, path: Path, *, branch: str, base: Base) -> Worktree:
     """Register a worktree, files not yet checked out. Only this part runs under the repository's lock.
 
     Raises:

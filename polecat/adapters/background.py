@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polecat.adapters.program import run
@@ -31,3 +31,21 @@ def delete_in_background(entries: Sequence[Path], *, lock_path: Path) -> None:
         lock_path: the lock that keeps two deleters apart.
     """
     run(["/bin/sh", "-c", _DELETE, "polecat-trash", lock_path, *entries], env=os.environ, timeout_s=10)
+
+
+_RUN = """
+log=$1; shift
+mkdir -p -- "$(dirname -- "$log")"
+{ nice -n 19 "$@"; } </dev/null >"$log" 2>&1 &
+"""
+
+
+def run_in_background(argv: Sequence[str], *, environ: Mapping[str, str], log_path: Path) -> None:
+    """Run a program in a process of its own, with low priority; returns at once.
+
+    Args:
+        argv: the program and its arguments.
+        environ: its whole environment.
+        log_path: where its output goes; the last run's is replaced.
+    """
+    run(["/bin/sh", "-c", _RUN, "polecat-background", log_path, *argv], env=environ, timeout_s=10)

@@ -124,9 +124,7 @@ class GitCli:
         self, repo: Repo, worktree: Worktree, *, references: Sequence[Path] = (), lazy_lfs: bool = False, timeout_s: float
     ) -> tuple[str, ...]:
         """Fill the submodules of a worktree; return what could not be filled, each with why."""
-        return git_submodules.fill(
-            self._git, repo, worktree, references=references, timeout_s=timeout_s, env=_lfs(lazy_lfs)
-        )
+        return git_submodules.fill(self._git, repo, worktree, references=references, timeout_s=timeout_s, env=_lfs(lazy_lfs))
 
     def ignored_files(self, worktree: Worktree, source: Path, patterns: Sequence[str]) -> tuple[str, ...]:
         """List the files below *source* that match *patterns* and that the worktree ignores."""
@@ -217,6 +215,19 @@ class GitCli:
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         """Rename a worktree on its file system; branch, index and submodules go with it."""
         return git_worktrees.move(self._git, repo, worktree, to)
+
+    def rebranch(self, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None) -> Worktree:
+        """Put a worktree on a new branch, without starting git; the branch it was on goes."""
+        return git_publish.rebranch(self._git, repo, worktree, branch=branch, start=start, upstream=upstream)
+
+    def is_pristine(self, worktree: Worktree) -> bool:
+        """Say whether nothing at all in a worktree differs from its commit; one process."""
+        words = ["status", "--porcelain", "-z", "--untracked-files=all", "--ignored=traditional", "--ignore-submodules=none"]
+        try:
+            done = self._git.run(words, at=worktree, read_only=True, timeout_s=self._check_out_timeout_s)
+        except GitError:
+            return False
+        return done.exit_code == 0 and not done.stdout and not done.stderr
 
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Finish a `move_worktree` to *path* that was killed half-way."""

@@ -14,8 +14,10 @@ import shutil
 from pathlib import Path
 
 from polecat.adapters import git_config, git_files
+from polecat.adapters.git_run import GitProgram
 from polecat.errors import GitError
 from polecat.model import Repo
+from polecat.ports import Worktree
 
 
 def can_publish(git_dir: Path, *, start: str, upstream: str | None) -> bool:
@@ -49,6 +51,44 @@ def publish(repo: Repo, path: Path, *, branch: str, start: str, upstream: str | 
             cwd=repo.path,
             stderr=str(error),
         ) from error
+
+
+def rebranch(git: GitProgram, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None) -> Worktree:
+    """Put a worktree on a new branch. See `polecat.ports.Git.rebranch`."""
+    git_dir = Path(os.path.realpath(repo.git_dir))
+    old = worktree.branch
+    try:
+        _create_ref(git_dir, f"refs/heads/{branch}", start)
+        git_config.set_upstream(git_dir, branch, upstream, patience_s=git.lock_patience_s)
+        _replace(worktree.admin_dir / "HEAD", f"ref: refs/heads/{branch}\n".encode())
+    except (GitError, OSError) as error:
+        _forget_branch(git, git_dir, branch, start)
+        if isinstance(error, GitError):
+            raise
+        raise GitError(f"cannot put {worktree.path} on {branch!r}: {error.strerror or error}", cwd=repo.path) from error
+    if old is not None and worktree.head is not None:
+        _forget_branch(git, git_dir, old, worktree.head)
+    return Worktree(path=worktree.path, admin_dir=worktree.admin_dir, branch=branch, head=start)
+
+
+def _forget_branch(git: GitProgram, git_dir: Path, branch: str, oid: str) -> None:
+    """Drop a loose ref of ours that still stands at *oid*, by git's protocol, and its configuration. One that was packed stays."""
+    target = git_dir / f"refs/heads/{branch}"
+    lock = target.with_name(target.name + ".lock")
+    with contextlib.suppress(OSError, GitError):
+        os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
+        try:
+            if (git_files.read_text(target) or "").strip() == oid:
+                target.unlink()
+        finally:
+            lock.unlink()
+        git_config.set_upstream(git_dir, branch, None, patience_s=git.lock_patience_s)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    draft = path.with_name(f"{path.name}.polecat-{secrets.token_hex(4)}")
+    draft.write_bytes(data)
+    draft.rename(path)
 
 
 def _create_ref(git_dir: Path, ref: str, oid: str) -> None:

@@ -214,6 +214,30 @@ class FakeGit(FakeGitRefs):
         return evolve(worktree, path=to)
 
     @step
+    def rebranch(self, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None) -> Worktree:
+        """Put a worktree on a new branch; the branch it was on goes."""
+        known = self.repo(repo)
+        tree = known.trees.get(worktree.admin_dir)
+        if tree is None or branch in known.heads or start not in self.commits:
+            raise GitError(f"cannot put {worktree.path} on {branch!r}", cwd=repo.path)
+        known.heads.pop(tree.branch, None)
+        known.upstream.pop(tree.branch, None)
+        tree.branch, known.heads[branch] = branch, start
+        if upstream is not None:
+            known.upstream[branch] = upstream
+        return evolve(worktree, branch=branch, head=start)
+
+    @step
+    def is_pristine(self, worktree: Worktree) -> bool:
+        """Compare the files on disk with the commit."""
+        for git_dir, known in list(self._repos.items()):
+            tree = known.trees.get(worktree.admin_dir)
+            if tree is not None:
+                facts = self.observe(Repo(path=Path(git_dir)), tree, base=None, ignore=())
+                return not (facts.changed or facts.untracked or facts.ignored or facts.nested)
+        return False
+
+    @step
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Return the worktree there; a move is never half done here."""
         return self._find(repo, path)
