@@ -70,6 +70,7 @@ def _environ(home: Path) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
         "LC_ALL": "C.UTF-8",
+        "BEADS_NO_DAEMON": "1",  # for what the tests do as a person would; the adapter does not pass it on
     }
 
 

@@ -94,7 +94,7 @@ _needs_bd = pytest.mark.skipif(
 
 
 def _bd(town: HandTown, *words: str) -> None:
-    env = {**os.environ, "BEADS_DIR": str(town.rig_dir / ".beads")}
+    env = {**os.environ, "BEADS_DIR": str(town.rig_dir / ".beads"), "BEADS_NO_DAEMON": "1"}
     done = program.run([_REAL[0], *words], env=env, cwd=town.rig_dir, timeout_s=120)
     assert done.exit_code == 0, done.error_text
 
