@@ -1,0 +1,45 @@
+"""How much of the matrices is tried, and their tables.
+
+Plain ``pytest`` tries a sample of the points; ``pytest tests/faults --whole``, which ``nox -s faults`` runs, tries every one and prints
+the tables; with ``--write-table`` they also go into ``docs/explanation/failure.md``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.tables import Tables
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "failure.md"
+_TABLES = Tables()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what only these tests understand."""
+    parser.addoption("--whole", action="store_true", help="try every point of the crash and fault matrices")
+    parser.addoption("--write-table", action="store_true", help=f"keep the tables in {PAGE.name}")
+
+
+@pytest.fixture(scope="session")
+def is_whole(pytestconfig: pytest.Config) -> bool:
+    """Whether every point is tried."""
+    return bool(pytestconfig.getoption("--whole", default=False))
+
+
+@pytest.fixture
+def tables() -> Tables:
+    """Where outcomes are noted."""
+    return _TABLES
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Print the tables."""
+    if not config.getoption("--whole", default=False):
+        return
+    for title, text in _TABLES.texts():
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)
+    if config.getoption("--write-table", default=False):
+        _TABLES.write(PAGE)

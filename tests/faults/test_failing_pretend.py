@@ -1,0 +1,147 @@
+"""The fault matrix in the pretend world: the n-th outside call fails, hangs or answers garbage, for every n."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from polecat import PolecatError
+from polecat.errors import StepFailedError
+from polecat.removal import Removed
+from polecat.repair import Repaired
+from polecat.testing import FailAt, Fault, GarbageAt, HangAt
+from tests.faults.pretend import SCENES, Picture, Scene, difference, is_rescued, missing_work, of_bystander, picture
+from tests.faults.tables import Tables
+
+MATRIX = "Failing in the pretend world"
+STRIDE = 7
+
+FAULTS: Mapping[str, Callable[[int], Fault]] = {
+    "fails": FailAt,
+    "hangs": HangAt,
+    "hangs, having done it": lambda number: HangAt(number, takes_effect=True),
+    "answers garbage": GarbageAt,
+    "fails, and all after it": lambda number: FailAt(number, and_after=True),
+}
+
+WORDS = {
+    "session": ("session",),
+    "worktree": ("worktree", "home"),
+    "branch": ("branch", "worktree"),
+    "claim": ("claim", "home", "directory aside"),
+    "agent bead": ("agent bead",),
+    "bead": ("hook", "handed back"),
+}
+"""How an error may name what is not as it was."""
+
+
+def _run(scene: Scene, fault: Fault) -> object:
+    """What it returned, or the error it raised."""
+    try:
+        return scene.run(fault)
+    except Exception as error:  # noqa: BLE001  which kinds are fine is what the tests say
+        return error
+
+
+def _tolerated(result: object) -> set[str]:
+    """What may differ after a success, because the result says so."""
+    kinds = {"agent bead"} if getattr(result, "warnings", ()) else set()
+    if isinstance(result, Removed) and not result.branch_deleted:
+        kinds.add("branch")
+    if isinstance(result, Repaired) and not result.old_branch_deleted:
+        kinds.add("branch")
+    return kinds
+
+
+def _kind(key: str) -> str:
+    """Which kind of thing a line of a picture is about."""
+    words = key.split(" ")
+    if words[0] in ("session", "branch", "bead"):
+        return words[0]
+    if words[0] == "agent":
+        return "agent bead"
+    if words[0] == "upstream":
+        return "branch"
+    if words[0] == "registration" or "/gastown" in key.removeprefix("file gastown/polecats/"):
+        return "worktree"
+    return "claim"
+
+
+def _named(kind: str, left_behind: tuple[str, ...]) -> bool:
+    return any(word in line.split(" (")[0] for line in left_behind for word in WORDS[kind])
+
+
+def _check_exact(changed: set[str], error: Exception) -> None:
+    """What is not as it was is what the error says."""
+    if not isinstance(error, StepFailedError):
+        assert changed <= {"session"}, f"{error!r} does not say that {changed} changed"
+        assert not changed or "session was ended" in str(error), f"{error!r} does not say that the session was ended"
+        return
+    left = error.left_behind
+    unsaid = {kind for kind in changed if not _named(kind, left)}
+    assert not unsaid - ({"claim"} if left else set()), f"{left} does not say that {unsaid} changed"
+    lines = [line.split(" (")[0] for line in left if not line.startswith("perhaps")]
+    untrue = [line for line in lines if not any(word in line for kind in changed for word in WORDS[kind])]
+    assert not untrue, f"{untrue} is said to have changed, and only {changed} has"
+
+
+def _check_cell(scene: Scene, before: Picture, done: Picture, result: object, *, is_lied_to: bool) -> str:
+    now = picture(scene)
+    changed = {_kind(key) for key in difference(before, now)}
+    outcome = (
+        "done"
+        if not isinstance(result, Exception)
+        else "as before"
+        if not changed
+        else f"error names {', '.join(sorted(changed))}"
+    )
+    if isinstance(result, PolecatError):
+        _check_exact(changed, result)
+    assert not missing_work(scene), f"missing: {missing_work(scene)}"
+    scene.reconcile()
+    after = picture(scene)
+    if is_lied_to:  # whoever is told that nothing is there where something is cannot know better
+        assert of_bystander(before) == of_bystander(after)
+        return outcome
+    undone, missing = difference(before, after), difference(done, after)
+    tolerated = _tolerated(result) | (set() if is_rescued(scene) else {"branch"})  # then the branch holds what is nowhere else
+    missing = {key: value for key, value in missing.items() if _kind(key) not in tolerated}
+    assert not missing or set(undone) <= {f"session gt-gastown-{scene.name}"}, (
+        f"neither as before ({undone}) nor done ({missing})"
+    )
+    assert of_bystander(before) == of_bystander(after), "a bystander was touched"
+    assert not missing_work(scene), f"missing after the reconcile: {missing_work(scene)}"
+    return outcome
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("how", list(FAULTS))
+@pytest.mark.parametrize("name", list(SCENES))
+def test_faults_anywhere(name: str, how: str, tmp_path: Path, is_whole: bool, tables: Tables) -> None:
+    """T-07, T-25, T-29: whichever call breaks, the state equals the start, or the error names what does not; a reconcile settles it."""
+    reference = SCENES[name](tmp_path / "whole")
+    count = Fault()
+    reference.run(count)
+    reference.reconcile()
+    done = picture(reference)
+    failures = []
+    first = 1 if is_whole else 1 + (list(SCENES).index(name) + 3 * list(FAULTS).index(how)) % STRIDE
+    for number in range(first, len(count.calls) + 1, 1 if is_whole else STRIDE):
+        place = tmp_path / str(number)
+        scene, fault = SCENES[name](place), FAULTS[how](number)
+        before = picture(scene)
+        try:
+            result = _run(scene, fault)
+            is_lied_to = (name, how) == ("reconcile", "answers garbage")
+            outcome = _check_cell(scene, before, done, result, is_lied_to=is_lied_to)
+            tables.note(MATRIX, f"{name}, {how}", str(fault.struck), outcome)
+        except AssertionError as failed:
+            failures.append(f"{number}, {fault.struck}: {str(failed).splitlines()[0][:400]}")
+        shutil.rmtree(place, ignore_errors=True)
+
+    assert len(count.calls) > 10
+    assert not failures, "\n".join(failures)
