@@ -97,7 +97,7 @@ def _finish_removal(world: World, site: Site, lease: Lease) -> None:
     """A removal whose worktree still stands has lost nothing yet and is forgotten; one whose worktree is gone is finished."""
     rig, name = site.rig, lease.polecat
     path = rig.home_dir(name) / rig.name
-    if world.git.find_worktree(site.repo, path) is not None:
+    if os.path.lexists(path):
         drop_claim(rig, lease)
         return
     _clear_half_made(world, site, lease, path)
@@ -108,13 +108,18 @@ def _finish_removal(world: World, site: Site, lease: Lease) -> None:
     free_home(rig, lease)
 
 
-def free_home(rig: Rig, lease: Lease) -> None:
-    """Give a name free whose worktree is gone and whose beads are handed back; what else is in the home is kept in the trash."""
+def free_home(rig: Rig, lease: Lease) -> Path | None:
+    """Give a name free whose worktree is gone and whose beads are handed back.
+
+    Returns:
+        Where the home is, because something else was in it; None if it is gone.
+    """
     drop_record(rig, lease.polecat, instance=lease.instance)
     try:
         withdraw_claim(rig, lease)
     except PolecatError:
-        bury_home(rig, lease, keep=True)
+        return bury_home(rig, lease, keep=True)
+    return None
 
 
 def _settle_repair(world: World, site: Site, lease: Lease) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from polecat.ending import end_session
-from polecat.errors import GitError, PolecatError, RemoveFailedError, WorkAtRiskError
+from polecat.ending import end_session, fate_of
+from polecat.errors import BeadsUnavailableError, GitError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError
 from polecat.events import append_event, event_line
 from polecat.healing import free_home, heal_first
 from polecat.inspection import Inspection, inspect, lease_of, refuse, session_of
@@ -29,7 +29,7 @@ from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux
 from polecat.safety import Verdict
 from polecat.saving import Saved, Traces, drop_branch, has_changed, must_rescue, rescue_work, traces_of
 from polecat.state import Lease, drop_claim, read_claim, write_claim
-from polecat.trash import bury_home, empty_trash, keep_for_good, no_longer_kept, trash_entry
+from polecat.trash import empty_trash, keep_for_good, no_longer_kept, trash_entry
 from polecat.world import World, make_world
 
 
@@ -157,20 +157,19 @@ class _Removal:
 
     def run(self, session: Session | None) -> Removed:
         """Do it, step by step."""
-        world, site, name = self.world, self.site, self.lease.polecat
+        site, name = self.site, self.lease.polecat
         with self._step("session"):
             if session is not None:
-                end_session(world, session)
-                self.done.append("its session was ended")
+                self._end(session)
         seen, traces, saved = self._save()
         with self._step("worktree"):
             kept = self._take_worktree(seen, traces, saved)
         with self._step("branch"):
-            branch, is_deleted = drop_branch(world, site, seen, saved)
+            branch, is_deleted = self._drop_branch(seen, saved)
         with self._step("beads"):
             unassigned = self._hand_back(seen)
         with self._step("home"):
-            self._free_name()
+            kept = self._free_name() or kept
         done = Removed(
             rig_name=site.rig.name,
             polecat_name=name,
@@ -185,6 +184,24 @@ class _Removal:
         self._tell(done)
         empty_trash(site.rig)
         return done
+
+    def _end(self, session: Session) -> None:
+        try:
+            end_session(self.world, session)
+        except PolecatError:
+            self.done.extend(filter(None, [fate_of(self.world, session)]))
+            raise
+        self.done.append("its session was ended")
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        """Note what was done, and what perhaps was done by a call that did not come back."""
+        try:
+            yield
+        except (ProgramTimeoutError, BeadsUnavailableError):
+            self.done.append(f"perhaps {what}")
+            raise
+        self.done.append(what)
 
     def _save(self) -> tuple[Inspection, Traces, Saved]:
         """Look again, because the agent may have written until it ended, and save what would be lost."""
@@ -210,9 +227,9 @@ class _Removal:
         home = site.rig.home_dir(name)
         if seen.path != home:
             write_claim(site.rig, intent)
-        if seen.worktree is None:
-            return self._bury(seen)
         into = keep_for_good(trash_entry(site.rig, self.lease))
+        if seen.worktree is None:
+            return self._bury(seen, into)
         try:
             with holding(git_lock(site.rig), what=f"remove worktree of {name}"):
                 world.git.drop_worktree(site.repo, seen.worktree, into=into)
@@ -233,27 +250,43 @@ class _Removal:
         no_longer_kept(into)
         return None
 
-    def _bury(self, seen: Inspection) -> Path:
-        """A home without a worktree that could be proved: all of it is kept."""
-        into = bury_home(self.site.rig, self.lease, keep=True)
-        self.done.append(f"its home was moved to {into}")
+    def _bury(self, seen: Inspection, into: Path) -> Path | None:
+        """What stands where a worktree should, and could not be proved to be one, is kept."""
+        if seen.path == self.site.rig.home_dir(self.lease.polecat) or not os.path.lexists(seen.path):
+            no_longer_kept(into)
+            return None
+        os.rename(seen.path, into)
+        self.done.append(f"its worktree is in {into}")
         return into
 
-    def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
-        """Unassign before the name is free, so that nobody inherits work."""
-        beads = self.world.beads
-        freed = tuple(bead.id for bead in seen.held if beads.unassign(bead.id, expected=bead.assignee))
-        self.done.extend(f"{bead} was handed back" for bead in freed)
-        if self.lease.agent_bead:
-            beads.close_agent(self.lease.agent_bead, reason="polecat removed")
-            self.done.append("its agent bead was closed")
-        return freed
+    def _drop_branch(self, seen: Inspection, saved: Saved) -> tuple[str, bool]:
+        what = "its branch was deleted"
+        with self._doing(what):
+            branch, is_deleted = drop_branch(self.world, self.site, seen, saved)
+        if not is_deleted:
+            self.done.remove(what)
+        return branch, is_deleted
 
-    def _free_name(self) -> None:
+    def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
+        """Unassign before the name is free, so that nobody inherits work; the bead we know of even if nobody could say who holds it."""
+        beads, who = self.world.beads, agent_id(self.site.rig.name, self.lease.polecat)
+        holders = {self.lease.hook_bead: who} if self.lease.hook_bead else {}
+        freed = []
+        for bead, holder in {**holders, **{bead.id: bead.assignee for bead in seen.held}}.items():
+            with self._doing(f"{bead} was handed back"):
+                if beads.unassign(bead, expected=holder):
+                    freed.append(bead)
+        if self.lease.agent_bead:
+            with self._doing("its agent bead was closed"):
+                beads.close_agent(self.lease.agent_bead, reason="polecat removed")
+        return tuple(freed)
+
+    def _free_name(self) -> Path | None:
         home = self.site.rig.home_dir(self.lease.polecat)
-        free_home(self.site.rig, self.lease)
+        kept = free_home(self.site.rig, self.lease)
         if os.path.lexists(home):
             raise PolecatError(f"{home} is still there")
+        return kept
 
     @contextmanager
     def _step(self, step: str) -> Iterator[None]:

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from attrs import frozen
 
-from polecat.ending import end_session
+from polecat.bead_rules import holds
+from polecat.ending import end_session, fate_of
 from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
 from polecat.healing import aside_dir, heal_first
 from polecat.hooking import check_bead, open_agent_bead_for, take_bead_lock
@@ -27,7 +28,7 @@ from polecat.polecats import check_exists, get_polecat
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
 from polecat.saving import Saved, Traces, drop_branch, has_changed, rescue_work, traces_of
-from polecat.state import Lease, drop_claim, new_instance_id, settle, write_claim
+from polecat.state import Lease, clone_path, drop_claim, new_instance_id, settle, write_claim
 from polecat.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, trash_entry
 from polecat.undo import Undo
 from polecat.worktrees import Base, fetching, find_base, make_worktree
@@ -112,7 +113,15 @@ def repair_polecat(
         if dry_run:
             return Repaired(polecat=_as_it_is(world, rig, name), old_branch=(seen.worktree.branch or "") if seen.worktree else "")
         repair = _Repair(world=world, site=site, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
-        return repair.run(session, hook_bead or (seen.held[0].id if seen.held else ""), base_branch or rig.default_branch)
+        return repair.run(session, hook_bead or _hook_to_keep(world, old, seen), base_branch or rig.default_branch)
+
+
+def _hook_to_keep(world: World, old: Lease, seen: Inspection) -> str:
+    """The bead it holds; if nobody could say when it was inspected, the one it was given, if it still has that."""
+    if seen.held:
+        return seen.held[0].id
+    bead = world.beads.bead(old.hook_bead) if old.hook_bead and seen.verdict.stands("unknown") else None
+    return bead.id if bead is not None and holds(bead, agent_id(old.rig, old.polecat)) else ""
 
 
 @contextmanager
@@ -147,8 +156,7 @@ class _Repair:
             fresh, more = self._make_aside(lease, base, undo)
             step = "session"
             if session is not None:
-                end_session(self.world, session)
-                undo.cannot("its session was ended")
+                self._end(session, undo)
             step = "rescue"
             seen = inspect(self.world, self.site, self.old.polecat, session=None)
             ignoring = ("hooked",) if self.keeps_hook else ()
@@ -165,6 +173,14 @@ class _Repair:
             undo.run()
             raise
         return self._finish(seen, lease, saved, (*warnings, *more))
+
+    def _end(self, session: Session, undo: Undo) -> None:
+        try:
+            end_session(self.world, session)
+        except PolecatError:
+            undo.cannot(fate_of(self.world, session))
+            raise
+        undo.cannot("its session was ended")
 
     def _base(self, branch: str) -> tuple[Base, tuple[str, ...]]:
         with fetching(self.world, self.site, fetch_policy(self.site.settings)) as news:
@@ -191,14 +207,14 @@ class _Repair:
     def _make_aside(self, lease: Lease, base: Base, undo: Undo) -> tuple[Worktree, tuple[str, ...]]:
         """At the same depth as the place it will take, so that relative links stay true."""
         world, site, rig = self.world, self.site, self.site.rig
-        aside = aside_dir(rig, lease)
+        aside, had_tree = aside_dir(rig, lease), clone_path(rig, lease.polecat).exists()
         if not (rig.home_dir(lease.polecat) / ".git").exists():  # the old layout's home is the worktree; a claim would dirty it
             write_claim(rig, lease)
-            undo.add("claim", lambda: drop_claim(rig, lease))
+            undo.add("claim", lambda: self._drop_claim(lease))
         aside.mkdir()
         undo.add("directory aside", aside.rmdir)
         fresh = make_worktree(world, site, aside / rig.name, branch=lease.branch, base=base)
-        undo.add("new worktree", lambda: self._discard(fresh, lease))
+        undo.add("new worktree", lambda: self._discard(fresh, lease, had_tree=had_tree))
         world.git.check_out(fresh, leave_out=site.settings.leave_out)
         choice = choose(world, site, SpawnOptions(), needs_program=False)
         warnings = provision(
@@ -213,7 +229,15 @@ class _Repair:
         )
         return fresh, tuple(warnings)
 
-    def _discard(self, fresh: Worktree, lease: Lease) -> None:
+    def _drop_claim(self, lease: Lease) -> None:
+        """Only when nothing is left that the claim tells others how to settle."""
+        if aside_dir(self.site.rig, lease).exists():
+            raise PolecatError(f"the new worktree is still there; settle it: polecat reconcile {self.site.rig.name}")
+        drop_claim(self.site.rig, lease)
+
+    def _discard(self, fresh: Worktree, lease: Lease, *, had_tree: bool) -> None:
+        if had_tree and not clone_path(self.site.rig, lease.polecat).exists():
+            raise PolecatError("the old one is not back, so the new one stays for a reconcile to put in its place")
         into = trash_entry(self.site.rig, lease)
         with holding(git_lock(self.site.rig), what=f"drop worktree of {lease.polecat}"):
             self.world.git.drop_worktree(self.site.repo, fresh, into=into)
