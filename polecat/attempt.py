@@ -125,8 +125,10 @@ class Attempt:
 
     def fail(self, error: PolecatError | OSError) -> None:
         """End in failure: take everything back and keep the error, with what was undone and what was not."""
-        self.undo.run()
-        self.release()
+        try:
+            self.undo.run()
+        finally:
+            self.release()
         self.error = self._dressed(error) if self._lease else as_polecat_error(error)
         self.tell("spawn_failed", step=self._step, left_behind=list(self.undo.left_behind))
 
@@ -148,13 +150,22 @@ class Attempt:
             sweep: takes back what the undo list does not know, because the interrupt came between making a thing and noting it.
         """
         if self.is_open:
-            self.undo.run()
             try:
-                sweep(self)
-            except Exception as error:  # noqa: BLE001  an interrupt must not be replaced by what it caused
-                log("warning", "undo_failed", step=self._step, error=str(error))
-            self.release()
+                self.undo.run()
+                self._sweep(sweep)
+            finally:
+                self.release()
             log("warning", "spawn_interrupted", rig=self.rig_name, step=self._step)
+
+    def _sweep(self, sweep: Callable[[Attempt], None]) -> None:
+        try:
+            sweep(self)
+        except Exception as error:  # noqa: BLE001  an interrupt must not be replaced by what it caused
+            log("warning", "undo_failed", step=self._step, error=str(error))
+
+    def now_at(self, step: str) -> None:
+        """It is at this step from now on."""
+        self._step = step
 
     def release(self) -> None:
         """Let go of the locks that were held for this attempt."""

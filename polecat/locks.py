@@ -5,10 +5,10 @@ lock (in .runtime/locks/)   guards                                              
 ==========================  ====================================================================  ==================
 ``polecat-<name>.lock``     everything that touches one polecat; a claim is *held* by it           the whole operation
 ``polecat-pool.lock``       which names are taken; the pool's state                                milliseconds
-``polecat-fetch.lock``      fetching: one at a time                                                a fetch
-``polecat-git.lock``        refs and worktree registrations of the rig's repository                milliseconds
-``polecat-spares.lock``     filling warm spares; taken first, and only tried                       as long as it takes
-``polecat-trash.lock``      deleting what is in the trash; taken alone                              as long as it takes
+``fetch.lock``      fetching: one at a time                                                a fetch
+``repository.lock``        refs and worktree registrations of the rig's repository                milliseconds
+``spares.lock``     filling warm spares; taken first, and only tried                       as long as it takes
+``trash.lock``      deleting what is in the trash; taken alone                              as long as it takes
 ==========================  ====================================================================  ==================
 
 They are taken in this order and never the other way round. The exceptions cannot deadlock, because they are only *tried*: a
@@ -59,22 +59,22 @@ def polecat_lock(rig: Rig, name: str) -> Path:
 
 def fetch_lock(rig: Rig) -> Path:
     """The lock of fetching."""
-    return rig.runtime_dir / "locks" / "polecat-fetch.lock"
+    return rig.runtime_dir / "locks" / "fetch.lock"
 
 
 def git_lock(rig: Rig) -> Path:
     """The lock of the repository's refs and registrations."""
-    return rig.runtime_dir / "locks" / "polecat-git.lock"
+    return rig.runtime_dir / "locks" / "repository.lock"
 
 
 def trash_lock(rig: Rig) -> Path:
     """The lock of whoever empties the trash."""
-    return rig.runtime_dir / "locks" / "polecat-trash.lock"
+    return rig.runtime_dir / "locks" / "trash.lock"
 
 
 def spares_lock(rig: Rig) -> Path:
     """The lock of whoever fills the warm spares."""
-    return rig.runtime_dir / "locks" / "polecat-spares.lock"
+    return rig.runtime_dir / "locks" / "spares.lock"
 
 
 def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLock:

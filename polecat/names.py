@@ -15,9 +15,10 @@ from attrs import frozen
 from polecat.errors import InvalidNameError
 
 RESERVED_NAMES = frozenset(
-    ("mayor", "deacon", "witness", "refinery", "crew", "polecat", "polecats", "dog", "dogs", "boot", "rig")
+    ("mayor", "deacon", "witness", "refinery", "crew", "polecat", "polecats", "dog", "dogs", "boot", "rig", "pool")
 )
-"""Names of other roles and of directories. A polecat of such a name would be taken for the role, and killed for it."""
+"""Names of other roles and of directories: a polecat of such a name would be taken for the role, and killed for it. ``pool``: its lock
+would be the pool's."""
 
 MAX_NAME_LENGTH = 64
 """Room for `gt-<rig>-<name>` below tmux's and for `polecat/<name>-<stamp>.lock` below the disk's 255 bytes."""

@@ -225,6 +225,8 @@ def _build(site: Site, attempt: Attempt, news: Fetching, pace: Pace) -> None:
 
 def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None:
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
+    for attempt in waiting:
+        attempt.now_at("ready")
     try:
         for at, arrival in await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock):
             guarded(waiting[at], partial(_arrive, site, arrival))
