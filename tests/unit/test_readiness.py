@@ -1,0 +1,143 @@
+"""What one look at a pane means; pure, with time as a number."""
+
+from __future__ import annotations
+
+import pytest
+
+from polecat.ports import PaneStatus
+from polecat.presets import CLAUDE, Agent, Dialog, Readiness
+from polecat.readiness import Awaited, Judgement, judge
+
+PROMPT = Agent(name="a", command="a", readiness=Readiness(prompt_pattern="^> "))
+NAMED = Agent(name="a", command="a", readiness=Readiness(process_names=("node",), window_s=0.25))
+DELAYED = Agent(name="a", command="a", readiness=Readiness(delay_s=3.0))
+UNKNOWN = Agent(name="a", command="a", readiness=Readiness())
+ASKING = Agent(
+    name="a",
+    command="a",
+    readiness=Readiness(prompt_pattern="^> "),
+    dialogs=(
+        Dialog(name="flag", pattern="flag", keys=("Down", "Enter"), policy="answer-once"),
+        Dialog(name="trust", pattern="trust", keys=("Enter",), policy="trust"),
+        Dialog(name="trust", pattern="sure", keys=("y",), policy="trust"),
+        Dialog(name="login", pattern="login"),
+    ),
+)
+
+
+def awaited(agent: Agent, *, accepts_trust: bool = False) -> Awaited:
+    return Awaited(pane_id="%1", instance="i", agent=agent, accepts_trust=accepts_trust, began_s=100.0, deadline_s=110.0)
+
+
+def look(one: Awaited, now_s: float, *seen: str, command: str = "", **how: object) -> Judgement:
+    """Judge a look that saw the patterns given."""
+    watch = one.watch()
+    status = PaneStatus(
+        pane_id="%1",
+        command=command,
+        matched=tuple(pattern in seen for pattern in watch.patterns),
+        **how,  # type: ignore[arg-type]  # a test names what it needs
+    )
+    return judge(one, status, now_s=now_s)
+
+
+@pytest.mark.parametrize("agent", [PROMPT, NAMED, DELAYED, UNKNOWN, ASKING])
+def test_an_agent_that_ended_has_failed(agent: Agent) -> None:
+    """Whatever is awaited and whatever is on the screen: an agent that ended, with any status, has failed (T-38)."""
+    for code in (0, 3):
+        assert look(awaited(agent), 105.0, "^> ", is_dead=True, exit_code=code).outcome == "died"
+    assert look(awaited(agent), 105.0, "^> ", exists=False).outcome == "gone"
+
+
+@pytest.mark.parametrize(
+    ("agent", "now_s", "seen", "command", "outcome"),
+    [
+        (PROMPT, 100.0, (), "", "pending"),
+        (PROMPT, 109.9, (), "", "pending"),
+        (PROMPT, 110.0, (), "", "late"),
+        (PROMPT, 100.0, ("^> ",), "", "ready"),
+        (PROMPT, 111.0, ("^> ",), "", "ready"),
+        (NAMED, 105.0, (), "sh", "pending"),
+        (NAMED, 105.0, (), "node", "pending"),
+        (NAMED, 110.0, (), "sh", "late"),
+        (DELAYED, 102.9, (), "", "pending"),
+        (DELAYED, 103.0, (), "", "ready"),
+        (UNKNOWN, 100.24, (), "", "pending"),
+        (UNKNOWN, 100.25, (), "", "ready"),
+    ],
+)
+def test_what_counts(agent: Agent, now_s: float, seen: tuple[str, ...], command: str, outcome: str) -> None:
+    """The best sign that is known for an agent counts, and nothing before it (T-35)."""
+    assert look(awaited(agent), now_s, *seen, command=command).outcome == outcome
+
+
+def test_a_process_must_be_seen_and_then_live() -> None:
+    """Where the process counts, the window begins when it was first seen, not when the wrapper started (T-33)."""
+    first = look(awaited(NAMED), 105.0, command="node")
+    assert (first.outcome, first.awaited.seen_s) == ("pending", 105.0)
+    assert first.awaited.due_s == 105.25
+    assert look(first.awaited, 105.2, command="node").outcome == "pending"
+    assert look(first.awaited, 105.25, command="node").outcome == "ready"
+
+
+def test_a_process_that_becomes_its_child_stays_seen() -> None:
+    """An agent that runs a tool in the foreground is still the agent (T-33)."""
+    seen = look(awaited(NAMED), 105.0, command="node").awaited
+    assert look(seen, 105.3, command="git").outcome == "ready"
+
+
+def test_a_delay_longer_than_the_limit_is_late() -> None:
+    """A configured delay does not stretch the time limit (T-35)."""
+    slow = Agent(name="a", command="a", readiness=Readiness(delay_s=60.0))
+    assert awaited(slow).due_s == 110.0
+    assert look(awaited(slow), 110.0).outcome == "late"
+
+
+def test_a_question_beats_the_prompt() -> None:
+    """A prompt's arrow is often part of a question; then the question counts (T-36)."""
+    assert look(awaited(ASKING), 101.0, "login", "^> ").outcome == "waiting"
+
+
+def test_a_question_about_our_own_flag_is_answered_once() -> None:
+    """It is answered with its own keys; if it is still there at the next look, that is not a second question (T-36)."""
+    first = look(awaited(ASKING), 101.0, "flag")
+    assert first.outcome == "answer" and first.dialog is not None and first.dialog.keys == ("Down", "Enter")
+    assert look(first.awaited, 102.0, "flag").outcome == "pending"
+    assert look(first.awaited, 110.0, "flag").outcome == "late"
+    assert look(first.awaited, 102.0, "^> ").outcome == "ready"
+
+
+def test_trust_is_given_only_where_the_settings_say_so() -> None:
+    """Otherwise the polecat waits for a person (T-36)."""
+    asked = look(awaited(ASKING), 101.0, "trust")
+    assert asked.outcome == "waiting" and asked.dialog is not None and asked.dialog.name == "trust"
+    assert look(awaited(ASKING, accepts_trust=True), 101.0, "trust").outcome == "answer"
+
+
+def test_variants_of_one_question_are_one_question() -> None:
+    """After one variant was answered the other is not: it is the same question, drawn once more (T-36)."""
+    first = look(awaited(ASKING, accepts_trust=True), 101.0, "sure")
+    assert first.dialog is not None and first.dialog.keys == ("y",)
+    assert look(first.awaited, 101.1, "trust").outcome == "pending"
+
+
+def test_two_questions_in_a_row() -> None:
+    """Each is answered once, in whatever order they come (T-36)."""
+    one = look(awaited(ASKING, accepts_trust=True), 101.0, "trust")
+    two = look(one.awaited, 102.0, "flag")
+    assert (one.outcome, two.outcome) == ("answer", "answer")
+    assert set(two.awaited.answered) == {"trust", "flag"}
+    assert look(two.awaited, 103.0, "^> ").outcome == "ready"
+
+
+def test_what_is_left_to_a_person_is_never_answered() -> None:
+    """A sign-in is reported whatever the settings say (T-36)."""
+    for accepts in (False, True):
+        assert look(awaited(ASKING, accepts_trust=accepts), 101.0, "login").outcome == "waiting"
+
+
+def test_every_question_of_claude_is_on_the_watch_before_its_prompt() -> None:
+    """The watch asks for dialogs first and the prompt last, as the judgement reads them."""
+    watch = awaited(CLAUDE).watch()
+    assert watch.patterns[-1] == CLAUDE.readiness.prompt_pattern
+    assert list(watch.patterns[:-1]) == [dialog.pattern for dialog in CLAUDE.dialogs]

@@ -1,0 +1,556 @@
+"""The flow of a spawn against the pretend world: order, refusals, undoing, several at once."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from polecat import (
+    AgentDiedError,
+    BeadClosedError,
+    BeadTakenError,
+    Event,
+    InvalidNameError,
+    NotReadyError,
+    PolecatError,
+    RespawnLimitError,
+    Rig,
+    RigFullError,
+    SpawnedPolecat,
+    SpawnFailedError,
+    SpawnOptions,
+    SpawnRefusedError,
+    UnknownStateError,
+    list_polecats,
+    plan_spawn,
+    reconcile_pool,
+    spawn_for_sling,
+    spawn_many,
+)
+from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnreachableError
+from polecat.ports import Bead, Session
+from polecat.testing import FailAt, FakeAgent, FakeTmux, Fault, fake_world
+from polecat.testing.worlds import FakeWorld
+from polecat.town import find_repo
+
+Place = tuple[Rig, FakeWorld]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    """A rig in a town on disk, and a pretend world round it."""
+    return fake_world(tmp_path)
+
+
+def settings(rig: Rig, **values: object) -> None:
+    document = {"type": "rig-settings", "version": 1, **values}
+    (rig.path / "settings" / "config.json").write_text(json.dumps(document))
+
+
+def with_agent(world: FakeWorld, agent: FakeAgent) -> FakeWorld:
+    """The world with a tmux whose agents behave so."""
+    tmux = FakeTmux(agent=agent, processes=world["processes"], clock=world["clock"])
+    return FakeWorld(**{**world, "tmux": tmux})  # type: ignore[typeddict-item]  # the same keys
+
+
+def homes(rig: Rig) -> list[str]:
+    return sorted(path.name for path in rig.polecats_dir.iterdir()) if rig.polecats_dir.exists() else []
+
+
+def leavings(rig: Rig, world: FakeWorld) -> dict[str, object]:
+    """Everything a spawn could leave behind in the pretend world."""
+    git = world["git"]
+    runtime = rig.runtime_dir
+    found = {
+        "homes": homes(rig),
+        "branches": dict(git.branches(find_repo(rig), "polecat/")),
+        "stale": git.stale_registrations(find_repo(rig)),
+        "sessions": world["tmux"].sessions(),
+        "launch": sorted(path.name for path in (runtime / "launch").glob("*")),
+        "records": sorted(path.name for path in (runtime / "polecats").glob("*")),
+        "held": [bead.id for bead in world["beads"].beads() if bead.assignee],
+        "open agents": [b.id for b in world["beads"].beads() if "gt:agent" in b.labels and b.status != "closed"],
+        "feed": (rig.town_root / ".events.jsonl").exists(),
+    }
+    return {what: value for what, value in found.items() if value}
+
+
+# ------------------------------------------------------------------------------------------------------------ order
+
+
+def test_the_order_of_the_steps(place: Place) -> None:
+    """Worktree before bead, hook before session, session before readiness; the agent never finds an empty hook (T-04)."""
+    rig, world = place
+    count = Fault()
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), **count.around(world))
+    order = [str(call) for call in count.calls]
+    steps = ("tmux.list_sessions", "git.add_worktree", "git.check_out", "beads.open_agent", "beads.hook", "tmux.start")
+    assert [order.index(step) for step in steps] == sorted(order.index(step) for step in steps)
+    assert order.index("tmux.watch") > order.index("tmux.start")
+    assert order.index("tmux.send_text") > order.index("tmux.watch")
+    assert order.count("tmux.start") == 1 and order.count("tmux.list_sessions") == 1
+
+
+def test_the_facts_come_in_order(place: Place) -> None:
+    """on_event hears of every step, in order, with rig, polecat and instance once they are known."""
+    rig, world = place
+    heard: list[Event] = []
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), on_event=heard.append, **world)
+    assert [event.name for event in heard] == [
+        "name_claimed", "worktree_added", "worktree_provisioned", "hook_set", "session_started", "agent_ready", "polecat_spawned",
+    ]  # fmt: skip
+    assert {(event.rig, event.polecat, event.instance) for event in heard} == {("gastown", "furiosa", cat.instance)}
+    json.dumps([dict(event.facts) for event in heard])
+
+
+def test_a_failure_is_a_fact_too(place: Place) -> None:
+    """A spawn that fails tells so last, with the step and what is left."""
+    rig, world = place
+    heard: list[Event] = []
+    with pytest.raises(AgentDiedError):
+        spawn_for_sling(rig, on_event=heard.append, **with_agent(world, FakeAgent(screen="no", exits=1)))
+    assert heard[-1].name == "spawn_failed"
+    assert heard[-1].facts["step"] == "ready" and heard[-1].facts["left_behind"] == []
+
+
+@pytest.mark.parametrize("at", range(7))
+def test_a_listener_that_raises_is_no_part_of_the_spawn(place: Place, at: int) -> None:
+    """Whatever a listener does, the spawn is whole: done and returned."""
+    rig, world = place
+    heard: list[str] = []
+
+    def listen(event: Event) -> None:
+        heard.append(event.name)
+        if len(heard) == at + 1:
+            raise ZeroDivisionError("the listener's own mistake")
+
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), on_event=listen, **world)
+    assert cat.readiness == "ready" and len(heard) == 7
+
+
+def test_a_plan_is_what_the_spawn_then_does(place: Place) -> None:
+    """With the same clock the real run makes exactly the plan: name, branch, session, commands (T-52)."""
+    rig, world = place
+    world["clock"].sleep(12.345)
+    opts = SpawnOptions(hook_bead="gt-1", prompt="do it", env={"A": "1"})
+    count = Fault()
+    plan = plan_spawn(rig, opts, **count.around(world))
+    assert {str(call) for call in count.calls} <= {"tmux.list_sessions", "tmux.check", "beads.bead"}
+    assert leavings(rig, world) == {}
+    cat = spawn_for_sling(rig, opts, **world)
+    assert (cat.agent_id, cat.branch, cat.clone_path) == (plan.agent_id, plan.branch, plan.clone_path)
+    request = world["tmux"].request(plan.session_name)
+    assert request.argv == plan.argv
+    assert set(plan.environment) <= set(request.environment)
+
+
+# --------------------------------------------------------------------------------------------------------- undoing
+
+
+FAILURES = [
+    ("git", "add_worktree", "worktree", ("claim",)),
+    ("git", "check_out", "worktree", ("worktree", "claim")),
+    ("beads", "open_agent", "hook", ("worktree", "claim")),
+    ("beads", "hook", "hook", ("agent bead", "worktree", "claim")),
+    ("tmux", "start", "session", ("hook", "agent bead", "worktree", "claim")),
+    ("tmux", "watch", "ready", ("session", "hook", "agent bead", "worktree", "claim")),
+]
+
+
+def fails_at(world: FakeWorld, rig: Rig, what: str, error: Exception | None = None) -> FailAt:
+    """A fault that strikes the first call of a method, found by a rehearsal in a world of its own."""
+    with tempfile.TemporaryDirectory() as other:
+        twin, twins_world = fake_world(Path(other))
+        count = Fault()
+        spawn_for_sling(twin, SpawnOptions(hook_bead="gt-1", nudge="go"), **count.around(twins_world))
+    return FailAt(next(call.number for call in count.calls if str(call) == what), error)
+
+
+@pytest.mark.parametrize(("port", "method", "step", "undone"), FAILURES)
+def test_each_step_in_turn_fails(place: Place, port: str, method: str, step: str, undone: tuple[str, ...]) -> None:
+    """Whichever step fails, what was made is taken back in reverse, and the error says which step and what (T-29)."""
+    rig, world = place
+    fault = fails_at(world, rig, f"{port}.{method}")
+    with pytest.raises(PolecatError) as caught:
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), **fault.around(world))
+    assert str(fault.struck) == f"{port}.{method}"
+    assert isinstance(caught.value, SpawnFailedError), caught.value
+    assert caught.value.step == step
+    assert caught.value.undone == undone and caught.value.left_behind == ()
+    assert leavings(rig, world) == {}
+
+
+def test_typing_that_fails_takes_the_spawn_back(place: Place) -> None:
+    """An agent that cannot be given its text was not given its work: everything is undone (T-29)."""
+    rig, world = place
+    fault = fails_at(world, rig, "tmux.send_text", TmuxError("no"))
+    with pytest.raises(SpawnFailedError):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), **fault.around(world))
+    assert leavings(rig, world) == {}
+
+
+def test_a_failure_of_undoing_is_told_and_stops_nothing(place: Place) -> None:
+    """What could not be undone is in the error; everything else is undone all the same (T-29)."""
+    rig, world = place
+
+    class Stubborn(type(world["beads"])):  # type: ignore[misc]  # the fake's own class
+        def close_agent(self, bead_id: str, *, reason: str) -> bool:
+            raise BeadsUnavailableError("the store is gone")
+
+    broken = FakeWorld(**{**with_agent(world, FakeAgent(exits=3)), "beads": Stubborn()})  # type: ignore[typeddict-item]
+    with pytest.raises(AgentDiedError) as caught:
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **broken)
+    assert caught.value.undone == ("session", "hook", "worktree", "claim")
+    [left] = caught.value.left_behind
+    assert "agent bead" in left and "the store is gone" in left
+    assert "left behind: agent bead" in str(caught.value)
+    assert homes(rig) == [] and broken["tmux"].sessions() == []
+
+
+def test_a_port_that_raises_something_else_takes_everything_back(place: Place) -> None:
+    """An error that is none of ours passes through, after everything was undone (T-29)."""
+    rig, world = place
+    fault = fails_at(world, rig, "tmux.start", KeyError("a mistake in somebody's Tmux"))
+    with pytest.raises(KeyError):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **fault.around(world))
+    assert leavings(rig, world) == {}
+
+
+def test_an_interrupt_takes_everything_back(place: Place) -> None:
+    """Ctrl-C while the agents are awaited undoes all of a batch and passes through."""
+    rig, world = place
+
+    def listen(event: Event) -> None:
+        if event.name == "session_started":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        spawn_many(rig, [SpawnOptions()] * 3, on_event=listen, max_concurrent=1, **world)
+    assert leavings(rig, world) == {}
+
+
+@pytest.mark.parametrize(
+    ("agent", "kind", "words"),
+    [
+        (FakeAgent(screen="licence expired", exits=3), AgentDiedError, "status 3 after"),
+        (FakeAgent(screen="", exits=0), AgentDiedError, "said nothing"),
+        (FakeAgent(screen="loading…"), NotReadyError, "loading…"),
+    ],
+)
+def test_agents_that_fail(place: Place, agent: FakeAgent, kind: type[SpawnFailedError], words: str) -> None:
+    """A dead or late agent is an error with its last screen, and nothing is left (T-35, T-38)."""
+    rig, world = place
+    world = with_agent(world, agent)
+    with pytest.raises(kind, match=words):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    assert leavings(rig, world) == {}
+    assert world["clock"].monotonic_s() <= 61
+
+
+def test_an_agent_that_ends_before_it_got_its_text(place: Place) -> None:
+    """If the agent ends between being ready and being typed to, it was not given its work: the spawn has failed."""
+    rig, world = place
+    tmux = world["tmux"]
+
+    def listen(event: Event) -> None:
+        if event.name == "agent_ready":
+            tmux.crash("gt-gastown-furiosa", 1)
+
+    with pytest.raises(SpawnFailedError):
+        spawn_for_sling(rig, SpawnOptions(nudge="go", hook_bead="gt-1"), on_event=listen, **world)
+    assert leavings(rig, world) == {}
+
+
+# -------------------------------------------------------------------------------------------------------- refusals
+
+
+def test_a_lost_directory_is_not_an_empty_rig(place: Place) -> None:
+    """A missing polecats/ of a rig that has had polecats gives no name and ends nothing (T-24)."""
+    rig, world = place
+    spawn_for_sling(rig, **world)
+    rig.polecats_dir.rename(rig.path / "unmounted")
+    for act in (spawn_for_sling, plan_spawn, reconcile_pool):
+        with pytest.raises(UnknownStateError, match="polecats is missing"):
+            act(rig, **world)
+    assert world["tmux"].sessions() == ["gt-gastown-furiosa"]
+
+
+def test_sessions_alone_speak_against_an_empty_rig(place: Place) -> None:
+    """A missing polecats/ while sessions of polecats live is no new rig either (T-24)."""
+    rig, world = place
+    rig.polecats_dir.rmdir()
+    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=["gt-gastown-nux"])})  # type: ignore[typeddict-item]
+    with pytest.raises(UnknownStateError):
+        spawn_for_sling(rig, **world)
+    assert world["tmux"].sessions() == ["gt-gastown-nux"]
+
+
+def test_a_new_rig_needs_no_directory(place: Place) -> None:
+    """A rig that never had a polecat gets its polecats/ with the first one."""
+    rig, world = place
+    rig.polecats_dir.rmdir()
+    assert spawn_for_sling(rig, **world).polecat_name == "furiosa"
+
+
+def test_a_tmux_that_cannot_be_asked(place: Place) -> None:
+    """Unknown is not empty: no spawn, no reconcile, nothing touched (T-25)."""
+    rig, world = place
+    world["tmux"].unreachable = True
+    for act in (spawn_for_sling, plan_spawn, reconcile_pool):
+        with pytest.raises(TmuxUnreachableError):
+            act(rig, **world)
+    world["tmux"].unreachable = False
+    assert leavings(rig, world) == {}
+
+
+def test_a_store_that_cannot_be_asked_gives_nothing_away(place: Place) -> None:
+    """A bead of which we cannot tell who has it is not given out (T-25)."""
+    rig, world = place
+    fault = fails_at(world, rig, "beads.bead")
+    with pytest.raises(BeadsUnavailableError):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **fault.around(world))
+    assert leavings(rig, world) == {}
+
+
+@pytest.mark.parametrize("name", ["furiosa", "FURIOSA", "Furiosa"])
+def test_a_taken_name(place: Place, name: str) -> None:
+    """A taken name, or its twin in another case, is refused, never replaced by another one (T-45)."""
+    rig, world = place
+    spawn_for_sling(rig, **world)
+    for act in (spawn_for_sling, plan_spawn):
+        with pytest.raises(SpawnRefusedError, match="is taken"):
+            act(rig, SpawnOptions(name=name), **world)
+    assert homes(rig) == ["furiosa"]
+
+
+@pytest.mark.parametrize("name", ["", "witness", "CREW", "a.b", "a:b", "../x", "-x", "x" * 300, "a\n", "é"])
+def test_a_name_that_cannot_be(place: Place, name: str) -> None:
+    """Names of roles and names something would misread are refused before anything is touched (T-45)."""
+    rig, world = place
+    for act in (spawn_for_sling, plan_spawn):
+        with pytest.raises(InvalidNameError):
+            act(rig, SpawnOptions(name=name), **world)
+    assert leavings(rig, world) == {}
+
+
+@pytest.mark.parametrize("name", ["pool", "git", "fetch", "trash"])
+def test_names_that_sound_like_locks(place: Place, name: str) -> None:
+    """A name like one of our locks is refused as a name, or works like any other; it never waits for itself (T-45)."""
+    rig, world = place
+    try:
+        assert spawn_for_sling(rig, SpawnOptions(name=name), **world).polecat_name == name
+    except InvalidNameError:
+        assert homes(rig) == []
+
+
+def test_the_cap(place: Place) -> None:
+    """A rig holds as many polecats as its settings allow, those being made included, and none is ended to make room."""
+    rig, world = place
+    settings(rig, max_polecats=2)
+    results = spawn_many(rig, [SpawnOptions()] * 3, **world)
+    assert [type(result) for result in results] == [SpawnedPolecat, SpawnedPolecat, RigFullError]
+    settings(rig, max_polecats=1)
+    with pytest.raises(RigFullError, match="has 2 polecats"):
+        spawn_for_sling(rig, **world)
+    assert len(world["tmux"].sessions()) == 2
+
+
+def test_the_cap_holds_under_parallel_spawns(place: Place) -> None:
+    """Three times as many spawns as the cap, from many threads: exactly the cap succeeds (T-48)."""
+    rig, world = place
+    settings(rig, max_polecats=3)
+
+    def one(_: int) -> object:
+        try:
+            return spawn_for_sling(rig, **world).polecat_name
+        except RigFullError:
+            return None
+
+    with ThreadPoolExecutor(max_workers=9) as pool:
+        names = [name for name in pool.map(one, range(9)) if name]
+    assert sorted(names) == ["furiosa", "nux", "slit"]
+
+
+def test_a_closed_bead(place: Place) -> None:
+    """A closed bead is refused before anything is touched."""
+    rig, world = place
+    world["beads"].add(Bead(id="gt-1", status="closed"))
+    for act in (spawn_for_sling, plan_spawn):
+        with pytest.raises(BeadClosedError):
+            act(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    assert leavings(rig, world) == {}
+
+
+@pytest.mark.parametrize("holder", ["gastown/crew/max", "other/polecats/nux", "mayor", "somebody"])
+def test_a_bead_of_somebody_we_cannot_judge(place: Place, holder: str) -> None:
+    """A bead of a holder who may be alive is refused (T-25)."""
+    rig, world = place
+    world["beads"].add(Bead(id="gt-1", status="hooked", assignee=holder))
+    with pytest.raises(BeadTakenError) as caught:
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    assert caught.value.holder == holder
+
+
+def test_a_bead_of_a_polecat_that_is_gone(place: Place) -> None:
+    """A bead of a polecat of this rig that has no session any more is given to the new one."""
+    rig, world = place
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    world["tmux"].kill(cat.session_id, name=cat.session_name)
+    assert spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world).polecat_name == "nux"
+    bead = world["beads"].bead("gt-1")
+    assert bead is not None and bead.assignee == "gastown/polecats/nux"
+
+
+def test_a_bead_of_a_polecat_whose_session_was_renamed(place: Place) -> None:
+    """A renamed session still lives: its polecat's bead is not given away (T-28)."""
+    rig, world = place
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    world["tmux"].rename("gt-gastown-furiosa", "favourite")
+    with pytest.raises(BeadTakenError):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+
+
+def test_one_bead_for_many(place: Place) -> None:
+    """Eight spawns of one bead at once: exactly one gets it, the others are told who (T-02)."""
+    rig, world = place
+    barrier = threading.Barrier(8)
+
+    def one(_: int) -> object:
+        barrier.wait()
+        try:
+            return spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        except BeadTakenError as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        results = list(pool.map(one, range(8)))
+    assert [type(result) for result in results].count(SpawnedPolecat) == 1
+    assert len(homes(rig)) == 1 and len(world["tmux"].sessions()) == 1
+
+
+def test_asking_twice_for_the_same_is_asking_once(place: Place) -> None:
+    """The same bead for the same living polecat again makes no second one and says so (T-02)."""
+    rig, world = place
+    opts = SpawnOptions(hook_bead="gt-1", name="toast")
+    first, second = spawn_for_sling(rig, opts, **world), spawn_for_sling(rig, opts, **world)
+    assert (first.instance, first.pane, first.branch) == (second.instance, second.pane, second.branch)
+    assert any("nothing was made" in warning for warning in second.warnings)
+    assert world["tmux"].sessions() == ["gt-gastown-toast"]
+
+
+def test_the_breaker_counts_agents_and_nothing_else(place: Place) -> None:
+    """A bead whose agents keep failing is kept back; a remote that is down says nothing about the bead (T-48)."""
+    rig, world = place
+    settings(rig, respawn_limit=2)
+    opts = SpawnOptions(hook_bead="gt-1")
+    for _ in range(3):
+        world["git"].fail_next("add_worktree", GitError("disk"))
+        with pytest.raises(SpawnFailedError):
+            spawn_for_sling(rig, opts, **world)
+    dying = with_agent(world, FakeAgent(exits=1))
+    for _ in range(2):
+        with pytest.raises(AgentDiedError):
+            spawn_for_sling(rig, opts, **dying)
+    with pytest.raises(RespawnLimitError):
+        spawn_for_sling(rig, opts, **world)
+    assert spawn_for_sling(rig, evolve(opts, force=True), **world).polecat_name == "furiosa"
+
+
+# -------------------------------------------------------------------------------------------------------- several
+
+
+def test_several_give_one_result_each_in_order(place: Place) -> None:
+    """One failure leaves the others alone and stands in its own place."""
+    rig, world = place
+    wanted = [
+        SpawnOptions(),
+        SpawnOptions(name="witness"),
+        SpawnOptions(name="toast"),
+        SpawnOptions(agent="nobody"),
+        SpawnOptions(name="toast"),
+        SpawnOptions(hook_bead="gt-1"),
+        SpawnOptions(hook_bead="gt-1"),
+    ]
+    results = spawn_many(rig, wanted, **world)
+    said = [r.polecat_name if isinstance(r, SpawnedPolecat) else type(r).__name__ for r in results]
+    assert said == [
+        "furiosa", "InvalidNameError", "toast", "AgentNotFoundError", "SpawnRefusedError", "nux", "BeadTakenError",
+    ]  # fmt: skip
+    assert homes(rig) == ["furiosa", "nux", "toast"]
+
+
+def test_none_at_all(place: Place) -> None:
+    """No options, no polecats, nothing touched."""
+    rig, world = place
+    assert spawn_many(rig, [], **world) == []
+    assert leavings(rig, world) == {}
+
+
+def test_several_share_one_fetch_and_one_look(place: Place) -> None:
+    """Five polecats: one fetch, one listing of sessions."""
+    rig, world = place
+    count = Fault()
+    spawn_many(rig, [SpawnOptions()] * 5, **count.around(world))
+    calls = [str(call) for call in count.calls]
+    assert calls.count("git.start_fetch") == 1 and calls.count("git.fetch") == 0
+    assert calls.count("tmux.list_sessions") == 1
+
+
+def test_sixteen_threads_get_sixteen_names(place: Place) -> None:
+    """Sixteen spawns at once in one rig: sixteen names, branches and sessions (T-01, T-12)."""
+    rig, world = place
+    settings(rig, max_polecats=50)
+    with ThreadPoolExecutor(max_workers=16) as pool:
+        cats = list(pool.map(lambda _: spawn_for_sling(rig, **world), range(16)))
+    assert len({cat.polecat_name for cat in cats}) == 16
+    assert len({cat.branch for cat in cats}) == 16
+    assert len(world["tmux"].sessions()) == 16
+    assert {cat.state.value for cat in list_polecats(rig, **world)} == {"working"}
+
+
+def test_a_spawn_ends_no_session_of_another_name(place: Place) -> None:
+    """Orphans of other names stay: allocating ends nothing but what stands in its own way (T-24)."""
+    rig, world = place
+    orphans = ["gt-gastown-nux", "gt-gastown-slit", "gt-gastown-furiosa"]
+    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=orphans, clock=world["clock"])})  # type: ignore[typeddict-item]
+    spawn_for_sling(rig, **world)
+    assert sorted(world["tmux"].sessions()) == sorted(orphans)
+    assert [s.instance for s in world["tmux"].list_sessions() if s.name == "gt-gastown-furiosa"] != [""]
+
+
+def test_names_of_foreign_sessions_are_left_out(place: Place) -> None:
+    """A name whose session belongs to somebody else is not given, in the plan and in the spawn alike."""
+    rig, world = place
+    foreign = Session(id="", name="gt-gastown-furiosa", environment={"GT_ROLE": "witness"})
+    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=[foreign], clock=world["clock"])})  # type: ignore[typeddict-item]
+    assert plan_spawn(rig, **world).polecat_name == "nux"
+    assert spawn_for_sling(rig, **world).polecat_name == "nux"
+
+
+def test_overflow_names_are_never_existing_ones(place: Place) -> None:
+    """When the theme is used up, numbered names begin, never one that exists."""
+    rig, world = place
+    settings(rig, max_polecats=50, namepool={"names": ["ace"], "max_before_numbering": 1})
+    (rig.polecats_dir / "gastown-2").mkdir()
+    names = [spawn_for_sling(rig, **world).polecat_name for _ in range(3)]
+    assert names == ["ace", "gastown-3", "gastown-4"]
+
+
+def test_the_override_decides_everything(place: Place, tmp_path: Path) -> None:
+    """The agent a spawn asks for decides command, readiness and prompt, not the rig's (T-34)."""
+    rig, world = place
+    program = tmp_path / "bin" / "mine"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    mine = {"command": str(program), "prompt_mode": "none", "tmux": {"ready_prompt_prefix": "mine# "}}
+    settings(rig, agents={"mine": mine})
+    world = with_agent(world, FakeAgent(screen="mine# "))
+    cat = spawn_for_sling(rig, SpawnOptions(agent="mine", prompt="do it", nudge=None), **world)
+    assert world["tmux"].request(cat.session_name).argv == (str(program),)
+    assert world["tmux"].typed(cat.pane) == ["do it"]

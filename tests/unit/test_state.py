@@ -1,0 +1,204 @@
+"""Homes, claims, records and the pool's counter on disk."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from polecat import config
+from polecat.errors import ConfigError, PolecatError, UnknownStateError
+from polecat.model import Rig
+from polecat.state import (
+    CLAIM_FILE,
+    Lease,
+    clone_path,
+    drop_claim,
+    drop_record,
+    had_polecats,
+    list_homes,
+    load_pool,
+    new_instance_id,
+    publish_claim,
+    read_claim,
+    read_record,
+    save_pool,
+    settle,
+    withdraw_claim,
+    write_claim,
+)
+from polecat.testing.worlds import make_town
+
+LEASE = Lease(
+    instance="i1", polecat="nux", rig="gastown", pid=1, branch="polecat/nux-1", process_names=("node", "claude"), hook_bead="gt-1"
+)
+
+
+@pytest.fixture
+def rig(tmp_path: Path) -> Rig:
+    """A rig on disk."""
+    return Rig(name="gastown", path=make_town(tmp_path / "t") / "gastown")
+
+
+def test_a_claim_appears_whole_or_not_at_all(rig: Rig) -> None:
+    """Home and claim come in one step; no half-made home is ever listed (T-01)."""
+    publish_claim(rig, LEASE)
+    assert read_claim(rig, "nux") == LEASE
+    assert list_homes(rig).dirs == ("nux",)
+    assert os.listdir(rig.polecats_dir) == ["nux"]
+
+
+def test_a_claim_never_replaces_work(rig: Rig) -> None:
+    """A home with something in it is not claimed, and the failed try leaves nothing."""
+    (rig.home_dir("nux") / "gastown").mkdir(parents=True)
+    with pytest.raises(PolecatError):
+        publish_claim(rig, LEASE)
+    assert os.listdir(rig.polecats_dir) == ["nux"] and os.listdir(rig.home_dir("nux")) == ["gastown"]
+
+
+def test_withdrawing_takes_the_home_with_it(rig: Rig) -> None:
+    """A home that holds nothing but the claim goes; withdrawing twice is fine."""
+    publish_claim(rig, LEASE)
+    withdraw_claim(rig, LEASE)
+    assert os.listdir(rig.polecats_dir) == []
+    withdraw_claim(rig, LEASE)
+
+
+def test_withdrawing_never_takes_work(rig: Rig) -> None:
+    """A home that holds anything else stays, with its claim, and the error names what."""
+    publish_claim(rig, LEASE)
+    (rig.home_dir("nux") / "draft.txt").write_text("precious")
+    with pytest.raises(PolecatError, match=r"draft\.txt"):
+        withdraw_claim(rig, LEASE)
+    assert read_claim(rig, "nux") == LEASE
+    assert (rig.home_dir("nux") / "draft.txt").read_text() == "precious"
+
+
+def test_settling_turns_a_claim_into_a_record(rig: Rig) -> None:
+    """The record stands outside the home, because Gas Town removes homes with rmdir."""
+    publish_claim(rig, LEASE)
+    lease = evolve(LEASE, session_id="$3")
+    write_claim(rig, lease)
+    settle(rig, lease)
+    assert read_claim(rig, "nux") is None and read_record(rig, "nux") == lease
+    assert os.listdir(rig.home_dir("nux")) == []
+    settle(rig, lease)
+    assert read_record(rig, "nux") == lease
+
+
+def test_another_instances_claim_and_record_stay(rig: Rig) -> None:
+    """Names are used again, instances are not: what belongs to another one is not dropped (T-06)."""
+    publish_claim(rig, LEASE)
+    drop_claim(rig, evolve(LEASE, instance="i2"))
+    assert read_claim(rig, "nux") == LEASE
+    settle(rig, LEASE)
+    drop_record(rig, "nux", instance="i2")
+    assert read_record(rig, "nux") == LEASE
+    drop_record(rig, "nux", instance="i1")
+    assert read_record(rig, "nux") is None
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', '{"instance": 1}', "\xff"])
+def test_a_claim_that_cannot_be_read_is_unknown(rig: Rig, text: str) -> None:
+    """Never none: somebody may be at it (T-25)."""
+    rig.home_dir("nux").mkdir()
+    (rig.home_dir("nux") / CLAIM_FILE).write_bytes(text.encode("latin-1"))
+    with pytest.raises(UnknownStateError, match=r"claim\.json"):
+        read_claim(rig, "nux")
+
+
+def test_a_claim_of_a_later_version_can_be_read(rig: Rig) -> None:
+    """What we do not know is left out."""
+    publish_claim(rig, LEASE)
+    path = rig.home_dir("nux") / CLAIM_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), "later": {"a": 1}}))
+    assert read_claim(rig, "nux") == LEASE
+
+
+def test_homes_are_directories_and_everything_else_is_taken(rig: Rig) -> None:
+    """Files and links are names nobody gets; hidden entries are nobody's names; links are not followed."""
+    for name in ("nux", ".claude", ".trash"):
+        rig.home_dir(name).mkdir()
+    (rig.polecats_dir / "slit").write_text("")
+    (rig.polecats_dir / "toast").symlink_to(rig.home_dir("nux"))
+    homes = list_homes(rig)
+    assert (homes.dirs, homes.others) == (("nux",), ("slit", "toast"))
+    assert homes.taken == {"nux", "slit", "toast"}
+
+
+def test_a_missing_rig_is_unknown_and_a_missing_directory_is_said(rig: Rig) -> None:
+    """A rig that is gone is no empty rig; polecats/ that is missing is told apart from an empty one (T-24)."""
+    rig.polecats_dir.rmdir()
+    assert not list_homes(rig).exists
+    with pytest.raises(UnknownStateError):
+        list_homes(Rig(name="gone", path=rig.path.with_name("gone")))
+
+
+def test_had_polecats(rig: Rig) -> None:
+    """A saved counter or a record proves that the rig once gave out a name (T-24)."""
+    assert not had_polecats(rig)
+    publish_claim(rig, LEASE)
+    settle(rig, LEASE)
+    assert had_polecats(rig)
+
+
+def test_old_and_new_layout(rig: Rig) -> None:
+    """The worktree is below the home, or is the home where that holds .git; the new layout wins (contract §2.3)."""
+    assert clone_path(rig, "nux") == rig.home_dir("nux") / "gastown"
+    rig.home_dir("nux").mkdir()
+    assert clone_path(rig, "nux") == rig.home_dir("nux") / "gastown"
+    (rig.home_dir("nux") / ".git").write_text("gitdir: x")
+    assert clone_path(rig, "nux") == rig.home_dir("nux")
+    (rig.home_dir("nux") / "gastown").mkdir()
+    assert clone_path(rig, "nux") == rig.home_dir("nux") / "gastown"
+
+
+def test_instance_ids_are_never_the_same() -> None:
+    """Sixteen hexadecimal digits, another each time."""
+    ids = {new_instance_id() for _ in range(1000)}
+    assert len(ids) == 1000 and all(len(one) == 16 and int(one, 16) >= 0 for one in ids)
+
+
+# ------------------------------------------------------------------------------------------------------ the counter
+
+
+def test_the_counter_is_kept_and_settings_win(rig: Rig) -> None:
+    """What was saved is the counter alone; theme, names and size come from the settings (design §6, deviation 16)."""
+    settings = config.load_rig_settings(rig.path)
+    pool = load_pool(rig, settings)
+    save_pool(rig, evolve(pool, overflow_next=77))
+    saved = rig.runtime_dir / "namepool-state.json"
+    document = json.loads(saved.read_text())
+    saved.write_text(json.dumps({**document, "max_size": 3, "theme": "minerals"}))
+    loaded = load_pool(rig, settings)
+    assert loaded.overflow_next == 77
+    assert loaded.names == pool.names
+
+
+def test_a_corrupt_counter_is_an_error(rig: Rig) -> None:
+    """A counter that cannot be read is not a fresh one (design §6, deviation 2)."""
+    rig.runtime_dir.mkdir()
+    (rig.runtime_dir / "namepool-state.json").write_text("{")
+    with pytest.raises(ConfigError, match="namepool-state"):
+        load_pool(rig, config.load_rig_settings(rig.path))
+
+
+def test_a_counter_that_did_not_change_is_not_written(rig: Rig) -> None:
+    """Most spawns write nothing."""
+    pool = load_pool(rig, config.load_rig_settings(rig.path))
+    save_pool(rig, pool)
+    path = rig.runtime_dir / "namepool-state.json"
+    before = path.stat()
+    save_pool(rig, pool)
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_counter_that_cannot_be_saved_says_so(rig: Rig) -> None:
+    """The error names the file, and nothing is left beside it."""
+    pool = load_pool(rig, config.load_rig_settings(rig.path))
+    rig.runtime_dir.write_text("in the way")
+    with pytest.raises(PolecatError, match="namepool-state"):
+        save_pool(rig, pool)
