@@ -53,7 +53,7 @@ def test_in_a_batch_each_stands_for_itself(exits: list[int | None]) -> None:
         tmux = FakeTmux(
             agent=lambda request: FakeAgent(exits=ends[request.name]), processes=world["processes"], clock=world["clock"]
         )
-        mixed = FakeWorld(**{**world, "tmux": tmux})  # type: ignore[typeddict-item]  # the same keys
+        mixed = FakeWorld(**{**world, "tmux": tmux})
         results = spawn_many(rig, [SpawnOptions(name=f"cat{number}") for number in range(len(exits))], **mixed)
         assert [isinstance(result, SpawnedPolecat) for result in results] == [code is None for code in exits]
         alive = [f"cat{number}" for number, code in enumerate(exits) if code is None]

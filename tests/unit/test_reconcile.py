@@ -38,7 +38,7 @@ def place(tmp_path: Path) -> Place:
 def with_sessions(world: FakeWorld, *sessions: str | Session) -> FakeWorld:
     """The world with these sessions and no others."""
     tmux = FakeTmux(sessions=sessions, processes=world["processes"], clock=world["clock"])
-    return FakeWorld(**{**world, "tmux": tmux})  # type: ignore[typeddict-item]  # the same keys
+    return FakeWorld(**{**world, "tmux": tmux})
 
 
 def homes(rig: Rig) -> list[str]:
@@ -96,7 +96,7 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
 def test_only_orphans_of_this_rig_are_ended(place: Place) -> None:
     """Roles, crew, other rigs, longer names and sessions that say otherwise stay; overflow orphans go too (T-24, T-44)."""
     rig, world = place
-    stays = [
+    stays: list[str | Session] = [
         "gt-gastown-witness", "gt-gastown-refinery", "gt-gastown-crew-max", "gt-other-nux", "hq-mayor", "mine",
         Session(id="", name="gt-gastown-slit", environment={"GT_ROLE": "witness"}),
         Session(id="", name="gt-gastown-toast", environment={"GT_RIG": "other"}),

@@ -56,7 +56,7 @@ def settings(rig: Rig, **values: object) -> None:
 def with_agent(world: FakeWorld, agent: FakeAgent) -> FakeWorld:
     """The world with a tmux whose agents behave so."""
     tmux = FakeTmux(agent=agent, processes=world["processes"], clock=world["clock"])
-    return FakeWorld(**{**world, "tmux": tmux})  # type: ignore[typeddict-item]  # the same keys
+    return FakeWorld(**{**world, "tmux": tmux})
 
 
 def homes(rig: Rig) -> list[str]:
@@ -203,7 +203,7 @@ def test_a_failure_of_undoing_is_told_and_stops_nothing(place: Place) -> None:
         def close_agent(self, bead_id: str, *, reason: str) -> bool:
             raise BeadsUnavailableError("the store is gone")
 
-    broken = FakeWorld(**{**with_agent(world, FakeAgent(exits=3)), "beads": Stubborn()})  # type: ignore[typeddict-item]
+    broken = FakeWorld(**{**with_agent(world, FakeAgent(exits=3)), "beads": Stubborn()})
     with pytest.raises(AgentDiedError) as caught:
         spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **broken)
     assert caught.value.undone == ("session", "hook", "worktree", "claim")
@@ -285,7 +285,7 @@ def test_sessions_alone_speak_against_an_empty_rig(place: Place) -> None:
     """A missing polecats/ while sessions of polecats live is no new rig either (T-24)."""
     rig, world = place
     rig.polecats_dir.rmdir()
-    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=["gt-gastown-nux"])})  # type: ignore[typeddict-item]
+    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=["gt-gastown-nux"])})
     with pytest.raises(UnknownStateError):
         spawn_for_sling(rig, **world)
     assert world["tmux"].sessions() == ["gt-gastown-nux"]
@@ -366,7 +366,7 @@ def test_the_cap_holds_under_parallel_spawns(place: Place) -> None:
     rig, world = place
     settings(rig, max_polecats=3)
 
-    def one(_: int) -> object:
+    def one(_: int) -> str | None:
         try:
             return spawn_for_sling(rig, **world).polecat_name
         except RigFullError:
@@ -518,7 +518,7 @@ def test_a_spawn_ends_no_session_of_another_name(place: Place) -> None:
     """Orphans of other names stay: allocating ends nothing but what stands in its own way (T-24)."""
     rig, world = place
     orphans = ["gt-gastown-nux", "gt-gastown-slit", "gt-gastown-furiosa"]
-    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=orphans, clock=world["clock"])})  # type: ignore[typeddict-item]
+    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=orphans, clock=world["clock"])})
     spawn_for_sling(rig, **world)
     assert sorted(world["tmux"].sessions()) == sorted(orphans)
     assert [s.instance for s in world["tmux"].list_sessions() if s.name == "gt-gastown-furiosa"] != [""]
@@ -528,7 +528,7 @@ def test_names_of_foreign_sessions_are_left_out(place: Place) -> None:
     """A name whose session belongs to somebody else is not given, in the plan and in the spawn alike."""
     rig, world = place
     foreign = Session(id="", name="gt-gastown-furiosa", environment={"GT_ROLE": "witness"})
-    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=[foreign], clock=world["clock"])})  # type: ignore[typeddict-item]
+    world = FakeWorld(**{**world, "tmux": FakeTmux(sessions=[foreign], clock=world["clock"])})
     assert plan_spawn(rig, **world).polecat_name == "nux"
     assert spawn_for_sling(rig, **world).polecat_name == "nux"
 
