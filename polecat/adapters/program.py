@@ -25,7 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from polecat.errors import ProgramError, ProgramMissingError, ProgramTimeoutError
 
@@ -132,9 +132,9 @@ def _take(file: IO[bytes]) -> bytes:
         return file.read()
 
 
-@frozen(kw_only=True, eq=False)
+@define(kw_only=True, eq=False)
 class Running:
-    """A program that was started; `wait` for it, always."""
+    """A program that was started; `wait` for it or `kill` it, always."""
 
     argv: tuple[str, ...]
     cwd: Path | None
@@ -143,32 +143,17 @@ class Running:
     _stdout: IO[bytes] = field(repr=False)
     _stderr: IO[bytes] = field(repr=False)
     _started_s: float = field(repr=False)
+    _result: tuple[int, bytes, bytes] | None = field(default=None, init=False, repr=False)
 
     def wait(self) -> Finished:
-        """Wait for the end.
+        """Wait for the end; once more after that gives the same answer.
 
         Raises:
             ProgramTimeoutError: the time limit passed; the program and its children are dead.
         """
-        timed_out = threading.Event()
-
-        def at_limit() -> None:
-            timed_out.set()
-            self.kill()
-
-        timer = threading.Timer(max(0.0, self.timeout_s - (time.monotonic() - self._started_s)), at_limit)
-        timer.daemon = True
-        try:
-            timer.start()
-            code = self._exit_code()
-        except BaseException:
-            self.kill()
-            self._exit_code()
-            raise
-        finally:
-            timer.cancel()
-            stdout, stderr = _take(self._stdout), _take(self._stderr)
-        if timed_out.is_set():
+        is_in_time = self._result is not None or self._ends_in_time()
+        code, stdout, stderr = self._collect()
+        if not is_in_time:
             raise ProgramTimeoutError(
                 f"{_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
                 argv=self.argv,
@@ -179,6 +164,38 @@ class Running:
         duration_s = time.monotonic() - self._started_s
         return Finished(argv=self.argv, exit_code=code, stdout=stdout, stderr=stderr, duration_s=duration_s, cwd=self.cwd)
 
+    def kill(self) -> None:
+        """Kill the program with its children, if it was not waited for, and wait until it is dead."""
+        if self._result is None:
+            self._kill_group()
+            self._collect()
+
+    def _ends_in_time(self) -> bool:
+        """Wait; at the time limit, and on any interrupt, kill."""
+        timed_out = threading.Event()
+
+        def at_limit() -> None:
+            timed_out.set()
+            self._kill_group()
+
+        timer = threading.Timer(max(0.0, self.timeout_s - (time.monotonic() - self._started_s)), at_limit)
+        timer.daemon = True
+        try:
+            timer.start()
+            self._exit_code()
+        except BaseException:
+            self.kill()
+            raise
+        finally:
+            timer.cancel()
+        return not timed_out.is_set()
+
+    def _collect(self) -> tuple[int, bytes, bytes]:
+        """Take note of the exit status and what was written; everything the program had of ours is let go."""
+        if self._result is None:
+            self._result = (self._exit_code(), _take(self._stdout), _take(self._stderr))
+        return self._result
+
     def _exit_code(self) -> int:
         import sh
 
@@ -188,8 +205,7 @@ class Running:
         except sh.SignalException as error:
             return int(error.exit_code)
 
-    def kill(self) -> None:
-        """Kill the program's process group, if it has not ended."""
+    def _kill_group(self) -> None:
         if self._process.process.exit_code is None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
@@ -267,7 +283,6 @@ def start(
         let_through()
     except BaseException:
         running.kill()
-        running.wait()
         raise
     return running
 

@@ -163,6 +163,27 @@ def test_killing_what_was_started() -> None:
     assert running.wait().exit_code == -signal.SIGKILL
 
 
+def test_killing_is_enough() -> None:
+    """What is killed need not be waited for: its process is reaped and its files are closed; killing it again is fine."""
+    run(["true"], env=ENV)
+    zombies()
+    before = open_files()
+    running = [start(["sleep", "1000"], env=ENV), start(["true"], env=ENV)]
+
+    for one in running * 2:
+        one.kill()
+
+    assert open_files() == before
+    assert zombies() == 0
+
+
+def test_answer_can_be_asked_for_again() -> None:
+    """Waiting twice gives the same answer."""
+    running = start(["echo", "once"], env=ENV)
+
+    assert running.wait().stdout == running.wait().stdout == b"once\n"
+
+
 def test_daemon_that_keeps_our_output_open() -> None:
     """A program that leaves a daemon behind has ended when it has ended, whatever the daemon holds open."""
     done = shell("sleep 30 & echo $!")
