@@ -46,6 +46,7 @@ class Attempt:
     agent: Process | None = None
     had_session: bool = False
     used_spare: bool = False
+    bead_holder: str = ""
     base_age_s: float | None = None
     is_released: bool = False
     waiting_for: str = ""

@@ -41,9 +41,10 @@ def reserve_bead(site: Site, attempt: Attempt, held: ExitStack) -> None:
     if opts.hook_bead:
         with attempt.step("bead"):
             held.callback(take_bead_lock(site.rig, opts.hook_bead).release)
-            existing = check_bead(world, site, opts)
-            if existing is not None:
-                attempt.finish(_as_it_stands(site, attempt, existing))
+            seen = check_bead(world, site, opts)
+            attempt.bead_holder = seen.holder
+            if seen.existing is not None:
+                attempt.finish(_as_it_stands(site, attempt, seen.existing))
 
 
 def _as_it_stands(site: Site, attempt: Attempt, lease: Lease) -> SpawnedPolecat:
@@ -130,7 +131,7 @@ def open_bead(site: Site, attempt: Attempt) -> None:
     """Create or reopen the agent bead and set the hook, read back; before the session, so that no agent finds an empty hook."""
     with attempt.step("hook", "hook_set") as facts:
         plan = attempt.plan
-        open_agent_bead(attempt.world, site, plan, attempt.undo)
+        open_agent_bead(attempt.world, site, plan, attempt.undo, holder=attempt.bead_holder)
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
 
 

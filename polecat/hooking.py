@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from attrs import frozen
+
 from polecat.bead_rules import CLOSED_STATUSES, holds
 from polecat.breaker import check_breaker
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
@@ -35,11 +37,21 @@ def take_bead_lock(rig: Rig, bead: str) -> HeldLock:
     return lock
 
 
-def check_bead(world: World, site: Site, opts: SpawnOptions) -> Lease | None:
-    """Refuse a bead that is closed, that keeps failing, or that is on the hook of somebody who lives.
+@frozen(kw_only=True)
+class BeadCheck:
+    """What a look at a bead said.
 
-    Returns:
-        The lease of the very polecat that was asked for by name, if it lives and has the bead already; None otherwise.
+    Attributes:
+        holder: who held it, dead or merely assigned; empty for nobody. Only from them may it be taken.
+        existing: the lease of the very polecat that was asked for by name, if it lives and has the bead already.
+    """
+
+    holder: str = ""
+    existing: Lease | None = None
+
+
+def check_bead(world: World, site: Site, opts: SpawnOptions) -> BeadCheck:
+    """Refuse a bead that is closed, that keeps failing, or that is on the hook of somebody who lives.
 
     Raises:
         BeadClosedError: there is nothing to do on it.
@@ -48,23 +60,23 @@ def check_bead(world: World, site: Site, opts: SpawnOptions) -> Lease | None:
         BeadsUnavailableError: the store could not be asked.
     """
     if not opts.hook_bead:
-        return None
+        return BeadCheck()
     if not opts.force:
         check_breaker(site.rig, opts.hook_bead, limit=site.settings.respawn_limit)
     bead = world.beads.bead(opts.hook_bead)
     if bead is None:
-        return None
+        return BeadCheck()
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
     if bead.status in ("hooked", "in_progress") and bead.assignee and _lives(site, bead):
         if opts.name and holds(bead, agent_id(site.rig.name, opts.name)):
-            return read_record(site.rig, opts.name)
+            return BeadCheck(holder=bead.assignee, existing=read_record(site.rig, opts.name))
         raise BeadTakenError(
             f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {bead.assignee}",
             holder=bead.assignee,
             hint=f"wait for it, or take it back first: polecat hook clear {bead.id} --rig {site.rig.name}",
         )
-    return None
+    return BeadCheck(holder=bead.assignee)
 
 
 def _lives(site: Site, bead: Bead) -> bool:
@@ -83,7 +95,7 @@ def _is_ours(assignee: str, rig: str) -> bool:
     return parts[0] == rig and (len(parts) == 3 and parts[1] == "polecats")
 
 
-def open_agent_bead(world: World, site: Site, plan: SpawnPlan, undo: Undo) -> None:
+def open_agent_bead(world: World, site: Site, plan: SpawnPlan, undo: Undo, *, holder: str) -> None:
     """Create or reopen the polecat's agent bead, with nothing of an earlier life in it, and hook the work.
 
     Raises:
@@ -99,7 +111,7 @@ def open_agent_bead(world: World, site: Site, plan: SpawnPlan, undo: Undo) -> No
     world.beads.open_agent(plan.agent_bead, title=plan.agent_bead, fields=fields)
     undo.add("agent bead", lambda: _close_agent(world, plan))
     if plan.hook_bead:
-        world.beads.hook(plan.hook_bead, assignee=plan.agent_id)
+        world.beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=holder)
         undo.add("hook", lambda: _unhook(world, plan))
 
 

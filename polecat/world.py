@@ -101,7 +101,7 @@ def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
     if beads_dir is not None and shutil.which("bd", path=environ.get("PATH", os.defpath)):
         from polecat.adapters.bd import BdCli
 
-        return BdCli(beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), locks_dir=rig.runtime_dir / "locks")
+        return BdCli(beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), cache_dir=rig.runtime_dir)
     from polecat.adapters.local_beads import LocalBeads
 
     return LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")

@@ -88,6 +88,9 @@ def drop(repo: Repo, worktree: Worktree, into: Path) -> None:
     except GitError:
         rename(into, worktree.path)
         raise
+    # git finds the repository through this file, whatever the environment says, and must still find it to judge what was dropped
+    with contextlib.suppress(OSError):
+        (admin_into / "commondir").write_bytes(os.fsencode(f"{os.path.realpath(repo.git_dir)}\n"))
 
 
 def restore(repo: Repo, worktree: Worktree, source: Path) -> None:
@@ -96,12 +99,21 @@ def restore(repo: Repo, worktree: Worktree, source: Path) -> None:
         must_be_free(target)
     admin_source = source.with_name(source.name + ".admin")
     (repo.git_dir / "worktrees").mkdir(exist_ok=True)
+    _link_back(admin_source)
     rename(admin_source, worktree.admin_dir)
     try:
         rename(source, worktree.path)
     except GitError:
         rename(worktree.admin_dir, admin_source)
         raise
+
+
+def _link_back(admin: Path) -> None:
+    """Point a dropped registration at its repository as git does, before anybody can see it there again."""
+    try:
+        (admin / "commondir").write_bytes(b"../..\n")
+    except OSError as error:
+        raise GitError(f"cannot write {admin / 'commondir'}: {error.strerror or error}", cwd=admin.parent) from error
 
 
 def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:

@@ -36,10 +36,11 @@ def check_facts_want_a_worktree(at: GitUnderTest) -> None:
     """Facts of a directory that is no worktree any more are refused; of one in the trash they are found."""
     made = at.add("nux")
     (made.path / "new.txt").write_text("new")
+    before = at.git.facts(at.repo, made, base="refs/remotes/origin/main")
     at.git.drop_worktree(at.repo, made, into=at.room / "gone")
     refuses(lambda: at.git.facts(at.repo, made))
     dropped = Worktree(path=at.room / "gone", admin_dir=at.room / "gone.admin", branch=made.branch, head=made.head)
-    assert at.git.facts(at.repo, dropped).untracked == ("new.txt",)
+    assert at.git.facts(at.repo, dropped, base="refs/remotes/origin/main") == before
 
 
 def check_rescue_saves_what_is_nowhere_else(at: GitUnderTest) -> None:
