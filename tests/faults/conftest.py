@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.tables import Tables
+from tests.spawn_fixtures import make_template
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "failure.md"
 _TABLES = Tables()
@@ -26,6 +27,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def is_whole(pytestconfig: pytest.Config) -> bool:
     """Whether every point is tried."""
     return bool(pytestconfig.getoption("--whole", default=False))
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, tmux_guard: object) -> Path:
+    """An origin and a clone of it, to be copied."""
+    return make_template(tmp_path_factory.mktemp("template"))
 
 
 @pytest.fixture

@@ -10,20 +10,19 @@ import io
 import json
 import os
 import pickle
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import cast
 
 from attrs import define, field, frozen
 
 from polecat import Rig, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
 from polecat.model import Repo
 from polecat.ports import Bead
-from polecat.testing import Call, FakeBeads, FakeWorld, Fault, fake_world
+from polecat.testing import FakeBeads, FakeWorld, Fault, fake_world
 from polecat.town import find_repo
+from tests.faults.points import Points
 
 WORK = {"README.md": b"changed by the agent\n", "new.txt": b"nobody has seen this yet\n", "deep/er/bytes": bytes(range(256))}
 """What the agent left uncommitted."""
@@ -293,69 +292,6 @@ class Death:
     points: tuple[str, ...]
 
 
-_CHANGES = frozenset(
-    "os.rename os.remove os.mkdir os.rmdir os.link os.symlink os.chmod os.truncate os.utime shutil.rmtree shutil.move".split()
-)
-
-
-class _Points(Fault):
-    """Numbers the points at which a process can die: before and after each outside call, and before each change of a file."""
-
-    def __init__(self, root: Path, wanted: int | str, last_words: Callable[[str, tuple[str, ...]], None]) -> None:
-        super().__init__()
-        self.points: list[str] = []
-        self._root = f"{root}/"
-        self._wanted = wanted
-        self._last_words = last_words
-        self._depth = 0
-        self._pid = os.getpid()
-
-    def hits(self, call: Call) -> bool:
-        return True
-
-    def strike(self, call: Call, do: Callable[[], object]) -> object:
-        self.reach(f"before {call}")
-        self._depth += 1
-        try:
-            answer = do()
-        finally:
-            self._depth -= 1
-        self.reach(f"after {call}")
-        return answer
-
-    def listen(self, event: str, args: tuple[object, ...]) -> None:
-        """An audit hook: Python tells it of every change of a file before it happens."""
-        if self._depth or os.getpid() != self._pid or threading.current_thread() is not threading.main_thread():
-            return
-        is_change = event in _CHANGES
-        if event == "open" and isinstance(args[2], int):
-            is_change = bool(args[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC))
-        if not is_change or isinstance(args[0], int):
-            return
-        path = os.fsdecode(cast(str, args[0]))
-        if "/locks" in path or (path.startswith("/") and not path.startswith(self._root)):
-            return
-        self.reach(f"{event.removeprefix('os.')} {_plain(path.removeprefix(self._root))}")
-
-    def reach(self, point: str) -> None:
-        self.points.append(point)
-        if self._wanted in (point, len(self.points)):
-            self._depth += 1
-            self._last_words(point, tuple(self.points))
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def _plain(path: str) -> str:
-    """A path without what differs from run to run."""
-    words = []
-    for word in path.split("/"):
-        parts = [
-            "…" if len(p) >= 8 and all(c in "0123456789abcdef_" for c in p) else p for p in word.replace(".", "-.-").split("-")
-        ]
-        words.append("-".join(parts).replace("-.-", "."))
-    return "/".join(words)
-
-
 def die_at(scene: Scene, point: int | str, *, place: Path) -> Death:
     """Do a scene's operation in a process of its own that kills itself at a point, by number or name; the scene's world is then what it left.
 
@@ -384,10 +320,10 @@ def _die(scene: Scene, point: int | str, will: Path) -> None:
         pickler.dump((at, points, dict(scene.world)))
         will.write_bytes(out.getvalue())
 
-    points = _Points(scene.rig.town_root, point, write_will)
+    points = Points(scene.rig.town_root, point, write_will, inside_calls=False)
     sys.addaudithook(points.listen)
     scene.run(points)
-    points._depth += 1
+    points.stop()
     write_will("", tuple(points.points))
     os._exit(0)
 

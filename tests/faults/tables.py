@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
 from attrs import define, field
+
+
+def sample(points: int, size: int, *, key: str, is_whole: bool) -> list[int]:
+    """Choose some of the numbers from 1 to *points*, spread over all of them and differently for each key; or take all."""
+    if is_whole or points <= size:
+        return list(range(1, points + 1))
+    offset = zlib.crc32(key.encode()) % points
+    return sorted({(offset + at * points // size) % points + 1 for at in range(size)})
 
 
 @define

@@ -18,11 +18,9 @@ from tests.faults.pretend import (
     of_bystander,
     picture,
 )
-from tests.faults.tables import Tables
+from tests.faults.tables import Tables, sample
 
 MATRIX = "Killed in the pretend world"
-STRIDE = 6
-"""A plain run tries every so-manieth point, another set for each operation."""
 
 
 def _whole_outcome(name: str, place: Path) -> tuple[int, Picture]:
@@ -50,9 +48,8 @@ def _outcome(scene: Scene, before: Picture, done: Picture, *, may_end_session: b
 def test_killed_anywhere(name: str, tmp_path: Path, is_whole: bool, tables: Tables) -> None:
     """T-01, T-24, T-29: wherever the process is killed, one reconcile makes it as before or done, and no byte of work is missing."""
     points, done = _whole_outcome(name, tmp_path / "whole")
-    first = 1 if is_whole else 1 + list(SCENES).index(name) % STRIDE
     failures = []
-    for number in range(first, points + 1, 1 if is_whole else STRIDE):
+    for number in sample(points, 6, key=name, is_whole=is_whole):
         place = tmp_path / str(number)
         scene = SCENES[name](place)
         before = picture(scene)

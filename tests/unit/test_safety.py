@@ -1,0 +1,168 @@
+"""The one verdict on work: which facts are a risk, and what lifts each."""
+
+from __future__ import annotations
+
+import itertools
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polecat.ports import GitFacts
+from polecat.safety import SafetyFacts, Verdict, judge_work, precious_among
+
+CLEAN = GitFacts(head="a" * 40, branch="polecat/nux", merged="ancestor")
+
+
+def _verdict(*, git: GitFacts | None = CLEAN, **facts: object) -> Verdict:
+    return judge_work(SafetyFacts(git=git, **facts))  # type: ignore[arg-type]  # a test names the facts it wants
+
+
+def _of_git(**changes: object) -> Verdict:
+    return _verdict(git=attrs.evolve(CLEAN, **changes))  # type: ignore[arg-type]  # as above
+
+
+@pytest.mark.parametrize(
+    ("verdict", "code", "lifted_by"),
+    [
+        (_of_git(modified=("a",)), "uncommitted", "force"),
+        (_of_git(staged=("a",)), "uncommitted", "force"),
+        (_of_git(renamed=("a",)), "uncommitted", "force"),
+        (_of_git(conflicted=("a",)), "uncommitted", "force"),
+        (_of_git(hidden=("a",)), "uncommitted", "force"),
+        (_of_git(untracked=("a",)), "uncommitted", "force"),
+        (_of_git(in_progress=("rebase",)), "in-progress", "force"),
+        (_of_git(stashes=("c" * 40,)), "stash", "nuclear"),
+        (_of_git(unpushed=1, merged="no"), "unpushed", "nuclear"),
+        (_of_git(unpushed=1, merged="unknown"), "unpushed", "nuclear"),
+        (_of_git(unpushed=1, merged="no", is_detached=True, branch=None), "unpushed", "nuclear"),
+        (_of_git(submodules=("lib: 1 commit",)), "submodule", "nuclear"),
+        (_of_git(nested=("other",)), "nested-repository", "nuclear"),
+        (_of_git(problems=("status: timeout",)), "unknown", "nuclear"),
+        (_verdict(git=None), "unknown", "nuclear"),
+        (_verdict(inside=None), "unknown", "nuclear"),
+        (_verdict(problems=("its beads (down)",)), "unknown", "nuclear"),
+        (_verdict(precious=(".env",)), "ignored", "force"),
+        (_verdict(stray=("notes",)), "stray-files", "force"),
+        (_verdict(hooked_bead="gt-1"), "hooked", "force"),
+        (_verdict(active_mr="mr-1"), "merge-request", "nuclear"),
+        (_verdict(inside=("vim (7)",)), "process-inside", "nuclear"),
+        (_verdict(caller_inside=True), "caller-inside", "nothing"),
+    ],
+)
+def test_each_risk_and_what_lifts_it(verdict: Verdict, code: str, lifted_by: str) -> None:
+    """T-15: every kind of work at risk has its word; force lifts uncommitted changes and the hook, nuclear all but standing inside."""
+    assert verdict.reasons == (code,)
+    assert not verdict.is_safe
+    assert verdict.blocking() == (code,)
+    assert verdict.blocking(force=True) == (() if lifted_by == "force" else (code,))
+    assert verdict.blocking(nuclear=True) == ((code,) if lifted_by == "nothing" else ())
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    [
+        _verdict(),
+        _of_git(ignored=("node_modules/",)),
+        _of_git(unpushed=3, merged="same changes"),
+        _of_git(unpushed=3, merged="ancestor"),
+        _verdict(cleanup_status="clean"),
+        _verdict(cleanup_status="unknown"),
+        _verdict(cleanup_status=""),
+        _verdict(cleanup_status="has_unpushed"),
+    ],
+    ids=[
+        "clean",
+        "ignored noise",
+        "merged by squash",
+        "merged",
+        "says clean",
+        "says unknown",
+        "says nothing",
+        "says what git disproves",
+    ],
+)
+def test_what_is_no_risk(verdict: Verdict) -> None:
+    """T-15: ignored noise, work that was merged (by squash too), and a report that git disproves keep nobody from removing."""
+    assert verdict.is_safe
+    assert str(verdict) == "clean"
+
+
+@pytest.mark.parametrize(
+    ("report", "force_lifts"), [("has_uncommitted", True), ("has_stash", False), ("has_unpushed", False), ("weird", False)]
+)
+def test_a_self_report_counts_where_git_cannot_disprove_it(report: str, force_lifts: bool) -> None:
+    """What an agent said of itself stands when git shows work or could not be asked; a word nobody knows is not clean."""
+    verdict = judge_work(SafetyFacts(git=attrs.evolve(CLEAN, problems=("status: timeout",)), cleanup_status=report))
+
+    assert "self-report" in verdict.reasons
+    assert ("self-report" in verdict.blocking(force=True)) is not force_lifts
+    assert verdict.blocking(nuclear=True) == ()
+
+
+GIT = st.builds(
+    GitFacts,
+    head=st.just("a" * 40),
+    modified=st.sampled_from([(), ("a",)]),
+    untracked=st.sampled_from([(), ("b",)]),
+    stashes=st.sampled_from([(), ("c",)]),
+    unpushed=st.integers(0, 2),
+    merged=st.sampled_from(["ancestor", "same changes", "no", "unknown"]),
+    in_progress=st.sampled_from([(), ("merge",)]),
+    submodules=st.sampled_from([(), ("s",)]),
+    nested=st.sampled_from([(), ("n",)]),
+    problems=st.sampled_from([(), ("p",)]),
+)
+FACTS = st.builds(
+    SafetyFacts,
+    git=st.none() | GIT,
+    inside=st.sampled_from([None, (), ("vim (7)",)]),
+    caller_inside=st.booleans(),
+    hooked_bead=st.sampled_from(["", "gt-1"]),
+    active_mr=st.sampled_from(["", "mr"]),
+    cleanup_status=st.sampled_from(["", "clean", "has_stash", "weird"]),
+    problems=st.sampled_from([(), ("its beads",)]),
+)
+
+
+@given(FACTS)
+def test_force_lifts_less_than_nuclear_and_nothing_lifts_standing_inside(facts: SafetyFacts) -> None:
+    """What stands against nuclear stands against force, and that against a plain removal; unknown is never clean."""
+    verdict = judge_work(facts)
+
+    assert set(verdict.blocking(nuclear=True)) <= set(verdict.blocking(force=True)) <= set(verdict.blocking())
+    assert verdict.is_safe is (verdict.blocking() == ())
+    assert ("caller-inside" in verdict.blocking(nuclear=True)) is facts.caller_inside
+    if facts.problems or facts.git is None or facts.git.problems or facts.inside is None:
+        assert "unknown" in verdict.blocking(force=True)
+
+
+@given(FACTS)
+def test_a_safe_verdict_means_git_is_clean_or_merged(facts: SafetyFacts) -> None:
+    """T-15: nothing is called safe unless git proved that no work is only here."""
+    if judge_work(facts).is_safe:
+        assert facts.git is not None
+        assert facts.git.is_clean or facts.git.merged in ("ancestor", "same changes")
+        assert not (facts.git.changed or facts.git.untracked or facts.git.stashes or facts.git.problems)
+
+
+def test_precious_files_are_found_by_name_and_by_path() -> None:
+    """A pattern of files that matter matches the whole path or the name alone, directories too."""
+    ignored = (".env", "config/.env", "data/db.sqlite", "cache/")
+
+    assert precious_among(ignored, [".env"]) == (".env", "config/.env")
+    assert precious_among(ignored, ["data/*"]) == ("data/db.sqlite",)
+    assert precious_among(ignored, ["cache"]) == ("cache/",)
+    assert precious_among(ignored, []) == ()
+
+
+def test_every_combination_of_two_risks_keeps_both_words() -> None:
+    """One risk never hides another."""
+    risks: dict[str, dict[str, object]] = {
+        "hooked": {"hooked_bead": "gt-1"},
+        "merge-request": {"active_mr": "m"},
+        "process-inside": {"inside": ("vim (7)",)},
+    }
+    for (one, first), (two, second) in itertools.combinations(risks.items(), 2):
+        assert set(judge_work(SafetyFacts(git=CLEAN, **first, **second)).reasons) == {one, two}  # type: ignore[arg-type]  # as above
