@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from attrs import define, field
@@ -46,6 +46,7 @@ class Attempt:
     agent: Process | None = None
     had_session: bool = False
     used_spare: bool = False
+    variables: Mapping[str, str] = field(factory=dict)
     bead_holder: str = ""
     base_age_s: float | None = None
     is_released: bool = False

@@ -18,6 +18,7 @@ from polecat.events import append_event, event_line
 from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
 from polecat.look import Site, Survey, check_disk, choose
 from polecat.model import SpawnedPolecat
+from polecat.place import Place, leave_place, prepare_place
 from polecat.plan import SpawnPlan, identity_env, process_env
 from polecat.ports import SessionRequest, StartedSession, Worktree
 from polecat.provision import provision
@@ -96,7 +97,7 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
             lambda: _discard_worktree(site, attempt, worktree, lease),
         )
         if not worktree.is_filled:
-            world.git.check_out(worktree, leave_out=plan.leave_out)
+            world.git.check_out(worktree, leave_out=plan.leave_out, lazy_lfs=site.settings.place.is_lfs_lazy)
         facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path), spare=attempt.used_spare)
 
 
@@ -114,6 +115,7 @@ def _end_session(attempt: Attempt, session: StartedSession) -> None:
 def provision_worktree(site: Site, attempt: Attempt) -> None:
     """Put into the worktree what an agent's place needs beyond a checkout."""
     with attempt.step("provision", "worktree_provisioned") as facts:
+        place = _prepare_place(site, attempt)
         warnings = provision(
             site.rig,
             attempt.plan.clone_path,
@@ -122,9 +124,21 @@ def provision_worktree(site: Site, attempt: Attempt) -> None:
             agent=attempt.plan.agent,
             environ=attempt.world.environ,
             has_gt=attempt.choice.has_gt,
+            git=attempt.world.git,
+            variables=place.variables,
         )
-        attempt.warnings.extend(warnings)
-        facts["warnings"] = list(warnings)
+        attempt.warnings.extend((*place.warnings, *warnings))
+        facts["warnings"] = [*place.warnings, *warnings]
+
+
+def _prepare_place(site: Site, attempt: Attempt) -> Place:
+    rig, plan, settings = site.rig, attempt.plan, site.settings
+    environ = attempt.world.environ
+    place = prepare_place(rig, plan.clone_path, plan.agent, settings=settings, config_dir=plan.config_dir, environ=environ)
+    if place.trusted_as:
+        attempt.undo.add("trust", lambda: leave_place(rig, plan.polecat_name))
+    attempt.variables = place.variables
+    return place
 
 
 def open_bead(site: Site, attempt: Attempt) -> None:
@@ -164,7 +178,7 @@ def _session_request(site: Site, attempt: Attempt) -> SessionRequest:
         instance=instance,
         cwd=plan.clone_path,
         argv=plan.argv,
-        environment=process_env(rig, attempt.opts, choice, name=name, instance=instance, caller=caller),
+        environment=process_env(rig, attempt.opts, choice, name=name, instance=instance, caller=caller, place=attempt.variables),
         session_environment={**identity_env(rig, choice, name=name), "POLECAT_ID": instance},
         options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
         on_exit=on_exit_command(rig, name, plan.session_name, instance),

@@ -145,6 +145,7 @@ class Choice:
         leave_out: paths not checked out.
         has_gt: Gas Town's program is on PATH.
         beads_dir: the rig's beads directory; empty for none.
+        variables: names of the variables that tell of the polecat's place.
         warnings: what the resolution had to say.
     """
 
@@ -156,6 +157,7 @@ class Choice:
     leave_out: tuple[str, ...] = ()
     has_gt: bool = False
     beads_dir: str = ""
+    variables: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -188,7 +190,7 @@ def make_plan(
         orphan_session=orphan_session,
         agent=choice.agent,
         argv=choice.agent.argv(None if choice.agent.prompt_style == "typed" else opts.prompt),
-        environment=tuple(sorted({*identity, *opts.env})),
+        environment=tuple(sorted({*identity, *choice.variables, *opts.env})),
         account=choice.account,
         config_dir=choice.config_dir,
         hook_bead=opts.hook_bead or "",
@@ -216,11 +218,18 @@ def identity_env(rig: Rig, choice: Choice, *, name: str) -> dict[str, str]:
 
 
 def process_env(
-    rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, instance: str, caller: Mapping[str, str]
+    rig: Rig,
+    opts: SpawnOptions,
+    choice: Choice,
+    *,
+    name: str,
+    instance: str,
+    caller: Mapping[str, str],
+    place: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """The complete environment of the agent's process: the caller's without foreign identity, then ours, then what was asked."""
     identity = {**identity_env(rig, choice, name=name), "POLECAT_ID": instance}
-    return agent_environment(caller, identity, opts.env)
+    return agent_environment(caller, identity, {**(place or {}), **opts.env})
 
 
 def typed_text(rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, local_time: str) -> tuple[str, tuple[str, ...]]:

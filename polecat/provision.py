@@ -18,9 +18,11 @@ from polecat.beads_paths import beads_dir_through, plan_redirect
 from polecat.config import RigSettings
 from polecat.errors import PolecatError
 from polecat.files import create_file, why_not
+from polecat.furnishing import furnish
 from polecat.hook_files import OPENCODE_PLUGIN, PRIME_TEXT, claude_settings
 from polecat.inside import copy_inside, create_inside, exists_inside, replace_inside
 from polecat.model import Repo, Rig
+from polecat.ports import Git
 from polecat.setup_hooks import RunHook, entries_of, run_setup_hooks
 
 __all__ = ["exclude_locally", "install_agent_hooks", "provision"]
@@ -51,6 +53,8 @@ def provision(
     role: str = "polecat",
     stands_at: Path | None = None,
     run_hook: RunHook | None = None,
+    git: Git | None = None,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Fill a worktree that has just been checked out.
 
@@ -65,6 +69,8 @@ def provision(
         role: whose place it is.
         stands_at: where the worktree will stand, if it is not there yet.
         run_hook: runs a set-up hook; None means for real.
+        git: fills submodules and says which ignored files may be copied; None leaves both out.
+        variables: those of the place, for the set-up hooks.
 
     Returns:
         Warnings, each one line.
@@ -76,6 +82,8 @@ def provision(
         Contract §3.14 to §3.17, §12.7, §12.8; design §6, deviation 20.
     """
     place = _Place(rig=rig, clone=clone, stands_at=stands_at or clone, warnings=[], added=[])
+    if git is not None:
+        place.warnings.extend(furnish(git, rig, repo, clone, settings))
     if has_gt:
         install_agent_hooks(rig, agent, role=role)
     _copy_instructions(place)
@@ -93,6 +101,7 @@ def provision(
             timeout_s=settings.setup_hook_timeout_s,
             run_hook=run_hook,
             log_name=place.stands_at.parent.name,
+            variables=variables,
         )
     )
     return tuple(place.warnings)

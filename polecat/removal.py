@@ -24,6 +24,7 @@ from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, look
 from polecat.model import Event, Rig
 from polecat.names import agent_id
+from polecat.place import leave_place
 from polecat.polecats import check_exists
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux
 from polecat.safety import Verdict
@@ -283,6 +284,7 @@ class _Removal:
 
     def _free_name(self) -> Path | None:
         home = self.site.rig.home_dir(self.lease.polecat)
+        leave_place(self.site.rig, self.lease.polecat)
         kept = free_home(self.site.rig, self.lease)
         if os.path.lexists(home):
             raise PolecatError(f"{home} is still there")

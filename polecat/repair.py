@@ -24,6 +24,7 @@ from polecat.locks import git_lock, holding, polecat_lock
 from polecat.look import Site, as_rig, choose, fetch_policy, look
 from polecat.model import Event, Polecat, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name
+from polecat.place import prepare_place
 from polecat.polecats import check_exists, get_polecat
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
@@ -215,8 +216,12 @@ class _Repair:
         undo.add("directory aside", aside.rmdir)
         fresh = make_worktree(world, site, aside / rig.name, branch=lease.branch, base=base)
         undo.add("new worktree", lambda: self._discard(fresh, lease, had_tree=had_tree))
-        world.git.check_out(fresh, leave_out=site.settings.leave_out)
+        world.git.check_out(fresh, leave_out=site.settings.leave_out, lazy_lfs=site.settings.place.is_lfs_lazy)
         choice = choose(world, site, SpawnOptions(), needs_program=False)
+        stands_at = rig.home_dir(lease.polecat) / rig.name
+        place = prepare_place(
+            rig, stands_at, choice.agent, settings=site.settings, config_dir=choice.config_dir, environ=world.environ
+        )
         warnings = provision(
             rig,
             fresh.path,
@@ -225,9 +230,11 @@ class _Repair:
             agent=choice.agent,
             environ=world.environ,
             has_gt=choice.has_gt,
-            stands_at=rig.home_dir(lease.polecat) / rig.name,
+            stands_at=stands_at,
+            git=world.git,
+            variables=place.variables,
         )
-        return fresh, tuple(warnings)
+        return fresh, (*place.warnings, *warnings)
 
     def _drop_claim(self, lease: Lease) -> None:
         """Only when nothing is left that the claim tells others how to settle."""

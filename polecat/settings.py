@@ -16,8 +16,9 @@ from attrs import field, frozen
 from polecat.json_documents import Node, read_document
 from polecat.model import FetchPolicy
 from polecat.names import RESERVED_NAMES, check_polecat_name
+from polecat.place_settings import PlaceSettings, read_place
 
-Trust = Literal["ask", "accept"]
+Trust = Literal["inherit", "ask", "accept"]
 
 _DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
 
@@ -100,7 +101,8 @@ class RigSettings:
         fetch: when a spawn asks the remote, as `FetchPolicy.parse` reads it.
         fetch_timeout_s: how long the remote may take.
         leave_out: root-anchored paths of the project that are not checked out.
-        trust: ``accept`` answers an agent's question whether the worktree is trusted; ``ask`` leaves it to a person.
+        trust: ``inherit`` hands on the trust that the user gave to the repository, and leaves the agent's question to a person where
+            there is none; ``ask`` always leaves it to a person; ``accept`` answers it.
         ready_timeout_s: how long an agent may take to be ready.
         min_free_disk_mb: a spawn is refused with less free disk.
         respawn_limit: how often in a row one bead may make an agent fail.
@@ -108,6 +110,7 @@ class RigSettings:
         rescue_ignored: patterns of ignored files that are rescued before a forced removal.
         setup_hook_timeout_s: how long one set-up hook may take.
         worktree_include: patterns of ignored files that are copied into new worktrees, beside the project's own list.
+        place: what else a polecat's place holds.
 
     Source:
         Contract §3.5.
@@ -123,7 +126,7 @@ class RigSettings:
     fetch: str = "always"
     fetch_timeout_s: float = 120.0
     leave_out: tuple[str, ...] = ()
-    trust: Trust = "ask"
+    trust: Trust = "inherit"
     ready_timeout_s: float = 60.0
     min_free_disk_mb: int = 500
     respawn_limit: int = 3
@@ -131,6 +134,7 @@ class RigSettings:
     rescue_ignored: tuple[str, ...] = ()
     setup_hook_timeout_s: float = 300.0
     worktree_include: tuple[str, ...] = ()
+    place: PlaceSettings = field(factory=PlaceSettings)
 
 
 @frozen(kw_only=True)
@@ -180,7 +184,7 @@ def load_rig_settings(rig_path: Path) -> RigSettings:
         fetch=_fetch(doc),
         fetch_timeout_s=doc.number_of("fetch_timeout_s", 120.0, above=0),
         leave_out=_paths(doc, "leave_out"),
-        trust="accept" if doc.choice_of("trust", ("ask", "accept")) == "accept" else "ask",
+        trust=_trust(doc),
         ready_timeout_s=doc.number_of("ready_timeout_s", 60.0, above=0),
         min_free_disk_mb=doc.integer_of("min_free_disk_mb", 500, least=0),
         respawn_limit=doc.integer_of("respawn_limit", 3, least=1),
@@ -188,6 +192,7 @@ def load_rig_settings(rig_path: Path) -> RigSettings:
         rescue_ignored=_patterns(doc, "rescue_ignored"),
         setup_hook_timeout_s=doc.number_of("setup_hook_timeout_s", 300.0, above=0),
         worktree_include=_patterns(doc, "worktree_include"),
+        place=read_place(doc),
     )
 
 
@@ -318,6 +323,16 @@ def _fetch(doc: Node) -> str:
     except ValueError:
         pass
     raise node.must("'always', 'never' or 'if-older-than SECONDS'")
+
+
+def _trust(doc: Node) -> Trust:
+    match doc.choice_of("trust", ("inherit", "ask", "accept")):
+        case "accept":
+            return "accept"
+        case "ask":
+            return "ask"
+        case _:
+            return "inherit"
 
 
 def _patterns(doc: Node, key: str) -> tuple[str, ...]:

@@ -67,6 +67,7 @@ def run_setup_hooks(
     timeout_s: float,
     run_hook: RunHook | None = None,
     log_name: str,
+    variables: Mapping[str, str] | None = None,
 ) -> tuple[str, ...]:
     """Run the executables of ``.runtime/setup-hooks/`` in a worktree, one after the other, by the bytes of their names.
 
@@ -77,6 +78,7 @@ def run_setup_hooks(
         timeout_s: how long each may take, its children included.
         run_hook: runs one; None means for real.
         log_name: what the log of this worktree is called.
+        variables: those of the place, such as its ports.
 
     Returns:
         Warnings, each one line.
@@ -90,6 +92,7 @@ def run_setup_hooks(
         return tuple(warnings)
     env = {
         **{key: value for key, value in environ.items() if not is_foreign(key)},
+        **(variables or {}),
         "GT_ROOT": str(rig.town_root),
         "GT_RIG": rig.name,
         "GT_WORKTREE_PATH": str(clone),

@@ -1,0 +1,84 @@
+"""Changing one value of a JSON text that belongs to another program, every other byte as it was. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+
+_DECODER = json.JSONDecoder()
+_BLANKS = re.compile(r"[ \t\r\n]*")
+
+
+def with_value(text: str, keys: Sequence[str], value: object) -> str:
+    r"""Return a JSON text in which ``keys[0].keys[1]…`` has a value; objects on the way are made where missing.
+
+    Args:
+        text: the text of an object.
+        keys: the way to the value, at least one key.
+        value: the value.
+
+    Raises:
+        ValueError: it is no JSON, or something on the way is no object.
+
+    Examples:
+        >>> with_value('{\n  "a": 1.50,\n  "b": {}\n}', ["b", "c"], True)
+        '{\n  "a": 1.50,\n  "b": {"c": true}\n}'
+        >>> with_value('{"b": {"c": false, "d": 1}}', ["b", "c"], True)
+        '{"b": {"c": true, "d": 1}}'
+    """
+    try:
+        new = _with_value(text, keys, json.dumps(value, ensure_ascii=False))
+        is_right = json.loads(new) == _changed(json.loads(text), keys, value)
+    except (RecursionError, IndexError) as error:
+        raise ValueError(f"no JSON that can be read: {error}") from error
+    if not is_right:
+        raise ValueError("the change would not be the one that is meant")
+    return new
+
+
+def _with_value(text: str, keys: Sequence[str], value: str) -> str:
+    at = _skip(text, 0)
+    for depth, key in enumerate(keys):
+        if text[at] != "{":
+            raise ValueError(f"{'.'.join(keys[:depth]) or 'the document'} is no object")
+        spans = {name: (start, end) for name, start, end in _members(text, at)}  # the last of several counts
+        if key not in spans:
+            inner = value
+            for deeper in reversed(keys[depth + 1 :]):
+                inner = f"{{{json.dumps(deeper, ensure_ascii=False)}: {inner}}}"
+            return _insert(text, at, f"{json.dumps(key, ensure_ascii=False)}: {inner}", has_others=bool(spans))
+        at, end = spans[key]
+    return text[:at] + value + text[end:]
+
+
+def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
+    """Give the members of the object that begins at *at*: key, and where its value starts and ends."""
+    at = _skip(text, at + 1)
+    while text[at] != "}":
+        key, at = _DECODER.raw_decode(text, at)
+        start = _skip(text, _skip(text, at) + 1)
+        _, end = _DECODER.raw_decode(text, start)
+        yield str(key), start, end
+        at = _skip(text, end)
+        if text[at] == ",":
+            at = _skip(text, at + 1)
+
+
+def _insert(text: str, at: int, member: str, *, has_others: bool) -> str:
+    if not has_others:
+        return text[: at + 1] + member + text[at + 1 :]
+    blanks = text[at + 1 : _skip(text, at + 1)]
+    return f"{text[: at + 1]}{blanks}{member},{text[at + 1 :]}"
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANKS.match(text, at)
+    return found.end() if found else at
+
+
+def _changed(document: object, keys: Sequence[str], value: object) -> object:
+    if not keys:
+        return value
+    members = document if isinstance(document, dict) else {}
+    return {**members, keys[0]: _changed(members.get(keys[0]), keys[1:], value)}
