@@ -49,7 +49,7 @@ def test_no_git(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.Mo
     before.check()
 
 
-@pytest.mark.parametrize("version", ["3.1c", "2.9a", "1.8"])
+@pytest.mark.parametrize("version", ["3.1c", "1.8"])
 def test_a_tmux_that_is_too_old(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
     """A tmux older than 3.2 is refused by its version, before a worktree is made."""
     before = untouched(town)
@@ -63,7 +63,7 @@ def test_a_tmux_that_is_too_old(town: HandTown, run: Run, tmp_path: Path, monkey
 def test_a_git_that_is_too_old(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A git that does not know what we need fails with its own words, and nothing is left."""
     real = shutil.which("git")
-    body = f'for word; do case $word in worktree) echo "git: unknown option" >&2; exit 129;; esac; done\nexec {real} "$@"'
+    body = f'for word; do case $word in worktree | checkout | read-tree | reset) echo "git: unknown option" >&2; exit 129;; esac; done\nexec {real} "$@"'
     with monkeypatch.context() as patch:
         patch.setenv("PATH", with_path(shim_directory(tmp_path / "bin", git=body))["PATH"])
         run("spawn", "gastown").refused("unknown option", "nothing was left behind")
@@ -87,26 +87,19 @@ def test_a_town_that_is_none(run: Run, tmp_path: Path) -> None:
     run("list", "--town", str(tmp_path / "nowhere")).refused("not in a town")
 
 
-@pytest.mark.parametrize(
-    ("argv", "words"),
-    [
-        (("spawn", "gastwon"), ("no rig 'gastwon'", "did you mean 'gastown'?")),
-        (("spawn", "zebra"), ("no rig 'zebra'", "gastown")),
-        (("list", "gastwon"), ("no rig 'gastwon'", "did you mean 'gastown'?")),
-        (("reconcile", "gastwon"), ("no rig 'gastwon'", "did you mean 'gastown'?")),
-        (("spawn", "gastown", "--agent", "recordre"), ("no agent 'recordre'", "did you mean 'recorder'?")),
-        (("spawn", "gastown", "--agent", "clade"), ("no agent 'clade'", "did you mean 'claude'?")),
-        (("spawn", "gastown", "--account", "wrok"), ("wrok", "did you mean 'work'?")),
-        (("spawn", "gastown", "--agent", "ghost"), ("no-such-program", "not on PATH")),
-    ],
-)
-def test_a_name_that_is_not_there(town: HandTown, run: Run, argv: tuple[str, ...], words: tuple[str, ...]) -> None:
+def test_a_name_that_is_not_there(town: HandTown, run: Run) -> None:
     """An unknown rig, agent or account is named, with what was probably meant; nothing is touched."""
     town.define("ghost", {"command": "no-such-program"})
     accounts = {"work": {"email": "a@b", "config_dir": "/x"}}
     write_json(town.root / "mayor" / "accounts.json", {"version": 1, "accounts": accounts, "default": "work"})
     before = untouched(town)
-    run(*argv).refused(*words)
+    for verb in ("spawn", "list", "reconcile"):
+        run(verb, "gastwon").refused("no rig 'gastwon'", "did you mean 'gastown'?")
+    run("spawn", "zebra").refused("no rig 'zebra'", "gastown")
+    run("spawn", "gastown", "--agent", "recordre").refused("no agent 'recordre'", "did you mean 'recorder'?")
+    run("spawn", "gastown", "--agent", "clade").refused("no agent 'clade'", "did you mean 'claude'?")
+    run("spawn", "gastown", "--account", "wrok").refused("wrok", "did you mean 'work'?")
+    run("spawn", "gastown", "--agent", "ghost").refused("no-such-program", "not on PATH")
     before.check()
 
 
@@ -119,46 +112,45 @@ def test_an_account_without_any_accounts(town: HandTown, run: Run) -> None:
 HOSTILE = ["../x", "-x", "a.b", "a:b", "x" * 300, "a\nb", "", ".", "..", "a/b", "a b", "witness", "é", "a\0b", "$(id)", ".hidden"]
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_of_polecats(town: HandTown, run: Run, name: str) -> None:
+def test_hostile_names_of_polecats(town: HandTown, run: Run) -> None:
     """A polecat's name that git, tmux or the disk would misread is refused before anything is touched (T-45)."""
     before = untouched(town)
-    run("spawn", "gastown", f"--name={name}").refused("name")
-    run("spawn", "gastown", f"--name={name}", "--dry-run").refused("name")
+    for name in HOSTILE:
+        run("spawn", "gastown", f"--name={name}").refused("name")
+        run("spawn", "gastown", f"--name={name}", "--dry-run").refused("name")
     before.check()
 
 
-@pytest.mark.parametrize("name", HOSTILE)
-def test_hostile_names_of_rigs(town: HandTown, run: Run, name: str) -> None:
+def test_hostile_names_of_rigs(town: HandTown, run: Run) -> None:
     """A rig's name that cannot be one is an unknown rig; no file outside the town is read (T-45, T-47)."""
     before = untouched(town)
-    for verb in ("spawn", "list", "reconcile"):
-        if verb == "list" and not name:
-            continue
-        run(*(verb, "--", name) if name.startswith("-") else (verb, name)).refused("rig")
+    for name in HOSTILE:
+        for verb in ("spawn", "reconcile", *(("list",) if name else ())):
+            run(verb, "--", name).refused("rig")
     before.check()
 
 
-@pytest.mark.parametrize("bead", ["../x", "-x", "a b", "a\nb", "x" * 300, "a/b", "$(id)", "a;b", "a\0b"])
-def test_hostile_beads(town: HandTown, run: Run, bead: str) -> None:
+def test_hostile_beads(town: HandTown, run: Run) -> None:
     """A bead id that a store or a file name would misread is refused before anything is touched (T-47)."""
     before = untouched(town)
-    run("spawn", "gastown", f"--hook={bead}").refused("bead")
+    for bead in ("../x", "-x", "a b", "a\nb", "x" * 300, "a/b", "$(id)", "a;b", "a\0b"):
+        run("spawn", "gastown", f"--hook={bead}").refused("bead")
     before.check()
 
 
-@pytest.mark.parametrize("agent", ["../x", "-x", "a\nb", "x" * 300, "a\0b"])
-def test_hostile_agents_and_accounts(town: HandTown, run: Run, agent: str) -> None:
+def test_hostile_agents_and_accounts(town: HandTown, run: Run) -> None:
     """An agent or account with a hostile name is an unknown one (T-47)."""
     before = untouched(town)
-    run("spawn", "gastown", f"--agent={agent}").refused("agent")
-    run("spawn", "gastown", f"--account={agent}").refused("account")
+    for name in ("../x", "-x", "a\nb", "x" * 300, "a\0b"):
+        run("spawn", "gastown", f"--agent={name}").refused("agent")
+        run("spawn", "gastown", f"--account={name}").refused("account")
     before.check()
 
 
-@pytest.mark.parametrize(
-    "argv",
-    [
+def test_wrong_usage(town: HandTown, run: Run) -> None:
+    """Wrong usage is status 2 with a usage line on stderr; nothing is touched."""
+    before = untouched(town)
+    for argv in (
         (),
         ("spwan", "gastown"),
         ("spawn",),
@@ -173,14 +165,10 @@ def test_hostile_agents_and_accounts(town: HandTown, run: Run, agent: str) -> No
         ("rig",),
         ("reconcile",),
         ("list", "a", "b"),
-    ],
-)
-def test_wrong_usage(town: HandTown, run: Run, argv: tuple[str, ...]) -> None:
-    """Wrong usage is status 2 with a usage line on stderr; nothing is touched."""
-    before = untouched(town)
-    done = run(*argv)
-    assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("usage: polecat") and "Traceback" not in done.err
+    ):
+        done = run(*argv)
+        assert (done.code, done.out) == (2, ""), argv
+        assert done.err.startswith("usage: polecat") and "Traceback" not in done.err, argv
     before.check()
 
 
@@ -221,25 +209,27 @@ CORRUPT = {
     "future": '{"version": 99}',
     "empty": "",
 }
-CASES = [
-    (name, kind)
-    for name in FILES
-    for kind in CORRUPT
-    if not (kind == "empty" and name == "mayor/town.json")  # the reference accepts an empty marker
-    and not (kind == "future" and name != "gastown/settings/config.json" and name.endswith(UNVERSIONED))
-]
 
 
-@pytest.mark.parametrize(("name", "kind"), CASES)
-def test_a_corrupt_file(town: HandTown, run: Run, name: str, kind: str) -> None:
+def kinds_of(name: str) -> list[str]:
+    """What spoils a file; the reference accepts an empty marker, and does not look at the version everywhere."""
+    kinds = [kind for kind in CORRUPT if not (kind == "empty" and name == "mayor/town.json")]
+    if name != "gastown/settings/config.json" and name.endswith(UNVERSIONED):
+        kinds.remove("future")
+    return kinds
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_corrupt_file(town: HandTown, run: Run, name: str) -> None:
     """Every file that is not what it should be is one error that names it, and for bad JSON the line; nothing is touched."""
     path = town.root / name
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(CORRUPT[kind])
-    before = untouched(town)
-    done = run("spawn", "gastown").refused(str(path))
-    assert kind != "json" or "line 2" in done.err
-    before.check()
+    for kind in kinds_of(name):
+        path.write_text(CORRUPT[kind])
+        before = untouched(town)
+        done = run("spawn", "gastown").refused(str(path))
+        assert kind != "json" or "line 2" in done.err
+        before.check()
 
 
 def test_a_corrupt_claim(town: HandTown, run: Run) -> None:
@@ -374,11 +364,11 @@ def test_from_nothing_to_a_polecat(town: HandTown, run: Run, tmp_path: Path, mon
     assert town.sessions() == ["gt-demo-furiosa"]
 
 
-@pytest.mark.parametrize("name", ["a-b", "a.b", "a b", "../x", "-x", "", "x" * 300, "mayor", "a\nb"])
-def test_rig_add_with_a_hostile_name(town: HandTown, run: Run, name: str) -> None:
+def test_rig_add_with_a_hostile_name(town: HandTown, run: Run) -> None:
     """A name that cannot be a rig's is refused, and nothing is touched."""
     before = untouched(town)
-    run("rig", "add", "--", name, str(town.origin)).refused("name")
+    for name in ("a-b", "a.b", "a b", "../x", "-x", "", "x" * 300, "mayor", "a\nb"):
+        run("rig", "add", "--", name, str(town.origin)).refused("name")
     before.check()
 
 
