@@ -53,9 +53,15 @@ class TrustStore(Protocol):
 
 @frozen(kw_only=True)
 class ClaudeTrust:
-    """Claude Code's ``.claude.json``: ``projects.<directory>.hasTrustDialogAccepted``."""
+    """Claude Code's ``.claude.json``: ``projects.<directory>.hasTrustDialogAccepted``.
+
+    Attributes:
+        path: the file.
+        lock_patience_s: how long to wait while Claude Code itself writes it.
+    """
 
     path: Path
+    lock_patience_s: float = LOCK_PATIENCE_S
 
     def is_trusted(self, directory: Path) -> bool:
         """Say whether the user trusts exactly this directory."""
@@ -73,7 +79,7 @@ class ClaudeTrust:
                 return text
             return with_value(text, keys, trusted)
 
-        with _node_lock(Path(f"{os.path.realpath(self.path)}.lock")):
+        with _node_lock(Path(f"{os.path.realpath(self.path)}.lock"), patience_s=self.lock_patience_s):
             return _replace(self.path, change)
 
     def _keys(self, directory: Path) -> tuple[str, str, str]:
@@ -135,9 +141,9 @@ def _replace(path: Path, change: Callable[[str], str]) -> bool:
 
 
 @contextmanager
-def _node_lock(lock: Path) -> Iterator[None]:
+def _node_lock(lock: Path, *, patience_s: float) -> Iterator[None]:
     """Hold the lock that programs in Node.js take by making a directory."""
-    until_s = time.monotonic() + LOCK_PATIENCE_S
+    until_s = time.monotonic() + patience_s
     while True:
         try:
             lock.mkdir()
