@@ -10,10 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from polecat import SessionExistsError, SpawnRefusedError
-from polecat.events import event_line
+from polecat import SpawnRefusedError
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, agent_env, start_session, wait_for
+from tests.spawn_fixtures import RECORD, HandTown, agent_env, hand_town, start_session, wait_for
 from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
@@ -162,8 +161,6 @@ def test_an_explicit_name_is_honoured(town: HandTown) -> None:
 
 def test_two_towns_on_two_servers_do_not_know_each_other(town: HandTown, tmp_path: Path, template: Path) -> None:
     """Two towns with the same rig and names are independent, and $TMUX set to the other's server has no effect (T-53)."""
-    from tests.spawn_fixtures import RECORD, hand_town
-
     (tmp_path / "other").mkdir()
     with hand_town(tmp_path / "other", template) as other:
         other.agent("recorder", RECORD)
@@ -176,18 +173,3 @@ def test_two_towns_on_two_servers_do_not_know_each_other(town: HandTown, tmp_pat
         os.kill(two.pid, signal.SIGKILL)
         eventually(lambda: other.sessions() == [], "the other town's agent dies alone")
         assert town.sessions() == ["gt-gastown-furiosa"]
-
-
-def test_event_line_is_one_line() -> None:
-    """Whatever is in a payload, an event is one line of the feed."""
-    from datetime import UTC, datetime
-
-    line = event_line(datetime(2026, 1, 1, tzinfo=UTC), "spawn", actor="gt", payload={"a": "x\ny"})
-    assert line.count("\n") == 1
-
-
-def test_session_exists_is_a_tmux_error() -> None:
-    """The error a raced session gives is one of the public tree."""
-    from polecat import TmuxError
-
-    assert issubclass(SessionExistsError, TmuxError)
