@@ -8,6 +8,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -72,7 +73,9 @@ def test_eight_spawns_of_one_bead(crowd: Crowd) -> None:
 def test_a_cap_holds_whoever_comes(crowd: Crowd) -> None:
     """T-48: with room for four, twelve spawns at once, named or not, with a bead or without, make four polecats."""
     crowd.town.settings(max_polecats=4)
-    orders = [{"hook_bead": f"gt-{n}"} if n % 3 == 0 else {"name": f"cat-{n}"} if n % 3 == 1 else {} for n in range(12)]
+    orders: list[dict[str, Any]] = [
+        {"hook_bead": f"gt-{n}"} if n % 3 == 0 else {"name": f"cat-{n}"} if n % 3 == 1 else {} for n in range(12)
+    ]
     answers = crowd.at_once(*[("spawn", order) for order in orders])
 
     assert errors(answers) == ["RigFullError"] * 8
