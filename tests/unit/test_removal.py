@@ -1,0 +1,121 @@
+"""Taking a polecat's place back, in the pretend world."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+
+from polecat.errors import GitError, PolecatNotFoundError, RemoveFailedError, WorkAtRiskError
+from polecat.model import Rig, SpawnOptions
+from polecat.ports import Bead
+from polecat.removal import remove_polecat
+from polecat.spawn import spawn_for_sling
+from polecat.state import list_homes
+from polecat.testing import FakeWorld, fake_world
+
+Place = tuple[Rig, FakeWorld]
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return fake_world(tmp_path)
+
+
+def test_a_removal_hands_the_work_back(place: Place) -> None:
+    """T-30: the bead is nobody's again, its labels untouched, before the name is free; another polecat's bead is not."""
+    rig, world = place
+    world["beads"].add(Bead(id="gt-1", labels=("keep-me",)))
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-2"), **world)
+
+    done = remove_polecat(rig, cat.polecat_name, force=True, **world)
+
+    freed, other = world["beads"].bead("gt-1"), world["beads"].bead("gt-2")
+    assert done.unassigned == ("gt-1",)
+    assert freed is not None and (freed.assignee, freed.status, freed.labels) == ("", "open", ("keep-me",))
+    assert other is not None and other.assignee == f"{rig.name}/polecats/nux"
+
+
+def test_a_hooked_polecat_is_not_removed_by_accident(place: Place) -> None:
+    """Work on the hook is a reason to ask first; nothing is touched."""
+    rig, world = place
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    with pytest.raises(WorkAtRiskError) as caught:
+        remove_polecat(rig, cat.polecat_name, **world)
+    assert caught.value.reasons == ("hooked",)
+    assert world["tmux"].sessions() == [cat.session_name]
+
+
+@pytest.mark.parametrize("through_link", [False, True])
+def test_a_removal_from_inside_is_refused(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, through_link: bool
+) -> None:
+    """T-27: whoever stands in the tree, also by a symlink, is told so before anything happens; nothing lifts that."""
+    rig, world = place
+    cat = spawn_for_sling(rig, **world)
+    inside = cat.clone_path / "deep"
+    inside.mkdir()
+    (tmp_path / "link").symlink_to(inside)
+    monkeypatch.chdir(tmp_path / "link" if through_link else inside)
+
+    with pytest.raises(WorkAtRiskError) as caught:
+        remove_polecat(rig, cat.polecat_name, nuclear=True, **world)
+
+    assert caught.value.reasons == ("caller-inside",)
+    assert world["tmux"].sessions() == [cat.session_name] and inside.is_dir()
+
+
+def test_standing_in_a_neighbour_is_no_obstacle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-27: directories are compared by component, so ``nux2`` is not inside ``nux``."""
+    rig, world = place
+    cat = spawn_for_sling(rig, SpawnOptions(name="nux"), **world)
+    neighbour = spawn_for_sling(rig, SpawnOptions(name="nux2"), **world)
+    monkeypatch.chdir(neighbour.clone_path)
+
+    remove_polecat(rig, cat.polecat_name, **world)
+
+    assert list_homes(rig).dirs == ("nux2",)
+
+
+def test_a_worktree_that_cannot_be_moved_keeps_its_name(place: Place) -> None:
+    """T-19: a removal that cannot be finished says so, and the name stays taken."""
+    rig, world = place
+    cat = spawn_for_sling(rig, **world)
+    world["git"].fail_next("drop_worktree", GitError("cannot rename: Operation not permitted"))
+
+    with pytest.raises(RemoveFailedError, match="not permitted"):
+        remove_polecat(rig, cat.polecat_name, **world)
+
+    assert list_homes(rig).dirs == (cat.polecat_name,)
+    assert cat.clone_path.is_dir()
+
+
+def test_another_instance_is_not_removed(place: Place) -> None:
+    """T-06: a removal meant for an earlier life of the name leaves the later one alone."""
+    rig, world = place
+    first = spawn_for_sling(rig, **world)
+    remove_polecat(rig, first.polecat_name, **world)
+    second = spawn_for_sling(rig, **world)
+    assert second.polecat_name == first.polecat_name
+
+    with pytest.raises(PolecatNotFoundError, match="used again"):
+        remove_polecat(rig, first.polecat_name, instance=first.instance, **world)
+
+    assert second.clone_path.is_dir()
+
+
+def test_what_a_forced_removal_takes_is_saved_first(place: Place) -> None:
+    """Uncommitted work is in a rescue ref, named in the result, before the tree goes; a dry run only says so."""
+    rig, world = place
+    cat = spawn_for_sling(rig, **world)
+    (cat.clone_path / "new.txt").write_text("work")
+
+    planned = remove_polecat(rig, cat.polecat_name, force=True, dry_run=True, **world)
+    assert planned.rescue and cat.clone_path.is_dir()
+    done = remove_polecat(rig, cat.polecat_name, force=True, **world)
+
+    assert evolve(planned.verdict) == done.verdict
+    assert done.rescue.startswith("refs/polecat/rescue/furiosa/")
+    assert not cat.clone_path.exists()
