@@ -91,7 +91,7 @@ def layers(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """Run the tests, doctests included, with the branch coverage floor. `nox -s tests -- -k pool` runs some of them."""
     session.install("-e", ".", *group("test"))
-    selected = session.posargs or ["--cov", "--cov-report=term"]
+    selected = session.posargs or ["-n", "auto", "--cov", "--cov-report=term"]
     pytest(session, "-q", *selected)
 
 

@@ -216,7 +216,12 @@ def _files(town: Path) -> Iterator[Path]:
         dirs[:] = sorted(set(dirs) - {".repo.git", "locks", ".trash"})
         if os.path.basename(where) != ".runtime" and where != str(town):
             yield Path(where)
-        yield from (Path(where, name) for name in sorted(names) if name not in ("namepool-state.json", ".events.jsonl"))
+        # a block of ports is noted once and counts only while the home exists
+        yield from (
+            Path(where, name)
+            for name in sorted(names)
+            if name not in ("namepool-state.json", ".events.jsonl", "polecat-ports.json")
+        )
 
 
 def _repo(scene: Scene) -> Repo:
