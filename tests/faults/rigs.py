@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -86,13 +87,11 @@ class RealRig:
         found = []
         mark = os.fsencode(self.town.root)
         for entry in Path("/proc").iterdir():
-            try:
+            with contextlib.suppress(OSError):  # it ended meanwhile
                 line = (entry / "cmdline").read_bytes() if entry.name.isdigit() else b""
-            except OSError:
-                continue
-            is_git = os.path.basename(line.split(b"\0", 1)[0]).startswith(b"git")
-            if is_git and (mark in line or os.fsencode(os.path.realpath(entry / "cwd")).startswith(mark)):
-                found.append(os.fsdecode(line))
+                is_git = os.path.basename(line.split(b"\0", 1)[0]).startswith(b"git")
+                if is_git and (mark in line or os.fsencode(os.readlink(entry / "cwd")).startswith(mark)):
+                    found.append(os.fsdecode(line))
         return found
 
     def worktree(self, name: str) -> Path:

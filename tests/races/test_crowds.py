@@ -97,12 +97,10 @@ def test_removal_beside_others(crowd: Crowd, others: str, is_whole: bool) -> Non
     for number in range(12 if is_whole else 1):
         [made] = crowd.at_once(("spawn", {"name": "furiosa", "hook_bead": f"gt-{number}"}))
         assert "result" in made, made
-        other = {
-            "spawn": {"name": "furiosa"},
-            "repair": {"name": "furiosa", "force": True},
-            "remove": {"name": "furiosa", "force": True},
-        }
-        removed, beside = crowd.at_once(("remove", {"name": "furiosa", "force": True}), (others, other.get(others, {})))
+        asked: dict[str, Any] = {"name": "furiosa", "force": True}
+        if others in ("spawn", "reconcile"):
+            asked = {"name": "furiosa"} if others == "spawn" else {}
+        removed, beside = crowd.at_once(("remove", {"name": "furiosa", "force": True}), (others, asked))
         left = crowd.town.leavings()
 
         assert "result" in removed or removed["error"] == "PolecatNotFoundError", removed
