@@ -108,8 +108,6 @@ def has_changed(world: World, site: Site, seen: Inspection, into: Path, before: 
         return False
     if _traces(into, seen.git) != before:
         return True
-    if seen.git.submodules:  # a submodule cannot be asked after a move to another depth
-        return False
     moved = evolve(seen.worktree, path=into, admin_dir=into.with_name(f"{into.name}.admin"))
     try:
         return _signature(world.git.facts(site.repo, moved)) != _signature(seen.git)

@@ -136,11 +136,11 @@ class GitCli:
 
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
         """Take a worktree away: its directory becomes *into*, its registration ``<into>.admin``."""
-        git_worktrees.drop(repo, worktree, into)
+        git_worktrees.drop(self._git, repo, worktree, into)
 
     def restore_worktree(self, repo: Repo, worktree: Worktree, *, source: Path) -> None:
         """Bring back what `drop_worktree` put into *source*."""
-        git_worktrees.restore(repo, worktree, source)
+        git_worktrees.restore(self._git, repo, worktree, source)
 
     def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
         """Delete a branch if it still stands at *expected*; False if it is gone or has moved.

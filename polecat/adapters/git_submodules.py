@@ -31,15 +31,22 @@ def module_dirs(admin: Path) -> dict[str, Path]:
     return found
 
 
-def relink(git: GitProgram, admin: Path, *, old: Path, new: Path) -> None:
+def relink(git: GitProgram, admin: Path, *, old: Path, new: Path, admin_was: Path | None = None) -> None:
     """Make each submodule repository and its files find each other again after the worktree went from *old* to *new*.
 
     Doing it twice is fine.
+
+    Args:
+        git: the program.
+        admin: where the worktree's registration is now.
+        old: where the worktree was.
+        new: where it is now.
+        admin_was: where its registration was; None means that it has not moved.
     """
-    for module in module_dirs(admin).values():
+    for name, module in module_dirs(admin).items():
         config = module / "config"
         done = git.run(["config", "--file", config, "core.worktree"], at=None, read_only=True)
-        files = Path(os.path.normpath(module / done.text.rstrip("\n")))
+        files = Path(os.path.normpath((admin_was or admin) / "modules" / name / done.text.rstrip("\n")))
         if done.exit_code != 0:
             continue
         if files.is_relative_to(old):

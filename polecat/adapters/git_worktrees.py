@@ -76,8 +76,8 @@ def check_out(
     git.must(words, at=worktree, timeout_s=timeout_s, remote=True, extra_env=extra_env)
 
 
-def drop(repo: Repo, worktree: Worktree, into: Path) -> None:
-    """Take a worktree away by renaming it, its registration beside it."""
+def drop(git: GitProgram, repo: Repo, worktree: Worktree, into: Path) -> None:
+    """Take a worktree away by renaming it, its registration beside it. It can still be asked there, its submodules too."""
     prove(repo, worktree)
     admin_into = into.with_name(into.name + ".admin")
     for target in (into, admin_into):
@@ -91,9 +91,11 @@ def drop(repo: Repo, worktree: Worktree, into: Path) -> None:
     # git finds the repository through this file, whatever the environment says, and must still find it to judge what was dropped
     with contextlib.suppress(OSError):
         (admin_into / "commondir").write_bytes(os.fsencode(f"{os.path.realpath(repo.git_dir)}\n"))
+    with contextlib.suppress(GitError, OSError):  # a submodule that cannot be asked is a problem of whoever asks
+        git_submodules.relink(git, admin_into, old=worktree.path, new=into, admin_was=worktree.admin_dir)
 
 
-def restore(repo: Repo, worktree: Worktree, source: Path) -> None:
+def restore(git: GitProgram, repo: Repo, worktree: Worktree, source: Path) -> None:
     """Undo `drop`."""
     for target in (worktree.path, worktree.admin_dir):
         must_be_free(target)
@@ -106,6 +108,7 @@ def restore(repo: Repo, worktree: Worktree, source: Path) -> None:
     except GitError:
         rename(worktree.admin_dir, admin_source)
         raise
+    git_submodules.relink(git, worktree.admin_dir, old=source, new=worktree.path, admin_was=admin_source)
 
 
 def _link_back(admin: Path) -> None:

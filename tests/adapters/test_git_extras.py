@@ -250,3 +250,27 @@ def test_repositories_inside_and_places_behind_symlinks_are_left_out(tmp_path: P
     assert not [name for name in found if "own" in name]
     assert "deep/er/.env.local" not in found
     assert ".env" in found
+
+
+def test_submodules_can_be_asked_in_the_trash_and_work_again_afterwards(tmp_path: Path) -> None:
+    """After a drop the same facts are found, whatever depth the trash is at; after bringing it back everything is as before."""
+    rig = _rig(tmp_path, "a")
+    made = rig.add()
+    _fill(rig, made)
+    (made.path / "libs/a/code").write_text("changed")
+    git("commit", "-qam", "unpushed", cwd=made.path / "libs/a")
+    (made.path / "libs/a/new").write_text("untracked")
+    before = rig.git.facts(rig.repo, made)
+    into = tmp_path / "rig" / "polecats" / ".trash" / "deeper" / "nux"
+    into.parent.mkdir(parents=True)
+
+    rig.git.drop_worktree(rig.repo, made, into=into)
+    moved = Worktree(path=into, admin_dir=into.with_name("nux.admin"), branch=made.branch, head=made.head)
+    inside = rig.git.facts(rig.repo, moved)
+    rig.git.restore_worktree(rig.repo, made, source=into)
+
+    assert before.problems == ()
+    assert before.submodules
+    assert inside == before
+    assert rig.git.facts(rig.repo, made) == before
+    assert git("log", "--format=%s", "-1", cwd=made.path / "libs/a") == "unpushed"
