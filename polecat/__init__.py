@@ -37,6 +37,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from polecat.assignments import assign_issue, assigned_issue, clear_issue, set_state
+    from polecat.checkup import Checkup, Finding, check_town
     from polecat.errors import (
         AccountNotFoundError,
         AgentDiedError,
@@ -100,11 +101,13 @@ if TYPE_CHECKING:
     from polecat.spares import Warmed, warm_spares
     from polecat.spawn import plan_spawn, spawn_for_sling, spawn_many
     from polecat.stopping import stop_polecat
+    from polecat.talking import AttachCommand, attach_command, capture_polecat, nudge_polecat
     from polecat.town import Town, find_town, is_rig_name
     from polecat.upkeep import CleanedBranches, Staleness, clean_branches, detect_stale
 
 _HOMES = {
     "polecat.assignments": "assign_issue assigned_issue clear_issue set_state",
+    "polecat.checkup": "Checkup Finding check_town",
     "polecat.errors": """
         AccountNotFoundError AgentDiedError AgentNotFoundError BeadClosedError BeadsConfigError BeadsError BeadsUnavailableError
         BeadTakenError ConfigError DiskFullError GitError InvalidNameError LockTimeoutError NotFoundError NotReadyError PolecatError
@@ -127,6 +130,7 @@ _HOMES = {
     "polecat.spares": "Warmed warm_spares",
     "polecat.spawn": "plan_spawn spawn_for_sling spawn_many",
     "polecat.stopping": "stop_polecat",
+    "polecat.talking": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.town": "Town find_town is_rig_name",
     "polecat.upkeep": "CleanedBranches Staleness clean_branches detect_stale",
 }
@@ -136,18 +140,21 @@ __all__ = [
     "AccountNotFoundError",
     "AgentDiedError",
     "AgentNotFoundError",
+    "AttachCommand",
     "BeadClosedError",
     "BeadTakenError",
     "Beads",
     "BeadsConfigError",
     "BeadsError",
     "BeadsUnavailableError",
+    "Checkup",
     "CleanedBranches",
     "Clock",
     "ConfigError",
     "DiskFullError",
     "Event",
     "FetchPolicy",
+    "Finding",
     "Git",
     "GitError",
     "InvalidNameError",
@@ -199,6 +206,9 @@ __all__ = [
     "allocate_name",
     "assign_issue",
     "assigned_issue",
+    "attach_command",
+    "capture_polecat",
+    "check_town",
     "clean_branches",
     "clear_issue",
     "detect_stale",
@@ -207,6 +217,7 @@ __all__ = [
     "init_town",
     "is_rig_name",
     "list_polecats",
+    "nudge_polecat",
     "plan_spawn",
     "reconcile_pool",
     "reconcile_pool_with",
