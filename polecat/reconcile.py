@@ -24,10 +24,12 @@ from polecat.model import Event, Rig
 from polecat.pool import Reconciliation, reconcile_pool_with
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, StaleRegistration, Tmux
 from polecat.state import (
+    CLAIM_FILE,
     Homes,
     Lease,
     drafts,
     drop_draft,
+    files_in_homes,
     forget,
     had_polecats,
     list_homes,
@@ -136,9 +138,10 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
     _check_picture(site, homes)
     known = reconcile_pool_with(sessions=site.census.own, dirs=homes.taken)
     orphans, kept = _orphans(site, known)
-    dead, living, troubles = _claims(site, homes)
+    inside = files_in_homes(rig, homes.dirs)
+    dead, living, troubles = _claims(site, homes, inside)
     claimed = {lease.polecat for lease in (*dead, *living)}
-    shells = tuple(name for name in homes.dirs if name not in claimed and _is_shell(world, rig, name))
+    shells = tuple(name for name, files in inside.items() if not files and name not in claimed and _is_shell(world, rig, name))
     freed = {lease.polecat for lease in dead} | set(shells)
     return ReconcilePlan(
         in_use=known.in_use - freed,
@@ -148,7 +151,7 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
         shells=shells,
         stale=world.git.stale_registrations(site.repo),
         records=lost_records(rig, homes),
-        drafts=drafts(rig, [name for name in homes.dirs if not _is_busy(rig, name)]),
+        drafts=drafts(rig, inside, is_free=lambda name: not _is_busy(rig, name)),
         kept=(*kept, *troubles),
     )
 
@@ -172,11 +175,15 @@ def _orphans(site: Site, known: Reconciliation) -> tuple[dict[str, Session], tup
     return orphans, tuple(kept)
 
 
-def _claims(site: Site, homes: Homes) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
+def _claims(
+    site: Site, homes: Homes, inside: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
     dead: list[Lease] = []
     living: list[Lease] = []
     troubles: list[str] = []
     for name in homes.dirs:
+        if CLAIM_FILE not in inside.get(name, (CLAIM_FILE,)):
+            continue
         try:
             claim = read_claim(site.rig, name)
         except UnknownStateError as error:
@@ -202,10 +209,12 @@ def _is_busy(rig: Rig, name: str) -> bool:
 
 def _is_shell(world: World, rig: Rig, name: str) -> bool:
     """A home without a file in it, old enough to be nobody's work in progress."""
+    if os.path.lexists(f"{rig.polecats_dir}/{name}/{rig.name}/.git"):  # nearly all are told by this
+        return False
     home = rig.home_dir(name)
     try:
-        age_s = world.clock.now().timestamp() - home.stat().st_mtime
-        return age_s > GRACE_S and not _is_busy(rig, name) and not any(files for _, _, files in os.walk(home, onerror=_raise))
+        is_old = world.clock.now().timestamp() - home.stat().st_mtime > GRACE_S
+        return is_old and not any(files for _, _, files in os.walk(home, onerror=_raise)) and not _is_busy(rig, name)
     except OSError:
         return False
 

@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -230,7 +230,8 @@ def _is_draft(name: str) -> bool:
 
 def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
     """Names we remember though they have no home any more: Gas Town removed them."""
-    return tuple(name for name in _names_with_records(rig) if name not in homes.taken)
+    taken = homes.taken
+    return tuple(name for name in _names_with_records(rig) if name not in taken)
 
 
 def forget(rig: Rig, name: str) -> None:
@@ -239,17 +240,40 @@ def forget(rig: Rig, name: str) -> None:
         _record_path(rig, name).unlink(missing_ok=True)
 
 
-def drafts(rig: Rig, names: Iterable[str]) -> tuple[Path, ...]:
+def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
+
+    A home that cannot be listed is left out: nothing is known of it.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    top = os.fspath(rig.polecats_dir)
+    for name in names:
+        with contextlib.suppress(OSError), os.scandir(f"{top}/{name}") as entries:
+            found[name] = tuple(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
+    return found
+
+
+def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
     """Claims and records that were never published, or no longer are, because their writer was killed in between.
 
     Args:
         rig: the rig; the caller holds its pool lock, under which claims are published.
-        names: the polecats of which nobody holds the lock.
+        inside: the files of each home, as `files_in_homes` found them.
+        is_free: says that nobody holds the lock of a polecat; asked only where there is a draft.
     """
     found = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
-    for name in names:
-        found += [path for path in rig.home_dir(name).glob(f".{CLAIM_FILE}.*") if path.is_file()]
-        found += [path for path in _record_path(rig, name).parent.glob(f".{name}.json.*") if path.is_file()]
+    of: dict[str, list[Path]] = {}
+    for name, files in inside.items():
+        for file in files:
+            if _is_draft(file):
+                of.setdefault(name, []).append(rig.home_dir(name) / file)
+    for path in _record_path(rig, "x").parent.glob(".*.json.*"):
+        name = path.name[1:].partition(".json.")[0]
+        if name in inside:
+            of.setdefault(name, []).append(path)
+    for name, paths in of.items():
+        if is_free(name):
+            found += [path for path in paths if path.is_file()]
     return tuple(sorted(found))
 
 
@@ -271,7 +295,8 @@ def had_polecats(rig: Rig) -> bool:
 
 def _names_with_records(rig: Rig) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
-        return sorted(p.stem for p in (rig.runtime_dir / "polecats").glob("*.json") if is_polecat_name(p.stem))
+        names = (file.removesuffix(".json") for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
+        return sorted(name for name in names if is_polecat_name(name))
     return []
 
 

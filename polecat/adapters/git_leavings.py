@@ -18,7 +18,7 @@ HALF_MADE_AFTER_S = 600.0
 
 def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
     """List registrations whose directory is gone and that nobody is making."""
-    found = (_stale(admin) for admin in git_files.registrations(repo.git_dir))
+    found = (_stale(admin) for admin in git_files.registrations(repo.git_dir) if not _is_plainly_alive(admin))
     return tuple(one for one in found if one is not None)
 
 
@@ -56,6 +56,19 @@ def names_worktree(admin: Path, path: Path) -> bool:
     """Say whether a registration is of the worktree at *path*."""
     back = (git_files.read_text(admin / "gitdir") or "").strip("\n")
     return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
+
+
+def _is_plainly_alive(admin: Path) -> bool:
+    """Say at a glance what is true of nearly all: filled once, not locked, its directory there. Anything else is looked at closely."""
+    here = os.fspath(admin)
+    try:
+        os.lstat(f"{here}/index")
+        with open(f"{here}/gitdir", "rb") as file:
+            link = os.fsdecode(file.read())
+        os.lstat(os.path.join(here, link.rstrip("\n")))
+    except (OSError, ValueError):
+        return False
+    return not os.path.lexists(f"{here}/locked")
 
 
 def _stale(admin: Path) -> StaleRegistration | None:

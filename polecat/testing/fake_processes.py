@@ -58,4 +58,6 @@ class FakeProcesses:
 
     def inside(self, directory: Path) -> tuple[Process, ...]:
         """List those whose working directory is in the directory."""
-        return tuple(p for p, _, cwd in self._alive.values() if cwd is not None and (cwd == directory or directory in cwd.parents))
+        return tuple(
+            p for p, _, cwd in self._alive.values() if cwd is not None and (cwd == directory or directory in cwd.parents)
+        )

@@ -44,7 +44,10 @@ def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
     _json(root / "mayor" / "rigs.json", {"version": 1, "rigs": registry})
     for name in rigs:
         rig = root / name
-        _json(rig / "config.json", {"type": "rig", "version": 1, "name": name, "git_url": registry[name]["git_url"], "default_branch": "main"})
+        _json(
+            rig / "config.json",
+            {"type": "rig", "version": 1, "name": name, "git_url": registry[name]["git_url"], "default_branch": "main"},
+        )
         for directory in (".repo.git", "polecats", "settings"):
             (rig / directory).mkdir(parents=True, exist_ok=True)
     return root
