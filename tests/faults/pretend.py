@@ -221,6 +221,7 @@ def _files(town: Path) -> Iterator[Path]:
             Path(where, name)
             for name in sorted(names)
             if name not in ("namepool-state.json", ".events.jsonl", "polecat-ports.json")
+            and not (name.startswith(".") and name.endswith(".tmp"))  # a hidden draft, in nobody's way
         )
 
 
