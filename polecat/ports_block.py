@@ -11,7 +11,6 @@ import contextlib
 import errno
 import hashlib
 import json
-import socket
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -55,6 +54,8 @@ def ports_file(town_root: Path) -> Path:
 
 def is_port_free(port: int) -> bool:
     """Try to listen on a port, on all addresses of both kinds. Whatever cannot be tried for want of the protocol counts as free."""
+    import socket  # 3 ms that only a spawn needs
+
     for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104  closed again at once
         try:
             with socket.socket(family, socket.SOCK_STREAM) as probe:

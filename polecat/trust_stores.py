@@ -11,7 +11,6 @@ import contextlib
 import json
 import os
 import time
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,7 +94,7 @@ class CodexTrust:
     def is_trusted(self, directory: Path) -> bool:
         """Say whether the user trusts exactly this directory."""
         try:
-            return _at(tomllib.loads(self.path.read_text("utf-8")), self._keys(directory)) == "trusted"
+            return _at(_toml(self.path.read_text("utf-8")), self._keys(directory)) == "trusted"
         except (OSError, ValueError, RecursionError):
             return False
 
@@ -104,13 +103,13 @@ class CodexTrust:
         entry = f'\n[projects.{json.dumps(str(directory), ensure_ascii=False)}]\ntrust_level = "trusted"\n'
 
         def change(text: str) -> str:
-            found = _at(tomllib.loads(text), self._keys(directory)[:2])
+            found = _at(_toml(text), self._keys(directory)[:2])
             if not trusted:
                 return text.replace(entry, "", 1)
             if found is not None:
                 return text
             new = (text if not text or text.endswith("\n") else text + "\n") + entry
-            if _at(tomllib.loads(new), self._keys(directory)) != "trusted":
+            if _at(_toml(new), self._keys(directory)) != "trusted":
                 raise ValueError("the entry would not be understood")
             return new
 
@@ -118,6 +117,12 @@ class CodexTrust:
 
     def _keys(self, directory: Path) -> tuple[str, str, str]:
         return ("projects", str(directory), "trust_level")
+
+
+def _toml(text: str) -> object:
+    import tomllib  # 3 ms that only Codex needs
+
+    return tomllib.loads(text)
 
 
 def _at(document: object, keys: tuple[str, ...]) -> object:
