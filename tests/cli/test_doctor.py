@@ -32,7 +32,7 @@ def test_healthy_town_is_well(town: HandTown, run: Run) -> None:
 
 
 def test_what_it_says_mends_what_it_found(town: HandTown, run: Run) -> None:
-    """T-25: an orphan session is wrong, with status 1; the very command it names makes the town well again."""
+    """T-24: an orphan session is wrong, with status 1; the very command it names makes the town well again."""
     start_session(town.server, "gt-gastown-ghost", GT_ROLE="polecat", GT_RIG="gastown", GT_POLECAT="ghost")
 
     ill = run("doctor", "--json")

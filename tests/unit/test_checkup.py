@@ -68,7 +68,7 @@ def test_healthy_town_is_well_and_unchanged(place: Place) -> None:
 
 
 def test_unreachable_tmux_is_wrong_and_ends_no_other_check(place: Place) -> None:
-    """A tmux that cannot be asked is a finding, not a clean bill; the rest is still looked at."""
+    """T-25: a tmux that cannot be asked is a finding, not a clean bill; the rest is still looked at."""
     place.world["tmux"].unreachable = True
 
     found = place.check()
