@@ -139,9 +139,9 @@ def _bd(session: nox.Session, version: str) -> Path | None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the crash and fault matrices and print their tables."""
+    """Run the crash and fault matrices and the races, all of them, and print the tables."""
     session.install("-e", ".", *group("test"))
-    pytest(session, "-s", "-p", "no:randomly", "tests/faults", "--whole", *session.posargs)
+    pytest(session, "-s", "-p", "no:randomly", "tests/faults", "tests/races", "--whole", *session.posargs)
 
 
 @nox.session

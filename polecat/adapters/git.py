@@ -148,6 +148,7 @@ class GitCli:
         Raises:
             GitError: a worktree has it checked out, or git said no.
         """
+        git_config.clear_dead(repo.git_dir)
         ref = f"refs/heads/{branch}"
         if self.resolve(repo, ref) != expected:
             return False
@@ -177,6 +178,7 @@ class GitCli:
         git_files.check_repository(repo.git_dir)
         git_leavings.clear_half_made(repo, path, into)
         git_publish.clear_drafts(repo.git_dir)
+        git_config.clear_dead(repo.git_dir)
 
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""

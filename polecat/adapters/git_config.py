@@ -6,15 +6,21 @@ writer 10 failed. We wait, and hold it for microseconds.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import secrets
 import time
 from pathlib import Path
 from typing import BinaryIO
 
+from polecat.adapters.processes import ProcessTable
 from polecat.errors import GitError
+from polecat.ports import Process
 
 LOCK_PATIENCE_S = 5.0
+
+_MARK = "polecat-config."
 
 
 def set_upstream(git_dir: Path, branch: str, upstream: str | None, *, patience_s: float = LOCK_PATIENCE_S) -> None:
@@ -31,10 +37,11 @@ def set_upstream(git_dir: Path, branch: str, upstream: str | None, *, patience_s
     """
     path = Path(os.path.realpath(git_dir / "config"))
     lock = path.with_name("config.lock")
+    mark = _mark(path.parent)
     try:
         if upstream is None and without_branch(old := path.read_bytes(), branch) == old:
             return
-        fd = _take(lock, patience_s)
+        fd = _take(lock, mark, patience_s)
         try:
             with os.fdopen(fd, "wb") as file:
                 _rewrite(path, lock, file, branch, upstream)
@@ -47,6 +54,8 @@ def set_upstream(git_dir: Path, branch: str, upstream: str | None, *, patience_s
             cwd=git_dir,
             hint=f"if no git command is running, remove {lock}" if isinstance(error, FileExistsError) else "",
         ) from error
+    finally:
+        mark.unlink(missing_ok=True)
 
 
 def _rewrite(path: Path, lock: Path, file: BinaryIO, branch: str, upstream: str | None) -> None:
@@ -94,12 +103,47 @@ def _section(branch: str, upstream: str) -> bytes:
     return _header(branch) + f"\n\tremote = origin\n\tmerge = {merge}\n".encode("utf-8", "surrogateescape")
 
 
-def _take(lock: Path, patience_s: float) -> int:
+def _take(lock: Path, mark: Path, patience_s: float) -> int:
+    """Take git's lock as a second name of our own mark, so that a dead process's lock can be told from a living git's."""
+    fd = os.open(mark, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
     until_s = time.monotonic() + patience_s
-    while True:
-        try:
-            return os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        except FileExistsError:
-            if time.monotonic() > until_s:
-                raise
-            time.sleep(0.004)
+    try:
+        while True:
+            try:
+                os.link(mark, lock)
+            except FileExistsError:
+                if time.monotonic() > until_s:
+                    raise
+                if not _break_dead(lock):
+                    time.sleep(0.004)
+            else:
+                return fd
+    except BaseException:
+        os.close(fd)
+        raise
+
+
+def _mark(git_dir: Path) -> Path:
+    """A file that says which process took the lock, by id and start time."""
+    me = ProcessTable().identify(os.getpid())
+    return git_dir / f"{_MARK}{os.getpid()}.{me.start_time if me else 0}.{secrets.token_hex(4)}"
+
+
+def clear_dead(git_dir: Path) -> None:
+    """Take away what one of us left when it was killed between taking git's lock and letting it go."""
+    _break_dead(Path(os.path.realpath(git_dir / "config")).with_name("config.lock"))
+
+
+def _break_dead(lock: Path) -> bool:
+    """Take away the lock, and the marks, of processes of ours that are dead; never git's own, never a living one's."""
+    was_broken = False
+    for mark in lock.parent.glob(f"{_MARK}*"):
+        with contextlib.suppress(OSError, ValueError):
+            pid, start_time = (int(word) for word in mark.name.removeprefix(_MARK).split(".")[:2])
+            if ProcessTable().is_alive(Process(pid=pid, start_time=start_time)):
+                continue
+            if lock.exists() and os.path.samefile(mark, lock):
+                lock.unlink()
+                was_broken = True
+            mark.unlink()
+    return was_broken

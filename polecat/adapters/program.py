@@ -184,7 +184,8 @@ class Running:
             timer.start()
             self._exit_code()
         except BaseException:
-            self.kill()
+            with contextlib.suppress(OSError):  # an interrupt may have cost sh the exit status; the interrupt is what counts
+                self.kill()
             raise
         finally:
             timer.cancel()

@@ -433,3 +433,18 @@ def test_a_branch_below_a_branch_is_refused_without_git_too(rig: GitRig) -> None
     with pytest.raises(GitError, match="polecat"):
         rig.git.add_worktree(rig.repo, rig.root / "polecats/nux", branch="polecat/nux", start=rig.start, upstream="main")
     assert rig.snapshot() == before
+
+
+def test_a_config_lock_of_a_killed_process_of_ours_is_no_obstacle(rig: GitRig) -> None:
+    """Killed between writing and renaming the configuration: the next add goes on; a lock of git's own is never taken away."""
+    lock, mark = rig.repo.path / "config.lock", rig.repo.path / "polecat-config.999999999.1.dead"
+    mark.write_text("half")
+    os.link(mark, lock)
+    rig.add("nux")
+    assert not lock.exists() and not mark.exists()
+
+    lock.write_text("git's")
+    impatient = GitCli(lock_patience_s=0.05)
+    with pytest.raises(GitError, match="config"):
+        impatient.add_worktree(rig.repo, rig.root / "polecats/ace", branch="polecat/ace", start=rig.start, upstream="main")
+    assert lock.read_text() == "git's"

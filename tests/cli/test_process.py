@@ -69,7 +69,7 @@ def test_an_interrupt_takes_everything_back(
         eventually(is_there, "the spawn is where it should be interrupted")
         process.send_signal(number)
         out, err = process.communicate(timeout=30)
-    assert (process.returncode, out) == (130, "")
+    assert (process.returncode, out) == (130, ""), err
     assert err == "polecat: interrupted; what was unfinished has been taken back\n"
     town.assert_nothing_left()
     bead = town.store().bead("gt-abc12")

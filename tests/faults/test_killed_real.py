@@ -74,11 +74,7 @@ def _check_cell(rig: RealRig, verb: str, name: str, before: Mapping[str, Any], p
     assert not settled.error, settled.error
     outcome = _outcome(rig, verb, name, before, planted)
     assert planted is None or not rig.missing(name, planted), f"missing: {rig.missing(name, planted)}"
-    litter = rig.litter()
-    assert set(litter) <= {"config.lock"}, f"litter: {litter}"
-    if litter:  # the one thing a person must remove: docs/explanation/failure.md
-        (rig.town.repo_dir / "config.lock").unlink()
-        return f"{outcome}; config.lock stays"
+    assert not rig.litter(), f"litter: {rig.litter()}"
     return outcome
 
 
