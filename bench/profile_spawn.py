@@ -2,6 +2,7 @@
 
 python bench/profile_spawn.py              a project of 200 files, 15 spawns
 python bench/profile_spawn.py --large      one of 20,000 files
+python bench/profile_spawn.py --spare      each spawn finds a warm spare
 python bench/profile_spawn.py --functions  and the functions that take longest, by cProfile
 """
 
@@ -23,6 +24,7 @@ from measuring.door import Call, Door
 from measuring.places import LARGE, SMALL, Place, a_place, clear_polecats, make_origin, make_rig
 
 from polecat import Rig, SpawnedPolecat, SpawnOptions, spawn_for_sling
+from polecat.spares import warm_spares
 
 _NUMBERS = itertools.count(1)
 
@@ -40,6 +42,7 @@ def main() -> None:
     """Spawn some polecats and tell."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="20,000 files instead of 200")
+    parser.add_argument("--spare", action="store_true", help="each spawn finds a warm spare")
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--functions", action="store_true", help="also the functions that take longest")
     args = parser.parse_args()
@@ -47,7 +50,7 @@ def main() -> None:
     with a_place() as place:
         rig = make_rig(place, "profiled", make_origin(place, "profiled", files=size[0], dirs=size[1]))
         _spawn(place, rig)  # loads what has to be loaded
-        spawns = [_spawn(place, rig) for _ in range(args.rounds)]
+        spawns = [_spawn(place, rig, with_spare=args.spare) for _ in range(args.rounds)]
         _tell_steps(spawns)
         _tell_calls(spawns)
         _tell_imports(place)
@@ -56,7 +59,9 @@ def main() -> None:
             _tell_functions(place, rig, args.rounds)
 
 
-def _spawn(place: Place, rig: Rig) -> Spawn:
+def _spawn(place: Place, rig: Rig, *, with_spare: bool = False) -> Spawn:
+    if with_spare:
+        warm_spares(rig, 1, tmux=place.tmux, environ=place.environ)
     with Door() as door:
         began_s = time.perf_counter()
         cat = spawn_for_sling(rig, SpawnOptions(hook_bead=f"gt-p{next(_NUMBERS)}"), tmux=place.tmux, environ=place.environ)

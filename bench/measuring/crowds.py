@@ -33,6 +33,7 @@ def fill_rig(place: Place, rig: Rig, count: int) -> None:
         (tree / "README.md").write_text("a project\n")
         for file, text in (("gitdir", f"{tree}/.git"), ("commondir", "../.."), ("HEAD", f"ref: refs/heads/polecat/{name}")):
             (admin / file).write_text(f"{text}\n")
+        (admin / "index").touch()
         branch = repo / "refs" / "heads" / "polecat" / name
         branch.parent.mkdir(parents=True, exist_ok=True)
         branch.write_text(f"{tip}\n")
