@@ -1,4 +1,7 @@
-"""`GitCli`: the repository of a rig through the git program, and by reading its files where that is enough."""
+"""`GitCli`: the repository of a rig through the git program, and by reading its files where that is enough.
+
+What judges and saves work is loaded on first use: a spawn needs none of it, and it is half of this adapter.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,11 @@ from pathlib import Path
 
 from polecat.adapters import (
     git_config,
-    git_facts,
     git_files,
     git_include,
     git_leavings,
     git_publish,
     git_remote,
-    git_rescue,
-    git_snapshot,
     git_submodules,
     git_worktrees,
 )
@@ -182,6 +182,8 @@ class GitCli:
 
     def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""
+        from polecat.adapters import git_facts
+
         return git_facts.gather(self._git, repo, worktree, base=base, ignore=ignore)
 
     def rescue(
@@ -197,6 +199,8 @@ class GitCli:
         size_limit_bytes: int = 256 * 1024 * 1024,
     ) -> Rescue | None:
         """Save everything in a worktree that is nowhere else to a ref of the repository, and read it back."""
+        from polecat.adapters import git_rescue, git_snapshot
+
         wish = git_snapshot.Wish(
             message=message,
             base=base,
@@ -208,10 +212,14 @@ class GitCli:
 
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved, oldest first."""
+        from polecat.adapters import git_rescue
+
         return git_rescue.rescues(self._git, repo)
 
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
         """Say what a rescue holds beyond the commit it stands on."""
+        from polecat.adapters import git_rescue
+
         return git_rescue.rescued_files(self._git, repo, ref)
 
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
