@@ -1,0 +1,109 @@
+"""Exactly which programs a spawn, a batch and a reconcile start. Each costs more than anything else we do; nothing here is timed."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from polecat import FetchPolicy, SpawnedPolecat, SpawnOptions, reconcile_pool, spawn_many
+from polecat.spares import warm_spares
+from tests.conftest import ProgramCounts
+from tests.git_fixtures import commit
+from tests.spawn_fixtures import HandTown
+
+pytestmark = pytest.mark.real
+
+SIGNS = {"show-environment": "list", "new-session": "start", "list-panes": "watch", "@polecat_released": "release"}
+"""Only the listing of all sessions shows an environment; looking at one pane is what waiting for an agent does."""
+
+
+def started(counts: ProgramCounts) -> dict[str, int]:
+    """How often each command of git was run, and each deed of tmux."""
+    found: Counter[str] = Counter()
+    for call in counts.calls("git"):
+        words = call.split()
+        options = {at for at, word in enumerate(words) if word.startswith("-")}
+        values = {at + 1 for at in options if words[at] == "-c"}
+        found["git " + next(word for at, word in enumerate(words) if at not in options | values)] += 1
+    for call in counts.calls("tmux"):
+        found["tmux " + next((deed for sign, deed in SIGNS.items() if sign in call), call)] += 1
+    return dict(found)
+
+
+def test_a_spawn(town: HandTown, program_counts: ProgramCounts) -> None:
+    """A spawn is five programs: git fetches and fills the files; tmux lists, makes the session, and says that the agent is ready."""
+    town.spawn(hook_bead="gt-abc12")  # the first one starts the server
+
+    program_counts.reset()
+    town.spawn(hook_bead="gt-abc13")
+
+    assert started(program_counts) == {
+        "git fetch": 1,
+        "git reset": 1,
+        "tmux list": 1,
+        "tmux start": 1,
+        "tmux watch": 1,
+    }
+
+
+def test_a_spawn_that_does_not_fetch(town: HandTown, program_counts: ProgramCounts) -> None:
+    """With news that are young enough the remote is not asked at all; without waiting tmux is called twice."""
+    town.spawn()
+    program_counts.reset()
+
+    town.spawn(fetch=FetchPolicy(when="if-older-than", max_age_s=3600.0), wait="no")
+
+    assert started(program_counts) == {"git reset": 1, "tmux list": 1, "tmux start": 1, "tmux release": 1}
+
+
+def test_a_spawn_with_a_warm_spare(town: HandTown, program_counts: ProgramCounts) -> None:
+    """A spare is looked over by one git process; its files are not touched when it stands at the tip."""
+    town.spawn()
+    warm_spares(town.rig, 1, tmux=town.server.cli())
+    program_counts.reset()
+
+    town.spawn()
+
+    calls = started(program_counts)
+    assert (calls.get("git status"), calls.get("git reset")) == (1, None)
+    assert sum(calls.values()) == 5
+
+
+def test_a_spare_that_is_behind_is_brought_to_the_tip(town: HandTown, program_counts: ProgramCounts) -> None:
+    """When the remote has moved on, the spare's files follow with one process more (T-20)."""
+    town.spawn()
+    warm_spares(town.rig, 1, tmux=town.server.cli())
+    tip = commit(town.origin, {"new.txt": "new\n"})
+    program_counts.reset()
+
+    cat = town.spawn()
+
+    assert cat.base_commit == tip
+    assert (cat.clone_path / "new.txt").read_text() == "new\n"
+    assert sum(started(program_counts).values()) == 6
+
+
+def test_a_batch(town: HandTown, program_counts: ProgramCounts) -> None:
+    """Six at once share the fetch and the listing; each adds one git process, one session and no more than one call to await it."""
+    town.spawn()
+    program_counts.reset()
+
+    results = spawn_many(town.rig, [SpawnOptions()] * 6, tmux=town.server.cli())
+
+    assert all(isinstance(result, SpawnedPolecat) for result in results)
+    calls = started(program_counts)
+    assert (calls["git fetch"], calls["git reset"], calls["tmux start"], calls["tmux list"]) == (1, 6, 6, 1)
+
+
+def test_a_reconcile(town: HandTown, program_counts: ProgramCounts) -> None:
+    """A reconcile of a rig in order is one tmux call and no git process, whether it has two polecats or five (T-51)."""
+    cats = [town.spawn() for _ in range(2)]
+    for more in (0, 3):
+        cats += [town.spawn() for _ in range(more)]
+        program_counts.reset()
+
+        done = reconcile_pool(town.rig, tmux=town.server.cli())
+
+        assert done.in_use == {cat.polecat_name for cat in cats}
+        assert started(program_counts) == {"tmux list": 1}
