@@ -19,6 +19,8 @@ from polecat.errors import GitError
 from polecat.model import Repo
 from polecat.ports import Worktree
 
+_TRIES = 20
+
 
 def can_publish(git_dir: Path, *, start: str, upstream: str | None) -> bool:
     """Say whether a worktree can be registered without git.
@@ -124,10 +126,20 @@ def _register(git_dir: Path, path: Path, branch: str) -> None:
         (draft / "gitdir").write_bytes(os.fsencode(f"{path / '.git'}\n"))
         path.mkdir()
         (path / ".git").write_bytes(os.fsencode(f"gitdir: {admin}\n"))
-        draft.rename(admin)
+        _put_in_place(draft, admin)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _put_in_place(draft: Path, admin: Path) -> None:
+    """Rename a registration into place; git takes the directory of registrations away whenever its last one goes."""
+    for _ in range(_TRIES):
+        admin.parent.mkdir(exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            draft.rename(admin)
+            return
+    draft.rename(admin)
 
 
 def _free_place(git_dir: Path, branch: str) -> Path:
