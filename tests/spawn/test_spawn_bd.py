@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from polecat import SpawnedPolecat, SpawnFailedError, remove_polecat
+from polecat import SpawnedPolecat, SpawnFailedError, SpawnOptions, remove_polecat, spawn_many
 from polecat.adapters import BdCli, GitCli, program
 from polecat.errors import BeadsConfigError, BeadsError
+from polecat.testing import fake_world
 from tests.adapters.scripted_bd import ScriptedBd, make_scripted_bd
 from tests.spawn_fixtures import RIG, HandTown
 from tests.tmux_fixtures import eventually
@@ -134,3 +135,30 @@ def test_each_life_has_its_own_hook(town: HandTown) -> None:
         closed = beads.agent(_AGENT)
         assert closed is not None
         assert (closed.is_open, closed.fields.hook_bead) == (False, "")
+
+
+@pytest.mark.timeout(180)
+def test_twenty_spawns_on_a_stumbling_store(town: HandTown, script: ScriptedBd, tmp_path: Path) -> None:
+    """T-49: twenty spawns against a store of which every second call fails transiently: all end, each hook is its own, in bounded time."""
+    rig, world = fake_world(tmp_path / "pretend")
+    script.behave(kind="says", share=0.5, exit=1, err="Error: optimistic lock failed; try again")
+    for number in range(20):
+        script.add(f"gt-s{number}")
+    began_s = time.monotonic()
+
+    cats = spawn_many(
+        rig,
+        [SpawnOptions(hook_bead=f"gt-s{number}") for number in range(20)],
+        beads=_beads(town, script.binary),
+        git=world["git"],
+        tmux=world["tmux"],
+        processes=world["processes"],
+        environ=world["environ"],
+    )
+
+    assert time.monotonic() - began_s < 150
+    assert [cat for cat in cats if not isinstance(cat, SpawnedPolecat)] == []
+    stored = script.beads()
+    assert {stored[f"gt-s{number}"]["assignee"] for number in range(20)} == {
+        cat.agent_id for cat in cats if isinstance(cat, SpawnedPolecat)
+    }
