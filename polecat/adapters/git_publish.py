@@ -1,8 +1,8 @@
 """Registering a worktree without starting git: what ``worktree add --no-checkout`` would leave, made aside and published by one rename.
 
 git makes a registration in place, file by file; whoever lists worktrees meanwhile reads half of it and fails. Here nobody ever sees
-half of one, and the part that runs under the repository lock takes less than a millisecond instead of ten. Refs are written as git
-writes them: a lock file beside the ref, synced, renamed into place.
+half of one, and the part that runs under the repository lock takes less than a millisecond instead of ten. Refs are written aside,
+synced, and linked into place, which fails if the ref exists.
 """
 
 from __future__ import annotations
@@ -74,16 +74,11 @@ def rebranch(git: GitProgram, repo: Repo, worktree: Worktree, *, branch: str, st
 
 
 def _forget_branch(git: GitProgram, git_dir: Path, branch: str, oid: str) -> None:
-    """Drop a loose ref of ours that still stands at *oid*, by git's protocol, and its configuration. One that was packed stays."""
+    """Drop a loose ref of ours that still stands at *oid*, and its configuration; nobody else knows its name. One that was packed stays."""
     target = git_dir / f"refs/heads/{branch}"
-    lock = target.with_name(target.name + ".lock")
     with contextlib.suppress(OSError, GitError):
-        os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644))
-        try:
-            if (git_files.read_text(target) or "").strip() == oid:
-                target.unlink()
-        finally:
-            lock.unlink()
+        if (git_files.read_text(target) or "").strip() == oid:
+            target.unlink()
         git_config.set_upstream(git_dir, branch, None, patience_s=git.lock_patience_s)
 
 
@@ -100,20 +95,18 @@ def _create_ref(git_dir: Path, ref: str, oid: str) -> None:
         if git_files.read_ref(git_dir, "/".join(parts[:depth])) is not None:
             raise GitError(f"{ref!r} cannot be made: {'/'.join(parts[:depth])!r} exists", cwd=git_dir)
     target = git_dir / ref
-    target.parent.mkdir(parents=True, exist_ok=True)
-    lock = target.with_name(target.name + ".lock")
-    fd = os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    if git_files.read_ref(git_dir, ref) is not None:
+        raise GitError(f"{ref!r} exists already", cwd=git_dir)
+    draft = git_dir / f"polecat-draft-{secrets.token_hex(8)}"
+    fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with os.fdopen(fd, "wb") as file:
             file.write(f"{oid}\n".encode())
             file.flush()
             os.fsync(file.fileno())
-        if os.path.lexists(target) or git_files.read_ref(git_dir, ref) is not None:
-            raise GitError(f"{ref!r} exists already", cwd=git_dir)
-        os.rename(lock, target)
-    except BaseException:
-        lock.unlink(missing_ok=True)
-        raise
+        _link_in_place(draft, target)  # fails if somebody made it meanwhile; whoever is killed here leaves no lock behind
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _register(git_dir: Path, path: Path, branch: str) -> None:
@@ -130,6 +123,16 @@ def _register(git_dir: Path, path: Path, branch: str) -> None:
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
+
+
+def _link_in_place(draft: Path, target: Path) -> None:
+    """Link a ref into place; git takes a directory of refs away whenever its last one goes."""
+    for _ in range(_TRIES):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            os.link(draft, target)
+            return
+    os.link(draft, target)
 
 
 def _put_in_place(draft: Path, admin: Path) -> None:
@@ -156,4 +159,4 @@ def clear_drafts(git_dir: Path) -> None:
     """Remove what a killed `publish` left aside; nothing refers to it. The caller holds the repository lock."""
     for draft in git_dir.glob("polecat-draft-*"):
         with contextlib.suppress(OSError):
-            shutil.rmtree(draft)
+            draft.unlink() if draft.is_file() else shutil.rmtree(draft)
