@@ -6,6 +6,7 @@ import os
 import platform
 import re
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -62,7 +63,13 @@ def _number(value: float) -> str:
 def machine() -> str:
     """Say on what it was measured."""
     words = [f"Python {platform.python_version()}", _version("git", "--version"), _version("tmux", "-V")]
-    return ", ".join([*words, f"{platform.system()} on {os.cpu_count()} processors"])
+    return ", ".join([*words, f"{platform.system()} on {os.cpu_count()} processors", _file_system()])
+
+
+def _file_system() -> str:
+    """The kind of file system that was measured on; most of what a checkout costs is up to it."""
+    name = _version("stat", "-f", "-c", "%T", tempfile.gettempdir())
+    return name or "unknown file system"
 
 
 def _version(*argv: str) -> str:
