@@ -74,7 +74,7 @@ class Door:
                 by_process[id(running)].ended_s = self._now_s()
 
         program.start = start
-        program.Running.wait = wait  # type: ignore[method-assign]
+        program.Running.wait = wait  # type: ignore[method-assign,assignment]
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
