@@ -145,13 +145,25 @@ def test_a_program_that_cannot_run_says_so(program: str, code: int, words: str, 
     assert words in tmux.capture(made.pane_id).replace("\n", "")
 
 
-def test_a_short_last_word_is_kept(server: PrivateServer, tmp_path: Path) -> None:
-    """T-38: what an agent says right before it ends is on the kept screen. Of long output tmux may drop the end, by its own design."""
+def test_last_words_are_never_lost(server: PrivateServer, tmp_path: Path) -> None:
+    """T-38: a busy tmux drops what a process that has ended wrote last; during a start it reads all of it first."""
     tmux = server.cli()
-    for _ in range(8):
-        made = tmux.start(request(tmp_path, "one", "sh", "-c", "echo why; exit 3"))
-        tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
-        assert tmux.capture(made.pane_id, lines=10).splitlines()[-1:] == ["why"]
+    tmux.start(request(tmp_path, "bystander", "sleep", "1000"))
+    for number in range(5):
+        go = tmp_path / f"go{number}"
+        wait = f"until test -e {go.name}; do sleep 0.01; done; seq 300; echo why; exit 3"
+        made = tmux.start(request(tmp_path, "one", "sh", "-c", wait))
+        started_program(made, b"until")
+        os.kill(made.server_pid, signal.SIGSTOP)
+        try:
+            go.touch()
+            eventually(lambda made=made: not Path(f"/proc/{made.pane_pid}/cmdline").read_text(), "it has ended")  # type: ignore[misc]
+        finally:
+            os.kill(made.server_pid, signal.SIGCONT)
+        (status,) = tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
+
+        assert status.exit_code == 3
+        assert tmux.capture(made.pane_id, lines=10).splitlines()[-2:] == ["300", "why"]
         tmux.kill(made.id, name="one")
 
 
