@@ -101,9 +101,7 @@ def _create_ref(git_dir: Path, ref: str, oid: str) -> None:
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with os.fdopen(fd, "wb") as file:
-            file.write(f"{oid}\n".encode())
-            file.flush()
-            os.fsync(file.fileno())
+            file.write(f"{oid}\n".encode())  # not synced: git by default syncs objects, and no refs either
         _link_in_place(draft, target)  # fails if somebody made it meanwhile; whoever is killed here leaves no lock behind
     finally:
         draft.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ from pathlib import Path
 from attrs import frozen
 
 from polecat.adapters import program
+from polecat.adapters.starting import directly
 from polecat.errors import GitError, ProgramError, ProgramMissingError
 from polecat.model import Repo
 from polecat.ports import Worktree
@@ -153,7 +154,7 @@ class GitProgram:
             cwd = place.work_tree or place.git_dir
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         with _git_errors():
-            return program.start([*words, *args], env=env, cwd=cwd, stdin=stdin, timeout_s=limit_s)
+            return program.start([*words, *args], env=env, cwd=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
 
     def run(
         self,

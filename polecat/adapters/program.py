@@ -4,18 +4,15 @@ Rules, each with the reason it exists:
 
 - No shell, no terminal, no stdin unless given, own process group, a time limit always: a program that asks, pages or hangs must
   not hang us; at the limit, or on Ctrl-C, its whole group is killed.
-- One fork at a time: `sh` forks for real, and on Python ≥ 3.12 filelock refuses a fork while another thread changes a lock.
-- `sh` is imported on first use: it costs 50 ms, and plans, fakes and `--help` need no program.
+- How a process comes to be is chosen by whoever calls: git and tmux are started `directly`, everything else `by_sh` (see `starting`).
 - What the program writes goes into files in memory, not through pipes: nobody has to read along, and a daemon that it leaves behind
   with our end still open cannot keep us waiting.
 - A Ctrl-C that comes while a program is being started waits until we know which one it is; otherwise nobody could end it.
-- Never `_timeout=`, `_iter=`, `await` or callbacks of `sh`: they add 100 ms, stall at random or swallow errors.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import signal
 import threading
@@ -23,19 +20,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 from attrs import define, field, frozen
 
-from polecat.errors import ProgramError, ProgramMissingError, ProgramTimeoutError
-
-if TYPE_CHECKING:
-    import sh
+from polecat.adapters.starting import Call, Child, Starter, by_sh
+from polecat.errors import ProgramError, ProgramTimeoutError
 
 DEFAULT_TIMEOUT_S = 30.0
-
-_FORK = threading.Lock()
-_ANY_CODE = list(range(256))
 
 _GIT_LOCAL = frozenset(
     """
@@ -84,21 +76,6 @@ class Finished:
         return self.stderr.decode("utf-8", "surrogateescape").strip()
 
 
-@functools.lru_cache(maxsize=64)
-def _command(program: str, search_path: str) -> sh.Command:
-    import logging
-
-    import sh
-
-    logging.getLogger("sh").setLevel(logging.WARNING)
-    try:
-        return sh.Command(program, search_paths=search_path.split(os.pathsep))
-    except sh.CommandNotFound:
-        raise ProgramMissingError(
-            f"{program!r} is not on PATH", argv=(program,), hint=f"install {program} or put it on PATH"
-        ) from None
-
-
 def _checked(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
     words = tuple(os.fspath(word) for word in argv)
     for word in words:
@@ -139,7 +116,7 @@ class Running:
     argv: tuple[str, ...]
     cwd: Path | None
     timeout_s: float
-    _process: Any = field(repr=False)
+    _child: Child = field(repr=False)
     _stdout: IO[bytes] = field(repr=False)
     _stderr: IO[bytes] = field(repr=False)
     _started_s: float = field(repr=False)
@@ -167,49 +144,23 @@ class Running:
     def kill(self) -> None:
         """Kill the program with its children, if it was not waited for, and wait until it is dead."""
         if self._result is None:
-            self._kill_group()
+            self._child.kill()
             self._collect()
 
     def _ends_in_time(self) -> bool:
         """Wait; at the time limit, and on any interrupt, kill."""
-        timed_out = threading.Event()
-
-        def at_limit() -> None:
-            timed_out.set()
-            self._kill_group()
-
-        timer = threading.Timer(max(0.0, self.timeout_s - (time.monotonic() - self._started_s)), at_limit)
-        timer.daemon = True
         try:
-            timer.start()
-            self._exit_code()
+            return self._child.wait_or_kill(self.timeout_s - (time.monotonic() - self._started_s))
         except BaseException:
-            with contextlib.suppress(OSError):  # an interrupt may have cost sh the exit status; the interrupt is what counts
+            with contextlib.suppress(OSError):  # an interrupt may have cost us the exit status; the interrupt is what counts
                 self.kill()
             raise
-        finally:
-            timer.cancel()
-        return not timed_out.is_set()
 
     def _collect(self) -> tuple[int, bytes, bytes]:
         """Take note of the exit status and what was written; everything the program had of ours is let go."""
         if self._result is None:
-            self._result = (self._exit_code(), _take(self._stdout), _take(self._stderr))
+            self._result = (self._child.wait(), _take(self._stdout), _take(self._stderr))
         return self._result
-
-    def _exit_code(self) -> int:
-        import sh
-
-        try:
-            self._process.wait()
-            return int(self._process.exit_code)
-        except sh.SignalException as error:
-            return int(error.exit_code)
-
-    def _kill_group(self) -> None:
-        if self._process.process.exit_code is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -255,6 +206,7 @@ def start(
     cwd: Path | None = None,
     stdin: bytes = b"",
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    starter: Starter = by_sh,
 ) -> Running:
     """Start a program and return at once.
 
@@ -264,49 +216,28 @@ def start(
         cwd: its working directory; None means ours.
         stdin: what it reads; nothing by default.
         timeout_s: after this many seconds from now it is killed, with its children.
+        starter: how its process comes to be.
 
     Raises:
         ProgramMissingError: it is not on PATH.
         ProgramError: the working directory is not one, or an argument cannot be passed.
     """
     words = _checked(argv)
-    if cwd is not None and not cwd.is_dir():  # a bad directory makes sh leak descriptors and a zombie
+    if cwd is not None and not cwd.is_dir():  # a bad directory would look like a missing program, and makes sh leak
         raise ProgramError(f"cannot run {_name(words)}: {cwd} is not a directory", argv=words, cwd=cwd)
-    command = _command(words[0], env.get("PATH", os.defpath))
     began_s = time.monotonic()
     with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
         stdout, stderr = ours.enter_context(_file()), ours.enter_context(_file())
-        with _input(stdin) as source, _FORK:
-            process = _fork(command, words, cwd, _in=source, _out=stdout, _err=stderr, _env=dict(env))
+        with _input(stdin) as source:
+            child = starter(Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=stdout, stderr=stderr))
         ours.pop_all()
-    running = Running(argv=words, cwd=cwd, timeout_s=timeout_s, process=process, stdout=stdout, stderr=stderr, started_s=began_s)
+    running = Running(argv=words, cwd=cwd, timeout_s=timeout_s, child=child, stdout=stdout, stderr=stderr, started_s=began_s)
     try:
         let_through()
     except BaseException:
         running.kill()
         raise
     return running
-
-
-def _fork(command: sh.Command, words: tuple[str, ...], cwd: Path | None, **how: Any) -> Any:
-    try:
-        return command(
-            *words[1:],
-            **how,
-            _cwd=None if cwd is None else str(cwd),
-            _async=True,  # returns at once and, unlike _bg, leaves SIGHUP alone in the child
-            _return_cmd=True,
-            _tty_out=False,
-            _new_session=True,
-            _close_fds=False,
-            _no_pipe=True,
-            _encoding="utf-8",
-            _ok_code=_ANY_CODE,
-        )
-    except Exception as error:
-        if type(error).__name__ != "ForkException":
-            raise
-        raise ProgramError(f"cannot start {_name(words)}: {str(error).strip().splitlines()[-1]}", argv=words, cwd=cwd) from None
 
 
 def run(
@@ -316,6 +247,7 @@ def run(
     cwd: Path | None = None,
     stdin: bytes = b"",
     timeout_s: float = DEFAULT_TIMEOUT_S,
+    starter: Starter = by_sh,
 ) -> Finished:
     """Run a program to its end; a non-zero exit status is a value, not an error. Arguments and errors as `start`.
 
@@ -323,4 +255,4 @@ def run(
         >>> run(["printf", "%s", "a b"], env={"PATH": os.environ["PATH"]}).text
         'a b'
     """
-    return start(argv, env=env, cwd=cwd, stdin=stdin, timeout_s=timeout_s).wait()
+    return start(argv, env=env, cwd=cwd, stdin=stdin, timeout_s=timeout_s, starter=starter).wait()

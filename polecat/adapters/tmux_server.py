@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from polecat.adapters import program
 from polecat.adapters.program import Finished
+from polecat.adapters.starting import directly
 from polecat.adapters.tmux_list import IDENTITY
 from polecat.adapters.tmux_words import (
     Command,
@@ -90,7 +91,7 @@ class TmuxServer:
         """
         self._make_socket_dir()
         try:
-            return program.run(argv, env=self._environ, stdin=stdin, timeout_s=self._timeout_s + extra_s)
+            return program.run(argv, env=self._environ, stdin=stdin, timeout_s=self._timeout_s + extra_s, starter=directly)
         except ProgramMissingError as error:
             raise missing_tmux(error) from None
         except ProgramTimeoutError as error:
@@ -151,7 +152,7 @@ class TmuxServer:
 def _installed_version(file: tuple[str, int], environ: tuple[tuple[str, str], ...], timeout_s: float) -> str:
     """Ask a tmux for its version, once for as long as its file, a path and its time, does not change."""
     path, _ = file
-    answer = program.run([path, "-V"], env=dict(environ), timeout_s=timeout_s)
+    answer = program.run([path, "-V"], env=dict(environ), timeout_s=timeout_s, starter=directly)
     found = re.match(r"tmux (\S+)", answer.text)
     if answer.exit_code != 0 or found is None:
         raise TmuxError(

@@ -28,7 +28,6 @@ VERBS: Mapping[str, Callable[[Rig, dict[str, Any], dict[str, Any]], object]] = {
 def main() -> None:
     """Do what is asked until nobody asks any more."""
     import filelock  # noqa: F401
-    import sh  # noqa: F401
     import structlog  # noqa: F401
 
     for line in sys.stdin:

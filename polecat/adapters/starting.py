@@ -1,0 +1,247 @@
+"""How a process comes to be: two ways, one answer.
+
+`by_sh` is for programs of which a few run and which take their time: ``bd``, set-up hooks, shells that work in the background.
+`directly` is for git and tmux, of which every operation runs several. `sh` forks: that costs 5 ms in a small process and 64 ms in one of
+1.6 GB, because the memory's tables are copied; and it loads asyncio, 50 ms. The standard library's ``vfork`` costs 1 ms, however large
+the process is (see docs/decisions/0007).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import select
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Protocol
+
+from attrs import field, frozen
+
+from polecat.errors import ProgramError, ProgramMissingError
+
+if TYPE_CHECKING:
+    import sh
+
+_FORK = threading.Lock()
+"""One fork at a time: on Python ≥ 3.12 filelock refuses a fork while another thread changes a lock."""
+
+_ANY_CODE = list(range(256))
+
+
+@frozen(kw_only=True)
+class Call:
+    """What is to be started.
+
+    Attributes:
+        argv: the program and its arguments, passed exactly.
+        env: its whole environment; its PATH is where the program is looked for.
+        cwd: its working directory, which exists; None means ours.
+        stdin: what it reads.
+        stdout: where it writes.
+        stderr: likewise.
+    """
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str] = field(repr=False)
+    cwd: Path | None
+    stdin: IO[bytes]
+    stdout: IO[bytes]
+    stderr: IO[bytes]
+
+
+class Child(Protocol):
+    """A process of ours, leader of a session and a group of its own."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id, and that of its group."""
+        ...
+
+    def wait_or_kill(self, timeout_s: float) -> bool:
+        """Wait for its end, and kill it with its group if that takes longer; say whether it ended by itself."""
+        ...
+
+    def wait(self) -> int:
+        """Wait for its end, as long as it takes; its exit status, negative for a signal."""
+        ...
+
+    def kill(self) -> None:
+        """Kill it with its group, unless it was waited for already."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts a program and returns at once."""
+
+    def __call__(self, call: Call, /) -> Child:
+        """Start it.
+
+        Raises:
+            ProgramMissingError: it is not on PATH.
+            ProgramError: it cannot be started.
+        """
+        ...
+
+
+def _kill_group(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def _missing(program: str) -> ProgramMissingError:
+    return ProgramMissingError(f"{program!r} is not on PATH", argv=(program,), hint=f"install {program} or put it on PATH")
+
+
+def _cannot(call: Call, why: str) -> ProgramError:
+    return ProgramError(f"cannot start {os.path.basename(call.argv[0])}: {why}", argv=call.argv, cwd=call.cwd)
+
+
+# ---------------------------------------------------------------------------------------------------------- directly
+
+
+@frozen
+class _Direct:
+    process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def wait_or_kill(self, timeout_s: float) -> bool:
+        if not self._ends_within(timeout_s):
+            self.kill()
+            return False
+        return True
+
+    def _ends_within(self, timeout_s: float) -> bool:
+        if not hasattr(os, "pidfd_open"):
+            try:
+                self.process.wait(timeout_s)  # looks again and again, up to 50 ms late
+            except subprocess.TimeoutExpired:
+                return False
+            return True
+        pidfd = os.pidfd_open(self.process.pid)
+        try:
+            ending = select.poll()
+            ending.register(pidfd, select.POLLIN)
+            return bool(ending.poll(max(0.0, timeout_s) * 1000))
+        finally:
+            os.close(pidfd)
+
+    def wait(self) -> int:
+        return self.process.wait()
+
+    def kill(self) -> None:
+        if self.process.returncode is None:
+            _kill_group(self.process.pid)
+
+
+def directly(call: Call) -> Child:
+    """Start a program as the standard library does, without a copy of this process. A `Starter`."""
+    found = shutil.which(call.argv[0], path=call.env.get("PATH", os.defpath))
+    if found is None:
+        raise _missing(call.argv[0])
+    try:
+        process = subprocess.Popen(
+            call.argv,
+            executable=os.path.abspath(found),  # a relative PATH means ours, not the program's working directory
+            env=call.env,
+            cwd=call.cwd,
+            stdin=call.stdin,
+            stdout=call.stdout,
+            stderr=call.stderr,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _cannot(call, error.strerror or str(error)) from None
+    return _Direct(process)
+
+
+# ------------------------------------------------------------------------------------------------------------- by sh
+
+
+@frozen
+class _Sh:
+    running: Any
+
+    @property
+    def pid(self) -> int:
+        return int(self.running.pid)
+
+    def wait_or_kill(self, timeout_s: float) -> bool:
+        timed_out = threading.Event()
+
+        def at_limit() -> None:
+            timed_out.set()
+            self.kill()
+
+        timer = threading.Timer(max(0.0, timeout_s), at_limit)
+        timer.daemon = True
+        try:
+            timer.start()
+            self.wait()
+        finally:
+            timer.cancel()
+        return not timed_out.is_set()
+
+    def wait(self) -> int:
+        import sh
+
+        try:
+            self.running.wait()
+            return int(self.running.exit_code)
+        except sh.SignalException as error:
+            return int(error.exit_code)
+
+    def kill(self) -> None:
+        if self.running.process.exit_code is None:
+            _kill_group(self.pid)
+
+
+def by_sh(call: Call) -> Child:
+    """Start a program with the library `sh`. A `Starter`.
+
+    Never ``_timeout=``, ``_iter=``, ``await`` or callbacks of `sh`: they add 100 ms, stall at random or swallow errors.
+    """
+    command = _command(call.argv[0], call.env.get("PATH", os.defpath))
+    with _FORK:
+        try:
+            running: Any = command(
+                *call.argv[1:],
+                _env=dict(call.env),
+                _cwd=None if call.cwd is None else str(call.cwd),
+                _in=call.stdin,
+                _out=call.stdout,
+                _err=call.stderr,
+                _async=True,  # returns at once and, unlike _bg, leaves SIGHUP alone in the child
+                _return_cmd=True,
+                _tty_out=False,
+                _new_session=True,
+                _close_fds=False,
+                _no_pipe=True,
+                _encoding="utf-8",
+                _ok_code=_ANY_CODE,
+            )
+        except Exception as error:
+            if type(error).__name__ != "ForkException":
+                raise
+            raise _cannot(call, str(error).strip().splitlines()[-1]) from None
+    return _Sh(running)
+
+
+@functools.lru_cache(maxsize=64)
+def _command(program: str, search_path: str) -> sh.Command:
+    import logging
+
+    import sh
+
+    logging.getLogger("sh").setLevel(logging.WARNING)
+    try:
+        return sh.Command(program, search_paths=search_path.split(os.pathsep))
+    except sh.CommandNotFound:
+        raise _missing(program) from None
