@@ -9,7 +9,7 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from polecat.accounts import resolve_account
 from polecat.config import AgentEntry, RigSettings, RuntimeConfig, TownSettings
@@ -17,6 +17,7 @@ from polecat.environment import agent_environment, polecat_env, startup_env
 from polecat.errors import AgentNotFoundError
 from polecat.names import agent_id, nearest
 from polecat.presets import CLAUDE, PRESETS, PROVIDERS, Agent, Dialog, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.values import frozen
 
 __all__ = [
     "PRESETS",

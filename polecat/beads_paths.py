@@ -6,9 +6,8 @@ import contextlib
 import os
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.errors import PolecatError
+from polecat.values import frozen
 
 MAX_HOPS = 3
 """How many further redirects are followed, as in the reference."""

@@ -10,7 +10,7 @@ import platform
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from polecat import config
 from polecat.checkup_rig import Level, RigFinding, check_rig
@@ -19,6 +19,7 @@ from polecat.files import why_not
 from polecat.model import Rig
 from polecat.ports import Git, Tmux
 from polecat.town import Town
+from polecat.values import frozen
 from polecat.world import World, make_world
 
 __all__ = ["Checkup", "Finding", "check_town"]

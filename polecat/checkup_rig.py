@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
-from attrs import frozen
-
 from polecat import config
 from polecat.errors import ConfigError, PolecatError
 from polecat.files import why_not
@@ -21,6 +19,7 @@ from polecat.look import MB, Survey, choose, survey
 from polecat.model import Repo, Rig, SpawnOptions
 from polecat.reconcile import reconcile_pool
 from polecat.trash import entries
+from polecat.values import frozen
 from polecat.world import World
 
 Level = Literal["ok", "note", "wrong"]

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.files import encode, read_text, write_json
 from polecat.json_documents import Node, parse_document, read_document
@@ -25,6 +25,7 @@ from polecat.settings import (
     load_rig_settings,
     load_town_settings,
 )
+from polecat.values import frozen
 
 __all__ = [
     "Account",

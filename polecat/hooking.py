@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from polecat.bead_rules import CLOSED_STATUSES, holds
 from polecat.breaker import check_breaker
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
@@ -15,6 +13,7 @@ from polecat.plan import SpawnPlan
 from polecat.ports import AgentFields, Bead
 from polecat.state import Lease, read_claim, read_record
 from polecat.undo import Undo
+from polecat.values import frozen
 from polecat.world import World
 
 ROLE_BEAD = "hq-polecat-role"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from polecat.errors import GitError
 from polecat.files import why_not
@@ -17,6 +17,7 @@ from polecat.inside import Brought, bring_inside
 from polecat.model import Rig
 from polecat.place_settings import PlaceSettings
 from polecat.ports import Git, Worktree
+from polecat.values import frozen
 
 LIST = ".worktreeinclude"
 _LIST_LIMIT_BYTES = 1024 * 1024

@@ -6,8 +6,6 @@ import os
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.bead_rules import holds
 from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, UnknownStateError, WorkAtRiskError
 from polecat.look import Site, as_rig, look
@@ -16,6 +14,7 @@ from polecat.names import agent_bead_id, agent_id
 from polecat.ports import Bead, Beads, Clock, Git, GitFacts, Process, Processes, Session, Tmux, Worktree
 from polecat.safety import SafetyFacts, Verdict, judge_work, precious_among
 from polecat.state import CLAIM_FILE, Lease, clone_path, new_instance_id, read_claim, read_record
+from polecat.values import frozen
 from polecat.world import World, make_world
 
 

@@ -12,10 +12,11 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from polecat.errors import ConfigError
 from polecat.files import read_text
+from polecat.values import frozen
 
 Step = str | int
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from attrs import frozen
-
 from polecat import config
 from polecat.accounts import resolve_account
 from polecat.agents import resolve_agent
@@ -14,6 +12,7 @@ from polecat.plan import Choice, SessionCensus, take_census
 from polecat.pool import NamePool
 from polecat.state import Homes, list_homes, load_pool
 from polecat.town import find_repo, find_town
+from polecat.values import frozen
 from polecat.world import World, rig_beads_dir
 
 MB = 1024 * 1024

@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.names import agent_id, check_env_key, check_rig_name
+from polecat.values import frozen
 
 # --------------------------------------------------------------------------------------------------- town and rig
 

@@ -10,9 +10,8 @@ import re
 from collections.abc import Collection, Iterable
 from typing import Literal
 
-from attrs import frozen
-
 from polecat.errors import InvalidNameError
+from polecat.values import frozen
 
 RESERVED_NAMES = frozenset(
     ("mayor", "deacon", "witness", "refinery", "crew", "polecat", "polecats", "dog", "dogs", "boot", "rig", "pool")

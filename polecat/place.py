@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.config import RigSettings
 from polecat.errors import PolecatError
@@ -15,6 +15,7 @@ from polecat.model import Rig
 from polecat.place_env import place_env
 from polecat.presets import Agent
 from polecat.trust import inherit_trust, withdraw_trust
+from polecat.values import frozen
 
 
 @frozen(kw_only=True)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from typing import Literal
 
-from attrs import frozen
-
 from polecat.json_documents import Node
+from polecat.values import frozen
 
 Lfs = Literal["eager", "lazy"]
 

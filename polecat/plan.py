@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.agents import startup_nudge
 from polecat.environment import agent_environment, polecat_env
@@ -17,6 +17,7 @@ from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, polecat_of_session, session_name
 from polecat.ports import Session
 from polecat.presets import Agent
+from polecat.values import frozen
 
 
 @frozen(kw_only=True)

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from attrs import frozen
-
 from polecat.bead_rules import holds
 from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
 from polecat.locks import polecat_lock, try_take
@@ -19,6 +17,7 @@ from polecat.plan import SessionCensus, take_census
 from polecat.ports import Beads, Clock, Git, Processes, Tmux
 from polecat.state import clone_path, list_homes, read_claim, read_record
 from polecat.town import find_repo
+from polecat.values import frozen
 from polecat.world import World, make_world
 
 T = TypeVar("T")

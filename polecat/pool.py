@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from polecat.names import RESERVED_NAMES, check_polecat_name, check_rig_name
 from polecat.themes import DEFAULT_THEME, THEMES
+from polecat.values import frozen
 
 DEFAULT_MAX_SIZE = 50
 

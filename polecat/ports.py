@@ -14,9 +14,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.model import Event, Repo, WorkStatus
+from polecat.values import frozen
 
 # ------------------------------------------------------------------------------------------------------------- git
 

@@ -14,12 +14,11 @@ import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.errors import PolecatError
 from polecat.files import write_json
 from polecat.locks import holding
 from polecat.model import Rig
+from polecat.values import frozen
 
 LOCK_TIMEOUT_S = 10.0
 VERSION = 1

@@ -12,9 +12,10 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.errors import SpawnRefusedError
+from polecat.values import frozen
 
 DialogPolicy = Literal["answer-once", "trust", "report"]
 ResumeStyle = Literal["", "flag", "subcommand"]

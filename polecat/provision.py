@@ -11,8 +11,6 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.agents import Agent
 from polecat.beads_paths import beads_dir_through, plan_redirect
 from polecat.config import RigSettings
@@ -24,6 +22,7 @@ from polecat.inside import copy_inside, create_inside, exists_inside, replace_in
 from polecat.model import Repo, Rig
 from polecat.ports import Git
 from polecat.setup_hooks import RunHook, entries_of, run_setup_hooks
+from polecat.values import frozen
 
 __all__ = ["exclude_locally", "install_agent_hooks", "provision"]
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from polecat.ports import PaneStatus, Watch
 from polecat.presets import Agent, Dialog
+from polecat.values import frozen
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from polecat.ending import end_session
 from polecat.errors import PolecatError, UnknownStateError
@@ -37,6 +37,7 @@ from polecat.state import (
     read_claim,
 )
 from polecat.trash import empty_trash, trash_dir
+from polecat.values import frozen
 from polecat.world import World, make_world
 
 GRACE_S = 300.0

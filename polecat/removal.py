@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field
 
 from polecat.ending import end_session, fate_of
 from polecat.errors import BeadsUnavailableError, GitError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError
@@ -31,6 +31,7 @@ from polecat.safety import Verdict
 from polecat.saving import Saved, Traces, drop_branch, has_changed, must_rescue, rescue_work, traces_of
 from polecat.state import Lease, drop_claim, read_claim, write_claim
 from polecat.trash import empty_trash, keep_for_good, no_longer_kept, trash_entry
+from polecat.values import frozen
 from polecat.world import World, make_world
 
 

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.bead_rules import holds
 from polecat.ending import end_session, fate_of
 from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
@@ -32,6 +30,7 @@ from polecat.saving import Saved, Traces, drop_branch, has_changed, rescue_work,
 from polecat.state import Lease, clone_path, drop_claim, new_instance_id, settle, write_claim
 from polecat.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, trash_entry
 from polecat.undo import Undo
+from polecat.values import frozen
 from polecat.worktrees import Base, fetching, find_base, make_worktree
 from polecat.world import World, make_world
 

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.config import RigConfig, RigEntry, TownConfig, load_rigs, load_routes, rig_prefix
 from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError
 from polecat.files import write_bytes, write_json
@@ -25,6 +23,7 @@ from polecat.ports import Git
 from polecat.registry import register_rig, write_rig_config, write_town
 from polecat.routes import Route, add_route, remove_route
 from polecat.town import MARKER, Town
+from polecat.values import frozen
 
 CLONE_TIMEOUT_S = 1800.0
 

@@ -6,11 +6,10 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.errors import ConfigError
 from polecat.files import read_text, write_bytes
 from polecat.json_documents import parse_document
+from polecat.values import frozen
 
 ROUTE_LINE_LIMIT = 64 * 1024
 """Bytes a line of routes.jsonl may have: the reference's reader gives up on longer ones."""

@@ -11,10 +11,11 @@ from collections.abc import Iterable
 from fnmatch import fnmatch
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.model import WorkStatus
 from polecat.ports import GitFacts
+from polecat.values import frozen
 
 RiskCode = Literal[
     "uncommitted",

@@ -6,7 +6,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from polecat.errors import PolecatError
 from polecat.inspection import Inspection, base_ref
@@ -15,6 +15,7 @@ from polecat.look import Site
 from polecat.names import agent_id
 from polecat.ports import GitFacts
 from polecat.state import Lease
+from polecat.values import frozen
 from polecat.world import World
 
 RESCUE_LIMIT_BYTES = 512 * 1024 * 1024

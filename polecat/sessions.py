@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.errors import PolecatError, SessionNotFoundError, TmuxError
 from polecat.events import EVENTS_FILE
 from polecat.model import Rig
 from polecat.ports import Clock, PaneStatus, Tmux
 from polecat.readiness import Awaited, Judgement, judge
 from polecat.themes import status_theme
+from polecat.values import frozen
 
 SCREEN_LINES = 60
 """How much of a dying agent's screen an error shows at most."""

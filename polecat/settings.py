@@ -11,12 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.json_documents import Node, read_document
 from polecat.model import FetchPolicy
 from polecat.names import RESERVED_NAMES, check_polecat_name
 from polecat.place_settings import PlaceSettings, read_place
+from polecat.values import frozen
 
 Trust = Literal["inherit", "ask", "accept"]
 

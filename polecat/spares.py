@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from polecat.errors import DiskFullError, PolecatError
 from polecat.locks import git_lock, holding, spares_lock, try_take
@@ -23,6 +23,7 @@ from polecat.look import MB, Survey, as_rig, survey
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import Beads, Git, Tmux, Worktree
 from polecat.trash import delete_entry, trash_dir
+from polecat.values import frozen
 from polecat.worktrees import Base, fetching, find_base, make_worktree
 from polecat.world import World, make_world
 

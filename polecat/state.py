@@ -19,13 +19,14 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
 
-from attrs import asdict, fields_dict, frozen
+from attrs import asdict, fields_dict
 
 from polecat import config
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
 from polecat.pool import NamePool, pool_state
+from polecat.values import frozen
 
 CLAIM_FILE = ".claim.json"
 

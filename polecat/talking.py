@@ -9,7 +9,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat import config
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
@@ -22,6 +22,7 @@ from polecat.plan import take_census
 from polecat.polecats import check_exists
 from polecat.ports import OnEvent, Session, Tmux
 from polecat.state import Lease, read_claim, read_record
+from polecat.values import frozen
 
 NUDGE_TIMEOUT_S = 10.0
 """How long a sender waits for the one before. A paste takes milliseconds; whoever needs longer hangs."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from attrs import frozen
+from polecat.values import frozen
 
 DEFAULT_THEME = "mad-max"
 

@@ -7,13 +7,14 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.config import RigEntry, load_rig_config, load_rigs, load_routes, load_town, rig_prefix, rigs_path
 from polecat.errors import ConfigError, InvalidNameError, NotFoundError, RigNotFoundError, TownNotFoundError, UnknownStateError
 from polecat.files import read_text
 from polecat.model import Repo, Rig
 from polecat.names import check_rig_name, could_be_rig, nearest
+from polecat.values import frozen
 
 MARKER = Path("mayor", "town.json")
 """Its existence makes a directory a town."""

@@ -14,13 +14,12 @@ import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.files import why_not, write_json
 from polecat.model import Rig
 from polecat.presets import Agent
 from polecat.settings import Trust
 from polecat.trust_stores import ClaudeTrust, CodexTrust, TrustStore
+from polecat.values import frozen
 
 
 @frozen(kw_only=True)

@@ -16,10 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from attrs import frozen
-
 from polecat.files import write_bytes
 from polecat.json_surgery import with_value
+from polecat.values import frozen
 
 LOCK_PATIENCE_S = 3.0
 LOCK_STALE_S = 10.0

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from attrs import frozen
-
 from polecat.errors import GitError
 from polecat.locks import git_lock, holding
 from polecat.look import as_rig, look
@@ -14,6 +12,7 @@ from polecat.names import agent_bead_id
 from polecat.polecats import list_polecats
 from polecat.ports import Beads, Clock, Git, Processes, Tmux
 from polecat.safety import assess_staleness
+from polecat.values import frozen
 from polecat.world import make_world
 
 

@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.look import Site, Survey
@@ -16,6 +14,7 @@ from polecat.model import FetchPolicy
 from polecat.ports import Git, PendingFetch, Worktree
 from polecat.state import Lease
 from polecat.trash import delete_entry, keep_for_good, trash_entry
+from polecat.values import frozen
 from polecat.world import World
 
 # ----------------------------------------------------------------------------------------------------------- the base

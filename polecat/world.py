@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat import config
 from polecat.beads_paths import resolve_beads_dir
@@ -15,6 +15,7 @@ from polecat.errors import ProgramMissingError
 from polecat.logs import log
 from polecat.model import Event, Rig
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
+from polecat.values import frozen
 
 
 @frozen(kw_only=True)

@@ -21,10 +21,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
-from attrs import frozen
 
 from polecat.adapters import program
 from polecat.errors import BeadsConfigError, BeadsUnavailableError, ProgramError, ProgramTimeoutError
+from polecat.values import frozen
 
 PROBE_TIMEOUT_S = 10.0
 _LOCK = threading.Lock()

@@ -10,10 +10,9 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 
-from attrs import frozen
-
 from polecat.agent_description import AGENT_LABEL
 from polecat.ports import Bead
+from polecat.values import frozen
 
 _OPENING = re.compile(r"^[ \t]*(?=[\[{])", re.MULTILINE)
 _NO_ISSUES = re.compile(r"^no (?:matching )?issues(?: found)?\b", re.IGNORECASE | re.MULTILINE)

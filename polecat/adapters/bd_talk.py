@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from polecat import locks
 from polecat.adapters import program
@@ -38,6 +38,7 @@ from polecat.errors import (
     ProgramMissingError,
     ProgramTimeoutError,
 )
+from polecat.values import frozen
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0

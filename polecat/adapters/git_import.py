@@ -7,7 +7,9 @@ import os
 from collections.abc import Mapping
 from typing import Literal
 
-from attrs import field, frozen
+from attrs import field
+
+from polecat.values import frozen
 
 Mode = Literal["100644", "100755", "120000"]
 COMMITTER = "polecat rescue <rescue@localhost>"

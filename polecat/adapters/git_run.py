@@ -18,13 +18,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.adapters import program
 from polecat.adapters.starting import directly
 from polecat.errors import GitError, ProgramError, ProgramMissingError
 from polecat.model import Repo
 from polecat.ports import Worktree
+from polecat.values import frozen
 
 MISSING_HINT = "install git: 'apt install git' on Debian and Ubuntu, 'brew install git' on macOS"
 TRIES = 4

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.adapters import git_files
 from polecat.adapters.git_import import Content, Mode, Snapshot
 from polecat.adapters.git_run import GitProgram, Place, error_line
 from polecat.adapters.git_status import STATUS, StatusEntry, head_of, parse_status
 from polecat.errors import RescueFailedError
+from polecat.values import frozen
 
 TIMEOUT_S = 600.0
 

@@ -6,9 +6,8 @@ import os
 import re
 from collections.abc import Iterator
 
-from attrs import frozen
-
 from polecat.errors import UnknownStateError
+from polecat.values import frozen
 
 STATUS = (
     *("-c", "core.ignoreStat=false"),

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
-from attrs import field, frozen
+from attrs import field
 
 from polecat import bead_rules
 from polecat.agent_description import AGENT_LABEL, format_description, replace_fields
 from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
 from polecat.ports import AgentBead, AgentFields, Bead
+from polecat.values import frozen
 
 if TYPE_CHECKING:
     import sqlite3

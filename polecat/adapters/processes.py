@@ -20,10 +20,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.errors import ProgramError, UnknownStateError
 from polecat.ports import Process
+from polecat.values import frozen
 
 PROC = Path("/proc")
 _POLL_S = 0.01

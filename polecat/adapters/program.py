@@ -22,10 +22,11 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from polecat.adapters.starting import Call, Child, Starter, by_sh
 from polecat.errors import ProgramError, ProgramTimeoutError
+from polecat.values import frozen
 
 DEFAULT_TIMEOUT_S = 30.0
 

@@ -20,9 +20,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
-from attrs import field, frozen
+from attrs import field
 
 from polecat.errors import ProgramError, ProgramMissingError
+from polecat.values import frozen
 
 if TYPE_CHECKING:
     import sh

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from attrs import evolve, frozen
+from attrs import evolve
 
 from polecat.adapters.tmux_start import PANE, STAMP
 from polecat.adapters.tmux_words import Command, Fields, joined, read_exports
 from polecat.ports import Session
+from polecat.values import frozen
 
 IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "POLECAT_ID")
 """The variables that say who a session is."""

@@ -9,10 +9,9 @@ import os
 import secrets
 from collections.abc import Sequence
 
-from attrs import frozen
-
 from polecat.adapters.tmux_start import STAMP
 from polecat.adapters.tmux_words import Command, all_of, equals, guarded, joined
+from polecat.values import frozen
 
 TYPED = "typed"
 

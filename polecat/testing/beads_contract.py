@@ -7,11 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
-from attrs import frozen
 
 from polecat.agent_description import FIELD_NAMES
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError, NotFoundError, PolecatError
 from polecat.ports import AgentBead, AgentFields, Bead, Beads
+from polecat.values import frozen
 
 
 @frozen(kw_only=True)

@@ -10,11 +10,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-from attrs import Factory, define, frozen
+from attrs import Factory, define
 
 from polecat.errors import GitError
 from polecat.model import Repo
 from polecat.ports import GitFacts, Merged, Rescue
+from polecat.values import frozen
 
 
 @frozen(kw_only=True)

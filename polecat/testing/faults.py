@@ -19,8 +19,6 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Literal, TypeVar, cast
 
-from attrs import frozen
-
 from polecat import ports
 from polecat.errors import (
     BeadsUnavailableError,
@@ -30,6 +28,7 @@ from polecat.errors import (
     TmuxUnreachableError,
     UnknownStateError,
 )
+from polecat.values import frozen
 
 PortKind = Literal["git", "tmux", "beads", "processes"]
 P = TypeVar("P")

@@ -6,9 +6,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from attrs import frozen
-
 from polecat.ports import Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.values import frozen
 
 PATIENCE_S = 10.0
 """How long a check waits for what must come at once."""

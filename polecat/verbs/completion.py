@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from attrs import frozen
-
+from polecat.values import frozen
 from polecat.verbs import completion_scripts
 
 EXAMPLE = """\
