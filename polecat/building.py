@@ -16,7 +16,7 @@ from polecat.ending import end_session
 from polecat.errors import AgentDiedError, NotReadyError, PolecatError
 from polecat.events import append_event, event_line
 from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
-from polecat.look import Site, Survey, check_disk, choose
+from polecat.look import Site
 from polecat.model import SpawnedPolecat
 from polecat.place import Place, leave_place, prepare_place
 from polecat.plan import SpawnPlan, identity_env, process_env
@@ -27,13 +27,6 @@ from polecat.sessions import Arrival, indent, on_exit_command, status_options
 from polecat.spares import take_spare
 from polecat.state import Lease, clone_path, settle, write_claim
 from polecat.worktrees import Fetching, discard_worktree, find_base, make_worktree
-
-
-def admit(survey: Survey, attempt: Attempt) -> None:
-    """Refuse what cannot work, before anything is touched."""
-    with attempt.step("admit"):
-        attempt.choice = choose(attempt.world, survey, attempt.opts)
-        check_disk(attempt.world, survey)
 
 
 def reserve_bead(site: Site, attempt: Attempt, held: ExitStack) -> None:
@@ -168,6 +161,12 @@ def start_session(site: Site, attempt: Attempt) -> None:
         facts.update(session=plan.session_name, pane=session.pane_id, pid=session.pane_pid)
 
 
+def say_working(attempt: Attempt) -> None:
+    """Say on the agent bead that the agent works: while it comes up, which takes longer than saying so."""
+    with attempt.step("working"):
+        mark_working(attempt.world, attempt.plan, attempt.warnings)
+
+
 def _session_request(site: Site, attempt: Attempt) -> SessionRequest:
     rig, plan, choice, instance = site.rig, attempt.plan, attempt.choice, attempt.lease.instance
     scratch = rig.runtime_dir / "launch"
@@ -255,7 +254,6 @@ def record(site: Site, attempt: Attempt) -> None:
         world, plan = attempt.world, attempt.plan
         if attempt.session is not None and not attempt.is_released and not world.tmux.release(attempt.session):
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
-        mark_working(world, plan, attempt.warnings)
         settle(site.rig, attempt.lease)
         if plan.hook_bead:
             reset_breaker(site.rig, plan.hook_bead)

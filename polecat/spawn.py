@@ -2,6 +2,9 @@
 
     look → admit → claim → worktree → provision → hook → session → ready → record
 
+The steps after the look (`building`, `sessions`, `healing`) are imported where they are used: a new process loads them while
+git fetches, not before.
+
 Looking and admitting touch nothing. From the claim on, each step registers its undo only after it succeeded; a failure takes
 everything back in reverse and the error lists what could not be. A process that is killed skips all that; then its claim is
 left, held by nobody, and `reconcile` takes the leavings back.
@@ -10,25 +13,23 @@ left, held by nobody, and `reconcile` takes the leavings back.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
+from typing import TYPE_CHECKING
 
-from polecat import building
 from polecat.attempt import Attempt, guarded, still_open
 from polecat.claim import claim_names, orphan_in_the_way, predicted_name
 from polecat.errors import PolecatError, UnknownStateError
-from polecat.healing import heal
-from polecat.hooking import check_bead
-from polecat.look import Site, as_rig, check_disk, choose, look, survey, with_sessions
+from polecat.look import Site, Survey, as_rig, check_disk, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.pace import Pace
 from polecat.plan import SpawnPlan, make_plan
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
-from polecat.sessions import Arrival, await_agents
-from polecat.spares import refill_in_background
 from polecat.worktrees import Fetching, fetching
 from polecat.world import World, make_world
+
+if TYPE_CHECKING:
+    from polecat.sessions import Arrival
 
 MAX_CONCURRENT = 4
 """Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
@@ -143,6 +144,8 @@ def spawn_many(
             attempt.abandon(partial(_sweep, world, rig))
         raise
     if git is None and any(attempt.used_spare for attempt in attempts):
+        from polecat.spares import refill_in_background
+
         refill_in_background(rig, world.environ)
     return [_outcome(attempt) for attempt in attempts]
 
@@ -175,6 +178,8 @@ def plan_spawn(
         >>> plan_spawn(rig, **world).session_name
         'gt-gastown-furiosa'
     """
+    from polecat.hooking import check_bead
+
     rig = as_rig(rig)
     opts = opts or SpawnOptions()
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
@@ -200,11 +205,13 @@ def plan_spawn(
 
 def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, pace: Pace) -> None:
     seen = survey(rig)
-    _each(attempts, lambda attempt: building.admit(seen, attempt))
+    _each(attempts, lambda attempt: _admit(seen, attempt))
     if not still_open(attempts):
         return
     with ExitStack() as held:
         with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
+            from polecat import building
+
             site = with_sessions(world, seen)
             world.tmux.check()  # the listing has told its version, unless no server runs yet
             _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
@@ -214,16 +221,29 @@ def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurre
         _each(attempts, lambda attempt: building.record(site, attempt))
 
 
+def _admit(seen: Survey, attempt: Attempt) -> None:
+    """Refuse what cannot work, before anything is touched."""
+    with attempt.step("admit"):
+        attempt.choice = choose(attempt.world, seen, attempt.opts)
+        check_disk(attempt.world, seen)
+
+
 def _build(site: Site, attempt: Attempt, news: Fetching, pace: Pace) -> None:
+    from polecat import building
+
     building.clear_the_way(site, attempt)
     building.add_worktree(site, attempt, news)
     building.provision_worktree(site, attempt)
     building.open_bead(site, attempt)
     pace.wait()
     building.start_session(site, attempt)
+    building.say_working(attempt)
 
 
 def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None:
+    from polecat import building
+    from polecat.sessions import await_agents
+
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
     for attempt in waiting:
         attempt.now_at("ready")
@@ -236,11 +256,15 @@ def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None
 
 
 def _arrive(site: Site, arrival: Arrival, attempt: Attempt) -> None:
+    from polecat import building
+
     building.arrive(site, attempt, arrival)
 
 
 def _sweep(world: World, rig: Rig, attempt: Attempt) -> None:
     """Take back what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
+    from polecat.healing import heal
+
     lease = attempt.claimed
     if lease is not None:
         world.tmux.kill("", name=lease.session, instance=lease.instance)
@@ -261,6 +285,8 @@ def _each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concur
         for attempt in todo:
             guarded(attempt, do)
         return
+    from concurrent.futures import ThreadPoolExecutor  # with logging behind it; one spawn needs neither
+
     with ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="polecat") as pool:
         list(pool.map(lambda attempt: guarded(attempt, do), todo))
 
