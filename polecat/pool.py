@@ -6,6 +6,7 @@ longer than its directory does. In-use names are never stored: only the overflow
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Iterable
 
 from attrs import evolve, field
@@ -17,8 +18,13 @@ from polecat.values import frozen
 DEFAULT_MAX_SIZE = 50
 
 
-def _names(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(n for n in names if n.lower() not in RESERVED_NAMES))
+@functools.lru_cache(maxsize=8)
+def _checked(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Drop names of roles and repetitions, once a list: every allocation makes a new pool of the same names."""
+    kept = tuple(dict.fromkeys(name for name in names if name.lower() not in RESERVED_NAMES))
+    for name in kept:
+        check_polecat_name(name)
+    return kept
 
 
 def _custom(names: Iterable[str] | None) -> tuple[str, ...]:
@@ -64,11 +70,8 @@ class NamePool:
 
     def __attrs_post_init__(self) -> None:
         check_rig_name(self.rig_name)
-        for name in self.custom_names:
-            if name.lower() not in RESERVED_NAMES:
-                check_polecat_name(name)
         listed = self.custom_names or THEMES.get(self.theme) or THEMES[DEFAULT_THEME]
-        object.__setattr__(self, "names", _names(listed))
+        object.__setattr__(self, "names", _checked(tuple(listed)))
         object.__setattr__(self, "overflow_next", max(self.overflow_next, self.max_size + 1))
 
 
@@ -131,8 +134,8 @@ def allocate_name(pool: NamePool, in_use: Collection[str]) -> tuple[str, NamePoo
     for name in pool.names[: pool.max_size]:
         if name.casefold() not in taken:
             return name, pool
-    number = pool.overflow_next
-    while f"{pool.rig_name}-{number}".casefold() in taken:
+    number, prefix = pool.overflow_next, f"{pool.rig_name}-".casefold()
+    while f"{prefix}{number}" in taken:
         number += 1
     name = check_polecat_name(f"{pool.rig_name}-{number}")
     return name, evolve(pool, overflow_next=number + 1)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -142,7 +142,8 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
     inside = files_in_homes(rig, homes.dirs)
     dead, living, troubles = _claims(site, homes, inside)
     claimed = {lease.polecat for lease in (*dead, *living)}
-    shells = tuple(name for name, files in inside.items() if not files and name not in claimed and _is_shell(world, rig, name))
+    suspects = [name for name, files in inside.items() if not files and name not in claimed]
+    shells = tuple(name for name in _without_worktree(rig, suspects) if _is_shell(world, rig, name))
     freed = {lease.polecat for lease in dead} | set(shells)
     return ReconcilePlan(
         in_use=known.in_use - freed,
@@ -208,10 +209,14 @@ def _is_busy(rig: Rig, name: str) -> bool:
     return False
 
 
+def _without_worktree(rig: Rig, names: Iterable[str]) -> list[str]:
+    """Leave out, at a glance, what is true of nearly all homes: there is a worktree in it."""
+    top = os.fspath(rig.polecats_dir)
+    return [name for name in names if not os.path.lexists(f"{top}/{name}/{rig.name}/.git")]
+
+
 def _is_shell(world: World, rig: Rig, name: str) -> bool:
     """A home without a file in it, old enough to be nobody's work in progress."""
-    if os.path.lexists(f"{rig.polecats_dir}/{name}/{rig.name}/.git"):  # nearly all are told by this
-        return False
     home = rig.home_dir(name)
     try:
         is_old = world.clock.now().timestamp() - home.stat().st_mtime > GRACE_S

@@ -93,15 +93,19 @@ def list_refs(git_dir: Path, prefix: str) -> dict[str, str]:
     return {name: value for name, value in sorted((packed | found).items()) if not value.startswith("ref: ")}
 
 
-def registrations(git_dir: Path) -> tuple[Path, ...]:
-    """List the directories in which git keeps what it knows about each linked worktree."""
+def registration_names(git_dir: Path) -> list[str]:
+    """List the names under which git keeps what it knows about each linked worktree."""
     try:
-        names = sorted(os.listdir(git_dir / "worktrees"))
+        return sorted(os.listdir(git_dir / "worktrees"))
     except FileNotFoundError:
-        return ()
+        return []
     except OSError as error:
         raise _unknown(git_dir / "worktrees", error) from error
-    return tuple(git_dir / "worktrees" / name for name in names)
+
+
+def registrations(git_dir: Path) -> tuple[Path, ...]:
+    """List the directories in which git keeps what it knows about each linked worktree."""
+    return tuple(git_dir / "worktrees" / name for name in registration_names(git_dir))
 
 
 def identify(git_dir: Path, path: Path) -> tuple[Path, str] | None:

@@ -18,7 +18,9 @@ HALF_MADE_AFTER_S = 600.0
 
 def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
     """List registrations whose directory is gone and that nobody is making."""
-    found = (_stale(admin) for admin in git_files.registrations(repo.git_dir) if not _is_plainly_alive(admin))
+    top = os.fspath(repo.git_dir / "worktrees")  # as text: a path object for each of a thousand takes longer than the look at it
+    suspects = [name for name in git_files.registration_names(repo.git_dir) if not _is_plainly_alive(f"{top}/{name}")]
+    found = (_stale(repo.git_dir / "worktrees" / name) for name in suspects)
     return tuple(one for one in found if one is not None)
 
 
@@ -58,17 +60,16 @@ def names_worktree(admin: Path, path: Path) -> bool:
     return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
 
 
-def _is_plainly_alive(admin: Path) -> bool:
+def _is_plainly_alive(admin: str) -> bool:
     """Say at a glance what is true of nearly all: filled once, not locked, its directory there. Anything else is looked at closely."""
-    here = os.fspath(admin)
     try:
-        os.lstat(f"{here}/index")
-        with open(f"{here}/gitdir", "rb") as file:
+        os.lstat(f"{admin}/index")
+        with open(f"{admin}/gitdir", "rb") as file:
             link = os.fsdecode(file.read())
-        os.lstat(os.path.join(here, link.rstrip("\n")))
+        os.lstat(os.path.join(admin, link.rstrip("\n")))
     except (OSError, ValueError):
         return False
-    return not os.path.lexists(f"{here}/locked")
+    return not os.path.lexists(f"{admin}/locked")
 
 
 def _stale(admin: Path) -> StaleRegistration | None:
