@@ -204,13 +204,16 @@ class Git(Protocol):
         """
         ...
 
-    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False) -> None:
+    def check_out(
+        self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False, for_later: bool = False
+    ) -> None:
         """Fill the files of a worktree that has just been registered.
 
         Args:
             worktree: as `add_worktree` returned it.
             leave_out: root-anchored paths that are not to be checked out.
             lazy_lfs: leave the pointers of git-lfs where its files would be downloaded.
+            for_later: take up to a second more, so that the first look at the files later is a fast one.
         """
         ...
 

@@ -174,7 +174,7 @@ def _make(world: World, seen: Survey, base: Base) -> None:
     draft = rig.polecats_dir / f"{DRAFT}{token}"
     draft.mkdir(parents=True)
     worktree = make_worktree(world, seen, draft / rig.name, branch=f"{BRANCHES}{token}", base=base)
-    world.git.check_out(worktree, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy)
+    world.git.check_out(worktree, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
     ready = rig.polecats_dir / f"{READY}{token}"
     ready.mkdir()
     with holding(git_lock(rig), what="put a spare in place"):
@@ -193,7 +193,7 @@ def _refresh(world: World, seen: Survey, spare: Path, base: Base) -> bool:
         branch = f"{BRANCHES}{secrets.token_hex(6)}"
         with holding(git_lock(seen.rig), what="refresh a spare"):
             fresh = world.git.rebranch(seen.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
-        world.git.check_out(fresh, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy)
+        world.git.check_out(fresh, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
     except PolecatError as error:
         log("warning", "spare_not_refreshed", spare=spare.name, error=error.message)
         return False

@@ -112,13 +112,17 @@ class GitCli:
         """Register a new worktree at *path* on the new branch, files not yet checked out."""
         return git_worktrees.add(self._git, repo, path, branch=branch, start=start, upstream=upstream)
 
-    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False) -> None:
+    def check_out(
+        self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False, for_later: bool = False
+    ) -> None:
         """Fill the files of a worktree that has just been registered.
 
         Raises:
             GitError: git could not; some files may be there already, so drop the worktree.
         """
         git_worktrees.check_out(self._git, worktree, tuple(leave_out), self._check_out_timeout_s, _lfs(lazy_lfs))
+        if for_later:
+            git_worktrees.settle_index(self._git, worktree, timeout_s=self._check_out_timeout_s)
 
     def fill_submodules(
         self, repo: Repo, worktree: Worktree, *, references: Sequence[Path] = (), lazy_lfs: bool = False, timeout_s: float

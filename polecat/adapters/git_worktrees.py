@@ -19,7 +19,7 @@ from pathlib import Path
 from polecat.adapters import git_config, git_files, git_publish, git_submodules
 from polecat.adapters.git_leavings import MOVING, must_be_free, names_worktree, rename
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
-from polecat.errors import GitError, PolecatError
+from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import Repo
 from polecat.ports import Worktree
 
@@ -74,6 +74,18 @@ def check_out(
     words = [*sparse, "reset", "-q", "--hard", "--no-recurse-submodules"]
     # remote: a filter such as git-lfs downloads here, with the credentials of the caller
     git.must(words, at=worktree, timeout_s=timeout_s, remote=True, extra_env=extra_env)
+
+
+def settle_index(git: GitProgram, worktree: Worktree, *, timeout_s: float) -> None:
+    """Write the index once more when the second in which it was written is over.
+
+    Git reads every file again that is as old as the index, in whole seconds, because it may have been changed after it. In a tree of
+    20,000 files that had just been checked out a look took three times as long, for ever after. What fails here costs time, nothing else.
+    """
+    with contextlib.suppress(OSError, GitError, ProgramTimeoutError):
+        left_s = int(os.stat(worktree.admin_dir / "index").st_mtime) + 1.01 - time.time()
+        time.sleep(min(1.01, max(0.0, left_s)))
+        git.run(["update-index", "-q", "--force-write-index"], at=worktree, timeout_s=timeout_s)
 
 
 def drop(git: GitProgram, repo: Repo, worktree: Worktree, into: Path) -> None:

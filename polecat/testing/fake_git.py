@@ -63,7 +63,9 @@ class FakeGit(FakeGitRefs):
         return Worktree(path=path, admin_dir=admin, branch=branch, head=start)
 
     @step
-    def check_out(self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False) -> None:
+    def check_out(
+        self, worktree: Worktree, *, leave_out: Sequence[str] = (), lazy_lfs: bool = False, for_later: bool = False
+    ) -> None:
         """Write the files of the worktree's commit."""
         files = self.commits[worktree.head].files if worktree.head else {}
         outs = [name.strip("/") for name in leave_out]

@@ -274,3 +274,15 @@ def test_submodules_can_be_asked_in_the_trash_and_work_again_afterwards(tmp_path
     assert inside == before
     assert rig.git.facts(rig.repo, made) == before
     assert git("log", "--format=%s", "-1", cwd=made.path / "libs/a") == "unpushed"
+
+
+def test_a_worktree_for_later_has_an_index_newer_than_its_files(tmp_path: Path) -> None:
+    """Git trusts the index about every file, so that the first look at them reads none; the tree is clean."""
+    rig = make_git_rig(tmp_path)
+    made = rig.git.add_worktree(rig.repo, tmp_path / "later", branch="later", start=rig.start, upstream=None)
+
+    rig.git.check_out(made, for_later=True)
+
+    newest_s = max(int(path.lstat().st_mtime) for path in made.path.iterdir() if path.name != ".git")
+    assert int((made.admin_dir / "index").stat().st_mtime) > newest_s
+    assert rig.git.is_pristine(made)
