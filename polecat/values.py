@@ -28,7 +28,7 @@ else:
         """
         if cls is None:
             return lambda cls: frozen(cls, **how)
-        made = attrs.frozen(cls, eq=False, repr=False, **how)
+        made = attrs.frozen(cls, eq=False, repr=False, slots=False, **how)  # slots would make every class twice
         for name, method in _METHODS.items():
             if name not in cls.__dict__:
                 setattr(made, name, method)
