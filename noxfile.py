@@ -145,6 +145,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def warm(session: nox.Session) -> None:
+    """Run the tests that use the real programs once more, every rig with two warm spares."""
+    session.install("-e", ".", *group("test"))
+    places = session.posargs or ["tests/spawn", "tests/cli", "tests/races", "tests/speed", "tests/faults"]
+    pytest(session, "-q", "-n", "auto", "-m", "not bd", *places, env={"POLECAT_TEST_SPARES": "2"})
+
+
+@nox.session
 def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install("-e", ".", *group("docs"))

@@ -76,7 +76,7 @@ class Fetching:
             else:
                 self._after_the_other()
         except (GitError, ProgramTimeoutError) as error:
-            return error.stderr.strip().splitlines()[-1] if error.stderr.strip() else error.message
+            return error.message
         finally:
             self.close()
         return ""

@@ -13,7 +13,7 @@ from typing import Any
 
 from attrs import frozen
 
-from polecat import Rig, SpawnedPolecat, SpawnOptions, find_town, spawn_for_sling
+from polecat import Rig, SpawnedPolecat, SpawnOptions, find_town, spawn_for_sling, warm_spares
 from polecat.adapters import GitCli, LocalBeads
 from polecat.ports import Beads
 from tests.git_fixtures import git, make_origin
@@ -28,6 +28,9 @@ SAY_ARGS = 'for word; do printf "%s\\0" "$word"; done >"@NOTES@/args-$GT_POLECAT
 """As `RECORD`, and writes its arguments down, each followed by a NUL."""
 
 PROMPT = {"tmux": {"ready_prompt_prefix": "> "}}
+
+SPARES = int(os.environ.get("POLECAT_TEST_SPARES", "0"))
+"""How many warm spares every town begins with; ``nox -s warm`` runs the tests with some."""
 
 
 def write_json(path: Path, document: object) -> None:
@@ -135,10 +138,11 @@ class HandTown:
         """Everything a spawn could leave behind. Empty for a rig without polecats."""
         runtime = self.rig_dir / ".runtime"
         worktrees = self.repo_dir / "worktrees"
+        spares = {path.name for path in worktrees.glob("*") if "/.spare-" in (path / "gitdir").read_text()}
         found = {
-            "homes": sorted(os.listdir(self.rig_dir / "polecats")),
+            "homes": sorted(name for name in os.listdir(self.rig_dir / "polecats") if not name.startswith(".spare-")),
             "branches": git("for-each-ref", "--format=%(refname)", "refs/heads/polecat", cwd=self.repo_dir).split(),
-            "registrations": sorted(os.listdir(worktrees)) if worktrees.exists() else [],
+            "registrations": sorted({*os.listdir(worktrees)} - spares) if worktrees.exists() else [],
             "sessions": self.sessions(),
             "launch files": sorted(os.listdir(runtime / "launch")) if (runtime / "launch").exists() else [],
             "records": sorted(os.listdir(runtime / "polecats")) if (runtime / "polecats").exists() else [],
@@ -219,7 +223,10 @@ def hand_town(place: Path, template: Path, *, name: str = "town") -> Iterator[Ha
     (place / "bare").rename(root / RIG / ".repo.git")
     (place / "notes").mkdir()
     with private_server() as server:
-        yield HandTown(root=root, origin=place / "origin", server=server, notes=place / "notes")
+        town = HandTown(root=root, origin=place / "origin", server=server, notes=place / "notes")
+        if SPARES:
+            warm_spares(town.rig, SPARES, tmux=server.cli())
+        yield town
 
 
 def agent_env(cat: SpawnedPolecat) -> dict[str, str]:

@@ -21,7 +21,7 @@ from polecat import (
 from polecat.adapters import LocalBeads
 from polecat.ports import AgentBead, AgentFields, Bead
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, shim_directory, start_session, with_path
+from tests.spawn_fixtures import SPARES, HandTown, shim_directory, start_session, with_path
 from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
@@ -208,6 +208,7 @@ def test_a_session_that_somebody_else_makes_meanwhile(town: HandTown, tmp_path: 
     town.assert_nothing_left()
 
 
+@pytest.mark.skipif(SPARES > 0, reason="a spare needs no checkout")
 def test_a_checkout_that_fails_leaves_nothing(town: HandTown) -> None:
     """A repository whose objects are damaged fails the checkout; directory, branch and registration are gone again."""
     tree = git("rev-parse", "main:README.md", cwd=town.repo_dir)
