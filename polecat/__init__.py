@@ -92,7 +92,7 @@ if TYPE_CHECKING:
     from polecat.plan import SpawnPlan
     from polecat.polecats import get_polecat, list_polecats
     from polecat.pool import NamePool, Reconciliation, allocate_name, reconcile_pool_with
-    from polecat.ports import Beads, Clock, Git, Processes, Tmux
+    from polecat.ports import Bead, Beads, Clock, Git, Processes, Tmux
     from polecat.reconcile import reconcile_pool
     from polecat.removal import Removed, remove_polecat
     from polecat.repair import Repaired, repair_polecat
@@ -120,7 +120,7 @@ _HOMES = {
     "polecat.plan": "SpawnPlan",
     "polecat.polecats": "get_polecat list_polecats",
     "polecat.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
-    "polecat.ports": "Beads Clock Git Processes Tmux",
+    "polecat.ports": "Bead Beads Clock Git Processes Tmux",
     "polecat.inspection": "work_at_risk",
     "polecat.reconcile": "reconcile_pool",
     "polecat.removal": "Removed remove_polecat",
@@ -141,6 +141,7 @@ __all__ = [
     "AgentDiedError",
     "AgentNotFoundError",
     "AttachCommand",
+    "Bead",
     "BeadClosedError",
     "BeadTakenError",
     "Beads",

@@ -9,14 +9,14 @@ from typing import TypeVar
 
 from attrs import frozen
 
-from polecat.bead_rules import holds
+from polecat.bead_rules import HELD_STATUSES, holds
 from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
 from polecat.locks import polecat_lock, try_take
 from polecat.look import as_rig
 from polecat.model import Polecat, PolecatState, Repo, Rig, WorkStatus
 from polecat.names import agent_bead_id, agent_id, nearest, session_name
 from polecat.plan import SessionCensus, take_census
-from polecat.ports import Beads, Clock, Git, Processes, Tmux
+from polecat.ports import AgentBead, Beads, Clock, Git, Processes, Tmux
 from polecat.state import clone_path, list_homes, read_claim, read_record
 from polecat.town import find_repo
 from polecat.world import World, make_world
@@ -211,10 +211,17 @@ def _work_of(world: World, rig: Rig, name: str) -> tuple[str | None, bool | None
     try:
         held = [bead for bead in world.beads.held_by(who) if holds(bead, who)]
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+        issue = held[0].id if held else _named_hook(world, agent, who)
     except BeadsError:
         return None, None, ""
-    issue = held[0].id if held else (agent.fields.hook_bead if agent and agent.is_open else "") or None
-    return issue, bool(issue), agent.fields.agent_state if agent else ""
+    return issue or None, bool(issue), agent.fields.agent_state if agent else ""
+
+
+def _named_hook(world: World, agent: AgentBead | None, who: str) -> str:
+    """The bead that an agent bead names, unless the store knows that bead as closed, or as no longer that polecat's."""
+    named = agent.fields.hook_bead if agent and agent.is_open else ""
+    bead = world.beads.bead(named) if named else None
+    return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
 def count_work(world: World, repo: Repo, rig: Rig, name: str) -> WorkStatus | None:
