@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,10 @@ POLECAT hook clear "$GT_RIG/$GT_POLECAT"
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
+def real_world(town: HandTown) -> dict[str, Any]:
+    return {"git": GitCli(), "tmux": town.server.cli()}
+
+
 def orchestrator() -> ModuleType:
     spec = importlib.util.spec_from_file_location("orchestrator", EXAMPLES / "orchestrator.py")
     assert spec is not None and spec.loader is not None
@@ -62,7 +67,7 @@ def worker(town: HandTown, *, push: str) -> None:
 
 def let_work(town: HandTown) -> Callable[[], None]:
     """Let everybody who is there work, and wait until all of them have ended."""
-    world = {"git": GitCli(), "tmux": town.server.cli()}
+    world = real_world(town)
 
     def wait() -> None:
         for cat in list_polecats(town.rig, with_work=False, **world):
@@ -113,7 +118,7 @@ def test_its_tests_pass_where_somebody_copies_them(tmp_path: Path) -> None:
 def test_with_real_git_and_tmux_everything_is_done_and_taken_back(town: HandTown) -> None:
     """Three beads, two agents at a time: each pushes its work, and the rig is as empty as before."""
     worker(town, push="git push -q origin HEAD")
-    world = {"git": GitCli(), "tmux": town.server.cli()}
+    world = real_world(town)
 
     fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2", "gt-3"], wait=let_work(town), **world))
 
@@ -128,7 +133,7 @@ def test_with_real_git_and_tmux_everything_is_done_and_taken_back(town: HandTown
 def test_with_real_git_and_tmux_unpushed_work_is_kept(town: HandTown) -> None:
     """An agent that commits and does not push loses nothing: its polecat stays, and the orchestrator says why."""
     worker(town, push="")
-    world = {"git": GitCli(), "tmux": town.server.cli()}
+    world = real_world(town)
 
     fates = dict(orchestrator().work_off(town.rig, ["gt-1"], wait=let_work(town), **world))
 

@@ -18,8 +18,8 @@ from polecat import (
     spawn_for_sling,
 )
 from polecat.locks import polecat_lock, take
-from polecat.polecats import Signals, judge_state
 from polecat.state import Lease, publish_claim
+from polecat.states import Signals, judge_state
 from polecat.testing import FailAt, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 
