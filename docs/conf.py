@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from polecat import __version__
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))  # for docs._ext
 
 project = "polecat"
 copyright = "the polecat contributors"
 release = version = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "examples"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs._ext.made_pages"]
+exclude_patterns = ["_build", "_ext", "examples"]
 html_theme = "furo"
 html_title = f"polecat {release}"
 

@@ -62,8 +62,8 @@ class StateRule:
 
 
 STATE_RULES = (
-    StateRule(claim="held", state=PolecatState.SPAWNING, means="somebody is just making it, or its place anew"),
-    StateRule(claim="left", state=PolecatState.STALLED, means="whoever did died; a reconcile settles it"),
+    StateRule(claim="held", state=PolecatState.SPAWNING, means="somebody is just making it"),
+    StateRule(claim="left", state=PolecatState.STALLED, means="who was making it died; reconcile settles it"),
     StateRule(claim="none", pauses="yes", state=PolecatState.STUCK, means="it waits on purpose, for a person or a gate"),
     StateRule(claim="none", pauses="no", session="unknown", state=PolecatState.UNKNOWN, means="tmux could not be asked"),
     StateRule(
