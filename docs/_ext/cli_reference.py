@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from docs._ext.markdown import code, fence, prose, table
 from polecat.cli import VERBS, _parser
 
-_LATER = ("--help",)
+COMMON = frozenset(("--help", "--json", "--town", "--socket"))
+"""Options that the page explains once for all verbs."""
 
 
 def whole_parser() -> argparse.ArgumentParser:
@@ -57,13 +58,14 @@ def _what(parser: argparse.ArgumentParser, action: str) -> str:
 
 
 def _shape(parser: argparse.ArgumentParser) -> list[str]:
-    usage = re.sub(r"^usage: ", "", parser.format_usage())
-    return [fence(textwrap.dedent(usage)), table(("Argument", "Meaning"), _rows(parser))]
+    usage = re.sub(r"^(usage: |       )", "", parser.format_usage(), flags=re.MULTILINE)
+    rows = list(_rows(parser))
+    return [fence(usage), *([table(("Argument", "Meaning"), rows)] if rows else [])]
 
 
 def _rows(parser: argparse.ArgumentParser) -> Iterator[tuple[str, str]]:
     for action in parser._actions:  # noqa: SLF001  argparse has no other door
-        if set(action.option_strings) & set(_LATER) or action.help == argparse.SUPPRESS:
+        if COMMON & set(action.option_strings) or action.help == argparse.SUPPRESS:
             continue
         metavar = action.metavar if isinstance(action.metavar, str) else ""
         words = ", ".join(action.option_strings) or metavar or action.dest

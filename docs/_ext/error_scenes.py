@@ -142,6 +142,10 @@ def _rig_exists(stage: Stage) -> object:
     return polecat.add_rig(stage.town, "gastown", "https://example.invalid/gastown.git", git=stage.world["git"])
 
 
+def _no_branch(stage: Stage) -> object:
+    return polecat.add_rig(stage.town, "other", "https://example.invalid/other.git", branch="mian", git=stage.world["git"])
+
+
 def _no_git(stage: Stage) -> object:
     return polecat.spawn_for_sling(stage.rig, tmux=stage.world["tmux"], environ={"PATH": "/nowhere"})
 
@@ -244,7 +248,9 @@ SCENES: Mapping[str, Scene] = {
     "ConfigError": Scene(
         "by everything that reads the town's or a rig's files; `path`, `line` and `field` say where", "mend the file", _bad_json
     ),
-    "NotFoundError": Scene("where what is missing is none of those below, such as a branch or a rescue", _TYPO),
+    "NotFoundError": Scene(
+        "itself where what is missing is none of those below, such as a branch or a rescue", _TYPO, _no_branch
+    ),
     "TownNotFoundError": Scene(
         "by `find_town`, and by everything that is given a rig by name",
         "change into the town, name it with `--town` or `find_town(path)`, or make one with `polecat init`",
@@ -275,8 +281,9 @@ SCENES: Mapping[str, Scene] = {
     ),
     "RigExistsError": Scene("by `add_rig`", "choose another name, or use the rig that is there", _rig_exists),
     "SpawnRefusedError": Scene(
-        "itself where none of the classes below fits, such as for a prompt that is too long for an argument; otherwise as one of them",
+        "itself where none of the classes below fits: the name is taken, or the prompt is too long for an argument",
         "change the request, or wait; nothing was touched",
+        lambda stage: (stage.spawn(name="nux"), stage.spawn(name="nux")),
     ),
     "RigFullError": Scene(
         "by a spawn",
