@@ -17,6 +17,8 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "docs.
 exclude_patterns = ["_build", "_ext", "examples"]
 html_theme = "furo"
 html_title = f"polecat {release}"
+html_static_path = ["_static"]
+html_css_files = ["extra.css"]
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
@@ -25,5 +27,5 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_class_signature = "separated"
 napoleon_google_docstring = True
-napoleon_custom_sections = [("Source", "params_style")]
+autodoc_typehints_description_target = "documented_params"
 default_role = "code"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 
 from docs._ext.error_scenes import SCENES, play
 from docs._ext.markdown import fence, prose
@@ -18,7 +19,8 @@ def classes() -> list[type[PolecatError]]:
 
 def tree() -> str:
     """The tree as the module draws it."""
-    return fence((module.__doc__ or "").partition("::\n\n")[2].partition("\n\n")[0])
+    drawn = (module.__doc__ or "").partition("::\n\n")[2].partition("\n\n")[0]
+    return fence(textwrap.dedent(drawn), "none")
 
 
 def errors() -> str:
@@ -29,7 +31,7 @@ def errors() -> str:
 def _section(cls: type[PolecatError]) -> str:
     scene = SCENES[cls.__name__]
     summary, _, rest = (inspect.getdoc(cls) or "").partition("\n\n")
-    bases = ", ".join(f"`{base.__name__}`" for base in cls.__bases__ if base is not Exception)
+    bases = " and a ".join(f"`{base.__name__}`" for base in cls.__bases__ if base is not Exception)
     parts = [f"## {cls.__name__}", prose(summary) + (f" It is a {bases}." if bases else "")]
     if rest and not rest.startswith(("Args:", "Attributes:")):
         parts.append(prose(rest))

@@ -245,9 +245,7 @@ SCENES: Mapping[str, Scene] = {
         "choose another name",
         lambda stage: Rig(name="gas town", path=stage.root),
     ),
-    "ConfigError": Scene(
-        "by everything that reads the town's or a rig's files; `path`, `line` and `field` say where", "mend the file", _bad_json
-    ),
+    "ConfigError": Scene("by everything that reads the town's or a rig's files", "mend the file", _bad_json),
     "NotFoundError": Scene(
         "itself where what is missing is none of those below, such as a branch or a rescue", _TYPO, _no_branch
     ),
@@ -298,7 +296,7 @@ SCENES: Mapping[str, Scene] = {
         "find out why, then `polecat hook clear BEAD --rig RIG` or `force=True`",
         _thrice,
     ),
-    "BeadTakenError": Scene("by a spawn, a repair or a hook; `holder` says who", "wait, or take it back first", _taken),
+    "BeadTakenError": Scene("by a spawn, a repair or a hook", "wait, or take it back first", _taken),
     "BeadClosedError": Scene("by a spawn, a repair or a hook", "reopen the bead, or choose another", _closed),
     "StepFailedError": Scene(
         "never itself; it is what the failures of spawn, repair and removal have in common", "catch it to catch all three"
@@ -309,12 +307,12 @@ SCENES: Mapping[str, Scene] = {
         lambda stage: stage.spawn(base_branch="no-such-branch"),
     ),
     "AgentDiedError": Scene(
-        "by a spawn whose agent ended before it was ready; `exit_code` or `signal`, and `screen`",
+        "by a spawn whose agent ended before it was ready, with whatever status",
         "read its last words",
         lambda stage: stage.agent(screen="claude: licence expired", exits=3).spawn(),
     ),
     "NotReadyError": Scene(
-        "by a spawn whose agent lives and does not become ready; `screen` says what it shows",
+        "by a spawn whose agent lives and does not become ready",
         "give it longer, or describe its prompt",
         lambda stage: stage.agent(screen="Loading the index…").spawn(ready_timeout_s=2.0),
     ),
@@ -333,7 +331,7 @@ SCENES: Mapping[str, Scene] = {
         "by `remove_polecat` and `repair_polecat` when work could not be saved", "free disk, and try again", _no_room
     ),
     "LockTimeoutError": Scene(
-        "by everything that changes something; `holder` and `waited_s` say who and how long",
+        "by everything that changes something; `path`, `waited_s` and `holder` say more",
         "wait for the other process or end it; never delete the file",
         _held,
     ),
@@ -356,7 +354,7 @@ SCENES: Mapping[str, Scene] = {
         "when the store is set up in a way that trying again will not mend", "do what the hint says", _no_bd
     ),
     "ProgramError": Scene(
-        "itself for programs other than git and tmux; `argv`, `exit_code`, `stderr` and `cwd` say what was run",
+        "itself for programs other than git and tmux",
         "run the command by hand",
         _no_program,
     ),

@@ -54,6 +54,7 @@ def setup(app: Any) -> dict[str, object]:
     """Tell Sphinx. A page with marks is read again with every build, because the code may have changed."""
     app.connect("source-read", _fill_page)
     app.connect("env-get-outdated", _pages_with_marks)
+    app.connect("autodoc-process-docstring", _leave_sources_out, priority=100)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -63,3 +64,21 @@ def _fill_page(_app: Any, _page: str, source: list[str]) -> None:
 
 def _pages_with_marks(_app: Any, env: Any, *_changes: object) -> list[str]:
     return [page for page in env.found_docs if MARK.search(Path(env.doc2path(page)).read_text("utf-8"))]
+
+
+def _leave_sources_out(_app: Any, _what: str, _name: str, _thing: object, _options: object, lines: list[str]) -> None:
+    """Where a rule comes from is for who changes the code."""
+    lines[:] = without_sources(lines)
+
+
+def without_sources(lines: list[str]) -> list[str]:
+    """Leave the section *Source* out of a docstring."""
+    kept, inside = [], False
+    for line in lines:
+        if line.strip() == "Source:":
+            inside = True
+        elif inside and line.strip() and not line.startswith(" "):
+            inside = False
+        if not inside:
+            kept.append(line)
+    return kept

@@ -128,7 +128,7 @@ def _step(step: Step, x: float, y: float, box: float, row: float, colour: str, *
 
 _QUESTIONS = {
     "claim": "claim",
-    "pauses": "waits on purpose?",
+    "pauses": "pauses?",
     "session": "session",
     "works": "holds work?",
     "says_done": "says done?",
@@ -137,13 +137,13 @@ _QUESTIONS = {
 
 def states() -> str:
     """The questions from left to right, each row of the table ending in a state; equal beginnings share a box."""
-    row, top, column, gap = 40.0, 40.0, 104.0, 6.0
+    row, top, column, gap = 38.0, 36.0, 88.0, 6.0
     parts = [
         _text(at * column + (column - gap) / 2, 24, _QUESTIONS[name], anchor="middle", style="font-size:12.5px", opacity=0.7)
         for at, name in enumerate(COLUMNS)
     ]
     wide = column * len(COLUMNS)
-    parts += [_text(wide + 52, 24, "state", anchor="middle", style="font-size:12.5px", opacity=0.7)]
+    parts += [_text(wide + 46, 24, "state", anchor="middle", style="font-size:12.5px", opacity=0.7)]
     for at in range(len(COLUMNS)):
         for first, count, cell in _runs(at):
             if cell:
@@ -153,7 +153,7 @@ def states() -> str:
     for at, rule in enumerate(STATE_RULES):
         parts += _state(rule, wide, top + at * row, row - gap)
     return _figure(
-        wide + 104 + 290,
+        wide + 92 + 270,
         top + row * len(STATE_RULES),
         "How a polecat's state is judged",
         parts,
@@ -186,7 +186,7 @@ def _line(x: float, y: float, to: float) -> list[str]:
 def _state(rule: StateRule, x: float, y: float, height: float) -> list[str]:
     name = rule.state.value
     return [
-        _box(x, y, 104, height, _COLOURS[name], strength=0.22),
-        _text(x + 52, y + height / 2 + 5, name, anchor="middle", style="font-weight:600"),
-        _text(x + 116, y + height / 2 + 5, rule.means, style="font-size:13px", opacity=0.85),
+        _box(x, y, 92, height, _COLOURS[name], strength=0.22),
+        _text(x + 46, y + height / 2 + 5, name, anchor="middle", style="font-weight:600"),
+        _text(x + 104, y + height / 2 + 5, rule.means, style="font-size:13px", opacity=0.85),
     ]

@@ -1,4 +1,4 @@
-"""Give beads to polecats, a few at a time, and take each polecat back when it is done: orchestrator.py RIG BEAD..."""
+"""Give beads to polecats, a few at a time; take each polecat back when it is done."""
 
 from __future__ import annotations
 

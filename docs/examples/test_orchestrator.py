@@ -1,4 +1,4 @@
-"""The orchestrator, tested without git, tmux or an agent: the world is the pretend one of `polecat.testing`."""
+"""The orchestrator, tested without git, tmux or an agent, in a pretend world."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from polecat.testing import FakeWorld, fake_world
 
 
 def finish(rig: Rig, cat: Polecat, world: FakeWorld, *, push: bool = True) -> None:
-    """What an agent does that ends well: it commits, pushes, hands its bead back, and exits."""
+    """Let an agent end well: it commits, pushes, hands its bead back, and exits."""
     world["git"].commit(cat.clone_path, {"done.txt": cat.issue or ""})
     if push:
         world["git"].push(cat.clone_path)
@@ -30,7 +30,9 @@ def test_every_bead_is_done_and_every_place_taken_back(tmp_path: Path) -> None:
         finish(rig, cats[0], world)
 
     beads = [f"gt-{number}" for number in range(1, 6)]
-    assert sorted(work_off(rig, beads, at_once=2, wait=wait, **world)) == [(bead, "done") for bead in beads]
+    fates = dict(work_off(rig, beads, at_once=2, wait=wait, **world))
+
+    assert fates == {bead: "done" for bead in beads}
     assert max(crowds) == 2
     assert list_polecats(rig, **world) == []
 
@@ -42,13 +44,20 @@ def test_a_polecat_with_unpushed_work_is_kept(tmp_path: Path) -> None:
     def wait() -> None:
         finish(rig, list_polecats(rig, **world)[0], world, push=False)
 
-    assert dict(work_off(rig, ["gt-1"], wait=wait, **world)) == {"gt-1": "gastown/polecats/furiosa is kept: 1 unpushed commit(s)"}
+    fates = dict(work_off(rig, ["gt-1"], wait=wait, **world))
+
+    assert fates == {"gt-1": "gastown/polecats/furiosa is kept: 1 unpushed commit(s)"}
 
 
 def test_an_agent_that_crashes_keeps_its_bead(tmp_path: Path) -> None:
     """A crash is no success: the bead stays on the hook, and the polecat stays."""
     rig, world = fake_world(tmp_path)
-    fates = dict(work_off(rig, ["gt-1"], wait=lambda: world["tmux"].crash("gt-gastown-furiosa"), **world))
+
+    def wait() -> None:
+        world["tmux"].crash("gt-gastown-furiosa")
+
+    fates = dict(work_off(rig, ["gt-1"], wait=wait, **world))
+
     assert fates == {"gt-1": "gastown/polecats/furiosa is kept: bead gt-1 is on its hook"}
 
 
@@ -57,5 +66,10 @@ def test_a_bead_that_cannot_be_given_stops_no_other(tmp_path: Path) -> None:
     rig, world = fake_world(tmp_path)
     world["beads"].hook("gt-1", assignee="gastown/crew/max")
 
-    fates = dict(work_off(rig, ["gt-1", "gt-2"], wait=lambda: finish(rig, list_polecats(rig, **world)[0], world), **world))
-    assert fates == {"gt-1": "not started: bead 'gt-1' is hooked by gastown/crew/max", "gt-2": "done"}
+    def wait() -> None:
+        finish(rig, list_polecats(rig, **world)[0], world)
+
+    fates = dict(work_off(rig, ["gt-1", "gt-2"], wait=wait, **world))
+
+    assert fates["gt-1"] == "not started: bead 'gt-1' is hooked by gastown/crew/max"
+    assert fates["gt-2"] == "done"
