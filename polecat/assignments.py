@@ -39,6 +39,14 @@ def assigned_issue(
 ) -> Bead | None:
     """Find the bead a polecat holds: a hooked one before one in progress before an open one; None if it holds none.
 
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead, or None.
+
     Raises:
         PolecatNotFoundError: there is no such polecat.
         BeadsUnavailableError: the store could not be asked; that is not *none*.
@@ -92,6 +100,15 @@ def set_state(
         PolecatNotFoundError: there is no such polecat.
         BeadsError: the store refused, or could not be asked.
 
+    Examples:
+        >>> from polecat import SpawnOptions, get_polecat, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        >>> set_state(rig, cat.polecat_name, "stuck", **world)
+        >>> get_polecat(rig, cat.polecat_name, **world).state.value
+        'stuck'
+
     Source:
         Contract §7.6.
     """
@@ -133,9 +150,26 @@ def assign_issue(
 ) -> Bead:
     """Give a polecat a bead: it becomes ``in_progress``, assigned to the polecat.
 
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        bead: the bead's id.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead as it is now.
+
     Raises:
         PolecatNotFoundError: there is no such polecat.
         BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> assign_issue(rig, cat.polecat_name, "gt-1", **world).status
+        'in_progress'
 
     Source:
         Contract §7.7.
@@ -160,9 +194,25 @@ def clear_issue(
 ) -> Bead | None:
     """Take the bead a polecat holds back; None if it held none.
 
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead as it was, or None.
+
     Raises:
         PolecatNotFoundError: there is no such polecat.
         BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        >>> clear_issue(rig, cat.polecat_name, **world).id
+        'gt-1'
 
     Source:
         Contract §7.7.

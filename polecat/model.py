@@ -174,7 +174,12 @@ class SpawnOptions:
 
 @frozen(kw_only=True)
 class Timings:
-    """Seconds each step of a spawn took, in order of their start; steps beside each other overlap."""
+    """Seconds each step of a spawn took.
+
+    Attributes:
+        steps: name and seconds of each, in order of their start; steps beside each other overlap.
+        total_s: seconds from beginning to end.
+    """
 
     steps: tuple[tuple[str, float], ...] = ()
     total_s: float = 0.0

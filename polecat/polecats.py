@@ -41,6 +41,9 @@ def list_polecats(
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
         with_work: also count what of each one's work exists nowhere else; that costs a few git processes per polecat.
 
+    Returns:
+        Every polecat as it was found.
+
     Raises:
         UnknownStateError: ``polecats/`` cannot be listed.
 
@@ -86,6 +89,18 @@ def get_polecat(
 
     Raises:
         PolecatNotFoundError: the rig has none of that name.
+
+    Returns:
+        The polecat as it was found.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        >>> found = get_polecat(rig, cat.polecat_name, **world)
+        >>> found.state.value, found.issue
+        ('working', 'gt-1')
     """
     rig = as_rig(rig)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)

@@ -161,6 +161,9 @@ def attach_command(
         name: the polecat.
         tmux, environ: as for `nudge_polecat`.
 
+    Returns:
+        The command; running it is the caller's business.
+
     Raises:
         PolecatNotFoundError: the rig has none of that name.
         SessionNotFoundError: it has no session.

@@ -32,7 +32,7 @@ def test_every_bead_is_done_and_every_place_taken_back(tmp_path: Path) -> None:
     beads = [f"gt-{number}" for number in range(1, 6)]
     fates = dict(work_off(rig, beads, at_once=2, wait=wait, **world))
 
-    assert fates == {bead: "done" for bead in beads}
+    assert fates == dict.fromkeys(beads, "done")
     assert max(crowds) == 2
     assert list_polecats(rig, **world) == []
 

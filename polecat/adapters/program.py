@@ -306,7 +306,9 @@ def _fork(command: sh.Command, words: tuple[str, ...], cwd: Path | None, **how: 
     except Exception as error:
         if type(error).__name__ != "ForkException":
             raise
-        raise ProgramError(f"cannot start {_name(words)}: {str(error).strip().splitlines()[-1].strip()}", argv=words, cwd=cwd) from None
+        raise ProgramError(
+            f"cannot start {_name(words)}: {str(error).strip().splitlines()[-1].strip()}", argv=words, cwd=cwd
+        ) from None
 
 
 def run(

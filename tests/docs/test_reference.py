@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 import shlex
@@ -44,6 +45,29 @@ def test_every_public_name_is_in_the_reference(module: str) -> None:
     names = [name for where, name in listed if where == module]
 
     assert sorted(names) == sorted(import_module(module).__all__)
+
+
+def _functions() -> list[tuple[str, str]]:
+    modules = ("polecat", "polecat.testing")
+    return [(m, n) for m in modules for n in import_module(m).__all__ if inspect.isfunction(getattr(import_module(m), n))]
+
+
+@pytest.mark.parametrize(("module", "name"), _functions())
+def test_every_public_function_says_all_about_itself(module: str, name: str) -> None:
+    """Its docstring names every parameter, what it returns, and has an example, which runs with the tests."""
+    function = getattr(import_module(module), name)
+    text = inspect.getdoc(function) or ""
+    signature = inspect.signature(function)
+    said = re.search(r"^Args:\n(.*?)(?=^\S|\Z)", text, re.MULTILINE | re.DOTALL)
+    named = {
+        word
+        for words in re.findall(r"^    (\w+(?:, \w+)*):", said[1] if said else "", re.MULTILINE)
+        for word in words.split(", ")
+    }
+
+    assert named == set(signature.parameters)
+    assert "Returns:" in text or signature.return_annotation == "None"
+    assert ">>>" in text
 
 
 def test_every_mark_is_made_and_everything_made_has_a_place() -> None:
