@@ -11,6 +11,8 @@ A map of this folder, in reading order::
     plan.py         all decisions of one spawn as one value
     agents.py       which command starts which agent, with which environment
     readiness.py    when an agent is ready
+    steps.py        the steps of a spawn, as a table
+    states.py       what a polecat does, judged by a table
 
     town.py         THE TOWN ON DISK: find_town, Town, rigs
     config.py       its JSON documents
@@ -20,6 +22,7 @@ A map of this folder, in reading order::
     ports.py        THE WORDS: what we need from git, tmux and beads
     model.py        the nouns
     errors.py       everything that can go wrong, as one tree
+    event_names.py  everything that is told
 
     adapters/       THE REAL WORLD
     testing/        THE PRETEND WORLD: fakes that keep the same contract

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from attrs import frozen
 
 
-@frozen
+@frozen(kw_only=True)
 class Step:
     """One step of a spawn.
 
@@ -36,68 +36,83 @@ class Step:
 _REFUSED = "a typed error; nothing was touched"
 
 STEPS = (
-    Step("look", "settings, accounts, agents and the pool's counter are read; no program is started", _REFUSED, is_shared=True),
-    Step("admit", "the agent is known and its program on PATH, the account is known, there is free disk", _REFUSED),
     Step(
-        "census",
-        "while the remote is asked in the background, one tmux call lists all sessions and one directory read all homes",
-        _REFUSED,
+        name="look",
+        does="settings, accounts, agents and the pool's counter are read; no program is started",
+        if_it_fails=_REFUSED,
         is_shared=True,
     ),
     Step(
-        "bead",
-        "the bead's lock is taken; the bead is open, does not keep failing, and nobody alive has it",
-        _REFUSED,
+        name="admit",
+        does="the agent is known and its program on PATH, the account is known, there is free disk",
+        if_it_fails=_REFUSED,
+    ),
+    Step(
+        name="census",
+        does="while the remote is asked in the background, one tmux call lists all sessions and one directory read all homes",
+        if_it_fails=_REFUSED,
+        is_shared=True,
+    ),
+    Step(
+        name="bead",
+        does="the bead's lock is taken; the bead is open, does not keep failing, and nobody alive has it",
+        if_it_fails=_REFUSED,
         is_optional=True,
     ),
     Step(
-        "claim",
-        "under the pool lock: room in the rig, a name, an instance id, and the home with a claim in it, which appears in one step",
-        "the home goes again",
-        "name_claimed",
-        ("claim",),
-    ),
-    Step("orphan", "a session that bears the name and has no home is ended", "as above", "orphan_ended", is_optional=True),
-    Step(
-        "worktree",
-        "registered on a fresh branch at the remote's tip, under the repository's lock; the files are checked out outside it",
-        "directory, branch and registration go again",
-        "worktree_added",
-        ("worktree",),
+        name="claim",
+        does="under the pool lock: room in the rig, a name, an instance id, and the home with a claim in it, which appears in one step",
+        if_it_fails="the home goes again",
+        event="name_claimed",
+        undoes=("claim",),
     ),
     Step(
-        "provision",
-        "ports, trust, instructions, beads redirect, `PRIME.md`, overlay, ignored files, submodules, set-up hooks",
-        "an error where agents would work against the wrong beads, a warning otherwise",
-        "worktree_provisioned",
-        ("trust",),
-    ),
-    Step(
-        "hook",
-        "the agent bead is created or reopened, nothing of an earlier life in it; the work is hooked and read back",
-        "handed back",
-        "hook_set",
-        ("agent bead", "hook"),
-    ),
-    Step(
-        "session",
-        "one tmux call makes it: environment, options, crash hook and our stamp are there before the process runs",
-        "session and processes go again",
-        "session_started",
-        ("session",),
-    ),
-    Step(
-        "ready",
-        "the agent's prompt, its process, a configured delay, or that it lives: the best sign that is known for it",
-        "the error shows its last screen",
-        "agent_ready",
+        name="orphan",
+        does="a session that bears the name and has no home is ended",
+        if_it_fails="as above",
+        event="orphan_ended",
         is_optional=True,
     ),
     Step(
-        "record",
-        "the claim becomes a record, the feed gets its line",
-        "a feed that cannot be written is a warning",
-        "polecat_spawned",
+        name="worktree",
+        does="registered on a fresh branch at the remote's tip, under the repository's lock; the files are checked out outside it",
+        if_it_fails="directory, branch and registration go again",
+        event="worktree_added",
+        undoes=("worktree",),
+    ),
+    Step(
+        name="provision",
+        does="ports, trust, instructions, beads redirect, `PRIME.md`, overlay, ignored files, submodules, set-up hooks",
+        if_it_fails="an error where agents would work against the wrong beads, a warning otherwise",
+        event="worktree_provisioned",
+        undoes=("trust",),
+    ),
+    Step(
+        name="hook",
+        does="the agent bead is created or reopened, nothing of an earlier life in it; the work is hooked and read back",
+        if_it_fails="handed back",
+        event="hook_set",
+        undoes=("agent bead", "hook"),
+    ),
+    Step(
+        name="session",
+        does="one tmux call makes it: environment, options, crash hook and our stamp are there before the process runs",
+        if_it_fails="session and processes go again",
+        event="session_started",
+        undoes=("session",),
+    ),
+    Step(
+        name="ready",
+        does="the agent's prompt, its process, a configured delay, or that it lives: the best sign that is known for it",
+        if_it_fails="the error shows its last screen",
+        event="agent_ready",
+        is_optional=True,
+    ),
+    Step(
+        name="record",
+        does="the claim becomes a record, the feed gets its line",
+        if_it_fails="a feed that cannot be written is a warning",
+        event="polecat_spawned",
     ),
 )
 """In the order in which they are taken."""
