@@ -137,7 +137,7 @@ class SpawnOptions:
         base_branch: branch of the remote to start from instead of the rig's default branch.
         wait: ``ready`` returns when the agent is ready, ``no`` as soon as its session exists.
         ready_timeout_s: how long the agent may take to be ready; None means the rig's setting, 60 by default.
-        name: this name and no other; refused if it is taken.
+        name: this name and no other; refused if it is taken, unless that polecat has *hook_bead* already: then it is returned as it is.
         prompt: the agent's first instruction; an argument of the agent where it can take one, typed otherwise.
         nudge: text typed once the agent is ready. ``auto`` is the reference's nudge where ``gt`` is on PATH and nothing
             elsewhere; None is nothing.

@@ -38,13 +38,13 @@ _REFUSED = "a typed error; nothing was touched"
 STEPS = (
     Step(
         name="look",
-        does="settings, accounts, agents and the pool's counter are read; no program is started",
+        does="settings and the pool's counter are read; no program is started",
         if_it_fails=_REFUSED,
         is_shared=True,
     ),
     Step(
         name="admit",
-        does="the agent is known and its program on PATH, the account is known, there is free disk",
+        does="accounts and agents are read: the agent is known and its program on PATH, the account is known, there is free disk",
         if_it_fails=_REFUSED,
     ),
     Step(

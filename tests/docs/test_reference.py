@@ -90,6 +90,19 @@ def test_every_error_has_a_scene_that_raises_exactly_it() -> None:
     assert text.count("```text\npolecat: ") == len(SCENES) - len(unplayed)
 
 
+def test_every_command_that_an_error_advises_exists() -> None:
+    """What a hint says to type is something that polecat understands."""
+    text = error_reference.errors()
+    advised = re.findall(
+        r"(?<![./])\bpolecat ((?:rig add|[a-z]+)(?: [-\w/.]+)+)", "\n".join(re.findall(r"```text\n(.*?)```", text, re.DOTALL))
+    )
+    verbs = cli_reference.sub_parsers(cli_reference.whole_parser())
+    commands = [words for words in advised if words.split()[0] in verbs]
+
+    assert len(commands) > 5
+    assert not [words for words in commands if _exit_code(shlex.split(words)) != 0]
+
+
 def test_every_verb_and_option_is_on_the_page_of_the_command_line() -> None:
     """Each verb that the help lists has a section, with each of its options, and an example."""
     text = cli_reference.verbs()
@@ -283,5 +296,7 @@ def test_every_verb_and_option_in_running_text_exists() -> None:
             known = parsers[verb] if not below else below[rest[0]] if rest else parsers[verb]
             options = {option for action in known._actions for option in action.option_strings}
             assert {word for word in rest if word.startswith("--")} <= options, (one.name, words)
+            if any(not word.startswith("-") for word in (rest[1:] if below else rest)):
+                assert _exit_code(shlex.split(re.split(r" [<>] ", words)[0])) == 0, (one.name, words)
             seen += 1
     assert seen > 20
