@@ -14,6 +14,7 @@ from typing import Any, get_args
 import attrs
 import pytest
 
+import polecat
 from docs._ext import cli_reference, error_reference, pictures, table_reference
 from docs._ext.error_scenes import SCENES
 from docs._ext.made_pages import MAKERS, MARK, fill
@@ -31,7 +32,8 @@ from tests.docs.test_tutorial import ROOT
 
 DOCS = ROOT / "docs"
 PAGES = sorted(page for page in DOCS.rglob("*.md") if "_build" not in page.parts)
-SOURCES = sorted((ROOT / "polecat").rglob("*.py"))
+PACKAGE = Path(str(polecat.__file__)).parent
+SOURCES = sorted(PACKAGE.rglob("*.py"))
 
 
 def page(name: str) -> str:
@@ -242,7 +244,7 @@ def test_every_variable_is_on_the_page_of_the_environment() -> None:
 
     assert len(_variables_read()) > 8
     assert _variables_read() | set_for_agents <= named
-    hooks = (ROOT / "polecat" / "setup_hooks.py").read_text("utf-8")
+    hooks = (PACKAGE / "setup_hooks.py").read_text("utf-8")
     assert set(re.findall(r'"(GT_[A-Z_]+)"', hooks)) <= named
 
 
