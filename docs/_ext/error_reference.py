@@ -6,7 +6,7 @@ import inspect
 import textwrap
 
 from docs._ext.error_scenes import SCENES, play
-from docs._ext.markdown import fence, prose
+from docs._ext.markdown import described, fence, prose
 from polecat import errors as module
 from polecat.errors import PolecatError
 
@@ -35,6 +35,7 @@ def _section(cls: type[PolecatError]) -> str:
     parts = [f"## {cls.__name__}", prose(summary) + (f" It is a {bases}." if bases else "")]
     if rest and not rest.startswith(("Args:", "Attributes:")):
         parts.append(prose(rest))
+    parts += ["\n".join(f"- `{name}`: {means}" for name, means in described(inspect.getdoc(cls) or "").items())]
     parts.append(f"**Raised** {scene.when}.")
     if scene.act is not None:
         error = play(scene)
@@ -42,4 +43,4 @@ def _section(cls: type[PolecatError]) -> str:
             raise AssertionError(f"the scene of {cls.__name__} raised {error!r}")
         parts.append(fence("\n".join((f"polecat: {error.message}", *(f"  {line}" for line in error.hint.splitlines())))))
     parts.append(f"**Do:** {scene.remedy}.")
-    return "\n\n".join(parts)
+    return "\n\n".join(part for part in parts if part)

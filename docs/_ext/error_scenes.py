@@ -118,7 +118,7 @@ SCENES: Mapping[str, Scene] = {
     "BeadTakenError": Scene("by a spawn, a repair or a hook", "wait, or take it back first", acts.taken),
     "BeadClosedError": Scene("by a spawn, a repair or a hook", "reopen the bead, or choose another", acts.closed),
     "StepFailedError": Scene(
-        "never itself; it is what the failures of spawn, repair and removal have in common", "catch it to catch all three"
+        "as one of the failures of spawn, repair and removal below it, never itself", "catch it to catch all three"
     ),
     "SpawnFailedError": Scene(
         "by a spawn that began and broke; `undone` says what was taken back, `left_behind` what could not be",

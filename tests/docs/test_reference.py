@@ -86,6 +86,9 @@ def test_every_error_has_a_scene_that_raises_exactly_it() -> None:
     text = error_reference.errors()
 
     assert set(SCENES) == {cls.__name__ for cls in error_reference.classes()}
+    assert {cls.__name__ for cls in error_reference.classes()} - {"StepFailedError"} <= set(
+        re.findall(r"\w+Error", error_reference.tree())
+    )
     assert re.findall(r"^## (\w+)$", text, re.MULTILINE) == [cls.__name__ for cls in error_reference.classes()]
     unplayed = {name for name, scene in SCENES.items() if scene.act is None}
     assert unplayed == {"StepFailedError"}, "which is never raised itself"
