@@ -11,6 +11,8 @@ A map of this folder, in reading order::
     plan.py         all decisions of one spawn as one value
     agents.py       which command starts which agent, with which environment
     readiness.py    when an agent is ready
+    steps.py        the steps of a spawn, as a table
+    states.py       what a polecat does, judged by a table
 
     town.py         THE TOWN ON DISK: find_town, Town, rigs
     config.py       its JSON documents
@@ -20,6 +22,7 @@ A map of this folder, in reading order::
     ports.py        THE WORDS: what we need from git, tmux and beads
     model.py        the nouns
     errors.py       everything that can go wrong, as one tree
+    event_names.py  everything that is told
 
     adapters/       THE REAL WORLD
     testing/        THE PRETEND WORLD: fakes that keep the same contract
@@ -92,7 +95,7 @@ if TYPE_CHECKING:
     from polecat.plan import SpawnPlan
     from polecat.polecats import get_polecat, list_polecats
     from polecat.pool import NamePool, Reconciliation, allocate_name, reconcile_pool_with
-    from polecat.ports import Beads, Clock, Git, Processes, Tmux
+    from polecat.ports import Bead, Beads, Clock, Git, Processes, Tmux
     from polecat.reconcile import reconcile_pool
     from polecat.removal import Removed, remove_polecat
     from polecat.repair import Repaired, repair_polecat
@@ -120,7 +123,7 @@ _HOMES = {
     "polecat.plan": "SpawnPlan",
     "polecat.polecats": "get_polecat list_polecats",
     "polecat.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
-    "polecat.ports": "Beads Clock Git Processes Tmux",
+    "polecat.ports": "Bead Beads Clock Git Processes Tmux",
     "polecat.inspection": "work_at_risk",
     "polecat.reconcile": "reconcile_pool",
     "polecat.removal": "Removed remove_polecat",
@@ -141,6 +144,7 @@ __all__ = [
     "AgentDiedError",
     "AgentNotFoundError",
     "AttachCommand",
+    "Bead",
     "BeadClosedError",
     "BeadTakenError",
     "Beads",

@@ -16,7 +16,7 @@ from polecat.look import as_rig
 from polecat.model import Rig
 from polecat.names import agent_bead_id, agent_id, check_bead_id
 from polecat.polecats import check_exists
-from polecat.ports import Bead, Beads, Git, Tmux
+from polecat.ports import Bead, Beads, Clock, Git, Processes, Tmux
 from polecat.world import World, make_world
 
 ReportedState = Literal["working", "active", "done", "stuck"]
@@ -33,9 +33,19 @@ def assigned_issue(
     git: Git | None = None,
     tmux: Tmux | None = None,
     beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Bead | None:
     """Find the bead a polecat holds: a hooked one before one in progress before an open one; None if it holds none.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead, or None.
 
     Raises:
         PolecatNotFoundError: there is no such polecat.
@@ -46,12 +56,14 @@ def assigned_issue(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
-        >>> assigned_issue(rig, cat.polecat_name, beads=world["beads"]).id
+        >>> assigned_issue(rig, cat.polecat_name, **world).id
         'gt-1'
     """
     rig = as_rig(rig)
     check_exists(rig, name)
-    return _assigned(make_world(rig, git=git, tmux=tmux, beads=beads, environ=environ), rig, name)
+    return _assigned(
+        make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ), rig, name
+    )
 
 
 def set_state(
@@ -63,6 +75,8 @@ def set_state(
     git: Git | None = None,
     tmux: Tmux | None = None,
     beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> None:
     """Say what a polecat does; its agent bead remembers it, and the bead it holds follows.
@@ -80,11 +94,20 @@ def set_state(
         name: the polecat.
         state: what it does.
         cleanup_status: what of its work it says is nowhere else.
-        git, tmux, beads, environ: as for `spawn_for_sling`.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
 
     Raises:
         PolecatNotFoundError: there is no such polecat.
         BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import SpawnOptions, get_polecat, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        >>> set_state(rig, cat.polecat_name, "stuck", **world)
+        >>> get_polecat(rig, cat.polecat_name, **world).state.value
+        'stuck'
 
     Source:
         Contract §7.6.
@@ -97,7 +120,7 @@ def set_state(
     rig = as_rig(rig)
     with holding(polecat_lock(rig, name), what=f"set the state of {name}"):
         check_exists(rig, name)
-        world = make_world(rig, git=git, tmux=tmux, beads=beads, environ=environ)
+        world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
         bead = _assigned(world, rig, name)
         if bead is not None and state in ("working", "active"):
             world.beads.set_status(bead.id, "in_progress")
@@ -121,13 +144,32 @@ def assign_issue(
     git: Git | None = None,
     tmux: Tmux | None = None,
     beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Bead:
     """Give a polecat a bead: it becomes ``in_progress``, assigned to the polecat.
 
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        bead: the bead's id.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead as it is now.
+
     Raises:
         PolecatNotFoundError: there is no such polecat.
         BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> assign_issue(rig, cat.polecat_name, "gt-1", **world).status
+        'in_progress'
 
     Source:
         Contract §7.7.
@@ -135,7 +177,7 @@ def assign_issue(
     rig = as_rig(rig)
     with holding(polecat_lock(rig, name), what=f"assign {bead} to {name}"):
         check_exists(rig, name)
-        world = make_world(rig, git=git, tmux=tmux, beads=beads, environ=environ)
+        world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
         return world.beads.assign(check_bead_id(bead), assignee=agent_id(rig.name, name))
 
 
@@ -146,13 +188,31 @@ def clear_issue(
     git: Git | None = None,
     tmux: Tmux | None = None,
     beads: Beads | None = None,
+    processes: Processes | None = None,
+    clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Bead | None:
     """Take the bead a polecat holds back; None if it held none.
 
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead as it was, or None.
+
     Raises:
         PolecatNotFoundError: there is no such polecat.
         BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        >>> clear_issue(rig, cat.polecat_name, **world).id
+        'gt-1'
 
     Source:
         Contract §7.7.
@@ -160,7 +220,7 @@ def clear_issue(
     rig = as_rig(rig)
     with holding(polecat_lock(rig, name), what=f"clear the hook of {name}"):
         check_exists(rig, name)
-        world = make_world(rig, git=git, tmux=tmux, beads=beads, environ=environ)
+        world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
         bead = _assigned(world, rig, name)
         if bead is not None:
             world.beads.unassign(bead.id, expected=bead.assignee)

@@ -16,6 +16,7 @@ from polecat.model import Event, SpawnedPolecat, SpawnOptions, Timings
 from polecat.plan import Choice, SpawnPlan
 from polecat.ports import Process, StartedSession, Worktree
 from polecat.state import Lease
+from polecat.steps import BY_NAME
 from polecat.undo import Undo
 from polecat.world import World
 
@@ -94,9 +95,10 @@ class Attempt:
         self.warnings.extend(plan.warnings)
 
     @contextlib.contextmanager
-    def step(self, name: str, event: str = "") -> Iterator[dict[str, object]]:
-        """Do one step: time it, and tell *event* when it succeeded, with the facts put into the dictionary."""
-        self._step = name
+    def step(self, name: str, *, tells: bool = True) -> Iterator[dict[str, object]]:
+        """Do one step: time it, and tell its event when it succeeded, with the facts put into the dictionary."""
+        event = BY_NAME[name].event if tells else ""
+        self.now_at(name)
         facts: dict[str, object] = {}
         began_s = time.monotonic()
         try:
@@ -109,7 +111,7 @@ class Attempt:
 
     def took(self, step: str, seconds: float) -> None:
         """Note how long a step took."""
-        self._step = step
+        self.now_at(step)
         self._times.append((step, round(seconds, 6)))
 
     def tell(self, event: str, *, duration_s: float | None = None, **facts: object) -> None:
@@ -167,7 +169,7 @@ class Attempt:
 
     def now_at(self, step: str) -> None:
         """It is at this step from now on."""
-        self._step = step
+        self._step = BY_NAME[step].name
 
     def release(self) -> None:
         """Let go of the locks that were held for this attempt."""

@@ -67,14 +67,14 @@ def clear_the_way(site: Site, attempt: Attempt) -> None:
     """End the orphan session that bears our name. The polecat's lock is ours, so nobody is just making one."""
     orphan = site.census.own.get(attempt.plan.polecat_name)
     if orphan is not None:
-        with attempt.step("orphan", "orphan_ended") as facts:
+        with attempt.step("orphan") as facts:
             facts["session"] = orphan.name
             end_session(attempt.world, orphan)
 
 
 def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
     """Make the worktree on its branch, from the remote's tip."""
-    with attempt.step("worktree", "worktree_added") as facts:
+    with attempt.step("worktree") as facts:
         world, plan, lease = attempt.world, attempt.plan, attempt.lease
         base = find_base(world, site, plan.upstream, trouble=news.trouble())
         if base.warning:
@@ -107,7 +107,7 @@ def _end_session(attempt: Attempt, session: StartedSession) -> None:
 
 def provision_worktree(site: Site, attempt: Attempt) -> None:
     """Put into the worktree what an agent's place needs beyond a checkout."""
-    with attempt.step("provision", "worktree_provisioned") as facts:
+    with attempt.step("provision") as facts:
         place = _prepare_place(site, attempt)
         warnings = provision(
             site.rig,
@@ -136,7 +136,7 @@ def _prepare_place(site: Site, attempt: Attempt) -> Place:
 
 def open_bead(site: Site, attempt: Attempt) -> None:
     """Create or reopen the agent bead and set the hook, read back; before the session, so that no agent finds an empty hook."""
-    with attempt.step("hook", "hook_set") as facts:
+    with attempt.step("hook") as facts:
         plan = attempt.plan
         open_agent_bead(attempt.world, site, plan, attempt.undo, holder=attempt.bead_holder)
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
@@ -144,7 +144,7 @@ def open_bead(site: Site, attempt: Attempt) -> None:
 
 def start_session(site: Site, attempt: Attempt) -> None:
     """Start the agent in a session of its own, complete in one call."""
-    with attempt.step("session", "session_started") as facts:
+    with attempt.step("session") as facts:
         world, plan = attempt.world, attempt.plan
         session = world.tmux.start(_session_request(site, attempt))
         attempt.session = session
@@ -250,7 +250,7 @@ def _death(plan: SpawnPlan, arrival: Arrival) -> AgentDiedError:
 
 def record(site: Site, attempt: Attempt) -> None:
     """Turn the claim into a record and tell the feed; from here on nothing is taken back."""
-    with attempt.step("record"):
+    with attempt.step("record", tells=False):
         world, plan = attempt.world, attempt.plan
         if attempt.session is not None and not attempt.is_released and not world.tmux.release(attempt.session):
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")

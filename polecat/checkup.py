@@ -44,7 +44,11 @@ class Finding:
 
 @frozen(kw_only=True)
 class Checkup:
-    """All findings, in the order in which they were looked for."""
+    """What a look at a town found.
+
+    Attributes:
+        findings: all of it, in the order in which it was looked for.
+    """
 
     findings: tuple[Finding, ...]
 
@@ -74,15 +78,15 @@ def check_town(
         rigs: only these rigs, or their names; None means all.
         git, tmux, environ: as for `spawn_for_sling`.
 
+    Returns:
+        The findings. What could not be looked at is a finding too.
+
     Examples:
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> found = check_town(Town(root=rig.town_root), git=world["git"], tmux=world["tmux"], environ=world["environ"])
         >>> found.is_well, found.findings[1].text
         (True, 'tmux 3.5a')
-
-    Source:
-        Issue "A library people enjoy", for those who type it.
     """
     env = dict(os.environ) if environ is None else dict(environ)
     place = Rig(name="town", path=town.root / "town")  # a world belongs to a rig; nothing is read below this one

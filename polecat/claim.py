@@ -50,7 +50,7 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
         room = site.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
-                with attempt.step("claim", "name_claimed") as facts:
+                with attempt.step("claim") as facts:
                     if room <= 0:
                         raise _full(site, len(homes.dirs))
                     pool = _claim(site, attempt, pool, taken)

@@ -61,7 +61,14 @@ __all__ = [
 
 @frozen(kw_only=True)
 class TownConfig:
-    """``mayor/town.json``. Its existence makes a town; its content may be ``{}``."""
+    """``mayor/town.json``. Its existence makes a town; its content may be ``{}``.
+
+    Attributes:
+        name: the town's name.
+        owner: whose it is; kept for Gas Town.
+        public_name: its name for others; kept for Gas Town.
+        created_at: when it was made.
+    """
 
     name: str = ""
     owner: str = ""
@@ -90,7 +97,16 @@ class RigEntry:
 
 @frozen(kw_only=True)
 class RigConfig:
-    """``<rig>/config.json``, the rig's identity. ``default_branch`` is ``main`` where the file does not say."""
+    """``<rig>/config.json``, the rig's identity.
+
+    Attributes:
+        name: the rig's name.
+        git_url: where the source comes from.
+        local_repo: a local clone that objects may be borrowed from; empty for none.
+        default_branch: the branch new work starts from.
+        created_at: when it was made.
+        beads_prefix: what its bead ids start with.
+    """
 
     name: str = ""
     git_url: str = ""
@@ -103,6 +119,16 @@ class RigConfig:
 @frozen(kw_only=True)
 class AgentEntry:
     """An agent as ``agents.json`` describes it.
+
+    Attributes:
+        name: what it is called; the key of its entry.
+        command: the program.
+        args: its arguments.
+        process_names: how its process may be called.
+        session_id_env: the variable that holds its session id.
+        resume_flag: how a session is resumed; kept for Gas Town.
+        resume_style: ``flag`` or ``subcommand``; kept for Gas Town.
+        supports_hooks: it runs hooks.
 
     Source:
         Contract §3.7.
@@ -120,7 +146,14 @@ class AgentEntry:
 
 @frozen(kw_only=True)
 class Account:
-    """One login of an agent: a directory that the agent keeps its configuration in."""
+    """One login of an agent: a directory that the agent keeps its configuration in.
+
+    Attributes:
+        handle: what it is called; the key of its entry.
+        config_dir: its directory; ``~/`` is the home directory.
+        email: whose it is; for people.
+        description: for people.
+    """
 
     handle: str
     config_dir: str

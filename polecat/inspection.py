@@ -206,6 +206,9 @@ def work_at_risk(
         rig: its rig; by default the one of that name in the town that contains the working directory.
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
 
+    Returns:
+        The risks; none of them if nothing would be lost and nobody hurt.
+
     Examples:
         >>> from polecat import list_polecats, spawn_for_sling
         >>> from polecat.testing import example_world

@@ -1,18 +1,20 @@
 """Locks: where they are, in which order they are taken, and who holds them.
 
-==========================  ====================================================================  ==================
-lock (in .runtime/locks/)   guards                                                                 held for
-==========================  ====================================================================  ==================
-``polecat-<name>.lock``     everything that touches one polecat; a claim is *held* by it           the whole operation
-``polecat-pool.lock``       which names are taken; the pool's state                                milliseconds
-``fetch.lock``      fetching: one at a time                                                a fetch
-``repository.lock``        refs and worktree registrations of the rig's repository                milliseconds
-``spares.lock``     filling warm spares; taken first, and only tried                       as long as it takes
-``trash.lock``      deleting what is in the trash; taken alone                              as long as it takes
-==========================  ====================================================================  ==================
+=========================  ============================================================  ===================
+lock (in .runtime/locks/)  guards                                                        held for
+=========================  ============================================================  ===================
+``polecat-<name>.lock``    everything that touches one polecat; a claim is *held* by it  the whole operation
+``polecat-pool.lock``      which names are taken; the pool's state                       milliseconds
+``fetch.lock``             fetching: one at a time                                       a fetch
+``repository.lock``        refs and worktree registrations of the rig's repository       milliseconds
+``spares.lock``            filling warm spares; taken first, and only tried              as long as it takes
+``trash.lock``             deleting what is in the trash; taken alone                    as long as it takes
+``nudge-<name>.lock``      typing to one polecat; taken alone                            one message
+=========================  ============================================================  ===================
 
 They are taken in this order and never the other way round. The exceptions cannot deadlock, because they are only *tried*: a
-polecat's lock while the pool lock is held, the fetch lock before the others, a bead's lock (in the town) before everything. Names and places are those of later versions of the reference, so both can work on one town.
+polecat's lock while the pool lock is held, the fetch lock before the others, a bead's lock (in the town) before
+everything. Names and places are those of later versions of the reference, so both can work on one town.
 A lock file is never deleted: a second process could then lock a file that no longer has a name.
 """
 

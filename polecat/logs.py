@@ -7,16 +7,19 @@ and configured structlog itself, so we look whether it has, and otherwise do not
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Literal
 
-Level = Literal["debug", "info", "warning"]
+from polecat.model import Event
+
+Level = Literal["info", "warning"]
 
 
 def log(level: Level, event: str, **facts: object) -> None:
     """Log one fact through structlog, if the application configured it.
 
     Args:
-        level: ``debug`` for programs run, ``info`` for facts of a polecat's life, ``warning`` for something healed or lost.
+        level: ``info`` for facts of a polecat's life, ``warning`` for something that went wrong without stopping anything.
         event: what happened: past tense, snake case, constant text.
         facts: the data; never values of environment variables.
     """
@@ -24,3 +27,14 @@ def log(level: Level, event: str, **facts: object) -> None:
     if structlog is None or not structlog.is_configured():
         return
     getattr(structlog.get_logger("polecat"), level)(event, **facts)
+
+
+def tell(event: Event, listener: Callable[[Event], object] | None) -> None:
+    """Tell the log of an event, and whoever listens; a listener that raises is no part of what it listens to."""
+    log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)
+    if listener is None:
+        return
+    try:
+        listener(event)
+    except Exception as error:  # noqa: BLE001  see above
+        log("warning", "listener_failed", heard=event.name, error=str(error))

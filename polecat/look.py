@@ -145,6 +145,7 @@ def choose(world: World, site: Survey, opts: SpawnOptions, *, needs_program: boo
         has_gt=world.which("gt") is not None,
         beads_dir=str(beads_dir) if beads_dir else "",
         variables=settings.place.variable_names,
+        ready_timeout_s=settings.ready_timeout_s,
         warnings=warnings,
     )
 

@@ -130,15 +130,15 @@ class SpawnOptions:
     """What one spawn is asked to do. Everything has a default.
 
     Args:
-        force: go on although the polecat of this name has uncommitted work (it is rescued first).
+        force: go on although the agents of this bead failed too often in a row.
         account: handle of the account in ``accounts.json``; None means the default one. ``GT_ACCOUNT`` beats it.
         create: kept for callers of the reference; a spawn always creates.
         hook_bead: bead to put on the polecat's hook.
         agent: agent to start instead of the rig's.
         base_branch: branch of the remote to start from instead of the rig's default branch.
         wait: ``ready`` returns when the agent is ready, ``no`` as soon as its session exists.
-        ready_timeout_s: how long the agent may take to be ready.
-        name: this name and no other; refused if it is taken.
+        ready_timeout_s: how long the agent may take to be ready; None means the rig's setting, 60 by default.
+        name: this name and no other; refused if it is taken, unless that polecat has *hook_bead* already: then it is returned as it is.
         prompt: the agent's first instruction; an argument of the agent where it can take one, typed otherwise.
         nudge: text typed once the agent is ready. ``auto`` is the reference's nudge where ``gt`` is on PATH and nothing
             elsewhere; None is nothing.
@@ -154,7 +154,7 @@ class SpawnOptions:
     agent: str | None = None
     base_branch: str | None = None
     wait: WaitFor = "ready"
-    ready_timeout_s: float = field(default=60.0)
+    ready_timeout_s: float | None = field(default=None)
     name: str | None = None
     prompt: str | None = None
     nudge: str | None = "auto"
@@ -163,8 +163,8 @@ class SpawnOptions:
     bind_keys: bool = False
 
     @ready_timeout_s.validator
-    def _check_timeout(self, _: object, value: float) -> None:
-        if not 0 < value < float("inf"):
+    def _check_timeout(self, _: object, value: float | None) -> None:
+        if value is not None and not 0 < value < float("inf"):
             raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
 
     @env.validator
@@ -175,7 +175,12 @@ class SpawnOptions:
 
 @frozen(kw_only=True)
 class Timings:
-    """Seconds each step of a spawn took, in order of their start; steps beside each other overlap."""
+    """Seconds each step of a spawn took.
+
+    Attributes:
+        steps: name and seconds of each, in order of their start; steps beside each other overlap.
+        total_s: seconds from beginning to end.
+    """
 
     steps: tuple[tuple[str, float], ...] = ()
     total_s: float = 0.0

@@ -147,6 +147,7 @@ class Choice:
         has_gt: Gas Town's program is on PATH.
         beads_dir: the rig's beads directory; empty for none.
         variables: names of the variables that tell of the polecat's place.
+        ready_timeout_s: how long an agent may take to be ready, unless the spawn says.
         warnings: what the resolution had to say.
     """
 
@@ -159,6 +160,7 @@ class Choice:
     has_gt: bool = False
     beads_dir: str = ""
     variables: tuple[str, ...] = ()
+    ready_timeout_s: float = 60.0
     warnings: tuple[str, ...] = ()
 
 
@@ -199,7 +201,7 @@ def make_plan(
         fetch=opts.fetch or choice.fetch,
         typed=typed,
         wait=opts.wait,
-        ready_timeout_s=opts.ready_timeout_s,
+        ready_timeout_s=choice.ready_timeout_s if opts.ready_timeout_s is None else opts.ready_timeout_s,
         accepts_trust=choice.accepts_trust,
         leave_out=choice.leave_out,
         warnings=(*choice.warnings, *warnings),

@@ -7,81 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from polecat.bead_rules import holds
+from polecat.bead_rules import HELD_STATUSES, holds
 from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
 from polecat.locks import polecat_lock, try_take
 from polecat.look import as_rig
-from polecat.model import Polecat, PolecatState, Repo, Rig, WorkStatus
+from polecat.model import Polecat, Repo, Rig, WorkStatus
 from polecat.names import agent_bead_id, agent_id, nearest, session_name
 from polecat.plan import SessionCensus, take_census
-from polecat.ports import Beads, Clock, Git, Processes, Tmux
+from polecat.ports import AgentBead, Beads, Clock, Git, Processes, Tmux
 from polecat.state import clone_path, list_homes, read_claim, read_record
+from polecat.states import Signals, judge_state
 from polecat.town import find_repo
-from polecat.values import frozen
 from polecat.world import World, make_world
 
 T = TypeVar("T")
-
-PAUSED_STATES = frozenset(("stuck", "awaiting-gate"))
-"""Agent states that mean: it waits on purpose."""
-
-
-@frozen(kw_only=True)
-class Signals:
-    """What is known about one polecat, from independent sources. None means: could not be told.
-
-    Attributes:
-        is_claimed: a claim stands in its home.
-        claimant_lives: the claim's holder lives.
-        session_lives: its session exists and the agent's process has not ended.
-        holds_work: a bead is on its hook, or assigned to it and open.
-        agent_state: what it said of itself last; empty when it said nothing.
-    """
-
-    is_claimed: bool = False
-    claimant_lives: bool = False
-    session_lives: bool | None = None
-    holds_work: bool | None = None
-    agent_state: str = ""
-
-
-def judge_state(signals: Signals) -> PolecatState:
-    """Say what a polecat does; pure.
-
-    ===========================  =================  ==========  ==========================================
-    session                      holds work         said        state
-    ===========================  =================  ==========  ==========================================
-    claim, claimant lives        any                any         spawning
-    any                          any                a pause     stuck
-    could not be told            any                any         unknown
-    lives                        yes, or not known  any         working
-    lives                        no                 done        zombie: done, and still running
-    lives                        no                 other       working
-    ended                        could not be told  any         unknown
-    ended                        yes                any         stalled: work, and nobody doing it
-    ended                        no                 any         done
-    ===========================  =================  ==========  ==========================================
-
-    A claim whose claimant is dead counts as stalled.
-
-    Examples:
-        >>> judge_state(Signals(session_lives=False, holds_work=True))
-        <PolecatState.STALLED: 'stalled'>
-        >>> judge_state(Signals(session_lives=None))
-        <PolecatState.UNKNOWN: 'unknown'>
-    """
-    if signals.is_claimed:
-        return PolecatState.SPAWNING if signals.claimant_lives else PolecatState.STALLED
-    if signals.agent_state in PAUSED_STATES:
-        return PolecatState.STUCK
-    if signals.session_lives is None:
-        return PolecatState.UNKNOWN
-    if signals.session_lives:
-        is_done = signals.holds_work is False and signals.agent_state in ("done", "closed")
-        return PolecatState.ZOMBIE if is_done else PolecatState.WORKING
-    if signals.holds_work is None:
-        return PolecatState.UNKNOWN
-    return PolecatState.STALLED if signals.holds_work else PolecatState.DONE
 
 
 def list_polecats(
@@ -101,6 +40,9 @@ def list_polecats(
         rig: the rig, or its name.
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
         with_work: also count what of each one's work exists nowhere else; that costs a few git processes per polecat.
+
+    Returns:
+        Every polecat as it was found.
 
     Raises:
         UnknownStateError: ``polecats/`` cannot be listed.
@@ -147,6 +89,18 @@ def get_polecat(
 
     Raises:
         PolecatNotFoundError: the rig has none of that name.
+
+    Returns:
+        The polecat as it was found.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+        >>> found = get_polecat(rig, cat.polecat_name, **world)
+        >>> found.state.value, found.issue
+        ('working', 'gt-1')
     """
     rig = as_rig(rig)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
@@ -210,10 +164,17 @@ def _work_of(world: World, rig: Rig, name: str) -> tuple[str | None, bool | None
     try:
         held = [bead for bead in world.beads.held_by(who) if holds(bead, who)]
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+        issue = held[0].id if held else _named_hook(world, agent, who)
     except BeadsError:
         return None, None, ""
-    issue = held[0].id if held else (agent.fields.hook_bead if agent and agent.is_open else "") or None
-    return issue, bool(issue), agent.fields.agent_state if agent else ""
+    return issue or None, bool(issue), agent.fields.agent_state if agent else ""
+
+
+def _named_hook(world: World, agent: AgentBead | None, who: str) -> str:
+    """The bead that an agent bead names, unless the store knows that bead as closed, or as no longer that polecat's."""
+    named = agent.fields.hook_bead if agent and agent.is_open else ""
+    bead = world.beads.bead(named) if named else None
+    return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
 def count_work(world: World, repo: Repo, rig: Rig, name: str) -> WorkStatus | None:

@@ -1,6 +1,6 @@
 """What the core needs from outside, in our words, not in the programs' flags.
 
-Three promises hold for every method of every port, and `polecat.testing.contracts` checks them:
+Three promises hold for every method of every port, and the ``*_contract`` modules of `polecat.testing` check them:
 
 1. It returns, or it raises having left nothing of its own behind.
 2. Absence is a value (None, an empty tuple, False); being unable to tell is an exception. Unknown is not dead.

@@ -102,7 +102,7 @@ def judge(awaited: Awaited, status: PaneStatus, *, now_s: float) -> Judgement:
         now_s: the time of the look, on the clock of ``awaited.began_s``.
 
     Source:
-        Issue "Readiness per agent"; incidents T-33 to T-38.
+        Incidents T-33 to T-38.
     """
     if not status.exists:
         return Judgement(outcome="gone", awaited=awaited)

@@ -92,6 +92,18 @@ def repair_polecat(
         SpawnRefusedError: *hook_bead* is closed, keeps failing, or is somebody else's.
         RepairFailedError: it began and broke; the old worktree is as it was.
 
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> (cat.clone_path / "draft.txt").write_text("x")
+        1
+        >>> world["clock"].sleep(1)
+        >>> done = repair_polecat(rig, cat.polecat_name, force=True, **world)
+        >>> done.polecat.branch != cat.branch, (cat.clone_path / "draft.txt").exists(), bool(done.rescue)
+        (True, False, True)
+
     Source:
         Contract §7.2; design §6, deviations 10 and 20; incident T-16.
     """

@@ -46,6 +46,15 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
     Raises:
         PolecatError: it is a town already, stands in one, holds other things, or cannot be written. Nothing was changed.
         InvalidNameError: the name is empty or holds control characters.
+
+    Returns:
+        The town.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     init_town(f"{place}/town").name
+        'town'
     """
     root = Path(os.path.abspath(directory))
     name = root.name if name is None else name
@@ -198,6 +207,15 @@ def add_rig(
         GitError: the repository cannot be cloned.
         LockTimeoutError: somebody is adding a rig of this name, or holds the registry.
         PolecatError: the town cannot be written. In every case nothing is left behind.
+
+    Examples:
+        >>> import tempfile
+        >>> from polecat.testing import FakeGit
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     town = init_town(f"{place}/town")
+        ...     rig = add_rig(town, "gastown", "https://example.org/gastown.git", git=FakeGit())
+        ...     rig.name, rig.default_branch, rig.prefix
+        ('gastown', 'main', 'gt')
 
     Source:
         Contract §2.6.

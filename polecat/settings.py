@@ -31,7 +31,7 @@ class RuntimeConfig:
     Attributes:
         provider: the built-in agent it is a variant of.
         command: the program: one path or name, never a command line.
-        args: its arguments; None when not said, empty for none.
+        args: its arguments; not said means the provider's, empty means none.
         initial_prompt: kept for Gas Town; polecats get their prompt from the spawn.
         prompt_mode: ``arg`` or ``none``.
         session_id_env: the variable that holds the agent's session id.
@@ -80,7 +80,13 @@ class MergeQueue:
 
 @frozen(kw_only=True)
 class NamePoolSettings:
-    """Where a rig's names come from."""
+    """Where a rig's names come from.
+
+    Attributes:
+        style: a built-in theme; an unknown or empty one means ``mad-max``.
+        names: the rig's own names; if there is one, the theme does not count.
+        max_before_numbering: how many names of the list are given before numbering starts; 0 means 50.
+    """
 
     style: str = ""
     names: tuple[str, ...] = ()
@@ -92,14 +98,14 @@ class RigSettings:
     """``<rig>/settings/config.json``.
 
     Attributes:
-        namepool: where names come from; None when not said.
-        merge_queue: for the refinery; None when not said.
+        namepool: where names come from.
+        merge_queue: for the refinery.
         runtime: an agent described in place (deprecated in Gas Town, still obeyed).
         agent: the name of the rig's agent.
         agents: agents the rig defines.
         role_agents: the agent of each role.
         max_polecats: how many polecats the rig holds at most, those being made included.
-        fetch: when a spawn asks the remote, as `FetchPolicy.parse` reads it.
+        fetch: when a spawn asks the remote: ``always``, ``never`` or ``if-older-than SECONDS``.
         fetch_timeout_s: how long the remote may take.
         leave_out: root-anchored paths of the project that are not checked out.
         trust: ``inherit`` hands on the trust that the user gave to the repository, and leaves the agent's question to a person where

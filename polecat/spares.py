@@ -68,6 +68,12 @@ def warm_spares(
     Raises:
         DiskFullError: less disk would be left than the settings ask for.
         GitError: there is nothing to make them from.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> warm_spares(rig, 2, git=world["git"], tmux=world["tmux"], beads=world["beads"], environ=world["environ"]).ready
+        2
     """
     rig = as_rig(rig)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, environ=environ)

@@ -44,6 +44,14 @@ def stop_polecat(
         PolecatNotFoundError: there is none of that name.
         SessionNotFoundError: it has no session.
 
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, **world)
+        >>> stop_polecat(rig, cat.polecat_name, **world), world["tmux"].sessions()
+        ('gt-gastown-furiosa', [])
+
     Source:
         Contract §11, stop; design §6, deviation 15.
     """

@@ -14,7 +14,7 @@ from attrs import field
 from polecat import config
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
 from polecat.locks import holding
-from polecat.logs import log
+from polecat.logs import tell
 from polecat.look import as_rig
 from polecat.model import Event, Rig
 from polecat.names import agent_id
@@ -87,9 +87,7 @@ def nudge_polecat(
         session = found.session
         found.tmux.send_text(session.pane_id, text, instance=session.instance)
     facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
-    log("info", "polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, **facts)
-    if on_event is not None:
-        on_event(Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts))
+    tell(Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts), on_event)
     return session.name
 
 
@@ -163,6 +161,9 @@ def attach_command(
         rig: the rig, or its name.
         name: the polecat.
         tmux, environ: as for `nudge_polecat`.
+
+    Returns:
+        The command; running it is the caller's business.
 
     Raises:
         PolecatNotFoundError: the rig has none of that name.

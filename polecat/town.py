@@ -131,6 +131,15 @@ def is_rig_name(target: str, *, start: Path | str | None = None, environ: Mappin
     Raises:
         ConfigError: the registry of rigs is invalid, so it cannot be told.
 
+    Returns:
+        Whether it is.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, _ = example_world()
+        >>> [is_rig_name(word, start=rig.town_root) for word in ("gastown", "mayor", "gastown/nux")]
+        [True, False, False]
+
     Source:
         Contract §13.3.
     """
@@ -158,6 +167,15 @@ def find_town(start: Path | str | None = None, *, environ: Mapping[str, str] | N
     Raises:
         TownNotFoundError: there is none.
         ConfigError: its ``town.json`` is invalid. An empty one is not.
+
+    Returns:
+        The town.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, _ = example_world()
+        >>> [found.name for found in find_town(rig.path / "polecats").rigs()]
+        ['gastown']
 
     Source:
         Contract §13.2.

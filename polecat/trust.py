@@ -49,7 +49,7 @@ def inherit_trust(
         environ: the caller's environment.
 
     Source:
-        Issue "A library people enjoy", what an agent's place needs; incident T-36.
+        Incident T-36.
     """
     stores = stores_of(agent, config_dir=config_dir, environ=environ)
     if not stores:

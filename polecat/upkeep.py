@@ -51,6 +51,17 @@ def detect_stale(
         threshold: so many commits behind make it stale by themselves, 1 or more.
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
 
+    Returns:
+        One answer for each polecat, sorted by name.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> _ = spawn_for_sling(rig, **world)
+        >>> [(one.name, one.is_stale, one.reason) for one in detect_stale(rig, **world)]
+        [('furiosa', False, 'session active')]
+
     Source:
         Contract §7.9.
     """
@@ -113,6 +124,17 @@ def clean_branches(
         rig: the rig, or its name.
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
         dry_run: only say what would be done.
+
+    Returns:
+        The branches that were deleted, and those that were kept, with the reason.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> _ = spawn_for_sling(rig, **world)
+        >>> clean_branches(rig, **world).deleted  # that of a living polecat is not touched
+        ()
 
     Source:
         Contract §7.8; unlike there, a branch with commits of its own is kept.

@@ -12,7 +12,7 @@ from attrs import field
 from polecat import config
 from polecat.beads_paths import resolve_beads_dir
 from polecat.errors import ProgramMissingError
-from polecat.logs import log
+from polecat.logs import tell
 from polecat.model import Event, Rig
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
 from polecat.values import frozen
@@ -50,13 +50,7 @@ class World:
 
     def emit(self, event: Event) -> None:
         """Tell the log and whoever listens."""
-        log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)
-        if self.on_event is None:
-            return
-        try:
-            self.on_event(event)
-        except Exception as error:  # noqa: BLE001  a listener is no part of what it listens to
-            log("warning", "listener_failed", heard=event.name, error=str(error))
+        tell(event, self.on_event)
 
 
 def make_world(

@@ -231,7 +231,7 @@ def by_sh(call: Call) -> Child:
         except Exception as error:
             if type(error).__name__ != "ForkException":
                 raise
-            raise _cannot(call, str(error).strip().splitlines()[-1]) from None
+            raise _cannot(call, str(error).strip().splitlines()[-1].strip()) from None
     return _Sh(running)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,11 +16,9 @@ from polecat.testing.fake_git import FakeGit
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux import FakeTmux
 
-_KEPT: list[tempfile.TemporaryDirectory[str]] = []
-
 
 class FakeWorld(TypedDict):
-    """The keyword arguments that make every acting function of polecat act on a pretend world."""
+    """The keyword arguments that make polecat act on a pretend world: ``spawn_for_sling(rig, **world)``."""
 
     git: FakeGit
     tmux: FakeTmux
@@ -38,6 +37,13 @@ def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
 
     Returns:
         *root*.
+
+    Examples:
+        >>> import tempfile
+        >>> from polecat import find_town
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     [rig.name for rig in find_town(make_town(Path(place), ["gastown", "other"])).rigs()]
+        ['gastown', 'other']
     """
     registry = {name: {"git_url": f"https://example.invalid/{name}.git", "added_at": "2026-01-13T12:00:00Z"} for name in rigs}
     _json(root / "mayor" / "town.json", {"type": "town", "version": 2, "name": root.name, "created_at": "2026-01-13T12:00:00Z"})
@@ -54,7 +60,21 @@ def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
 
 
 def make_program(directory: Path, name: str = "claude") -> Path:
-    """Put a program that does nothing into a directory, so that it is found on PATH."""
+    """Put a program that does nothing into a directory, so that it is found on PATH.
+
+    Args:
+        directory: where; made where missing.
+        name: what it is called.
+
+    Returns:
+        *directory*.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     [program.name for program in make_program(Path(place), "my-agent").iterdir()]
+        ['my-agent']
+    """
     directory.mkdir(parents=True, exist_ok=True)
     program = directory / name
     program.write_text("#!/bin/sh\n", "utf-8")
@@ -69,7 +89,15 @@ def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
         root: an empty directory, such as pytest's ``tmp_path``.
 
     Returns:
-        The rig, and the keyword arguments for `polecat.spawn_for_sling` and its neighbours.
+        The rig, and the keyword arguments for `polecat.spawn_for_sling` and its neighbours. Functions that need less, such as
+        `polecat.nudge_polecat`, take single ones of them.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     rig, world = fake_world(Path(place))
+        ...     spawn_for_sling(rig, **world).agent_id
+        'gastown/polecats/furiosa'
     """
     town = make_town(root / "town")
     path = make_program(root / "bin")
@@ -86,9 +114,18 @@ def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
 
 
 def example_world() -> tuple[Rig, FakeWorld]:
-    """`fake_world` in a temporary directory that goes when the process ends; for examples in documentation."""
+    """`fake_world` in a temporary directory that goes when the process ends; for examples in documentation.
+
+    Returns:
+        As `fake_world`.
+
+    Examples:
+        >>> rig, world = example_world()
+        >>> rig.name, sorted(world)
+        ('gastown', ['beads', 'clock', 'environ', 'git', 'processes', 'tmux'])
+    """
     directory = tempfile.TemporaryDirectory(prefix="polecat-example-")
-    _KEPT.append(directory)
+    atexit.register(directory.cleanup)
     return fake_world(Path(directory.name))
 
 

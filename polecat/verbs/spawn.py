@@ -75,12 +75,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-concurrent", metavar="N", type=_count, default=MAX_CONCURRENT, help="checkouts at a time")
     parser.add_argument("--every", metavar="S", type=_interval, default=0.0, help="at least so many seconds between two agents")
     parser.add_argument("--timings", action="store_true", help="say how long each step took")
-    parser.add_argument(
-        "--force", action="store_true", help="accepted for the reference's sake; a new polecat has no work to lose"
-    )
+    parser.add_argument("--force", action="store_true", help="go on although agents of this bead failed too often in a row")
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
     parser.add_argument(
-        "--ready-timeout", metavar="S", type=_seconds, default=60.0, help="how long the agent may take to be ready; 60 by default"
+        "--ready-timeout",
+        metavar="S",
+        type=_seconds,
+        help="how long the agent may take to be ready; by default the rig's setting",
     )
     parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
     parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")

@@ -35,7 +35,7 @@ def commands(page: Path) -> str:
 @pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 def test_the_first_spawn(tmp_path: Path, tmux_guard: TmuxGuard) -> None:
     """Every command of the tutorial succeeds in its order; the polecat it speaks of is there, and the end leaves nothing."""
-    script = commands(ROOT / "docs" / "tutorial" / "first-spawn.md").replace("/tmp/first", str(tmp_path / "first"))
+    script = commands(ROOT / "docs" / "tutorial" / "1-first-spawn.md").replace("/tmp/first", str(tmp_path / "first"))
 
     done = subprocess.run(
         ["bash", "-euc", f'polecat() {{ "{sys.executable}" -P -m polecat "$@"; }}\nexport PYTHONPATH="{ROOT}"\n{script}'],

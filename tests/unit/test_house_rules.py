@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 ROOT = Path(__file__).resolve().parents[2]
 TEST_FILES = sorted((ROOT / "tests").rglob("test_*.py"))
@@ -65,4 +66,7 @@ def _python_blocks() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("where", "code"), _python_blocks(), ids=[where for where, _ in _python_blocks()])
 def test_every_example_runs(where: str, code: str) -> None:
     """Python in the README and in the documentation runs as it stands."""
-    exec(compile(code, where, "exec"), {"__name__": "example"})
+    try:
+        exec(compile(code, where, "exec"), {"__name__": "example"})
+    finally:
+        structlog.reset_defaults()

@@ -174,3 +174,12 @@ def test_the_environment_of_the_process() -> None:
     assert env["GT_ROLE"] == "polecat" and env["LANG"] == "de" and env["PATH"] == "/bin"
     assert env["CLAUDE_CONFIG_DIR"] == "/c" and env["POLECAT_ID"] == "i1"
     assert not {"CLAUDECODE", "NODE_OPTIONS"} & set(env)
+
+
+def test_the_rigs_patience_counts_unless_the_spawn_has_its_own() -> None:
+    """The setting ``ready_timeout_s`` of a rig holds for every spawn that does not say how long it waits."""
+    patient = Choice(agent=CLAUDE, ready_timeout_s=300.0)
+
+    assert plan(choice=patient).ready_timeout_s == 300.0
+    assert plan(choice=patient, opts=SpawnOptions(ready_timeout_s=5.0)).ready_timeout_s == 5.0
+    assert plan().ready_timeout_s == 60.0

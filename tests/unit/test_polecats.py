@@ -18,8 +18,8 @@ from polecat import (
     spawn_for_sling,
 )
 from polecat.locks import polecat_lock, take
-from polecat.polecats import Signals, judge_state
 from polecat.state import Lease, publish_claim
+from polecat.states import Signals, judge_state
 from polecat.testing import FailAt, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 
@@ -75,6 +75,30 @@ def test_a_claim_says_spawning_while_its_claimant_lives(place: Place) -> None:
     finally:
         lock.release()
     assert get_polecat(rig, "nux", **world).state is PolecatState.STALLED
+
+
+@pytest.mark.parametrize("let_go", ["handed back", "closed"])
+def test_a_bead_that_was_let_go_is_no_work_any_more(place: Place, let_go: str) -> None:
+    """An agent that handed its bead back, or closed it, and ended is done, whatever its agent bead still says."""
+    rig, world = place
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    if let_go == "closed":
+        world["beads"].set_status("gt-1", "closed")
+    else:
+        world["beads"].unassign("gt-1", expected=cat.agent_id)
+    world["tmux"].crash(cat.session_name, exit_code=0)
+    found = get_polecat(rig, "furiosa", **world)
+    assert (found.state, found.issue) == (PolecatState.DONE, None)
+
+
+def test_a_bead_that_the_store_does_not_know_is_still_work(place: Place) -> None:
+    """A hook that only the agent bead tells of, such as a bead of another store, counts."""
+    rig, world = place
+    spawn_for_sling(rig, **world)
+    world["beads"].update_agent("gt-gastown-polecat-furiosa", hook_bead="hq-7")
+    world["tmux"].crash("gt-gastown-furiosa")
+    found = get_polecat(rig, "furiosa", **world)
+    assert (found.state, found.issue) == (PolecatState.STALLED, "hq-7")
 
 
 def test_everything_about_one(place: Place) -> None:

@@ -127,3 +127,14 @@ def test_attach_takes_another_server_away(spawned: Spawned) -> None:
     assert other.argv[-3:] == ("attach-session", "-t", f"={cat.session_name}")
     assert same.argv[-3:] == ("switch-client", "-t", f"={cat.session_name}")
     assert same.environ["TMUX"] == own["TMUX"]
+
+
+def test_a_listener_that_raises_is_no_part_of_a_nudge(spawned: Spawned) -> None:
+    """The text was typed, so the sender is told so, whatever its listener does."""
+    rig, world, cat = spawned
+
+    def listen(_event: Event) -> None:
+        raise ZeroDivisionError("the listener's own mistake")
+
+    assert nudge_polecat(rig, cat.polecat_name, "hello", tmux=world["tmux"], on_event=listen) == cat.session_name
+    assert world["tmux"].typed(cat.pane)[-1] == "hello"

@@ -1,0 +1,113 @@
+"""Tables that stand in the code: events, log lines, steps, states, agents, themes, risks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from docs._ext.markdown import code, table
+from polecat.event_names import EVENTS, LOGGED, EventKind
+from polecat.ports import GitFacts
+from polecat.presets import PRESETS
+from polecat.safety import RiskCode, SafetyFacts, judge_work
+from polecat.states import STATE_RULES
+from polecat.steps import STEPS
+from polecat.themes import THEMES
+
+
+def events() -> str:
+    """Every event with its facts."""
+    return table(
+        ("Name", "Says", "Timed", "Facts"),
+        ((*row[:2], "yes" if EVENTS[name].is_timed else "", row[2]) for name, row in _rows(EVENTS)),
+    )
+
+
+def log_lines() -> str:
+    """Every line that only the log gets."""
+    return table(("Name", "Says", "Facts"), (row for _, row in _rows(LOGGED)))
+
+
+def _rows(kinds: Mapping[str, EventKind]) -> list[tuple[str, tuple[str, str, str]]]:
+    return [
+        (name, (code(name), kind.says, "; ".join(f"{code(key)}: {meaning}" for key, meaning in kind.facts.items()) or "none"))
+        for name, kind in kinds.items()
+    ]
+
+
+def steps() -> str:
+    """The steps of a spawn."""
+    return table(("Step", "What happens", "If it fails"), ((step.name, step.does, step.if_it_fails) for step in STEPS))
+
+
+def states() -> str:
+    """The rules by which a polecat's state is judged."""
+    head = ("claim", "waits on purpose", "session", "holds work", "says it is done", "state", "that is")
+    rows = (
+        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says_done)), f"**{r.state.value}**", r.means)
+        for r in STATE_RULES
+    )
+    return table(head, rows)
+
+
+def agents() -> str:
+    """The built-in agents."""
+    rows = []
+    for name, agent in PRESETS.items():
+        ready = "its prompt" if agent.readiness.prompt_pattern else f"it lives for {agent.readiness.window_s:g} s"
+        if agent.readiness.delay_s and not agent.readiness.prompt_pattern:
+            ready = f"{agent.readiness.delay_s:g} s"
+        prompt = {"argument": "as argument", "typed": "typed"}.get(
+            agent.prompt_style, f"with {agent.prompt_style.partition(':')[2]}"
+        )
+        rows.append((code(name), code(" ".join((agent.command, *agent.args))), ready, prompt, code(agent.instructions_file)))
+    return table(("Agent", "Command", "Ready when", "First instruction", "Reads"), rows)
+
+
+def themes() -> str:
+    """The themes of names."""
+    return table(("Theme", "Names"), ((code(name), f"{len(names)}: {', '.join(names[:4])}, …") for name, names in THEMES.items()))
+
+
+_CLEAN = GitFacts()
+_RISKS: Mapping[RiskCode, tuple[str, SafetyFacts]] = {
+    "uncommitted": ("tracked files changed, or files that git does not know", SafetyFacts(git=GitFacts(modified=("a",)))),
+    "ignored": ("ignored files that match the rig's `rescue_ignored`", SafetyFacts(git=_CLEAN, precious=(".env",))),
+    "stash": ("stashes made on its branch", SafetyFacts(git=GitFacts(stashes=("1",)))),
+    "unpushed": (
+        "commits on no remote-tracking branch, whose changes are not all in the rig's default branch either",
+        SafetyFacts(git=GitFacts(unpushed=1, merged="no")),
+    ),
+    "submodule": ("changes or commits in submodules", SafetyFacts(git=GitFacts(submodules=("a",)))),
+    "nested-repository": ("a repository inside that is no submodule", SafetyFacts(git=GitFacts(nested=("a",)))),
+    "in-progress": (
+        "a merge, rebase, cherry-pick, revert, bisect or am that was begun, or a locked index",
+        SafetyFacts(git=GitFacts(in_progress=("merge",))),
+    ),
+    "process-inside": (
+        "a process whose working directory is in its home, its own session's aside",
+        SafetyFacts(git=_CLEAN, inside=("sh",)),
+    ),
+    "caller-inside": ("you stand in its home yourself", SafetyFacts(git=_CLEAN, caller_inside=True)),
+    "hooked": ("a bead is on its hook", SafetyFacts(git=_CLEAN, hooked_bead="gt-1")),
+    "merge-request": ("its agent bead names an open merge request", SafetyFacts(git=_CLEAN, active_mr="gt-2")),
+    "self-report": (
+        "it reported work that git cannot prove to be elsewhere; `force` suffices for `has_uncommitted`",
+        SafetyFacts(git=GitFacts(unpushed=1, merged="ancestor"), cleanup_status="has_unpushed"),
+    ),
+    "stray-files": ("files in its home beside the worktree", SafetyFacts(git=_CLEAN, stray=("a",))),
+    "unknown": ("something could not be checked", SafetyFacts(git=GitFacts(problems=("a",)))),
+}
+
+
+def risks() -> str:
+    """The risks that a verdict may name, and what lifts each, as the verdict itself says."""
+    rows = []
+    for word, (means, facts) in _RISKS.items():
+        [risk] = [risk for risk in judge_work(facts).risks if risk.code == word]
+        rows.append((code(word), means, code(risk.lifted_by) if risk.lifted_by != "nothing" else "nothing"))
+    return table(("Code", "Means", "Lifted by"), rows)
+
+
+def risk_codes() -> set[str]:
+    """The risks that the table tells of."""
+    return set(_RISKS)

@@ -1,0 +1,172 @@
+"""The orchestrator of the tutorial: with fakes, with real programs, and typed in as the page says."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from polecat import PolecatState, list_polecats
+from polecat.adapters import GitCli
+from tests.conftest import TmuxGuard
+from tests.docs.test_tutorial import ROOT, commands
+from tests.git_fixtures import git
+from tests.spawn_fixtures import HandTown, hand_town, make_template
+from tests.tmux_fixtures import eventually
+
+EXAMPLES = ROOT / "docs" / "examples"
+PAGE = ROOT / "docs" / "tutorial" / "2-first-orchestrator.md"
+
+WORKER = """
+printf '> '
+read -r go <"@NOTES@/go-$GT_POLECAT"
+echo "$1" >"$GT_POLECAT.txt"
+git add . && git commit -q -m "$1"
+@PUSH@
+POLECAT hook clear "$GT_RIG/$GT_POLECAT"
+"""
+"""Shows its prompt, works once it is told to through a named pipe, hands its bead back, and ends."""
+
+needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
+
+
+def real_world(town: HandTown) -> dict[str, Any]:
+    return {"git": GitCli(), "tmux": town.server.cli()}
+
+
+def orchestrator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("orchestrator", EXAMPLES / "orchestrator.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Iterator[HandTown]:
+    with hand_town(tmp_path, make_template(tmp_path / "template")) as town:
+        yield town
+
+
+def worker(town: HandTown, *, push: str) -> None:
+    program = f'PYTHONPATH="{ROOT}" "{sys.executable}" -P -m polecat'
+    town.agent("worker", WORKER.replace("POLECAT hook", f"{program} hook").replace("@PUSH@", push))
+    for name in ("furiosa", "nux", "slit"):
+        os.mkfifo(town.notes / f"go-{name}")
+
+
+def let_work(town: HandTown) -> Callable[[], None]:
+    """Let everybody who is there work, and wait until all of them have ended."""
+    world = real_world(town)
+
+    def wait() -> None:
+        for cat in list_polecats(town.rig, with_work=False, **world):
+            if cat.state is PolecatState.WORKING:
+                (town.notes / f"go-{cat.name}").write_text("go\n")
+        eventually(
+            lambda: all(cat.state is PolecatState.DONE for cat in list_polecats(town.rig, with_work=False, **world)),
+            "all are done",
+        )
+
+    return wait
+
+
+def test_it_is_as_short_as_the_tutorial_promises() -> None:
+    """The example has at most 40 lines of code: docstrings, comments and blank lines aside."""
+    text = (EXAMPLES / "orchestrator.py").read_text("utf-8")
+    notes = {
+        line
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)
+    }
+    code = [line for at, line in enumerate(text.splitlines(), 1) if at not in notes and line.strip() and line.strip()[0] != "#"]
+
+    assert len(code) <= 40
+
+
+def test_its_tests_pass_where_somebody_copies_them(tmp_path: Path) -> None:
+    """The two files, alone in a directory, pass with pytest, and need neither git nor tmux."""
+    for name in ("orchestrator.py", "test_orchestrator.py"):
+        shutil.copy(EXAMPLES / name, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_orchestrator.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PATH": str(tmp_path / "no-programs")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"^4 passed", done.stdout, re.MULTILINE), done.stdout
+
+
+@pytest.mark.real
+@needs_tmux
+def test_with_real_git_and_tmux_everything_is_done_and_taken_back(town: HandTown) -> None:
+    """Three beads, two agents at a time: each pushes its work, and the rig is as empty as before."""
+    worker(town, push="git push -q origin HEAD")
+    world = real_world(town)
+
+    fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2", "gt-3"], wait=let_work(town), **world))
+
+    assert fates == {"gt-1": "done", "gt-2": "done", "gt-3": "done"}
+    assert list_polecats(town.rig, **world) == []
+    assert len(git("branch", "--list", "polecat/*", cwd=town.origin).splitlines()) == 3
+    assert town.sessions() == []
+
+
+@pytest.mark.real
+@needs_tmux
+def test_with_real_git_and_tmux_unpushed_work_is_kept(town: HandTown) -> None:
+    """An agent that commits and does not push loses nothing: its polecat stays, and the orchestrator says why."""
+    worker(town, push="")
+    world = real_world(town)
+
+    fates = dict(orchestrator().work_off(town.rig, ["gt-1"], wait=let_work(town), **world))
+
+    assert fates == {"gt-1": "gastown/polecats/furiosa is kept: 1 unpushed commit(s)"}
+    assert (town.rig_dir / "polecats" / "furiosa" / "gastown" / "furiosa.txt").exists()
+
+
+@pytest.mark.real
+@pytest.mark.slow
+@needs_tmux
+def test_the_page_typed_in(tmp_path: Path, tmux_guard: TmuxGuard) -> None:
+    """Every command of the page succeeds in its order, and prints what the page says."""
+    place = tmp_path / "orchestra"
+    place.mkdir()
+    shutil.copy(EXAMPLES / "orchestrator.py", place)
+    shim = tmp_path / "bin"
+    shim.mkdir()
+    for name, argv in (("polecat", "-P -m polecat"), ("python", "")):
+        (shim / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" {argv} "$@"\n')
+        (shim / name).chmod(0o755)
+    script = commands(PAGE).replace("/tmp/orchestra", str(place))
+
+    done = subprocess.run(
+        ["bash", "-euc", f'export PYTHONPATH="{ROOT}" PATH="{shim}:$PATH"\n{script}'],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=55,
+    )
+
+    assert done.returncode == 0, done.stderr
+    said = done.stdout.splitlines()
+    assert sorted(line for line in said if line.startswith("de-")) == ["de-1: done", "de-2: done", "de-3: done"], done.stdout
+    assert "no polecats" in said
+    assert len([line for line in said if "polecat/" in line]) == 3
+    assert not place.exists()
