@@ -10,13 +10,21 @@ import argparse
 import gc
 import os
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 
 from polecat import __version__
 
+TYPE_CHECKING = False  # as in polecat/__init__.py: `--help` answers sooner without `typing`
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+LONGEST_LINE = 1000
+"""No line of an error is longer, whatever was typed."""
 
 VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
@@ -48,7 +56,27 @@ VERBS: dict[str, tuple[str, str]] = {
 def entry() -> None:
     """Run the command line of this process and exit."""
     gc.disable()  # a command is over before there is garbage worth looking for; looking costs a twentieth of its start
-    sys.exit(main(sys.argv[1:]))
+    if (had_stdout := _open_streams()) and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    sys.exit(main(sys.argv[1:]) if had_stdout else _without_stdout())
+
+
+def _open_streams() -> bool:
+    """Put ``/dev/null`` where a standard stream is closed, so that no file of ours takes its number; say whether there is a stdout."""
+    had_stdout = sys.stdout is not None
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    return had_stdout
+
+
+def _without_stdout() -> int:
+    print("polecat: stdout is closed, so there is nowhere to put a result; nothing was done", file=sys.stderr)
+    print("  if you do not want it: polecat … >/dev/null", file=sys.stderr)
+    return EXIT_ERROR
 
 
 def main(argv: Sequence[str]) -> int:
@@ -62,33 +90,69 @@ def main(argv: Sequence[str]) -> int:
         polecat 0.1.0
         0
     """
+    words = [*argv[1:], "--help"] if argv[:1] == ["help"] else list(argv)
     try:
-        args = _parser({_verb_of(argv)}).parse_args(argv)
-        args.whole_parser = lambda: _parser(VERBS)
+        args = _parse(words)
     except SystemExit as stop:  # argparse has printed help, version or what was wrong
-        return int(stop.code or 0)
+        return int(stop.code or 0) if _flush() else EXIT_ERROR
     restore = _interrupt_on_sigterm()
     try:
-        return int(import_module(VERBS[args.verb][0]).run(args))
+        code = int(import_module(VERBS[args.verb][0]).run(args))
+        return code if _flush() else EXIT_ERROR
     except KeyboardInterrupt:
         print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone; that is their right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _flush()
         return EXIT_DONE
     except Exception as error:  # noqa: BLE001  the last line of defence: one line for a person, never a traceback
-        return _report(error)
+        could_write = _flush()
+        return EXIT_ERROR if isinstance(error, OSError) and not could_write else _report(error)
     finally:
         restore()
+
+
+def _flush() -> bool:
+    """Write what is left of the output; where it cannot be written, say so and give it up, so that Python does not try again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return True
+        print(f"polecat: the output cannot be written: {error.strerror or error}", file=sys.stderr)
+        print("  what was done stays done; see it: polecat list", file=sys.stderr)
+        return False
+    return True
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser({_verb_of(argv)})
+    if not argv:
+        parser.print_help(sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _deepest(parser, argv).refuse(unknown)
+    args.whole_parser = lambda: _parser(VERBS)
+    return args
 
 
 def _verb_of(argv: Sequence[str]) -> str:
     return next((word for word in argv if word in VERBS), "")
 
 
-def _parser(chosen: Container[str]) -> argparse.ArgumentParser:
+def _deepest(parser: _Parser, argv: Sequence[str]) -> _Parser:
+    """The parser of the verb, or of the verb's action, that the words name."""
+    for word in argv:
+        below = parser.below().get(word)
+        parser = parser if below is None else below
+    return parser
+
+
+def _parser(chosen: Container[str]) -> _Parser:
     """Make the parser, with the arguments of the chosen verbs only, because each costs the import of its module."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
         epilog="'polecat VERB --help' says more about a verb. First time here? Try 'polecat demo'.",
@@ -104,6 +168,56 @@ def _parser(chosen: Container[str]) -> argparse.ArgumentParser:
         if verb in chosen:
             import_module(module).add_arguments(sub)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was probably meant, on one line of usage. Options are spelt out: what is short today may be ambiguous tomorrow."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **words})
+
+    def below(self) -> Mapping[str, _Parser]:
+        """The parsers of its verbs or actions."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  argparse has no other way to ask
+                return dict(action.choices)
+        return {}
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and exit."""
+        for action in self._actions:
+            start = f"argument {'/'.join(action.option_strings) or action.metavar or action.dest}: invalid choice: "
+            if action.choices is not None and message.startswith(start):
+                wrong = message.removeprefix(start).partition(" (choose")[0].strip("'")
+                known = [word for word in action.choices if VERBS.get(word, ("", "?"))[1]]
+                message = f"no {action.metavar or action.dest} {wrong!r}{_meant(wrong, known)}"
+        places = [
+            action.metavar or f"{{{','.join(action.choices or ())}}}" for action in self._actions if not action.option_strings
+        ]
+        print(f"usage: {self.prog} [OPTION]... {' '.join(map(str, places))}".rstrip(), file=sys.stderr)
+        print(_short(f"{self.prog}: error: {message}"), file=sys.stderr)
+        print(f"  what it understands: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Print which words make no sense here and exit."""
+        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), "")
+        if not wrong:
+            self.error(f"{' '.join(map(repr, unknown))} is more than it understands")
+        known = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        self.error(f"no option {wrong!r}{_meant(wrong, known)}")
+
+
+def _meant(wrong: str, known: Sequence[str]) -> str:
+    from polecat.names import nearest
+
+    near = nearest(wrong, known) or next((word for word in known if wrong.strip("-") and word.startswith(wrong)), None)
+    return f"; did you mean {near!r}?" if near else f"; it is one of: {', '.join(known)}"
+
+
+def _short(line: str) -> str:
+    """One line for a person; what was typed may be as long as it likes."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -143,17 +257,17 @@ def _interrupt_on_sigterm() -> Callable[[], object]:
 
 def _report(error: Exception) -> int:
     from polecat.errors import PolecatError
+    from polecat.verbs.tables import plain
 
     if isinstance(error, PolecatError):
-        print(f"polecat: {error.message}", file=sys.stderr)
-        for line in error.hint.splitlines():
-            print(f"  {line}", file=sys.stderr)
-        return EXIT_ERROR
-    if os.environ.get("POLECAT_DEBUG"):
-        import traceback
+        message, hint = f"polecat: {error.message}".splitlines(), [f"  {line}" for line in error.hint.splitlines()]
+    else:
+        if os.environ.get("POLECAT_DEBUG"):
+            import traceback
 
-        traceback.print_exception(error)
-    what = f"{type(error).__name__}: {error}"
-    print(f"polecat: unexpected error, please report it: {what}", file=sys.stderr)
-    print("  run it again with POLECAT_DEBUG=1 to see where it happened", file=sys.stderr)
+            traceback.print_exception(error)
+        message = [f"polecat: unexpected error, please report it: {type(error).__name__}: {error}"]
+        hint = ["  run it again with POLECAT_DEBUG=1 to see where it happened"]
+    for line in (*message, *hint):
+        print(_short(plain(line)), file=sys.stderr)
     return EXIT_ERROR

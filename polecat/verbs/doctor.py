@@ -7,8 +7,9 @@ import argparse
 from attrs import asdict
 
 from polecat.checkup import Checkup, Finding, check_town
-from polecat.verbs.common import add_json, add_town, paint, print_json, tmux_of, town_of
+from polecat.verbs.common import add_json, add_town, print_json, tmux_of, town_of
 from polecat.verbs.progress import during
+from polecat.verbs.tables import paint, plain
 
 EXAMPLE = """\
 examples:
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     with during("looking the town over"):
         found = check_town(town_of(args), rigs=[args.rig] if args.rig else None, tmux=tmux_of(args))
     if args.json:
-        print_json({"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
+        print_json("doctor", {"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
     else:
         print("\n".join(lines(found)))
     return 0 if found.is_well else 1
@@ -55,5 +56,5 @@ def lines(found: Checkup) -> list[str]:
 
 def _lines(finding: Finding) -> list[str]:
     word, colour = _SIGNS[finding.level]
-    said = [f"  {paint(word.ljust(5), colour)}  {finding.text}"]
-    return [*said, *(f"         {line}" for line in finding.remedy.splitlines())]
+    said = [f"  {paint(word.ljust(5), colour)}  {plain(finding.text)}"]
+    return [*said, *(f"         {line}" for line in map(plain, finding.remedy.splitlines()))]
