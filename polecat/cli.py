@@ -7,6 +7,7 @@ module of the verb that was typed is loaded, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import os
 import sys
@@ -58,7 +59,12 @@ def entry() -> None:
     gc.disable()  # a command is over before there is garbage worth looking for; looking costs a twentieth of its start
     if (had_stdout := _open_streams()) and isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
-    sys.exit(main(sys.argv[1:]) if had_stdout else _without_stdout())
+    code = main(sys.argv[1:]) if had_stdout else _without_stdout()
+    try:
+        sys.stderr.flush()
+    except OSError:  # nobody hears what was wrong; the exit code still tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+    sys.exit(code)
 
 
 def _open_streams() -> bool:
@@ -107,7 +113,9 @@ def main(argv: Sequence[str]) -> int:
         return EXIT_DONE
     except Exception as error:  # noqa: BLE001  the last line of defence: one line for a person, never a traceback
         could_write = _flush()
-        return EXIT_ERROR if isinstance(error, OSError) and not could_write else _report(error)
+        if not (isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS):
+            return _report(error)
+        return _report(_no_output(error)) if could_write else EXIT_ERROR
     finally:
         restore()
 
@@ -120,10 +128,20 @@ def _flush() -> bool:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
             return True
-        print(f"polecat: the output cannot be written: {error.strerror or error}", file=sys.stderr)
-        print("  what was done stays done; see it: polecat list", file=sys.stderr)
+        _report(_no_output(error))
         return False
     return True
+
+
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
+"""What comes up to here without the name of a file is about a stream."""
+
+
+def _no_output(error: OSError) -> Exception:
+    from polecat.errors import PolecatError
+
+    why = error.strerror or error
+    return PolecatError(f"the output cannot be written: {why}", hint="what was done stays done; see it: polecat list")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -190,11 +208,9 @@ class _Parser(argparse.ArgumentParser):
             if action.choices is not None and message.startswith(start):
                 wrong = message.removeprefix(start).partition(" (choose")[0].strip("'")
                 known = [word for word in action.choices if VERBS.get(word, ("", "?"))[1]]
-                message = f"no {action.metavar or action.dest} {wrong!r}{_meant(wrong, known)}"
-        places = [
-            action.metavar or f"{{{','.join(action.choices or ())}}}" for action in self._actions if not action.option_strings
-        ]
-        print(f"usage: {self.prog} [OPTION]... {' '.join(map(str, places))}".rstrip(), file=sys.stderr)
+                message = f"no {str(action.metavar or action.dest).lower()} {wrong!r}{_meant(wrong, known)}"
+        places = [_place(action) for action in self._actions if not action.option_strings]
+        print(f"usage: {self.prog} [OPTION]... {' '.join(places)}".rstrip(), file=sys.stderr)
         print(_short(f"{self.prog}: error: {message}"), file=sys.stderr)
         print(f"  what it understands: {self.prog} --help", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
@@ -206,6 +222,11 @@ class _Parser(argparse.ArgumentParser):
             self.error(f"{' '.join(map(repr, unknown))} is more than it understands")
         known = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
         self.error(f"no option {wrong!r}{_meant(wrong, known)}")
+
+
+def _place(action: argparse.Action) -> str:
+    word = str(action.metavar or "|".join(map(str, action.choices or ())))
+    return f"[{word}]" if action.nargs == "?" else word
 
 
 def _meant(wrong: str, known: Sequence[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -132,7 +133,8 @@ def print_json(command: str, value: object) -> None:
 
 def json_text(command: str, value: object, *, is_one_line: bool = False) -> str:
     """Write a result as the JSON that is promised for a command."""
-    text = json.dumps(document(command, value), indent=None if is_one_line else 2, ensure_ascii=False, default=_as_text)
+    is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(document(command, value), indent=None if is_one_line else 2, ensure_ascii=is_ascii, default=_as_text)
     return _NO_UTF8.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
