@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from attrs import frozen
 
@@ -107,6 +107,7 @@ def clean_branches(
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     dry_run: bool = False,
+    gone: Collection[str] = (),
 ) -> CleanedBranches:
     """Delete the branches of polecats that are gone, as far as their commits are on a remote-tracking branch or in a rescue.
 
@@ -114,6 +115,7 @@ def clean_branches(
         rig: the rig, or its name.
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
         dry_run: only say what would be done.
+        gone: polecats whose registration a reconcile would have dropped first; for a dry run of both.
 
     Source:
         Contract §7.8; unlike there, a branch with commits of its own is kept.
@@ -124,7 +126,8 @@ def clean_branches(
     deleted, kept = [], []
     with holding(git_lock(rig), what="clean branches"):
         for branch, tip in sorted(world.git.branches(site.repo, "polecat/").items()):
-            if world.git.is_checked_out(site.repo, branch):
+            owner = branch.removeprefix("polecat/").rpartition("-")[0]
+            if owner not in gone and world.git.is_checked_out(site.repo, branch):
                 continue
             if not world.git.is_elsewhere(site.repo, tip):
                 kept.append(f"{branch} has commits that are nowhere else")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from polecat.model import Rig
+from polecat.pool import Reconciliation
 from polecat.reconcile import reconcile_pool
 from polecat.upkeep import clean_branches
 from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
@@ -26,7 +29,8 @@ def run(args: argparse.Namespace) -> int:
     with during("reconciling") as progress:
         done = reconcile_pool(rig, tmux=tmux, dry_run=args.dry_run)
         progress.say("looking at branches")
-        cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run)
+        gone = _gone(rig, done) if args.dry_run else ()
+        cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run, gone=gone)
     if args.json:
         branches = {"branches_deleted": cleaned.deleted, "branches_kept": cleaned.kept}
         print_json("prune", {**as_json(rig, done), **branches})
@@ -35,3 +39,9 @@ def run(args: argparse.Namespace) -> int:
     more += [f"left alone: {text}" for text in cleaned.kept]
     print("\n".join(lines(done, will=args.dry_run, more=more)))
     return 0
+
+
+def _gone(rig: Rig, done: Reconciliation) -> list[str]:
+    """The polecats whose registrations the reconcile of a dry run would have dropped."""
+    places = [Path(one) for one in done.stale if Path(one).is_relative_to(rig.polecats_dir)]
+    return [place.relative_to(rig.polecats_dir).parts[0] for place in places]

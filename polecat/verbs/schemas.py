@@ -42,7 +42,7 @@ _RECONCILED: Fields = (
     ("healed", "list of string", "polecats whose unfinished spawn, repair or removal was settled"),
     ("adopted", "list of string", "polecats that live and were recorded after the fact"),
     ("emptied", "list of string", "polecats whose empty home was removed"),
-    ("stale", "list of string", "polecats whose registration led nowhere and was dropped"),
+    ("stale", "list of string", "directories that are gone and whose registration as a worktree was dropped"),
     ("forgotten", "list of string", "polecats whose record or bead outlived them"),
     ("kept", "list of string", "what was left alone, and why"),
 )
