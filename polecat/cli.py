@@ -96,14 +96,8 @@ def main(argv: Sequence[str]) -> int:
         polecat 0.1.0
         0
     """
-    words = [*argv[1:], "--help"] if argv[:1] == ["help"] else list(argv)
     try:
-        args = _parse(words)
-    except SystemExit as stop:  # argparse has printed help, version or what was wrong
-        return int(stop.code or 0) if _flush() else EXIT_ERROR
-    restore = _interrupt_on_sigterm()
-    try:
-        code = int(import_module(VERBS[args.verb][0]).run(args))
+        code = _run(argv)
         return code if _flush() else EXIT_ERROR
     except KeyboardInterrupt:
         print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
@@ -116,6 +110,16 @@ def main(argv: Sequence[str]) -> int:
         if not (isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS):
             return _report(error)
         return _report(_no_output(error)) if could_write else EXIT_ERROR
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        args = _parse([*argv[1:], "--help"] if argv[:1] == ["help"] else list(argv))
+    except SystemExit as stop:  # argparse has printed help, version or what was wrong
+        return int(stop.code or 0)
+    restore = _interrupt_on_sigterm()
+    try:
+        return int(import_module(VERBS[args.verb][0]).run(args))
     finally:
         restore()
 
@@ -173,7 +177,7 @@ def _parser(chosen: Container[str]) -> _Parser:
     parser = _Parser(
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
-        epilog="'polecat VERB --help' says more about a verb. First time here? Try 'polecat demo'.",
+        epilog="More about a verb: polecat VERB --help. First time here? polecat demo",
         formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"polecat {__version__}")
@@ -214,6 +218,10 @@ class _Parser(argparse.ArgumentParser):
         print(_short(f"{self.prog}: error: {message}"), file=sys.stderr)
         print(f"  what it understands: {self.prog} --help", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, and do not keep it from anybody that it could not be printed, as argparse does."""
+        (file or sys.stderr).write(message)
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Print which words make no sense here and exit."""

@@ -47,7 +47,7 @@ def faults(kind: str, value: Any, at: str = "") -> Iterator[str]:
             yield f"{at} is no time with an offset: {value!r}"
     elif not isinstance(value, SCALARS[bare]) or (isinstance(value, bool) and bare != "boolean"):
         yield f"{at} is no {bare}: {value!r}"
-    elif bare == "object" and not all(isinstance(one, str | int | float) for one in value.values()):
+    elif isinstance(value, dict) and not all(isinstance(one, str | int | float) for one in value.values()):
         yield f"{at} holds something else than strings and numbers"
 
 
