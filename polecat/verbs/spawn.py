@@ -130,7 +130,8 @@ def run(args: argparse.Namespace) -> int:
         return _dry_run(args, plan_spawn(rig, batch[0], tmux=tmux), count=len(batch))
     is_watched = sys.stderr.isatty() and not args.json
     with during("looking") as progress:
-        heard = partial(_show_progress, progress, with_name=len(batch) > 1) if is_watched else None
+        base = opts.base_branch or rig.default_branch
+        heard = partial(_show_progress, progress, base=base, with_name=len(batch) > 1) if is_watched else None
         results = spawn_many(rig, batch, tmux=tmux, on_event=heard, max_concurrent=args.max_concurrent, min_interval_s=args.every)
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     _print_cats(args, cats)
@@ -280,21 +281,20 @@ def plan_as_json(plan: SpawnPlan, *, count: int) -> dict[str, object]:
     }
 
 
-def _show_progress(progress: Progress, event: Event, *, with_name: bool) -> None:
+def _show_progress(progress: Progress, event: Event, *, base: str, with_name: bool) -> None:
     progress.say(_NEXT.get(event.name, ""))
-    label = _LABELS.get(event.name)
-    if label is None:
+    label, facts = _LABELS.get(event.name), event.facts
+    if label is None or (event.name == "hook_set" and not facts["hook_bead"]):
         return
-    facts = event.facts
     text = {
         "orphan_ended": lambda: str(facts["session"]),
         "name_claimed": lambda: event.polecat,
-        "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]}",
-        "hook_set": lambda: str(facts["hook_bead"] or "-"),
+        "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]} ({base})",
+        "hook_set": lambda: str(facts["hook_bead"]),
         "session_started": lambda: f"{facts['session']} {facts['pane']}",
         "agent_ready": lambda: str(facts["agent"]),
         "agent_waiting": lambda: str(facts["dialog"]),
     }[event.name]()
     took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
     who = f"{event.polecat:<12}  " if with_name else ""
-    progress.line(f"  {who}{label:<9}  {text:<44} {took}")
+    progress.line(f"  {who}{label:<9}  {text:<50} {took}")
