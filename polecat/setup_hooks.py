@@ -13,7 +13,6 @@ from polecat.errors import ProgramError, ProgramTimeoutError
 from polecat.files import why_not
 from polecat.model import Rig
 
-
 _ONE_STREAM = ("/bin/sh", "-c", 'exec "$0" >&2')
 """All a hook writes comes in the order it was written in, also from one that has to be ended, of which only stderr is kept."""
 
