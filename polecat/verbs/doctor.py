@@ -6,7 +6,8 @@ import argparse
 
 from attrs import asdict
 
-from polecat.checkup import Checkup, Finding, check_town
+from polecat.checkup import Checkup, Finding, check_town, check_without_town
+from polecat.errors import PolecatError
 from polecat.verbs.common import add_json, add_town, print_json, tmux_of, town_of
 from polecat.verbs.progress import during
 from polecat.verbs.tables import paint, plain
@@ -33,12 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look the town over."""
     with during("looking the town over"):
-        found = check_town(town_of(args), rigs=[args.rig] if args.rig else None, tmux=tmux_of(args))
+        found = _look(args)
     if args.json:
         print_json("doctor", {"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
     else:
         print("\n".join(lines(found)))
     return 0 if found.is_well else 1
+
+
+def _look(args: argparse.Namespace) -> Checkup:
+    tmux = tmux_of(args)
+    try:
+        town = town_of(args)
+    except PolecatError as error:
+        return check_without_town(error, tmux=tmux)
+    return check_town(town, rigs=None if args.rig is None else [args.rig], tmux=tmux)
 
 
 def lines(found: Checkup) -> list[str]:
