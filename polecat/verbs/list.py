@@ -70,6 +70,8 @@ def _text(args: argparse.Namespace) -> str:
     rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
     tmux = tmux_of(args)
     cats = [cat for rig in rigs for cat in list_polecats(rig, tmux=tmux)]
+    if not rigs and sys.stderr.isatty():
+        print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
     if args.json:
         return json_text("list", [as_json(cat) for cat in cats], is_one_line=args.watch is not None)
     if any(cat.is_running is None for cat in cats) and args.watch is None:

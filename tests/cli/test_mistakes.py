@@ -89,6 +89,7 @@ def test_options_are_spelt_out(in_town: Path, run: Run) -> None:
         (["list", "--socket", ""], "--socket is empty"),
         (["init", ""], "'' is no directory"),
         (["nudge", "gastown/nux", ""], "nothing to send"),
+        (["nudge", "gastown/nux", "a\0b"], "holds a NUL"),
     ],
 )
 def test_what_was_named_is_not_there(in_town: Path, run: Run, words: list[str], meant: str) -> None:

@@ -57,6 +57,21 @@ def test_a_count_of_which_some_fail(town: HandTown, run: Run) -> None:
     assert "limit is 2" in done.err and "Traceback" not in done.err
 
 
+def test_many_failures_of_one_kind_are_told_once(town: HandTown, run: Run) -> None:
+    """What fails many times for one reason is one error with how often, not a wall."""
+    town.settings(max_polecats=1)
+    done = run("spawn", "gastown", "--count", "40")
+    assert (done.code, done.out) == (1, "gastown/polecats/furiosa\n")
+    assert done.err.splitlines()[0] == "polecat: 39 spawns failed alike:" and len(done.err.splitlines()) == 3
+
+
+def test_a_dry_run_of_many_tells_how_many(town: HandTown, run: Run) -> None:
+    """--dry-run with --count or --beads plans the first of them, its bead included, and says how many there would be."""
+    plan = run("spawn", "gastown", "--beads", "gt-abc12,gt-abc13", "--dry-run")
+    assert "2; this is the first of them" in plan.out and "gt-abc12" in plan.out
+    assert run("spawn", "gastown", "--count", "3", "--dry-run", "--json").json["count"] == 3
+
+
 def test_an_agent_that_dies_gives_its_words(town: HandTown, run: Run) -> None:
     """An agent that prints why and exits 3 gives exit 1 with that text; no directory, branch or session is left (T-38)."""
     town.agent("refuser", 'echo "licence expired"; exit 3')
