@@ -112,6 +112,8 @@ class _Show:
 
     def play(self) -> tuple[list[SpawnedPolecat], Removed]:
         """Spawn three polecats, look at them, and take one back."""
+        GitCli(environ=self.environ).check()
+        self.tmux.check()
         self.say(f"A throw-away town in {self.place}, on a tmux server of its own. Your own things are not touched.")
         rig = self._make_rig()
         cats = self._spawn(rig)
