@@ -82,7 +82,7 @@ def _text(args: argparse.Namespace) -> str:
 def shown(cats: list[Polecat], *, with_rig: bool) -> str:
     """The table, each state in its colour where stdout shows colours, no wider than the terminal."""
     colours = [("", STATE_COLOURS[cat.state], "", "", "", "") for cat in cats]
-    return table(rows(cats, with_rig=with_rig), width=terminal_width(), colours=colours)
+    return table(rows(cats, with_rig=with_rig), width=terminal_width(), whole=2, colours=colours)
 
 
 def as_json(cat: Polecat) -> dict[str, object]:

@@ -194,7 +194,7 @@ DOCUMENTS: Mapping[str, str] = {
     "stop": "stopped",
     "remove": "removed",
     "repair": "repaired",
-    "hook": "list of bead",
+    "hook": "list of bead",  # show, set and clear
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
@@ -247,7 +247,7 @@ _HEAD = """\
 - What does not exist is `null`, an empty list, or an empty string where the table says so. What could not be told is `null`.
 - A *time* is a string with its offset, such as `2026-01-13T12:00:00+00:00`.
 - A name that is not valid UTF-8 is written with `\\udcXX` for each byte XX that is none, as Python's `os.fsencode` understands it.
-- `--dry-run --json` prints the same document as the real run.
+- `--dry-run --json` prints the same document as the real run; only `spawn` has one of its own.
 - `list --watch --json` prints one document on each line.
 - If some of `spawn --count N` fail, the list holds the others and the exit code is 1.
 

@@ -88,12 +88,15 @@ def cut(text: str, width: int) -> str:
     return f"{text}…"
 
 
-def table(rows: Sequence[Sequence[str]], *, width: int | None = None, colours: Sequence[Sequence[str]] = ()) -> str:
+def table(
+    rows: Sequence[Sequence[str]], *, width: int | None = None, whole: int = 1, colours: Sequence[Sequence[str]] = ()
+) -> str:
     """Set rows in aligned columns; the last column is not padded.
 
     Args:
         rows: the cells, heading first.
         width: how wide a line may be; the widest columns give way. None means as wide as it gets.
+        whole: so many columns, from the first, are never cut: a name that is cut is none.
         colours: for each row but the heading, the colour of each cell; empty for none.
 
     Examples:
@@ -107,7 +110,7 @@ def table(rows: Sequence[Sequence[str]], *, width: int | None = None, colours: S
     if not rows:
         return ""
     cells = [[plain(cell) for cell in row] for row in rows]
-    widths = _fitted([max(width_of(row[at]) for row in cells) for at in range(len(cells[0]))], width)
+    widths = _fitted([max(width_of(row[at]) for row in cells) for at in range(len(cells[0]))], width, whole)
     lines = []
     for number, row in enumerate(cells):
         shown = [cut(cell, wide) for cell, wide in zip(row, widths, strict=True)]
@@ -118,11 +121,11 @@ def table(rows: Sequence[Sequence[str]], *, width: int | None = None, colours: S
     return "\n".join(lines)
 
 
-def _fitted(widths: list[int], width: int | None) -> list[int]:
+def _fitted(widths: list[int], width: int | None, whole: int) -> list[int]:
     """Take from the widest column until the line fits or nothing can give way any more."""
     widths = list(widths)
-    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
-        at = max(range(len(widths)), key=lambda one: widths[one])
+    while width is not None and sum(widths) + 2 * (len(widths) - 1) > width and len(widths) > whole:
+        at = max(range(whole, len(widths)), key=lambda one: widths[one])
         if widths[at] <= _LEAST:
             break
         widths[at] -= 1
