@@ -9,6 +9,7 @@ import os
 import platform
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from attrs import evolve
 
@@ -89,9 +90,8 @@ def check_town(
         (True, 'tmux 3.5a')
     """
     env = dict(os.environ) if environ is None else dict(environ)
-    place = Rig(name="town", path=town.root / "town")  # a world belongs to a rig; nothing is read below this one
     try:
-        world = make_world(place, git=git, tmux=tmux, environ=env)
+        world = _world(town.root, git=git, tmux=tmux, environ=env)
     except PolecatError as error:
         return Checkup(findings=(_from_error("programs", error),))
     found = [*_programs(world), *_town_files(town)]
@@ -102,6 +102,25 @@ def check_town(
     for rig in chosen:
         found += [_of_rig(rig, one) for one in check_rig(world, rig)]
     return Checkup(findings=tuple(found))
+
+
+def check_without_town(
+    trouble: PolecatError, *, git: Git | None = None, tmux: Tmux | None = None, environ: Mapping[str, str] | None = None
+) -> Checkup:
+    """Look at the programs, where there is no town to look over.
+
+    Args:
+        trouble: why there is none.
+        git, tmux, environ: as for `spawn_for_sling`.
+    """
+    env = dict(os.environ) if environ is None else dict(environ)
+    world = _world(Path(os.sep), git=git, tmux=tmux, environ=env)
+    return Checkup(findings=(*_programs(world), _from_error("town", trouble)))
+
+
+def _world(root: Path, *, git: Git | None, tmux: Tmux | None, environ: Mapping[str, str]) -> World:
+    place = Rig(name="town", path=root / "town")  # a world belongs to a rig; nothing is read below this one
+    return make_world(place, git=git, tmux=tmux, environ=environ)
 
 
 def _of_rig(rig: Rig, one: RigFinding) -> Finding:
@@ -144,7 +163,9 @@ def _server(world: World) -> Finding:
     try:
         count = len(world.tmux.list_sessions())
     except PolecatError as error:
-        return evolve(_from_error("programs", error), remedy="see what it says itself: tmux list-sessions")
+        socket = world.tmux.socket
+        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shlex.quote(socket)} "
+        return evolve(_from_error("programs", error), remedy=f"see what it says itself: tmux {where}list-sessions")
     where = "the default tmux server" if world.tmux.socket is None else f"tmux server {world.tmux.socket}"
     return Finding(area="programs", level="ok", text=f"{where} has {count} session{'' if count == 1 else 's'}")
 

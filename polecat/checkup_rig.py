@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from polecat import config
-from polecat.errors import ConfigError, PolecatError
+from polecat.errors import ConfigError, PolecatError, TmuxError
 from polecat.files import why_not
 from polecat.locks import holder_of, pool_lock
 from polecat.look import MB, Survey, choose, survey
@@ -74,8 +74,10 @@ def _from_error(error: PolecatError | OSError) -> RigFinding:
             level="wrong", text=error.message, remedy=f"edit it: ${{EDITOR:-vi}} {line}{shlex.quote(str(error.path))}"
         )
     if isinstance(error, PolecatError):
-        return RigFinding(level="wrong", text=error.message, remedy=error.hint)
-    return RigFinding(level="wrong", text=f"cannot be checked: {why_not(error)}")
+        advice = "mend what is wrong with tmux first, above" if isinstance(error, TmuxError) else ""
+        return RigFinding(level="wrong", text=error.message, remedy=error.hint or advice)
+    remedy = f"ls -ld {shlex.quote(os.fsdecode(error.filename))}" if error.filename else ""
+    return RigFinding(level="wrong", text=f"cannot be checked: {why_not(error)}", remedy=remedy)
 
 
 def _agent(world: World, seen: Survey) -> Iterator[RigFinding]:
@@ -219,7 +221,7 @@ def _trash(_world: World, seen: Survey) -> Iterator[RigFinding]:
     if waiting:
         size, is_all = _size(waiting)
         text = f"{len(waiting)} removed worktree{'' if len(waiting) == 1 else 's'} in the trash, {'' if is_all else 'more than '}{size // MB} MB"
-        yield RigFinding(level="note", text=text, remedy="deleted with the next removal")
+        yield RigFinding(level="note", text=text, remedy=f"polecat reconcile {seen.rig.name}")
 
 
 def _size(folders: list[Path], *, at_most: int = 50_000) -> tuple[int, bool]:

@@ -7,16 +7,25 @@ module of the verb that was typed is loaded, so that ``--help`` answers at once.
 from __future__ import annotations
 
 import argparse
+import errno
 import gc
 import os
 import sys
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
+from io import TextIOWrapper
 from types import FrameType
 
 from polecat import __version__
 
+TYPE_CHECKING = False  # as in polecat/__init__.py: `--help` answers sooner without `typing`
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
 EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
+
+LONGEST_LINE = 1000
+"""No line of an error is longer, whatever was typed."""
 
 VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
@@ -48,13 +57,32 @@ VERBS: dict[str, tuple[str, str]] = {
 def entry() -> None:
     """Run the command line of this process and exit."""
     gc.disable()  # a command is over before there is garbage worth looking for; looking costs a twentieth of its start
-    code = main(sys.argv[1:])
+    if (had_stdout := _open_streams()) and isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
+    code = main(sys.argv[1:]) if had_stdout else _without_stdout()
     try:
-        sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # nobody reads it, or nothing can be written: the interpreter's own end says so
-        sys.exit(code)
+    except OSError:  # nobody hears what was wrong; the exit code still tells
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
     os._exit(code)  # everything is written and closed; taking five hundred modules apart would cost a tenth of the command
+
+
+def _open_streams() -> bool:
+    """Put ``/dev/null`` where a standard stream is closed, so that no file of ours takes its number; say whether there is a stdout."""
+    had_stdout = sys.stdout is not None
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+            setattr(sys, name, open(number, "w" if number else "r", encoding="utf-8", closefd=False))  # noqa: SIM115
+    return had_stdout
+
+
+def _without_stdout() -> int:
+    print("polecat: stdout is closed, so there is nowhere to put a result; nothing was done", file=sys.stderr)
+    print("  if you do not want it: polecat … >/dev/null", file=sys.stderr)
+    return EXIT_ERROR
 
 
 def main(argv: Sequence[str]) -> int:
@@ -69,35 +97,87 @@ def main(argv: Sequence[str]) -> int:
         0
     """
     try:
-        args = _parser({_verb_of(argv)}).parse_args(argv)
-        args.whole_parser = lambda: _parser(VERBS)
+        code = _run(argv)
+        return code if _flush() else EXIT_ERROR
+    except KeyboardInterrupt:
+        print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # whoever read our output has gone; that is their right
+        _flush()
+        return EXIT_DONE
+    except Exception as error:  # noqa: BLE001  the last line of defence: one line for a person, never a traceback
+        could_write = _flush()
+        if not (isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS):
+            return _report(error)
+        return _report(_no_output(error)) if could_write else EXIT_ERROR
+
+
+def _run(argv: Sequence[str]) -> int:
+    try:
+        args = _parse([*argv[1:], "--help"] if argv[:1] == ["help"] else list(argv))
     except SystemExit as stop:  # argparse has printed help, version or what was wrong
         return int(stop.code or 0)
     restore = _interrupt_on_sigterm()
     try:
         return int(import_module(VERBS[args.verb][0]).run(args))
-    except KeyboardInterrupt:
-        print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
-        return EXIT_INTERRUPTED
-    except BrokenPipeError:  # whoever read our output has gone; that is their right
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
-    except Exception as error:  # noqa: BLE001  the last line of defence: one line for a person, never a traceback
-        return _report(error)
     finally:
         restore()
+
+
+def _flush() -> bool:
+    """Write what is left of the output; where it cannot be written, say so and give it up, so that Python does not try again."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            return True
+        _report(_no_output(error))
+        return False
+    return True
+
+
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUOT)
+"""What comes up to here without the name of a file is about a stream."""
+
+
+def _no_output(error: OSError) -> Exception:
+    from polecat.errors import PolecatError
+
+    why = error.strerror or error
+    return PolecatError(f"the output cannot be written: {why}", hint="what was done stays done; see it: polecat list")
+
+
+def _parse(argv: Sequence[str]) -> argparse.Namespace:
+    parser = _parser({_verb_of(argv)})
+    if not argv:
+        parser.print_help(sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        _deepest(parser, argv).refuse(unknown)
+    args.whole_parser = lambda: _parser(VERBS)
+    return args
 
 
 def _verb_of(argv: Sequence[str]) -> str:
     return next((word for word in argv if word in VERBS), "")
 
 
-def _parser(chosen: Container[str]) -> argparse.ArgumentParser:
+def _deepest(parser: _Parser, argv: Sequence[str]) -> _Parser:
+    """The parser of the verb, or of the verb's action, that the words name."""
+    for word in argv:
+        below = parser.below().get(word)
+        parser = parser if below is None else below
+    return parser
+
+
+def _parser(chosen: Container[str]) -> _Parser:
     """Make the parser, with the arguments of the chosen verbs only, because each costs the import of its module."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
-        epilog="'polecat VERB --help' says more about a verb. First time here? Try 'polecat demo'.",
+        epilog="More about a verb: polecat VERB --help. First time here? polecat demo",
         formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"polecat {__version__}")
@@ -110,6 +190,63 @@ def _parser(chosen: Container[str]) -> argparse.ArgumentParser:
         if verb in chosen:
             import_module(module).add_arguments(sub)
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what was probably meant, on one line of usage. Options are spelt out: what is short today may be ambiguous tomorrow."""
+
+    def __init__(self, **words: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **words})
+
+    def below(self) -> Mapping[str, _Parser]:
+        """The parsers of its verbs or actions."""
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001  argparse has no other way to ask
+                return dict(action.choices)
+        return {}
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong and exit."""
+        for action in self._actions:
+            start = f"argument {'/'.join(action.option_strings) or action.metavar or action.dest}: invalid choice: "
+            if action.choices is not None and message.startswith(start):
+                wrong = message.removeprefix(start).partition(" (choose")[0].strip("'")
+                known = [word for word in action.choices if VERBS.get(word, ("", "?"))[1]]
+                message = f"no {str(action.metavar or action.dest).lower()} {wrong!r}{_meant(wrong, known)}"
+        places = [_place(action) for action in self._actions if not action.option_strings]
+        print(f"usage: {self.prog} [OPTION]... {' '.join(places)}".rstrip(), file=sys.stderr)
+        print(_short(f"{self.prog}: error: {message}"), file=sys.stderr)
+        print(f"  what it understands: {self.prog} --help", file=sys.stderr)
+        raise SystemExit(EXIT_USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Print help, and do not keep it from anybody that it could not be printed, as argparse does."""
+        (file or sys.stderr).write(message)
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Print which words make no sense here and exit."""
+        wrong = next((word.partition("=")[0] for word in unknown if word.startswith("-")), "")
+        if not wrong:
+            self.error(f"{' '.join(map(repr, unknown))} is more than it understands")
+        known = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        self.error(f"no option {wrong!r}{_meant(wrong, known)}")
+
+
+def _place(action: argparse.Action) -> str:
+    word = str(action.metavar or "|".join(map(str, action.choices or ())))
+    return f"[{word}]" if action.nargs == "?" else word
+
+
+def _meant(wrong: str, known: Sequence[str]) -> str:
+    from polecat.names import nearest
+
+    near = nearest(wrong, known) or next((word for word in known if wrong.strip("-") and word.startswith(wrong)), None)
+    return f"; did you mean {near!r}?" if near else f"; it is one of: {', '.join(known)}"
+
+
+def _short(line: str) -> str:
+    """One line for a person; what was typed may be as long as it likes."""
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
 class _Formatter(argparse.HelpFormatter):
@@ -149,17 +286,17 @@ def _interrupt_on_sigterm() -> Callable[[], object]:
 
 def _report(error: Exception) -> int:
     from polecat.errors import PolecatError
+    from polecat.verbs.tables import plain
 
     if isinstance(error, PolecatError):
-        print(f"polecat: {error.message}", file=sys.stderr)
-        for line in error.hint.splitlines():
-            print(f"  {line}", file=sys.stderr)
-        return EXIT_ERROR
-    if os.environ.get("POLECAT_DEBUG"):
-        import traceback
+        message, hint = f"polecat: {error.message}".splitlines(), [f"  {line}" for line in error.hint.splitlines()]
+    else:
+        if os.environ.get("POLECAT_DEBUG"):
+            import traceback
 
-        traceback.print_exception(error)
-    what = f"{type(error).__name__}: {error}"
-    print(f"polecat: unexpected error, please report it: {what}", file=sys.stderr)
-    print("  run it again with POLECAT_DEBUG=1 to see where it happened", file=sys.stderr)
+            traceback.print_exception(error)
+        message = [f"polecat: unexpected error, please report it: {type(error).__name__}: {error}"]
+        hint = ["  run it again with POLECAT_DEBUG=1 to see where it happened"]
+    for line in (*message, *hint):
+        print(_short(plain(line)), file=sys.stderr)
     return EXIT_ERROR

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from polecat.bead_rules import holds
@@ -154,7 +154,9 @@ def session_of(site: Site, lease: Lease) -> Session | None:
     return site.census.of(lease.polecat, lease.instance)
 
 
-def refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, ignoring: Collection[str] = ()) -> None:
+def refuse(
+    site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, verb: str = "remove", keeps_hook: bool = False
+) -> None:
     """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
 
     Args:
@@ -162,9 +164,12 @@ def refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: boo
         name: the polecat.
         seen: what was found out.
         force, nuclear: what is lifted.
-        ignoring: codes of risks that this operation does not run.
+        verb: what was asked for, for the advice.
+        keeps_hook: what is on its hook stays there, and is no obstacle.
     """
-    obstacles = [risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if risk.code not in ignoring]
+    obstacles = [
+        risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if not (keeps_hook and risk.code == "hooked")
+    ]
     if not obstacles:
         return
     who = agent_id(site.rig.name, name).replace("/polecats/", "/")
@@ -172,10 +177,10 @@ def refuse(site: Site, name: str, seen: Inspection, *, force: bool, nuclear: boo
     head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
     at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
     codes = tuple(risk.code for risk in obstacles)
-    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(who, seen, codes))
+    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(verb, who, seen, codes))
 
 
-def _remedy(who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
+def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
     if "caller-inside" in codes:
         return "cd somewhere else first"
     lines = []
@@ -183,8 +188,10 @@ def _remedy(who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
         lines.append(f"push it:     git -C {seen.path} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:
         lines.append(f"look at it:  git -C {seen.path} status")
-    drop = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
-    lines.append(f"or drop it:  polecat remove {who} {drop}   (a rescue ref is kept)")
+    if "hooked" in codes:
+        lines.append(f"unhook it:   polecat hook clear {who}")
+    lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
+    lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}   (a rescue ref is kept)")
     return "\n".join(lines)
 
 

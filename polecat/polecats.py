@@ -112,8 +112,9 @@ def check_exists(rig: Rig, name: str) -> None:
     """Raise `PolecatNotFoundError`, with what was probably meant, if the rig has no polecat of that name."""
     names = list_homes(rig).dirs
     if name not in names:
-        near = nearest(name, names)
-        meant = f"; did you mean {near!r}?" if near else ""
+        near = nearest(name, names) if len(name) < 100 else None
+        shown = f"{', '.join(names[:10])}{', …' if len(names) > 10 else ''}" if names else "none"
+        meant = f"; did you mean {near!r}?" if near else f"; it has {shown}"
         raise PolecatNotFoundError(f"no polecat {name!r} in rig {rig.name!r}{meant}", known=names)
 
 

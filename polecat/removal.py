@@ -28,9 +28,9 @@ from polecat.place import leave_place
 from polecat.polecats import check_exists
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux
 from polecat.safety import Verdict
-from polecat.saving import Saved, Traces, drop_branch, has_changed, must_rescue, rescue_work, traces_of
+from polecat.saving import Saved, Traces, drop_branch, has_changed, may_drop_branch, must_rescue, rescue_work, traces_of
 from polecat.state import Lease, drop_claim, read_claim, write_claim
-from polecat.trash import empty_trash, keep_for_good, no_longer_kept, trash_entry
+from polecat.trash import empty_trash, keep_for_good, no_longer_kept, trash_dir, trash_entry
 from polecat.values import frozen
 from polecat.world import World, make_world
 
@@ -136,11 +136,27 @@ def _planned(site: Site, lease: Lease, session: Session | None, seen: Inspection
         rig_name=site.rig.name,
         polecat_name=lease.polecat,
         session_ended=session.name if session else "",
-        rescue="refs/polecat/rescue/…" if must_rescue(seen) else "",
+        rescue=f"refs/polecat/rescue/{lease.polecat}/…" if seen.worktree is not None and must_rescue(seen) else "",
         branch=(seen.worktree.branch or "") if seen.worktree else "",
-        unassigned=tuple(bead.id for bead in seen.held),
+        branch_deleted=may_drop_branch(seen),
+        unassigned=tuple(bead for bead in _holders(lease, seen) if bead in {held.id for held in seen.held}),
+        kept=_would_keep(site.rig, lease, seen),
         verdict=seen.verdict,
     )
+
+
+def _holders(lease: Lease, seen: Inspection) -> dict[str, str]:
+    """The beads that are to be handed back and who holds each; the one we know of even if nobody could say who holds it."""
+    known = {lease.hook_bead: agent_id(lease.rig, lease.polecat)} if lease.hook_bead else {}
+    return {**known, **{bead.id: bead.assignee for bead in seen.held}}
+
+
+def _would_keep(rig: Rig, lease: Lease, seen: Inspection) -> Path | None:
+    entry = trash_dir(rig) / f"{lease.polecat}-{lease.instance}"
+    if seen.stray:
+        return entry.with_name(f"{entry.name}.home")
+    stands = seen.path != rig.home_dir(lease.polecat) and os.path.lexists(seen.path)
+    return entry if seen.verdict.stands("unknown") and (seen.worktree is not None or stands) else None
 
 
 # ------------------------------------------------------------------------------------------------------- doing it
@@ -270,11 +286,10 @@ class _Removal:
         return branch, is_deleted
 
     def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
-        """Unassign before the name is free, so that nobody inherits work; the bead we know of even if nobody could say who holds it."""
-        beads, who = self.world.beads, agent_id(self.site.rig.name, self.lease.polecat)
-        holders = {self.lease.hook_bead: who} if self.lease.hook_bead else {}
+        """Unassign before the name is free, so that nobody inherits work."""
+        beads = self.world.beads
         freed = []
-        for bead, holder in {**holders, **{bead.id: bead.assignee for bead in seen.held}}.items():
+        for bead, holder in _holders(self.lease, seen).items():
             with self._doing(f"{bead} was handed back"):
                 if beads.unassign(bead, expected=holder):
                     freed.append(bead)
@@ -319,12 +334,8 @@ class _Removal:
         return f"the name stays taken; mend the cause, then finish it: polecat reconcile {rig}"
 
     def _tell(self, done: Removed) -> None:
-        facts = {
-            "rescue": done.rescue,
-            "branch": done.branch,
-            "branch_deleted": done.branch_deleted,
-            "unassigned": list(done.unassigned),
-        }
+        branch = {"branch": done.branch, "branch_deleted": done.branch_deleted}
+        facts = {"rescue": done.rescue, **branch, "unassigned": list(done.unassigned)}
         self.world.emit(
             Event(name="polecat_removed", rig=done.rig_name, polecat=done.polecat_name, instance=self.lease.instance, facts=facts)
         )

@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from attrs import evolve
+
 from polecat.bead_rules import holds
 from polecat.ending import end_session, fate_of
 from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
@@ -26,7 +28,7 @@ from polecat.place import prepare_place
 from polecat.polecats import check_exists, get_polecat
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
-from polecat.saving import Saved, Traces, drop_branch, has_changed, rescue_work, traces_of
+from polecat.saving import Saved, Traces, drop_branch, has_changed, may_drop_branch, must_rescue, rescue_work, traces_of
 from polecat.state import Lease, clone_path, drop_claim, new_instance_id, settle, write_claim
 from polecat.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, trash_entry
 from polecat.undo import Undo
@@ -41,6 +43,7 @@ class Repaired:
 
     Attributes:
         polecat: the polecat as it is now.
+        session_ended: name of the session that was ended; empty if there was none.
         rescue: ref that holds what the old worktree had; empty if there was nothing.
         old_branch: the branch of the old worktree.
         old_branch_deleted: it is gone, because nothing was lost with it.
@@ -48,6 +51,7 @@ class Repaired:
     """
 
     polecat: Polecat
+    session_ended: str = ""
     rescue: str = ""
     old_branch: str = ""
     old_branch_deleted: bool = False
@@ -81,7 +85,7 @@ def repair_polecat(
         hook_bead: bead to put on its hook; without one it keeps what it holds.
         base_branch: branch of the remote to start from instead of the rig's default branch.
         git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
-        dry_run: only check whether it may be done.
+        dry_run: only say what would be done.
 
     Returns:
         The polecat as it is now, and what was saved of the old worktree.
@@ -121,11 +125,22 @@ def repair_polecat(
         seen = inspect(world, site, name, session=session)
         check_bead(world, site, SpawnOptions(hook_bead=hook_bead, name=name))
         hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
-        refuse(site, name, seen, force=force, nuclear=nuclear, ignoring=("hooked",) if hooked_is_fine else ())
+        refuse(site, name, seen, force=force, nuclear=nuclear, verb="repair", keeps_hook=hooked_is_fine)
         if dry_run:
-            return Repaired(polecat=_as_it_is(world, rig, name), old_branch=(seen.worktree.branch or "") if seen.worktree else "")
+            return _planned(world, site, name, session, seen)
         repair = _Repair(world=world, site=site, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
         return repair.run(session, hook_bead or _hook_to_keep(world, old, seen), base_branch or rig.default_branch)
+
+
+def _planned(world: World, site: Site, name: str, session: Session | None, seen: Inspection) -> Repaired:
+    cat = _as_it_is(world, site.rig, name)
+    return Repaired(
+        polecat=cat,
+        session_ended=session.name if session else "",
+        rescue=f"refs/polecat/rescue/{cat.name}/…" if seen.worktree is not None and must_rescue(seen) else "",
+        old_branch=(seen.worktree.branch or "") if seen.worktree else "",
+        old_branch_deleted=may_drop_branch(seen),
+    )
 
 
 def _hook_to_keep(world: World, old: Lease, seen: Inspection) -> str:
@@ -171,8 +186,8 @@ class _Repair:
                 self._end(session, undo)
             step = "rescue"
             seen = inspect(self.world, self.site, self.old.polecat, session=None)
-            ignoring = ("hooked",) if self.keeps_hook else ()
-            refuse(self.site, self.old.polecat, seen, force=self.force, nuclear=self.nuclear, ignoring=ignoring)
+            again = {"force": self.force, "nuclear": self.nuclear, "keeps_hook": self.keeps_hook}
+            refuse(self.site, self.old.polecat, seen, verb="repair", **again)
             traces = traces_of(seen)
             saved = rescue_work(self.world, self.site, self.old, seen, purpose="repair", may_fail=self.nuclear)
             step = "swap"
@@ -184,7 +199,8 @@ class _Repair:
         except BaseException:
             undo.run()
             raise
-        return self._finish(seen, lease, saved, (*warnings, *more))
+        ended = session.name if session is not None else ""
+        return evolve(self._finish(seen, lease, saved, (*warnings, *more)), session_ended=ended)
 
     def _end(self, session: Session, undo: Undo) -> None:
         try:
@@ -317,13 +333,8 @@ class _Repair:
         facts = {"branch": lease.branch, "rescue": saved.ref, "base_commit": lease.base_commit}
         world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
         empty_trash(rig)
-        return Repaired(
-            polecat=_as_it_is(world, rig, lease.polecat),
-            rescue=saved.ref,
-            old_branch=branch,
-            old_branch_deleted=is_deleted,
-            warnings=tuple(notes),
-        )
+        cat = _as_it_is(world, rig, lease.polecat)
+        return Repaired(polecat=cat, rescue=saved.ref, old_branch=branch, old_branch_deleted=is_deleted, warnings=tuple(notes))
 
     def _dressed(self, error: PolecatError | OSError, step: str, undo: Undo) -> PolecatError:
         if isinstance(error, WorkAtRiskError) and not undo.left_behind:

@@ -68,12 +68,16 @@ def drop_branch(world: World, site: Site, seen: Inspection, saved: Saved) -> tup
         The branch, and whether it is gone.
     """
     branch = (seen.worktree.branch or "") if seen.worktree else ""
-    if not branch.startswith("polecat/") or seen.git is None or seen.git.head is None:
-        return branch, False
-    if saved.failed and seen.git.unpushed:
+    if not may_drop_branch(seen) or seen.git is None or seen.git.head is None or (saved.failed and seen.git.unpushed):
         return branch, False
     with holding(git_lock(site.rig), what=f"delete branch {branch}"):
         return branch, world.git.delete_branch(site.repo, branch, expected=seen.git.head)
+
+
+def may_drop_branch(seen: Inspection) -> bool:
+    """The branch is a polecat's, and where it stands is known; once its work is saved, nothing is lost with it."""
+    branch = (seen.worktree.branch or "") if seen.worktree else ""
+    return branch.startswith("polecat/") and seen.git is not None and seen.git.head is not None
 
 
 def must_rescue(seen: Inspection) -> bool:

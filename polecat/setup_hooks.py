@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Protocol
 
 from polecat.environment import is_foreign
-from polecat.errors import ProgramError
+from polecat.errors import ProgramError, ProgramTimeoutError
 from polecat.files import why_not
 from polecat.model import Rig
+
+_ONE_STREAM = ("/bin/sh", "-c", 'exec "$0" >&2')
+"""All a hook writes comes in the order it was written in, also from one that has to be ended, of which only stderr is kept."""
 
 
 class HookResult(Protocol):
@@ -130,10 +133,12 @@ def _run_one(
     log: Callable[[str, bytes], None],
 ) -> str:
     try:
-        ended = run_hook((entry.path,), env=env, cwd=clone, timeout_s=timeout_s)
+        ended = run_hook((*_ONE_STREAM, entry.path), env=env, cwd=clone, timeout_s=timeout_s)
     except ProgramError as error:
-        log(entry.name, error.stderr.encode("utf-8", "surrogateescape"))
-        return f"failed: {error.message}"
+        is_late = isinstance(error, ProgramTimeoutError)
+        trouble = f"did not end within {timeout_s:g} s and was killed" if is_late else f"failed: {error.message}"
+        log(entry.name, f"{error.stderr}\n-- {trouble}\n".lstrip().encode("utf-8", "surrogateescape"))
+        return trouble
     log(entry.name, ended.stdout + ended.stderr)
     if ended.exit_code < 0:
         return f"was ended by signal {-ended.exit_code}"

@@ -66,6 +66,7 @@ def warm_spares(
         What was done.
 
     Raises:
+        PolecatError: there should be fewer than 0, or more than the rig may have polecats.
         DiskFullError: less disk would be left than the settings ask for.
         GitError: there is nothing to make them from.
 
@@ -78,12 +79,17 @@ def warm_spares(
     rig = as_rig(rig)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, environ=environ)
     seen = survey(rig)
-    wanted = seen.settings.warm_spares if count is None else count
+    wanted = min(seen.settings.warm_spares, seen.settings.max_polecats) if count is None else count
+    if not 0 <= wanted <= seen.settings.max_polecats:
+        raise PolecatError(
+            f"{wanted} spares are not between 0 and the {seen.settings.max_polecats} polecats that rig {rig.name!r} may have",
+            hint="ask for fewer, or raise max_polecats in the rig's settings",
+        )
     lock = try_take(spares_lock(rig), what="fill the spares")
     if lock is None:
         return Warmed(ready=len(spare_dirs(rig)))
     try:
-        return _fill(world, seen, max(0, wanted))
+        return _fill(world, seen, wanted)
     finally:
         lock.release()
 

@@ -63,7 +63,7 @@ def nudge_polecat(
         PolecatNotFoundError: the rig has none of that name.
         SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
         LockTimeoutError: another sender did not finish in time; nothing was typed.
-        PolecatError: there is no text.
+        PolecatError: there is no text, or it holds a NUL.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -80,6 +80,8 @@ def nudge_polecat(
     """
     if not text:
         raise PolecatError("there is nothing to send", hint="give a text, or pipe one in: polecat send RIG/NAME < FILE")
+    if "\0" in text:
+        raise PolecatError("the text holds a NUL, which cannot be typed", hint="send text, not a binary file")
     rig = as_rig(rig)
     check_exists(rig, name)
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from polecat.errors import GitError
 from polecat.locks import git_lock, holding
@@ -117,6 +117,7 @@ def clean_branches(
     clock: Clock | None = None,
     environ: Mapping[str, str] | None = None,
     dry_run: bool = False,
+    gone: Collection[str] = (),
 ) -> CleanedBranches:
     """Delete the branches of polecats that are gone, as far as their commits are on a remote-tracking branch or in a rescue.
 
@@ -124,6 +125,7 @@ def clean_branches(
         rig: the rig, or its name.
         git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
         dry_run: only say what would be done.
+        gone: polecats whose registration a reconcile would have dropped first; for a dry run of both.
 
     Returns:
         The branches that were deleted, and those that were kept, with the reason.
@@ -145,7 +147,8 @@ def clean_branches(
     deleted, kept = [], []
     with holding(git_lock(rig), what="clean branches"):
         for branch, tip in sorted(world.git.branches(site.repo, "polecat/").items()):
-            if world.git.is_checked_out(site.repo, branch):
+            owner = branch.removeprefix("polecat/").rpartition("-")[0]
+            if owner not in gone and world.git.is_checked_out(site.repo, branch):
                 continue
             if not world.git.is_elsewhere(site.repo, tip):
                 kept.append(f"{branch} has commits that are nowhere else")

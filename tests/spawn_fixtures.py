@@ -269,7 +269,7 @@ def with_path(*first: Path, environ: Mapping[str, str] | None = None) -> dict[st
     return {**env, "PATH": os.pathsep.join([*map(str, first), env["PATH"]])}
 
 
-def run_python(*argv: str, cwd: Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+def run_python(*argv: str, cwd: Path, env: Mapping[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
     """Run the command line in a process of its own."""
     import sys
 
@@ -277,5 +277,5 @@ def run_python(*argv: str, cwd: Path, env: Mapping[str, str] | None = None) -> s
     surroundings = {**os.environ, "PYTHONPATH": str(root), **(env or {})}
     return subprocess.run(
         [sys.executable, "-m", "polecat", *argv],
-        cwd=cwd, env=surroundings, text=True, capture_output=True, timeout=50, check=False, stdin=subprocess.DEVNULL,
+        cwd=cwd, env=surroundings, text=True, capture_output=True, timeout=50, check=False, input=stdin,
     )  # fmt: skip

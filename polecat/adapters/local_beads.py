@@ -185,7 +185,10 @@ class LocalBeads:
             except FileNotFoundError:
                 return absent
             with self._connection("rw") as db:
-                return absent if self._version(db) == 0 else ask(db)
+                try:
+                    return absent if self._version(db) == 0 else ask(db)
+                except UnicodeEncodeError:  # a name that is no text, such as that of a foreign directory, is in no store
+                    return absent
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:

@@ -8,7 +8,7 @@ import shlex
 
 from polecat.errors import ProgramMissingError
 from polecat.talking import attach_command
-from polecat.verbs.common import add_polecat, add_town, polecat_of, tmux_of
+from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 
 EXAMPLE = """\
 examples:
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     add_polecat(parser)
     parser.add_argument("--print", action="store_true", help="print the command instead of running it")
+    add_json(parser, help="print the command as JSON instead of running it")
     add_town(parser)
 
 
@@ -29,10 +30,16 @@ def run(args: argparse.Namespace) -> int:
     """Become tmux, attached to the polecat's session."""
     rig, name = polecat_of(args)
     command = attach_command(rig, name, tmux=tmux_of(args))
+    if args.json:
+        facts = {"session_name": command.session_name, "argv": command.argv}
+        print_json("attach", {"rig_name": rig.name, "polecat_name": name, **facts})
+        return 0
     if args.print:
         print(shlex.join(command.argv))
         return 0
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:
-        raise ProgramMissingError("'tmux' is not on PATH", argv=command.argv, hint="install it: apt install tmux") from None
+        raise ProgramMissingError(
+            "'tmux' is not on PATH", argv=command.argv, hint="install it: apt install tmux (macOS: brew install tmux)"
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from polecat.talking import capture_polecat
-from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of, whole
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,17 +13,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = "example:\n  polecat capture gastown/nux --lines 20\n"
     add_polecat(parser)
     parser.add_argument(
-        "--lines", metavar="N", type=_lines, default=200, help="at most so many lines, the last ones; 200 by default"
+        "--lines", metavar="N", type=whole(1, 1_000_000), default=200, help="at most so many lines, the last ones; 200 by default"
     )
     add_json(parser)
     add_town(parser)
-
-
-def _lines(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -31,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     rig, name = polecat_of(args)
     text = capture_polecat(rig, name, lines=args.lines, tmux=tmux_of(args))
     if args.json:
-        print_json({"rig_name": rig.name, "polecat_name": name, "text": text})
+        print_json("capture", {"rig_name": rig.name, "polecat_name": name, "text": text})
     else:
         print(text)
     return 0

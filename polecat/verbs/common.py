@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.ports import Tmux
+from polecat.state import list_homes
 from polecat.town import Town, find_town
+from polecat.verbs.schemas import document
 
 
 def add_town(parser: argparse.ArgumentParser) -> None:
@@ -23,9 +27,62 @@ def add_town(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse.ArgumentParser, *, help: str = "print the result as JSON") -> None:  # noqa: A002  as argparse says
     """Add ``--json``."""
-    parser.add_argument("--json", action="store_true", help="print the result as JSON")
+    parser.add_argument("--json", action="store_true", help=help)
+
+
+def whole(least: int, most: int) -> Callable[[str], int]:
+    """What reads a whole number of an option.
+
+    Examples:
+        >>> whole(1, 10)("3")
+        3
+    """
+
+    def read(text: str) -> int:
+        if not text.lstrip("+-").isdecimal() or len(text) > 20 or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least} to {most}, not {text!r}")
+        return int(text)
+
+    return read
+
+
+def seconds(least: float, most: float, *, hint: str = "") -> Callable[[str], float]:
+    """What reads a number of seconds of an option; *hint* is added where it is no number at all.
+
+    Examples:
+        >>> seconds(0, 60)("2.5")
+        2.5
+    """
+
+    def read(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds{hint.format(text)}") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"must be between {least:g} and {most:g} seconds, not {text}")
+        return value
+
+    return read
+
+
+def add_dry_run(parser: argparse.ArgumentParser) -> None:
+    """Add ``--dry-run``."""
+    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+
+
+def add_action(actions: Any, parser: argparse.ArgumentParser, action: str, what: str) -> argparse.ArgumentParser:
+    """Add an action of a verb, such as ``show`` of ``hook``; it shows the verb's examples."""
+    made: argparse.ArgumentParser = actions.add_parser(
+        action,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=parser.epilog,
+        formatter_class=parser.formatter_class,
+    )
+    return made
 
 
 def add_polecat(parser: argparse.ArgumentParser) -> None:
@@ -38,13 +95,18 @@ def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
     parts = args.polecat.split("/")
     if len(parts) == 3 and parts[1] == "polecats":
         parts = [parts[0], parts[2]]
-    if len(parts) != 2 or not all(parts):
-        raise PolecatError(f"{args.polecat!r} is not a polecat's address", hint="write it as RIG/NAME, such as gastown/nux")
-    return town_of(args).rig(parts[0]), parts[1]
+    town = town_of(args)
+    if len(parts) == 2 and all(parts):
+        return town.rig(parts[0]), parts[1]
+    meant = [f"{rig.name}/{name}" for rig in town.rigs() for name in list_homes(rig).dirs if args.polecat in (rig.name, name)]
+    hint = f"did you mean {' or '.join(meant[:5])}?" if meant and args.polecat else "write it as RIG/NAME, such as gastown/nux"
+    raise PolecatError(f"{args.polecat!r} is not a polecat's address", hint=hint)
 
 
 def town_of(args: argparse.Namespace) -> Town:
     """The town that was named, or the one around us."""
+    if args.town == "":
+        raise PolecatError("--town is empty", hint="name a directory, or leave it out inside a town")
     return find_town(Path(args.town)) if args.town else find_town()
 
 
@@ -55,46 +117,29 @@ def rig_of(args: argparse.Namespace) -> Rig:
 
 def tmux_of(args: argparse.Namespace) -> Tmux | None:
     """The tmux server that was named; None where none was."""
-    if not args.socket:
+    if args.socket is None:
         return None
+    if not args.socket:
+        raise PolecatError("--socket is empty", hint="name a tmux server, or leave it out for the town's")
     from polecat.adapters.tmux import TmuxCli
 
     return TmuxCli(socket=args.socket)
 
 
-def print_json(value: object) -> None:
-    """Print a result as JSON."""
-    print(json_text(value))
+def print_json(command: str, value: object) -> None:
+    """Print a result as the JSON that is promised for a command; see `polecat.verbs.schemas`."""
+    print(json_text(command, value))
 
 
-def json_text(value: object, *, is_one_line: bool = False) -> str:
-    """Write a result as JSON."""
-    return json.dumps(value, indent=None if is_one_line else 2, ensure_ascii=False, default=str)
+def json_text(command: str, value: object, *, is_one_line: bool = False) -> str:
+    """Write a result as the JSON that is promised for a command."""
+    is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
+    text = json.dumps(document(command, value), indent=None if is_one_line else 2, ensure_ascii=is_ascii, default=_as_text)
+    return _NO_UTF8.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-def wants_colour(stream: object = None) -> bool:
-    """Colour is for terminals, and for people who did not say ``NO_COLOR``."""
-    out = sys.stdout if stream is None else stream
-    return bool(getattr(out, "isatty", lambda: False)()) and not os.environ.get("NO_COLOR")
+_NO_UTF8 = re.compile("[\ud800-\udfff]")
 
 
-_COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
-
-
-def paint(text: str, colour: str) -> str:
-    """Colour a text, where stdout shows colours."""
-    return f"\x1b[{_COLOURS[colour]}m{text}\x1b[0m" if colour and wants_colour() else text
-
-
-def table(rows: Sequence[Sequence[str]]) -> str:
-    """Set rows in aligned columns; the last column is not padded.
-
-    Examples:
-        >>> print(table([("NAME", "STATE"), ("nux", "done")]))
-        NAME  STATE
-        nux   done
-    """
-    if not rows:
-        return ""
-    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

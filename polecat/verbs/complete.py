@@ -25,7 +25,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the names, one a line. No program is started, so that the answer is there at once."""
     with contextlib.suppress(PolecatError, OSError):
         town = find_town(Path(args.town)) if args.town else find_town()
-        print("\n".join(sorted(names_of(town, args.kind))))
+        text = "".join(f"{name}\n" for name in sorted(names_of(town, args.kind)) if name.isprintable())
+        print(text, end="")
     return 0
 
 

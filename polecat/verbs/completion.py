@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from polecat.values import frozen
 from polecat.verbs import completion_scripts
+from polecat.verbs.common import add_json, print_json
 
 EXAMPLE = """\
 examples:
@@ -49,12 +50,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = EXAMPLE
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
     write = {"bash": completion_scripts.bash, "zsh": completion_scripts.zsh, "fish": completion_scripts.fish}[args.shell]
-    print(write(tuple(commands_of(args.whole_parser()))), end="")
+    script = write(tuple(commands_of(args.whole_parser())))
+    if args.json:
+        print_json("completion", {"shell": args.shell, "script": script})
+    else:
+        print(script, end="")
     return 0
 
 

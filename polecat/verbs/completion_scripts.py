@@ -77,6 +77,16 @@ if [[ $zsh_eval_context[-1] == loadautofunc ]]; then _polecat "$@"; else compdef
 """
 
 
+_FISH_TOWN = """\
+# fish completion for polecat; made by: polecat completion fish
+function __polecat_town
+    set -l words (commandline -opc)
+    if set -l at (contains -i -- --town $words)
+        printf '%s\\n' --town $words[(math $at + 1)]
+    end
+end"""
+
+
 class _Option(Protocol):
     @property
     def flags(self) -> tuple[str, ...]: ...
@@ -147,7 +157,7 @@ def _tables(commands: Sequence[_Command]) -> str:
 
 def fish(commands: Sequence[_Command]) -> str:
     """The script for fish."""
-    lines = ["# fish completion for polecat; made by: polecat completion fish", "complete -c polecat -f"]
+    lines = [_FISH_TOWN, "complete -c polecat -f"]
     for command in commands:
         below = [other for other in commands if other.words and other.words[:-1] == command.words]
         here = _fish_condition(command.words, [other.words[-1] for other in below])
@@ -173,7 +183,7 @@ def _fish_words(kind: str) -> str:
         return kind.removeprefix("one of ")
     if kind in ("dirs", "files"):
         return "(__fish_complete_directories)" if kind == "dirs" else "(__fish_complete_path)"
-    return f"(polecat complete {kind} 2>/dev/null)"
+    return f"(polecat complete {kind} (__polecat_town) 2>/dev/null)"
 
 
 def _fish_option(option: _Option) -> str:

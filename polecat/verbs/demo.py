@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import shlex
 import shutil
-import sys
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,15 +16,21 @@ from polecat import files
 from polecat.adapters.git import GitCli
 from polecat.adapters.program import run as run_program
 from polecat.adapters.tmux import TmuxCli
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, WorkAtRiskError
 from polecat.events import EVENTS_FILE
 from polecat.model import Rig, SpawnedPolecat, SpawnOptions
 from polecat.polecats import list_polecats
+from polecat.removal import Removed, remove_polecat
 from polecat.rig_setup import add_rig, init_town
 from polecat.spawn import spawn_many
-from polecat.verbs.common import table
-from polecat.verbs.list import rows
-from polecat.verbs.spawn import attach_command
+from polecat.talking import nudge_polecat
+from polecat.town import find_repo
+from polecat.values import frozen
+from polecat.verbs.common import add_json, print_json
+from polecat.verbs.list import shown
+from polecat.verbs.remove import as_json as removal_as_json
+from polecat.verbs.remove import lines
+from polecat.verbs.spawn import as_json
 
 AGENT = """\
 #!/bin/sh
@@ -33,13 +41,15 @@ git add . && git -c user.email=demo@localhost -c user.name="$GT_POLECAT" commit 
 while printf 'demo> '; read -r line; do echo "you said: $line"; done
 """
 
+RIG = "demorig"
 HOOKS = ("demo-1", "demo-2", "demo-3")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = "example:\n  polecat demo --keep\n"
-    parser.add_argument("--keep", action="store_true", help="leave the town and the sessions for you to look at")
+    parser.add_argument("--keep", action="store_true", help="leave the town and the sessions for you to play with")
+    add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -47,17 +57,28 @@ def run(args: argparse.Namespace) -> int:
     place = Path(tempfile.mkdtemp(prefix="polecat-demo-"))
     environ = _environ(place)
     tmux = TmuxCli(socket=str(place / "tmux.sock"), config_file="/dev/null", environ=environ)
+    show = _Show(place=place, tmux=tmux, environ=environ, is_silent=args.json)
     try:
-        cats = _play(place, tmux, environ)
-        if args.keep:
-            _say_how_to_go_on(place, cats)
-        return 0
-    finally:
-        if not args.keep:
-            for session in tmux.list_sessions():
-                tmux.kill(session.id, name=session.name, instance=session.instance)
-            shutil.rmtree(place, ignore_errors=True)
-            print("\nThe sessions are ended and the town is deleted. 'polecat demo --keep' leaves them.")
+        cats, gone = show.play()
+        if args.json:
+            facts = {"town": place / "town", "kept": args.keep, "spawned": [as_json(cat) for cat in cats]}
+            print_json("demo", {**facts, "removed": removal_as_json(gone)})
+        elif args.keep:
+            print("\n".join(_how_to_go_on(place, [cat for cat in cats if cat.polecat_name != gone.polecat_name])))
+    except BaseException:
+        _clean_up(place, tmux)
+        raise
+    if not args.keep:
+        _clean_up(place, tmux)
+        show.say("\nThe sessions are ended and the town is deleted. 'polecat demo --keep' leaves them for you to play with.")
+    return 0
+
+
+def _clean_up(place: Path, tmux: TmuxCli) -> None:
+    with contextlib.suppress(PolecatError):  # without tmux there is no session
+        for session in tmux.list_sessions():
+            tmux.kill(session.id, name=session.name, instance=session.instance)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _environ(place: Path) -> dict[str, str]:
@@ -72,25 +93,84 @@ def _environ(place: Path) -> dict[str, str]:
     }
 
 
-def _play(place: Path, tmux: TmuxCli, environ: Mapping[str, str]) -> list[SpawnedPolecat]:
-    print(f"A throw-away town in {place}\n")
-    origin = _make_origin(place / "origin", environ)
-    town = init_town(place / "town")
-    rig = add_rig(town, "demorig", str(origin), git=GitCli(environ=environ))
-    _use_scripted_agent(rig, place / "agent.sh")
-    results = spawn_many(rig, [SpawnOptions(hook_bead=bead) for bead in HOOKS], tmux=tmux, environ=environ)
-    cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
-    for error in results:
-        if isinstance(error, PolecatError):
-            raise error
-    for cat in cats:
-        print(f"spawned {cat.agent_id} on {cat.branch} in {cat.timings.total_s:.2f} s")
-    print("\n$ polecat list\n" + table(rows(list_polecats(rig, tmux=tmux, environ=environ), with_rig=False)))
-    print(f"\n$ cat {EVENTS_FILE}\n" + (town.root / EVENTS_FILE).read_text("utf-8").rstrip())
-    print(f"\nThe screen of {cats[0].agent_id}:")
-    print("\n".join(f"  | {line}" for line in tmux.capture(cats[0].pane).splitlines()))
-    print(f"\nIn a town of your own you would look at it with: {attach_command(cats[0])}")
-    return cats
+@frozen(kw_only=True)
+class _Show:
+    """What is shown: each step as a person would type it, done by the library."""
+
+    place: Path
+    tmux: TmuxCli
+    environ: Mapping[str, str]
+    is_silent: bool
+
+    def say(self, text: str) -> None:
+        if not self.is_silent:
+            print(text, flush=True)
+
+    def typed(self, command: str) -> None:
+        self.say(f"\n$ {command}")
+
+    def play(self) -> tuple[list[SpawnedPolecat], Removed]:
+        """Spawn three polecats, look at them, and take one back."""
+        GitCli(environ=self.environ).check()
+        self.tmux.check()
+        self.say(f"A throw-away town in {self.place}, on a tmux server of its own. Your own things are not touched.")
+        rig = self._make_rig()
+        cats = self._spawn(rig)
+        first = cats[0]
+        self.typed("polecat list")
+        self.say(shown(list_polecats(rig, tmux=self.tmux, environ=self.environ), with_rig=False))
+        self.typed(f"polecat nudge {RIG}/{first.polecat_name} 'are you there?'")
+        session = nudge_polecat(rig, first.polecat_name, "are you there?", tmux=self.tmux, environ=self.environ)
+        self.say(f"typed to {session}")
+        self.typed(f"polecat capture {RIG}/{first.polecat_name}")
+        self.say(self._screen(first))
+        self.typed(f"tail -n 1 {EVENTS_FILE}")
+        self.say((rig.town_root / EVENTS_FILE).read_text("utf-8").rstrip().rpartition("\n")[2])
+        return cats, self._take_back(rig, cats[-1].polecat_name)
+
+    def _make_rig(self) -> Rig:
+        origin = _make_origin(self.place / "origin", self.environ)
+        town = init_town(self.place / "town")
+        socket = {"type": "town-settings", "version": 1, "tmux_socket": str(self.place / "tmux.sock")}
+        files.write_json(town.root / "settings" / "config.json", socket)
+        rig = add_rig(town, RIG, str(origin), git=GitCli(environ=self.environ))
+        _use_scripted_agent(rig, self.place / "agent.sh")
+        return rig
+
+    def _spawn(self, rig: Rig) -> list[SpawnedPolecat]:
+        self.typed(f"polecat spawn {RIG} --beads {','.join(HOOKS)}")
+        opts = [SpawnOptions(hook_bead=bead) for bead in HOOKS]
+        results = spawn_many(rig, opts, tmux=self.tmux, environ=self.environ)
+        for one in results:
+            if isinstance(one, PolecatError):
+                raise one
+        cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
+        for cat in cats:
+            self.say(f"{cat.agent_id:<26} {cat.hook_bead}, ready in {cat.timings.total_s:.2f} s")
+        return cats
+
+    def _screen(self, cat: SpawnedPolecat) -> str:
+        """What the agent shows, once it has answered."""
+        until_s = time.monotonic() + 5
+        text = ""
+        while "you said" not in text and time.monotonic() < until_s:
+            time.sleep(0.02)
+            text = self.tmux.capture(cat.pane)
+        return "\n".join(f"  | {line}" for line in text.splitlines())
+
+    def _take_back(self, rig: Rig, name: str) -> Removed:
+        self.typed(f"polecat remove {RIG}/{name}")
+        try:
+            return remove_polecat(rig, name, tmux=self.tmux, environ=self.environ)
+        except WorkAtRiskError as risk:
+            self.say("\n  ".join([f"polecat: {risk.message}", *risk.hint.splitlines()]))
+        self.typed(f"polecat remove {RIG}/{name} --nuclear")
+        gone = remove_polecat(rig, name, nuclear=True, tmux=self.tmux, environ=self.environ)
+        self.say("\n".join(lines(gone, will=False)))
+        self.typed(f"git log --oneline -2 {gone.rescue}")
+        words = ["git", "log", "--oneline", "-2", gone.rescue]
+        self.say(run_program(words, env=self.environ, cwd=find_repo(rig).path).stdout.decode("utf-8", "replace").rstrip())
+        return gone
 
 
 def _make_origin(path: Path, environ: Mapping[str, str]) -> Path:
@@ -119,9 +199,15 @@ def _use_scripted_agent(rig: Rig, script: Path) -> None:
     files.write_json(rig.path / "settings" / "config.json", settings)
 
 
-def _say_how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> None:
-    print("\nKept. Look at the polecats:")
-    for cat in cats:
-        print(f"  {attach_command(cat)}")
-    print("and when you have seen enough:")
-    print(f"  tmux -S {place / 'tmux.sock'} kill-server; rm -rf {place}", file=sys.stdout)
+def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
+    town = shlex.quote(str(place / "town"))
+    first = f"{cats[0].rig_name}/{cats[0].polecat_name}"
+    return [
+        "\nKept. Play with it:",
+        f"  cd {town}",
+        "  polecat list",
+        f"  polecat attach {first}        (Ctrl-b d leaves it again)",
+        f"  polecat spawn {RIG}",
+        "and when you have seen enough:",
+        f"  tmux -S {shlex.quote(str(place / 'tmux.sock'))} kill-server; rm -rf {shlex.quote(str(place))}",
+    ]

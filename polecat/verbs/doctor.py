@@ -6,9 +6,11 @@ import argparse
 
 from attrs import asdict
 
-from polecat.checkup import Checkup, Finding, check_town
-from polecat.verbs.common import add_json, add_town, paint, print_json, tmux_of, town_of
+from polecat.checkup import Checkup, Finding, check_town, check_without_town
+from polecat.errors import PolecatError
+from polecat.verbs.common import add_json, add_town, print_json, tmux_of, town_of
 from polecat.verbs.progress import during
+from polecat.verbs.tables import paint, plain
 
 EXAMPLE = """\
 examples:
@@ -32,12 +34,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Look the town over."""
     with during("looking the town over"):
-        found = check_town(town_of(args), rigs=[args.rig] if args.rig else None, tmux=tmux_of(args))
+        found = _look(args)
     if args.json:
-        print_json({"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
+        print_json("doctor", {"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
     else:
         print("\n".join(lines(found)))
     return 0 if found.is_well else 1
+
+
+def _look(args: argparse.Namespace) -> Checkup:
+    tmux = tmux_of(args)
+    try:
+        town = town_of(args)
+    except PolecatError as error:
+        return check_without_town(error, tmux=tmux)
+    return check_town(town, rigs=None if args.rig is None else [args.rig], tmux=tmux)
 
 
 def lines(found: Checkup) -> list[str]:
@@ -55,5 +66,5 @@ def lines(found: Checkup) -> list[str]:
 
 def _lines(finding: Finding) -> list[str]:
     word, colour = _SIGNS[finding.level]
-    said = [f"  {paint(word.ljust(5), colour)}  {finding.text}"]
-    return [*said, *(f"         {line}" for line in finding.remedy.splitlines())]
+    said = [f"  {paint(word.ljust(5), colour)}  {plain(finding.text)}"]
+    return [*said, *(f"         {line}" for line in map(plain, finding.remedy.splitlines()))]

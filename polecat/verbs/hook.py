@@ -11,7 +11,8 @@ from polecat.model import Rig
 from polecat.names import agent_id, check_bead_id
 from polecat.polecats import check_exists
 from polecat.ports import Bead
-from polecat.verbs.common import add_json, add_town, print_json, town_of
+from polecat.verbs.common import add_action, add_json, add_town, print_json, town_of
+from polecat.verbs.tables import plain
 from polecat.world import default_beads
 
 EXAMPLE = """\
@@ -32,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("set", "put a bead on a polecat's hook"),
         ("clear", "take a bead off its hook"),
     ):
-        sub = actions.add_parser(action, help=what)
+        sub = add_action(actions, parser, action, what)
         sub.add_argument("subject", metavar="RIG/NAME" if action == "set" else "RIG/NAME|BEAD", help="the polecat, or the bead")
         if action == "set":
             sub.add_argument("bead", metavar="BEAD", help="the bead")
@@ -46,10 +47,14 @@ def run(args: argparse.Namespace) -> int:
     rig, name = _subject(args)
     beads = default_beads(rig, os.environ)
     if args.action == "set":
+        if not name:
+            raise PolecatError(f"{args.subject!r} is not a polecat's address", hint="write it as RIG/NAME, such as gastown/nux")
         check_exists(rig, name)
         bead = beads.hook(check_bead_id(args.bead), assignee=agent_id(rig.name, name), expected="")
         return _print(args, rig, (bead,))
     held = beads.held_by(agent_id(rig.name, name)) if name else _one(beads.bead(args.subject), args.subject)
+    if name and not held:
+        check_exists(rig, name)  # one that is gone may still hold something; one that never was is a typing error
     if args.action == "clear":
         for bead in held:
             beads.unassign(bead.id, expected=bead.assignee)
@@ -66,7 +71,7 @@ def _subject(args: argparse.Namespace) -> tuple[Rig, str]:
     if len(parts) in (2, 3):
         return town.rig(parts[0]), parts[-1]
     check_bead_id(args.subject)
-    if args.rig:
+    if args.rig is not None:
         return town.rig(args.rig), ""
     rigs = [rig for rig in town.rigs() if args.subject.startswith(f"{rig.prefix}-")]
     if len(rigs) == 1:
@@ -83,14 +88,15 @@ def _one(bead: Bead | None, wanted: str) -> tuple[Bead, ...]:
 def _print(args: argparse.Namespace, rig: Rig, held: tuple[Bead, ...]) -> int:
     if args.json:
         print_json(
+            "hook",
             [
                 {"id": b.id, "title": b.title, "status": b.status, "assignee": b.assignee, "failures": agent_failures(rig, b.id)}
                 for b in held
-            ]
+            ],
         )
         return 0
     for bead in held:
-        print(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip())
+        print(plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip()))
     if not held:
         print("nothing on the hook")
     return 0

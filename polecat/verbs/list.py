@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 
 from polecat.model import Polecat, PolecatState
 from polecat.polecats import list_polecats
-from polecat.verbs.common import add_json, add_town, json_text, paint, table, tmux_of, town_of
+from polecat.verbs.common import add_json, add_town, json_text, seconds, tmux_of, town_of
 from polecat.verbs.progress import during
+from polecat.verbs.tables import table, terminal_width
 
 EXAMPLE = """\
 examples:
@@ -39,25 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--watch",
         metavar="SECONDS",
-        type=_seconds,
+        type=seconds(0.1, 86_400, hint="; a rig goes first: polecat list {} --watch"),
         nargs="?",
         const=2.0,
         help="list again and again, every 2 seconds or as often as you say; with --json one line each time",
     )
     add_json(parser)
     add_town(parser)
-
-
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of seconds; a rig goes first: polecat list {text} --watch"
-        ) from None
-    if not 0.1 <= value <= 86400:
-        raise argparse.ArgumentTypeError("must be between 0.1 and 86400")
-    return value
 
 
 def run(args: argparse.Namespace) -> int:
@@ -78,38 +67,38 @@ def run(args: argparse.Namespace) -> int:
 
 def _text(args: argparse.Namespace) -> str:
     town = town_of(args)
-    rigs = [town.rig(args.rig)] if args.rig else town.rigs()
-    cats = [cat for rig in rigs for cat in list_polecats(rig, tmux=tmux_of(args))]
+    rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
+    tmux = tmux_of(args)
+    cats = [cat for rig in rigs for cat in list_polecats(rig, tmux=tmux)]
+    if not rigs and sys.stderr.isatty():
+        print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
     if args.json:
-        return json_text([as_json(cat) for cat in cats], is_one_line=args.watch is not None)
-    return coloured(cats, with_rig=not args.rig and len(rigs) > 1) if cats else "no polecats"
+        return json_text("list", [as_json(cat) for cat in cats], is_one_line=args.watch is not None)
+    if any(cat.is_running is None for cat in cats) and args.watch is None:
+        print("polecat: warning: tmux could not be asked, so what runs is unknown; see why: polecat doctor", file=sys.stderr)
+    return shown(cats, with_rig=args.rig is None and len(rigs) > 1) if cats else "no polecats"
 
 
-def coloured(cats: list[Polecat], *, with_rig: bool) -> str:
-    """The table, each state in its colour where stdout shows colours."""
-    cells = rows(cats, with_rig=with_rig)
-    head, *body = table(cells).splitlines()
-    at = max(len(row[0]) for row in cells) + 2
-    painted = [
-        line[:at] + paint(cat.state.value, STATE_COLOURS[cat.state]) + line[at + len(cat.state.value) :]
-        for line, cat in zip(body, cats, strict=True)
-    ]
-    return "\n".join([head, *painted])
+def shown(cats: list[Polecat], *, with_rig: bool) -> str:
+    """The table, each state in its colour where stdout shows colours, no wider than the terminal."""
+    colours = [("", STATE_COLOURS[cat.state], "", "", "", "") for cat in cats]
+    return table(rows(cats, with_rig=with_rig), width=terminal_width(), whole=2, colours=colours)
 
 
 def as_json(cat: Polecat) -> dict[str, object]:
     """A polecat as ``--json`` prints it."""
     return {
-        "name": cat.name,
-        "rig": cat.rig_name,
+        "rig_name": cat.rig_name,
+        "polecat_name": cat.name,
         "agent_id": cat.agent_id,
         "state": cat.state.value,
-        "clone_path": str(cat.clone_path),
+        "clone_path": cat.clone_path,
         "branch": cat.branch,
         "issue": cat.issue,
         "session_name": cat.session_name,
         "running": cat.is_running,
         "work": None if cat.work is None else str(cat.work),
+        "clean": None if cat.work is None else cat.work.is_clean,
         "instance": cat.instance,
         "created_at": cat.created_at,
         "active_at": cat.active_at,
@@ -144,7 +133,7 @@ def _session(cat: Polecat) -> str:
     return ", ".join(since + active) or "running"
 
 
-def ago(seconds: float) -> str:
+def ago(age_s: float) -> str:
     """A duration for people.
 
     Examples:
@@ -152,6 +141,6 @@ def ago(seconds: float) -> str:
         ('4 s', '3 min', '2 h', '2 d')
     """
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"
+        if age_s >= size:
+            return f"{int(age_s // size)} {unit}"
+    return f"{max(0, int(age_s))} s"

@@ -33,7 +33,7 @@ def send(args: argparse.Namespace, text: str) -> int:
     rig, name = polecat_of(args)
     session = nudge_polecat(rig, name, text, tmux=tmux_of(args))
     if args.json:
-        print_json({"rig_name": rig.name, "polecat_name": name, "session_name": session})
+        print_json("nudge", {"rig_name": rig.name, "polecat_name": name, "session_name": session})
     else:
         print(f"typed to {session}")
     return 0

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
+from polecat.model import Rig
+from polecat.pool import Reconciliation
 from polecat.reconcile import reconcile_pool
 from polecat.upkeep import clean_branches
-from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
 from polecat.verbs.progress import during
 from polecat.verbs.reconcile import as_json, lines
 
@@ -15,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = "example:\n  polecat prune gastown --dry-run\n"
     parser.add_argument("rig", metavar="RIG", help="the rig")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_dry_run(parser)
     add_json(parser)
     add_town(parser)
 
@@ -26,13 +29,19 @@ def run(args: argparse.Namespace) -> int:
     with during("reconciling") as progress:
         done = reconcile_pool(rig, tmux=tmux, dry_run=args.dry_run)
         progress.say("looking at branches")
-        cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run)
+        gone = _gone(rig, done) if args.dry_run else ()
+        cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run, gone=gone)
     if args.json:
-        print_json({**as_json(done), "branches_deleted": list(cleaned.deleted), "branches_kept": list(cleaned.kept)})
+        branches = {"branches_deleted": cleaned.deleted, "branches_kept": cleaned.kept}
+        print_json("prune", {**as_json(rig, done), **branches})
         return 0
-    print("\n".join(lines(done, will=args.dry_run)))
-    for branch in cleaned.deleted:
-        print(f"{'would delete' if args.dry_run else 'deleted'} branch {branch}")
-    for text in cleaned.kept:
-        print(f"left alone: {text}")
+    more = [f"{'would ' if args.dry_run else ''}delete branch {branch}" for branch in cleaned.deleted]
+    more += [f"left alone: {text}" for text in cleaned.kept]
+    print("\n".join(lines(done, will=args.dry_run, more=more)))
     return 0
+
+
+def _gone(rig: Rig, done: Reconciliation) -> list[str]:
+    """The polecats whose registrations the reconcile of a dry run would have dropped."""
+    places = [Path(one) for one in done.stale if Path(one).is_relative_to(rig.polecats_dir)]
+    return [place.relative_to(rig.polecats_dir).parts[0] for place in places]

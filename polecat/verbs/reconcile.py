@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
+from polecat.model import Rig
 from polecat.pool import Reconciliation
 from polecat.reconcile import reconcile_pool
-from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
 from polecat.verbs.progress import during
+from polecat.verbs.tables import plain
 
 EXAMPLE = """\
 examples:
@@ -20,25 +23,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", help="the rig")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_dry_run(parser)
     add_json(parser)
     add_town(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Reconcile, or say what a reconcile would do."""
+    rig = rig_of(args)
     with during("reconciling"):
-        done = reconcile_pool(rig_of(args), tmux=tmux_of(args), dry_run=args.dry_run)
+        done = reconcile_pool(rig, tmux=tmux_of(args), dry_run=args.dry_run)
     if args.json:
-        print_json(as_json(done))
+        print_json("reconcile", as_json(rig, done))
     else:
         print("\n".join(lines(done, will=args.dry_run)))
     return 0
 
 
-def as_json(done: Reconciliation) -> dict[str, object]:
+def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:
     """A reconciliation as ``--json`` prints it."""
     return {
+        "rig_name": rig.name,
         "in_use": sorted(done.in_use),
         "orphans": list(done.orphans),
         "healed": list(done.healed),
@@ -50,8 +55,8 @@ def as_json(done: Reconciliation) -> dict[str, object]:
     }
 
 
-def lines(done: Reconciliation, *, will: bool) -> list[str]:
-    """A reconciliation for people."""
+def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list[str]:
+    """A reconciliation for people, and what else was done."""
     verb = "would " if will else ""
     said = [f"{len(done.in_use)} in use: {', '.join(sorted(done.in_use)) or '-'}"]
     for names, what in (
@@ -63,5 +68,5 @@ def lines(done: Reconciliation, *, will: bool) -> list[str]:
         (done.forgotten, "forget"),
     ):
         said += [f"{verb}{what} {name}" for name in names]
-    said += [f"left alone: {text}" for text in done.kept]
-    return said if not done.is_quiet or done.kept else [*said, "nothing to do"]
+    said += [*(f"left alone: {text}" for text in done.kept), *more]
+    return [plain(line) for line in said] if len(said) > 1 else [plain(said[0]), "nothing to do"]

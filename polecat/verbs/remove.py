@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 
+from attrs import asdict
+
 from polecat.removal import Removed, remove_polecat
-from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.progress import during
 
 EXAMPLE = """\
@@ -24,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--nuclear", action="store_true", help="go on in spite of everything; still rescued first where possible")
     parser.add_argument("--instance", metavar="ID", help="only if it still is this spawn's polecat")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_dry_run(parser)
     add_json(parser)
     add_town(parser)
 
@@ -37,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             rig, name, force=args.force, nuclear=args.nuclear, instance=args.instance, tmux=tmux_of(args), dry_run=args.dry_run
         )
     if args.json:
-        print_json(as_json(done))
+        print_json("remove", as_json(done))
     else:
         print("\n".join(lines(done, will=args.dry_run)))
     return 0
@@ -48,26 +50,26 @@ def as_json(done: Removed) -> dict[str, object]:
     return {
         "rig_name": done.rig_name,
         "polecat_name": done.polecat_name,
-        "session_ended": done.session_ended,
-        "rescue": done.rescue,
-        "branch": done.branch,
+        "session_ended": done.session_ended or None,
+        "rescue": done.rescue or None,
+        "branch": done.branch or None,
         "branch_deleted": done.branch_deleted,
-        "unassigned": list(done.unassigned),
-        "kept": None if done.kept is None else str(done.kept),
-        "risks": [{"code": risk.code, "text": risk.text, "lifted_by": risk.lifted_by} for risk in done.verdict.risks],
+        "unassigned": done.unassigned,
+        "kept": done.kept,
+        "risks": [asdict(risk) for risk in done.verdict.risks],
     }
 
 
 def lines(done: Removed, *, will: bool) -> list[str]:
-    """A removal for people."""
+    """A removal for people: the same lines before and after but for the first."""
     said = [f"{'would remove' if will else 'removed'} {done.rig_name}/{done.polecat_name}"]
     if done.session_ended:
-        said.append(f"  session  {done.session_ended} {'would be ended' if will else 'ended'}")
+        said.append(f"  session  {done.session_ended} ended")
     if done.rescue:
         said.append(f"  rescue   {done.rescue}")
-    if done.branch and not will:
+    if done.branch:
         said.append(f"  branch   {done.branch} {'deleted' if done.branch_deleted else 'kept'}")
-    said += [f"  bead     {bead} {'would be handed back' if will else 'handed back'}" for bead in done.unassigned]
+    said += [f"  bead     {bead} handed back" for bead in done.unassigned]
     if done.kept is not None:
         said.append(f"  files    kept in {done.kept}")
     return said

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from datetime import UTC, datetime
 
 from polecat.adapters.git import GitCli
 from polecat.errors import NotFoundError
+from polecat.model import Repo
+from polecat.ports import Rescue
 from polecat.town import find_repo
-from polecat.verbs.common import add_json, add_town, print_json, rig_of, table
+from polecat.verbs.common import add_action, add_json, add_town, print_json, rig_of
+from polecat.verbs.tables import plain, table, terminal_width
 
 EXAMPLE = """\
 examples:
   polecat rescue list gastown
+  polecat rescue show gastown nux                        what nux left last
   polecat rescue show gastown nux/1768000000000-a1b2c3
 """
 
@@ -25,10 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("list", "what was saved before it was removed"),
         ("show", "what one rescue holds, and how to get it back"),
     ):
-        sub = actions.add_parser(action, help=what)
+        sub = add_action(actions, parser, action, what)
         sub.add_argument("rig", metavar="RIG", help="the rig")
         if action == "show":
-            sub.add_argument("ref", metavar="REF", help="the rescue's ref, or the end of it")
+            sub.add_argument("ref", metavar="REF", help="the rescue's ref, the end of it, or a polecat's name for its latest")
         add_json(sub)
         add_town(sub)
 
@@ -37,24 +42,48 @@ def run(args: argparse.Namespace) -> int:
     """List rescues, or show one."""
     git, repo = GitCli(), find_repo(rig_of(args))
     found = git.rescues(repo)
-    if args.action == "list":
-        rows = [
-            (r.ref, r.commit[:7], datetime.fromtimestamp(r.created_at_s, UTC).isoformat(timespec="seconds"), r.message)
-            for r in found
-        ]
-        if args.json:
-            print_json([{"ref": r.ref, "commit": r.commit, "created_at_s": r.created_at_s, "message": r.message} for r in found])
-        else:
-            print(table([("REF", "COMMIT", "SAVED", "WHY"), *rows]) if rows else "no rescues")
-        return 0
-    one = next((r for r in found if r.ref == args.ref or r.ref.endswith(f"/{args.ref}")), None)
-    if one is None:
-        raise NotFoundError(f"no rescue {args.ref!r}", known=[r.ref for r in found], hint=f"polecat rescue list {args.rig}")
-    files = git.rescued_files(repo, one.ref)
+    if args.action == "show":
+        return _show(args, git, repo, _chosen(args, found))
     if args.json:
-        print_json({"ref": one.ref, "commit": one.commit, "message": one.message, "refs": list(one.refs), "files": dict(files)})
+        print_json("rescue list", [_as_json(one) for one in found])
         return 0
-    print(f"{one.ref}  {one.commit}\n{one.message}")
-    print("\n".join(f"  {what:<8} {path}" for path, what in files.items()) or "  no changes beyond its commit")
-    print(f"get it back:  git -C {repo.path} worktree add --detach DIR {one.ref}")
+    rows = [(one.ref, one.commit[:7], _when(one).isoformat(timespec="seconds"), one.message) for one in found]
+    print(table([("REF", "COMMIT", "SAVED", "WHY"), *rows], width=terminal_width()) if rows else "no rescues")
     return 0
+
+
+def _chosen(args: argparse.Namespace, found: tuple[Rescue, ...]) -> Rescue:
+    """The rescue that was named; of several of one polecat the latest."""
+    wanted = args.ref.removeprefix("refs/polecat/rescue/")
+    for one in reversed(found):
+        name = one.ref.removeprefix("refs/polecat/rescue/")
+        if wanted and (wanted in (name, name.partition("/")[0]) or name.endswith(f"/{wanted}")):
+            return one
+    known = [one.ref for one in found]
+    shown = "\n".join(known[-10:])
+    raise NotFoundError(
+        f"no rescue {args.ref!r}; " + ("these are the latest:" if known else "there is none"),
+        known=known,
+        hint=shown or f"see what was saved: polecat rescue list {args.rig}",
+    )
+
+
+def _show(args: argparse.Namespace, git: GitCli, repo: Repo, one: Rescue) -> int:
+    files = git.rescued_files(repo, one.ref)
+    command = f"git -C {shlex.quote(str(repo.path))} worktree add --detach DIR {one.ref}"
+    if args.json:
+        print_json("rescue show", {**_as_json(one), "refs": one.refs, "files": dict(files), "command": command})
+        return 0
+    print(f"{one.ref}  {one.commit}\n{plain(one.message)}, saved {_when(one).isoformat(timespec='seconds')}")
+    print("\n".join(f"  {what:<8} {plain(path)}" for path, what in files.items()) or "  no changes beyond its commit")
+    print("\n".join(f"  also in  {ref}" for ref in one.refs if ref != one.ref), end="\n" if len(one.refs) > 1 else "")
+    print(f"get it back:  {command}")
+    return 0
+
+
+def _when(one: Rescue) -> datetime:
+    return datetime.fromtimestamp(one.created_at_s, UTC)
+
+
+def _as_json(one: Rescue) -> dict[str, object]:
+    return {"ref": one.ref, "commit": one.commit, "created_at": _when(one), "message": one.message}

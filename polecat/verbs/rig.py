@@ -5,19 +5,15 @@ from __future__ import annotations
 import argparse
 
 from polecat.rig_setup import add_rig
-from polecat.verbs.common import add_json, add_town, print_json, town_of
+from polecat.verbs.common import add_action, add_json, add_town, print_json, town_of
 from polecat.verbs.progress import during
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
+    parser.epilog = "example:\n  polecat rig add gastown https://example.org/gastown.git\n"
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
-    add = actions.add_parser(
-        "add",
-        help="add a repository as a rig",
-        epilog="example:\n  polecat rig add gastown https://example.org/gastown.git\n",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    add = add_action(actions, parser, "add", "add a repository as a rig")
     add.add_argument("name", metavar="NAME", help="the rig's name: letters, digits and '_'")
     add.add_argument("git_url", metavar="GIT_URL", help="where the source comes from")
     add.add_argument("--branch", metavar="B", help="the branch new work starts from; the remote's own by default")
@@ -34,13 +30,14 @@ def run(args: argparse.Namespace) -> int:
         rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, git=GitCli())
     if args.json:
         print_json(
+            "rig add",
             {
-                "name": rig.name,
+                "rig_name": rig.name,
                 "path": rig.path,
                 "git_url": rig.git_url,
                 "default_branch": rig.default_branch,
                 "prefix": rig.prefix,
-            }
+            },
         )
     else:
         print(rig.path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 
@@ -13,10 +14,11 @@ from polecat.env_file import load_env_file
 from polecat.errors import InvalidNameError, PolecatError
 from polecat.model import Event, FetchPolicy, SpawnedPolecat, SpawnOptions
 from polecat.names import check_env_key
-from polecat.plan import describe
+from polecat.plan import SpawnPlan, describe
 from polecat.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
-from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of
+from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, seconds, tmux_of, whole
 from polecat.verbs.progress import Progress, during
+from polecat.verbs.tables import plain, plain_lines
 
 EXAMPLE = """\
 examples:
@@ -70,31 +72,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a variable of the agent; may be repeated. Other users can see what you type here, not what is in a file",
     )
     parser.add_argument("--env-file", metavar="F", help="variables of the agent, KEY=VALUE a line; - is stdin")
-    parser.add_argument("--count", metavar="N", type=_count, help="make so many; the result is a list")
+    parser.add_argument("--count", metavar="N", type=whole(1, 1000), help="make so many; the result is a list")
     parser.add_argument("--beads", metavar="A,B,C", type=_beads, help="one polecat for each of these beads; the result is a list")
-    parser.add_argument("--max-concurrent", metavar="N", type=_count, default=MAX_CONCURRENT, help="checkouts at a time")
-    parser.add_argument("--every", metavar="S", type=_interval, default=0.0, help="at least so many seconds between two agents")
+    parser.add_argument("--max-concurrent", metavar="N", type=whole(1, 1000), default=MAX_CONCURRENT, help="checkouts at a time")
+    parser.add_argument(
+        "--every", metavar="S", type=seconds(0, 86_400), default=0.0, help="at least so many seconds between two agents"
+    )
     parser.add_argument("--timings", action="store_true", help="say how long each step took")
     parser.add_argument("--force", action="store_true", help="go on although agents of this bead failed too often in a row")
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
     parser.add_argument(
         "--ready-timeout",
         metavar="S",
-        type=_seconds,
+        type=seconds(0.001, 604_800),
         help="how long the agent may take to be ready; by default the rig's setting",
     )
     parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
     parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_dry_run(parser)
     add_json(parser)
     add_town(parser)
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError("must be 1 or more")
-    return value
 
 
 def _variable(text: str) -> tuple[str, str]:
@@ -115,20 +112,6 @@ def _beads(text: str) -> list[str]:
     return beads
 
 
-def _interval(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < float("inf"):
-        raise argparse.ArgumentTypeError("must be 0 or more")
-    return value
-
-
-def _seconds(text: str) -> float:
-    value = float(text)
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be more than 0")
-    return value
-
-
 def _fetch(text: str) -> FetchPolicy:
     try:
         return FetchPolicy.parse(text)
@@ -139,22 +122,36 @@ def _fetch(text: str) -> FetchPolicy:
 def run(args: argparse.Namespace) -> int:
     """Spawn, or say what a spawn would do."""
     rig, opts, tmux = rig_of(args), _options(args), tmux_of(args)
+    batch = _batch(args, opts)
     if args.dry_run:
-        return _dry_run(args, plan_spawn(rig, opts, tmux=tmux))
+        return _dry_run(args, plan_spawn(rig, batch[0], tmux=tmux), count=len(batch))
     is_watched = sys.stderr.isatty() and not args.json
     with during("looking") as progress:
-        heard = partial(_show_progress, progress) if is_watched else None
-        results = spawn_many(
-            rig, _batch(args, opts), tmux=tmux, on_event=heard, max_concurrent=args.max_concurrent, min_interval_s=args.every
-        )
+        base = opts.base_branch or rig.default_branch
+        heard = partial(_show_progress, progress, base=base, with_name=len(batch) > 1) if is_watched else None
+        results = spawn_many(rig, batch, tmux=tmux, on_event=heard, max_concurrent=args.max_concurrent, min_interval_s=args.every)
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     _print_cats(args, cats)
     failed = [error for error in results if isinstance(error, PolecatError)]
-    for error in failed[:-1]:
-        print(f"polecat: {error.message}", file=sys.stderr)
+    _print_failed(failed)
     if failed:
         raise failed[-1]
     return 0
+
+
+def _print_failed(failed: list[PolecatError]) -> None:
+    """All but the last, which is raised; the same words once, with how often."""
+    last = failed[-1].message if failed else ""
+    counts = Counter(error.message for error in failed)
+    for message, count in counts.items():
+        if message != last:
+            print(plain_lines(f"polecat: {message}{_times(count)}"), file=sys.stderr)
+    if counts[last] > 1:
+        print(f"polecat: {counts[last]} spawns failed alike:", file=sys.stderr)
+
+
+def _times(count: int) -> str:
+    return f" ({count} times)" if count > 1 else ""
 
 
 def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
@@ -197,23 +194,23 @@ def _prompt(args: argparse.Namespace) -> str | None:
 
 
 def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
+    if args.json and (args.count is not None or args.beads is not None):
+        print_json("spawn --count", [as_json(cat) for cat in cats])
+    elif args.json and cats:
+        print_json("spawn", as_json(cats[0]))
     if args.json:
-        rows = [as_json(cat) for cat in cats]
-        if args.count is not None or args.beads is not None:
-            print_json(rows)
-        elif rows:
-            print_json(rows[0])
         return
     for cat in cats:
-        print(cat.agent_id)
+        print(cat.agent_id, flush=True)
         if args.timings:
             steps = (*cat.timings.steps, ("total", cat.timings.total_s))
             print("\n".join(f"  {step:<10} {seconds:8.3f} s" for step, seconds in steps), file=sys.stderr)
         for warning in cat.warnings:
-            print(f"polecat: warning: {warning}", file=sys.stderr)
+            print(plain_lines(f"polecat: warning: {warning}"), file=sys.stderr)
         if cat.readiness == "waiting":
             print(f"polecat: {cat.agent_id} waits for you: it asks '{cat.waiting_for}'", file=sys.stderr)
-        if sys.stderr.isatty():
+            print(f"  answer it: {attach_command(cat)}", file=sys.stderr)
+        elif sys.stderr.isatty():
             print(f"attach: {attach_command(cat)}", file=sys.stderr)
 
 
@@ -235,7 +232,7 @@ def as_json(cat: SpawnedPolecat) -> dict[str, object]:
         "rig_name": cat.rig_name,
         "polecat_name": cat.polecat_name,
         "agent_id": cat.agent_id,
-        "clone_path": str(cat.clone_path),
+        "clone_path": cat.clone_path,
         "session_name": cat.session_name,
         "pane": cat.pane,
         "branch": cat.branch,
@@ -245,41 +242,56 @@ def as_json(cat: SpawnedPolecat) -> dict[str, object]:
         "agent": cat.agent,
         "readiness": cat.readiness,
         "waiting_for": cat.waiting_for,
-        "warnings": list(cat.warnings),
+        "warnings": cat.warnings,
         "timings": {**dict(cat.timings.steps), "total": cat.timings.total_s},
     }
 
 
-def _dry_run(args: argparse.Namespace, plan: object) -> int:
-    from polecat.plan import SpawnPlan
-
-    if not isinstance(plan, SpawnPlan):
-        raise TypeError(plan)
-    rows = describe(plan)
+def _dry_run(args: argparse.Namespace, plan: SpawnPlan, *, count: int) -> int:
     if args.json:
-        print_json(
-            {label.replace(" ", "_"): text for label, text in rows if label != "warning"} | {"warnings": list(plan.warnings)}
-        )
-    else:
-        width = max(len(label) for label, _ in rows)
-        print("\n".join(f"{label.ljust(width)}  {text}" for label, text in rows))
+        print_json("spawn --dry-run", plan_as_json(plan, count=count))
+        return 0
+    rows = [*describe(plan), *([("count", f"{count}; this is the first of them")] if count > 1 else [])]
+    width = max(len(label) for label, _ in rows)
+    print("\n".join(f"{label.ljust(width)}  {plain(text)}" for label, text in rows))
     return 0
 
 
-def _show_progress(progress: Progress, event: Event) -> None:
+def plan_as_json(plan: SpawnPlan, *, count: int) -> dict[str, object]:
+    """A plan as ``--json`` prints it."""
+    when = plan.fetch.when if plan.fetch.when != "if-older-than" else f"if-older-than {plan.fetch.max_age_s:g}"
+    return {
+        **{name: getattr(plan, name) for name in ("rig_name", "polecat_name", "agent_id", "clone_path", "branch", "upstream")},
+        "count": count,
+        "fetch": when,
+        "hook_bead": plan.hook_bead or None,
+        "agent_bead": plan.agent_bead,
+        "agent": plan.agent.name,
+        "command": plan.agent.command,
+        "account": plan.account or None,
+        "session_name": plan.session_name,
+        "ends_first": plan.orphan_session or None,
+        "waits": plan.wait == "ready",
+        "ready_timeout_s": plan.ready_timeout_s,
+        "types": bool(plan.typed),
+        "warnings": plan.warnings,
+    }
+
+
+def _show_progress(progress: Progress, event: Event, *, base: str, with_name: bool) -> None:
     progress.say(_NEXT.get(event.name, ""))
-    label = _LABELS.get(event.name)
-    if label is None:
+    label, facts = _LABELS.get(event.name), event.facts
+    if label is None or (event.name == "hook_set" and not facts["hook_bead"]):
         return
-    facts = event.facts
     text = {
         "orphan_ended": lambda: str(facts["session"]),
         "name_claimed": lambda: event.polecat,
-        "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]}",
-        "hook_set": lambda: str(facts["hook_bead"] or "-"),
+        "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]} ({base})",
+        "hook_set": lambda: str(facts["hook_bead"]),
         "session_started": lambda: f"{facts['session']} {facts['pane']}",
         "agent_ready": lambda: str(facts["agent"]),
         "agent_waiting": lambda: str(facts["dialog"]),
     }[event.name]()
     took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
-    progress.line(f"  {label:<9}  {text:<44} {took}")
+    who = f"{event.polecat:<12}  " if with_name else ""
+    progress.line(f"  {who}{label:<9}  {text:<50} {took}")

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 
+from attrs import asdict
+
 from polecat.inspection import work_at_risk
 from polecat.polecats import get_polecat
-from polecat.verbs.common import add_json, add_polecat, add_town, paint, polecat_of, print_json, tmux_of
+from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.list import STATE_COLOURS, as_json, rows
 from polecat.verbs.progress import during
+from polecat.verbs.tables import paint, plain
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +29,13 @@ def run(args: argparse.Namespace) -> int:
     with during(f"looking at {args.polecat}"):
         cat = get_polecat(rig, name, tmux=tmux)
         verdict = work_at_risk(cat, rig=rig, tmux=tmux)
-    risks = [{"code": risk.code, "text": risk.text, "lifted_by": risk.lifted_by} for risk in verdict.risks]
     if args.json:
-        print_json({**as_json(cat), "risks": risks})
+        risks = [asdict(risk) for risk in verdict.risks]
+        print_json("status", {**as_json(cat), "risks": risks})
         return 0
     head, body = rows([cat], with_rig=False)
     for label, text in zip(head, body, strict=True):
-        print(f"{label.lower():<9}  {paint(text, STATE_COLOURS[cat.state]) if label == 'STATE' else text}")
-    print(f"{'worktree':<9}  {cat.clone_path}")
-    print(f"{'remove?':<9}  {'nothing would be lost' if verdict.is_safe else verdict}")
+        print(f"{label.lower():<9}  {paint(text, STATE_COLOURS[cat.state]) if label == 'STATE' else plain(text)}")
+    print(f"{'worktree':<9}  {plain(str(cat.clone_path))}")
+    print(f"{'remove?':<9}  {'nothing would be lost' if verdict.is_safe else plain(str(verdict))}")
     return 0

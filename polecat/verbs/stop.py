@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from polecat.stopping import stop_polecat
-from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.progress import during
 
 
@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     parser.epilog = "example:\n  polecat stop gastown/nux\n"
     add_polecat(parser)
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_dry_run(parser)
     add_json(parser)
     add_town(parser)
 
@@ -24,7 +24,7 @@ def run(args: argparse.Namespace) -> int:
     with during(f"ending the session of {args.polecat}"):
         session = stop_polecat(rig, name, tmux=tmux_of(args), dry_run=args.dry_run)
     if args.json:
-        print_json({"rig_name": rig.name, "polecat_name": name, "session_ended": session})
+        print_json("stop", {"rig_name": rig.name, "polecat_name": name, "session_ended": session})
     else:
         print(f"{'would end' if args.dry_run else 'ended'} session {session}")
     return 0

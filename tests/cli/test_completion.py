@@ -124,6 +124,54 @@ def test_other_shells_accept_their_script(shell: str, capsys: pytest.CaptureFixt
     assert (done.returncode, done.stderr) == (0, "")
 
 
+ZSH = r"""
+compdef() { :; }
+compadd() { print -rl -- "${@:2}"; }
+_path_files() { print dirs; }
+_files() { print files; }
+. "$1"; shift
+words=("$@") CURRENT=$#
+_polecat
+"""
+
+
+def _ask(shell: str, script: str, line: tuple[str, ...], cwd: Path, tmp_path: Path) -> set[str]:
+    """Ask zsh or fish what it would offer for the last word of a line; zsh leaves the choice by its beginning to itself."""
+    (tmp_path / f"script.{shell}").write_text(script)
+    if shell == "zsh":
+        argv = ["zsh", "-f", "-c", ZSH, "zsh", str(tmp_path / "script.zsh"), *line]
+    else:
+        words = " ".join(word or "''" for word in line[:-1])
+        argv = ["fish", "--no-config", "-c", f"source {tmp_path}/script.fish; complete -C '{words} {line[-1]}'"]
+    done = subprocess.run(argv, cwd=cwd, capture_output=True, text=True, timeout=30, check=False)
+    assert done.stderr == ""
+    return {word.partition("\t")[0] for word in done.stdout.splitlines() if word.startswith(line[-1])}
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_other_shells_offer_the_same(town: Path, tmp_path: Path, shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Verbs, actions, options and names of the town, the one that is named too, are offered by zsh and fish as by bash."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    main(["completion", shell])
+    script = capsys.readouterr().out
+    for line, wanted in {
+        ("polecat", "st"): {"stale", "status", "stop"},
+        ("polecat", "attach", "gastown/f"): {"gastown/furiosa"},
+        ("polecat", "spawn", "gastown", "--agent", "m"): {"mine"},
+        ("polecat", "capture", "gastown/nux", "--l"): {"--lines"},
+        ("polecat", "hook", "s"): {"show", "set"},
+        ("polecat", "completion", "f"): {"fish"},
+        ("polecat", "spawn", "g"): {"gastown"},
+    }.items():
+        assert _ask(shell, script, line, town, tmp_path) == wanted, line
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    assert _ask(shell, script, ("polecat", "list", "--town", str(town), "g"), outside, tmp_path) == {"gastown"}
+    assert _ask(shell, script, ("polecat", "list", "g"), outside, tmp_path) == set()
+
+
 def test_names_are_there_at_once(town: Path) -> None:
     """Completing a name starts no program and loads nothing heavy."""
     heavy = ("sh", "filelock", "structlog", "subprocess", "polecat.adapters", "polecat.spawn")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from tests.cli_fixtures import Answer, untouched
-from tests.spawn_fixtures import HandTown, start_session
+from tests.spawn_fixtures import HandTown, shim_directory, start_session, with_path
 from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
@@ -80,3 +81,44 @@ def test_talking_by_hand(town: HandTown, run: Run) -> None:
     run("nudge", "gastown/furiosa", "anybody?").refused("has no session")
     run("attach", "gastown/furiosa", "--print").refused("has no session")
     run("nudge", "gastown/furioso", "anybody?").refused("did you mean 'furiosa'")
+
+
+def test_without_a_town_the_programs_are_looked_at(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Outside every town, and in one whose marker is broken, doctor still checks the programs, and says what to do about the town."""
+    monkeypatch.chdir(tmp_path)
+    outside = run("doctor")
+    assert outside.code == 1 and "git 2" in outside.out and "polecat init" in outside.out
+    (tmp_path / "mayor").mkdir()
+    (tmp_path / "mayor" / "town.json").write_text("{")
+    broken = run("doctor", "--json")
+    [wrong] = [finding for finding in broken.json["findings"] if finding["level"] == "wrong"]
+    assert wrong["area"] == "town" and "mayor/town.json" in wrong["remedy"]
+
+
+def test_what_waits_in_the_trash_is_weighed(town: HandTown, run: Run) -> None:
+    """Worktrees that were removed and not deleted yet are counted, and the command it names deletes them."""
+    place = town.rig_dir / "polecats" / ".trash" / "nux-0123"
+    place.mkdir(parents=True)
+    (place / "big").write_bytes(os.urandom(3 << 20))
+
+    [note] = [one for one in run("doctor", "--json").json["findings"] if "in the trash" in one["text"]]
+
+    assert note["text"] == "1 removed worktree in the trash, 3 MB"
+    assert run(*note["remedy"].split()[1:]).code == 0
+    eventually(lambda: not place.exists(), "it is deleted")
+    assert "in the trash" not in run("doctor").out
+
+
+def test_every_trouble_has_a_remedy(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock of git that nobody holds, a rig that is gone, settings that are broken, a tmux that says no: each says what mends it."""
+    lock = town.repo_dir / "packed-refs.lock"
+    lock.touch()
+    os.utime(lock, (time.time() - 7200,) * 2)
+    shim = shim_directory(
+        tmp_path / "bin", tmux='test "$1" = -V && exec echo tmux 3.4; echo "error connecting (Permission denied)" >&2; exit 1'
+    )
+    monkeypatch.setenv("PATH", with_path(shim)["PATH"])
+    wrong = [one for one in run("doctor", "--json").json["findings"] if one["level"] == "wrong"]
+    assert any(f"rm {lock}" in one["remedy"] for one in wrong)
+    assert any(f"tmux -S {town.server.socket} list-sessions" in one["remedy"] for one in wrong)
+    assert [one["text"] for one in wrong if not one["remedy"]] == []

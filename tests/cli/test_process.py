@@ -130,8 +130,10 @@ def test_progress_is_shown_on_a_terminal(town: HandTown) -> None:
     os.close(ours)
     assert (done.returncode, done.stdout) == (0, "gastown/polecats/furiosa\n")
     text = shown.decode()
-    for word in ("claimed", "worktree", "hook", "session", "ready", "attach"):
-        assert word in text, text
+    lines = [line.split() for line in text.splitlines()]
+    assert [line[0] for line in lines] == ["claimed", "worktree", "hook", "session", "ready", "attach:"], text
+    assert lines[0][1] == "furiosa" and lines[2][1] == "gt-abc12" and lines[1][2] == "at" and lines[1][4] == "(main)"
+    assert all(line[-1] == "s" and float(line[-2]) >= 0 for line in lines[:-1])
     assert f"tmux -S {town.server.socket} attach" in text
 
 

@@ -57,6 +57,21 @@ def test_a_count_of_which_some_fail(town: HandTown, run: Run) -> None:
     assert "limit is 2" in done.err and "Traceback" not in done.err
 
 
+def test_many_failures_of_one_kind_are_told_once(town: HandTown, run: Run) -> None:
+    """What fails many times for one reason is one error with how often, not a wall."""
+    town.settings(max_polecats=1)
+    done = run("spawn", "gastown", "--count", "40")
+    assert (done.code, done.out) == (1, "gastown/polecats/furiosa\n")
+    assert done.err.splitlines()[0] == "polecat: 39 spawns failed alike:" and len(done.err.splitlines()) == 3
+
+
+def test_a_dry_run_of_many_tells_how_many(town: HandTown, run: Run) -> None:
+    """--dry-run with --count or --beads plans the first of them, its bead included, and says how many there would be."""
+    plan = run("spawn", "gastown", "--beads", "gt-abc12,gt-abc13", "--dry-run")
+    assert "2; this is the first of them" in plan.out and "gt-abc12" in plan.out
+    assert run("spawn", "gastown", "--count", "3", "--dry-run", "--json").json["count"] == 3
+
+
 def test_an_agent_that_dies_gives_its_words(town: HandTown, run: Run) -> None:
     """An agent that prints why and exits 3 gives exit 1 with that text; no directory, branch or session is left (T-38)."""
     town.agent("refuser", 'echo "licence expired"; exit 3')
@@ -127,11 +142,11 @@ def test_a_dry_run_touches_nothing_and_tells_what_is_then_done(town: HandTown, r
     assert plan.code == 0 and plan.err == ""
     before.check()
     done = run("spawn", "gastown", "--hook", "gt-abc12", "--json").json
-    assert plan.json["polecat"] == done["agent_id"]
-    assert plan.json["worktree"] == done["clone_path"]
-    assert plan.json["session"] == done["session_name"]
-    assert plan.json["hook"] == done["hook_bead"]
-    assert re.sub(r"-[0-9a-z]+$", "", plan.json["branch"].split()[0]) == "polecat/furiosa"
+    assert plan.json["agent_id"] == done["agent_id"]
+    assert plan.json["clone_path"] == done["clone_path"]
+    assert plan.json["session_name"] == done["session_name"]
+    assert plan.json["hook_bead"] == done["hook_bead"]
+    assert re.sub(r"-[0-9a-z]+$", "", plan.json["branch"]) == "polecat/furiosa"
 
 
 def test_a_dry_run_beside_a_running_polecat(town: HandTown, run: Run) -> None:
@@ -209,14 +224,22 @@ def test_list_while_tmux_cannot_be_asked(town: HandTown, run: Run, tmp_path: Pat
     shim = shim_directory(tmp_path / "bin", tmux='echo "error connecting to /x (Permission denied)" >&2; exit 1')
     monkeypatch.setenv("PATH", with_path(shim)["PATH"])
     [cat] = run("list", "--json").json
-    assert (cat["name"], cat["state"], cat["running"]) == ("furiosa", "unknown", None)
+    assert (cat["polecat_name"], cat["state"], cat["running"]) == ("furiosa", "unknown", None)
 
 
 def test_the_demo(tmp_path: Path) -> None:
     """polecat demo spawns three polecats that commit, shows table, feed and screen, and leaves nothing."""
     done = run_python("demo", cwd=tmp_path, env={"TMPDIR": str(tmp_path)})
     assert (done.returncode, done.stderr) == (0, "")
-    for words in ("demorig/polecats/furiosa", "demorig/polecats/nux", "demorig/polecats/slit", '"type":"spawn"', "tmux -S"):
+    for words in (
+        "demorig/polecats/furiosa",
+        "demorig/polecats/nux",
+        "demorig/polecats/slit",
+        '"type":"spawn"',
+        "you said",
+        "still has work",
+        "removed demorig/slit",
+    ):
         assert words in done.stdout, done.stdout
     assert "notes of furiosa" in done.stdout
     assert list(tmp_path.iterdir()) == []

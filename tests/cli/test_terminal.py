@@ -171,7 +171,7 @@ def test_watch_as_json_is_one_document_a_line(town: Path) -> None:
         process.send_signal(signal.SIGINT)
         process.wait(20)
 
-    assert [[cat["name"] for cat in json.loads(line)] for line in lines] == [["furiosa", "nux"]] * 2
+    assert [[cat["polecat_name"] for cat in json.loads(line)] for line in lines] == [["furiosa", "nux"]] * 2
 
 
 def test_rig_after_watch_is_explained(town: Path) -> None:

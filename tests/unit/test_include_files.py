@@ -220,3 +220,16 @@ def test_order_of_places() -> None:
         "/t/gas/.runtime/worktreeinclude",
         "/t/gas/mayor/rig",
     ]
+
+
+def test_data_is_shared_where_the_file_system_can(tmp_path: Path) -> None:
+    """A file system with reflinks holds a copied file's data once, so that no limit of size counts; elsewhere it is copied within it."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (source / "big").write_bytes(os.urandom(1 << 20))
+    done, used_bytes = bring_inside(target, "big", source, room_bytes=1000)
+    if done is Brought.TOO_BIG:
+        pytest.skip("this file system shares no data")
+    assert (done, used_bytes) == (Brought.COPIED, 0)
+    assert (target / "big").read_bytes() == (source / "big").read_bytes()
