@@ -149,7 +149,7 @@ def test_twenty_spawns_on_a_stumbling_store(town: HandTown, script: ScriptedBd, 
     cats = spawn_many(
         rig,
         [SpawnOptions(hook_bead=f"gt-s{number}") for number in range(20)],
-        beads=_beads(town, script.binary),
+        beads=_beads(town, script.binary, timeout_s=100),  # a coin decides each call, and a slow machine throws it less often
         git=world["git"],
         tmux=world["tmux"],
         processes=world["processes"],
