@@ -1,6 +1,6 @@
 """What the core needs from outside, in our words, not in the programs' flags.
 
-Three promises hold for every method of every port, and `polecat.testing.contracts` checks them:
+Three promises hold for every method of every port, and the contracts of `polecat.testing` check them:
 
 1. It returns, or it raises having left nothing of its own behind.
 2. Absence is a value (None, an empty tuple, False); being unable to tell is an exception. Unknown is not dead.
@@ -9,7 +9,7 @@ Three promises hold for every method of every port, and `polecat.testing.contrac
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Protocol
@@ -815,5 +815,9 @@ class Clock(Protocol):
         ...
 
 
-OnEvent = Callable[[Event], None]
-"""Called with every fact of a spawn, in order, in the caller's thread."""
+class OnEvent(Protocol):
+    """Called with every fact of a spawn, in order, in the caller's thread; any function of one event will do."""
+
+    def __call__(self, event: Event, /) -> object:
+        """Hear of one fact. What it raises is logged and otherwise ignored."""
+        ...

@@ -15,7 +15,7 @@ from polecat.ports import Git, Worktree
 
 @frozen(kw_only=True)
 class GitUnderTest:
-    """A git with one repository, and the hands of the people around it.
+    """What a check of `GitContract` is given: a git with one repository, and the hands of the people around it.
 
     Attributes:
         git: what is checked.
