@@ -449,7 +449,7 @@ class SessionRequest:
     """A session to be made, complete.
 
     Attributes:
-        name: its name; refused if tmux would rewrite it.
+        name: its name: letters, digits, ``_`` and ``-``, not ``-`` first, at most 200 of them; tmux would rewrite any other.
         instance: id to stamp on it; every later action checks it.
         cwd: the working directory; must exist.
         argv: the program and its arguments, exactly.
@@ -567,8 +567,10 @@ class Tmux(Protocol):
         The pane stays after the process ended (so that its last screen can be read) until `keep_screen` is told otherwise.
 
         Raises:
+            InvalidNameError: it is not a name for a session.
             SessionExistsError: the name is taken; that session was not touched.
             TmuxError: it could not be made; nothing is left behind.
+            ProgramError: an argument or variable is too long for the system, or holds NUL.
         """
         ...
 
@@ -677,36 +679,46 @@ class Bead:
 class Beads(Protocol):
     """The store of work. Found is a value, not found is None, *unknown* is `BeadsUnavailableError` or `BeadsConfigError`.
 
-    Every write is read back; one that did not take is a `BeadsError`. Whom ``a/polecats/b`` means, ``a/b`` means as well.
+    Every write is read back; one that did not take is a `BeadsError`. Whom ``a/polecats/b`` means, ``a/b`` means as well. A bead is
+    an agent's if it has the label ``gt:agent``, otherwise it is work; the four methods about agents refuse work with a `BeadsError`.
+    Several threads and processes may call at the same time: each call happens as a whole or not at all.
     """
 
     def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
-        """Create the agent bead, or reopen it, with these fields; a hook of an earlier life is always cleared."""
+        """Create the agent bead, or reopen it: open, with exactly this title and these fields; nothing of an earlier life stays.
+
+        Raises:
+            ValueError: a value holds a line break.
+        """
         ...
 
     def close_agent(self, bead_id: str, *, reason: str) -> bool:
-        """Close an agent bead and clear hook, merge request and clean-up status; False if there is none."""
+        """Close an agent bead; False if there is none. Closing what is closed is fine.
+
+        Its state becomes ``closed``; hook, merge request and clean-up status are cleared, the other fields stay.
+        """
         ...
 
     def agent(self, bead_id: str) -> AgentBead | None:
-        """Read an agent bead."""
+        """Read an agent bead, open or closed; None if there is none."""
         ...
 
     def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
-        """Change some fields of an agent bead, keeping what others write at the same time.
+        """Change some fields of an agent bead, keeping what others write at the same time; the empty text clears.
 
         Raises:
             NotFoundError: there is no such bead.
             TypeError: there is no such field.
+            ValueError: a value holds a line break.
         """
         ...
 
     def bead(self, bead_id: str) -> Bead | None:
-        """Read a bead: its status and who holds it."""
+        """Read a bead, an agent's too: its status and who holds it; None if there is none."""
         ...
 
     def held_by(self, assignee: str) -> tuple[Bead, ...]:
-        """List the beads somebody holds: hooked ones first, then in progress, then open."""
+        """List the beads somebody holds: hooked ones first, then in progress, then open, by id within these; no others."""
         ...
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
@@ -725,15 +737,22 @@ class Beads(Protocol):
         ...
 
     def assign(self, bead_id: str, *, assignee: str) -> Bead:
-        """Give a bead to somebody: status ``in_progress``, assignee set, read back."""
+        """Give a bead to somebody, whoever holds it: status ``in_progress``, assignee set, read back. Errors as `hook`."""
         ...
 
     def unassign(self, bead_id: str, *, expected: str) -> bool:
-        """Take a bead from *expected*, back to ``open`` if it was hooked or in progress; False if somebody else holds it."""
+        """Take a bead from *expected*; False if somebody else holds it or there is none.
+
+        A bead that was hooked or in progress is ``open`` again; any other status, such as ``closed``, stays.
+        """
         ...
 
     def set_status(self, bead_id: str, status: str) -> Bead:
-        """Set the status of a bead."""
+        """Set the status of a bead, to any word.
+
+        Raises:
+            NotFoundError: there is no such bead.
+        """
         ...
 
 

@@ -15,7 +15,7 @@ runs, HOME, git's configuration and tmux's directory are the town's, so that wha
 
     def test_my_orchestrator_for_real(real_town):
         cat = spawn_for_sling(real_town.rig)
-        assert polecat.get_polecat(real_town.rig, cat.polecat_name).state == "working"
+        assert get_polecat(real_town.rig, cat.polecat_name).state is PolecatState.WORKING
 
 In both, asserts of the contracts are shown with their values when they fail.
 """

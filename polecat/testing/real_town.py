@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
-from attrs import frozen
+from attrs import field, frozen
 
 from polecat.adapters import program
 from polecat.adapters.git import GitCli
@@ -22,6 +22,7 @@ from polecat.model import Rig
 from polecat.testing.worlds import make_rig
 
 _FOREIGN = ("BD_", "BEADS_", "CLAUDE", "GIT_", "GT_", "POLECAT_", "TMUX", "XDG_")
+_KEPT = ("LANG", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER")
 _LIMIT_S = 30.0
 _AGENT = """\
 #!/bin/sh
@@ -47,13 +48,14 @@ class RealTown:
     Attributes:
         rig: the rig. Its agent, ``recorder``, is ready at once and writes down what is typed to it.
         origin: the repository that the rig was cloned from; ``main`` has one commit with a ``README.md``.
-        environ: the surroundings of everything: an empty HOME, git with a fixed identity and nobody's configuration.
+        environ: the surroundings of everything: an empty HOME, git with a fixed identity and nobody's configuration, PATH, the
+            language, and nothing else.
         socket: path of the tmux server's socket.
     """
 
     rig: Rig
     origin: Path
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
     socket: Path
 
     @property
@@ -123,7 +125,7 @@ def is_foreign(variable: str) -> bool:
 
 def _pinned(home: Path, sockets: Path) -> dict[str, str]:
     home.mkdir()
-    kept = {key: value for key, value in os.environ.items() if not is_foreign(key)}
+    kept = {key: value for key, value in os.environ.items() if key in _KEPT or key.startswith("LC_")}
     return {
         **kept,
         "GIT_AUTHOR_EMAIL": "author@example.invalid",

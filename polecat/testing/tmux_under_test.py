@@ -23,7 +23,8 @@ class TmuxUnderTest:
         unreachable: one of the same kind whose server cannot be asked.
         room: an empty directory.
         program: gives the command of a program that shows the text of its first argument and then reads until it is killed or, if
-            its second argument is a number, exits at once with that status.
+            its second argument is a number, exits at once with that status. It runs in `room`, and its session's stamp is in its
+            environment as ``POLECAT_ID``.
         received: gives what the program in the session has read so far, an Enter as ``\\r``.
         rename: renames a session from its first argument to its second, as a person may.
         crash: kills the process of a session by SIGKILL.
@@ -44,7 +45,7 @@ class TmuxUnderTest:
             instance=f"i-{name}",
             cwd=self.room,
             argv=self.program(screen, exits),
-            environment={"PATH": "/usr/bin:/bin"},
+            environment={"PATH": "/usr/bin:/bin", "POLECAT_ID": f"i-{name}"},
             session_environment={"GT_POLECAT": name},
             scratch_dir=self.room / "scratch",
         )

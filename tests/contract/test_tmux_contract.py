@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
 from polecat import SessionRequest, StartedSession
 from polecat.adapters import TmuxCli
@@ -39,14 +38,6 @@ class TestFakeTmux(TmuxContract):
         )
 
 
-class _Marked(TmuxUnderTest):
-    """Tells the program where to write what it reads."""
-
-    def request(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> SessionRequest:
-        asked = super().request(name, screen=screen, exits=exits)
-        return evolve(asked, environment={**asked.environment, "POLECAT_ID": asked.instance})
-
-
 @pytest.mark.real
 class TestTmuxCli(TmuxContract):
     """The tmux on PATH."""
@@ -61,7 +52,7 @@ class TestTmuxCli(TmuxContract):
             def rename(name: str, new_name: str) -> None:
                 server.run("rename-session", "-t", f"={name}:", new_name)
 
-            yield _Marked(
+            yield TmuxUnderTest(
                 tmux=server.cli(),
                 unreachable=TmuxCli(socket=f"/tmp/{'long' * 30}", config_file="/dev/null"),
                 room=room,
