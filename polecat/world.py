@@ -49,7 +49,8 @@ class World:
 
     def emit(self, event: Event) -> None:
         """Tell the log and whoever listens."""
-        log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)
+        took = {} if event.duration_s is None else {"duration_s": event.duration_s}
+        log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **took, **event.facts)
         if self.on_event is None:
             return
         try:
