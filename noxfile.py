@@ -170,7 +170,10 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def wheel(session: nox.Session) -> None:
-    """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped."""
+    """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped.
+
+    `nox -s wheel-3.12 -- -n 2 tests/unit` runs some of them.
+    """
     session.install("build")
     place = own_directory(session)
     shutil.rmtree(place / "dist", ignore_errors=True)
@@ -182,7 +185,7 @@ def wheel(session: nox.Session) -> None:
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "noxfile.py"):
         shutil.copy(name, place / "away" / name)
     session.chdir(place / "away")
-    pytest(session, "-q", "tests", *session.posargs)
+    pytest(session, "-q", *(session.posargs or ["tests"]))
 
 
 @nox.session

@@ -393,5 +393,5 @@ def nearest(wrong: str, known: Collection[str]) -> str | None:
     """
     from difflib import get_close_matches  # 4 ms to load, needed only to word an error
 
-    found = get_close_matches(wrong, list(known), n=1, cutoff=0.6)
+    found = get_close_matches(wrong, list(known), n=1)
     return found[0] if found else None

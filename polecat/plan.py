@@ -41,7 +41,7 @@ class SessionCensus:
 
     def of(self, name: str, instance: str) -> Session | None:
         """The session of a polecat: by its stamp, because a user may rename a session; else by its name."""
-        return (self.by_instance.get(instance) if instance else None) or self.own.get(name)
+        return self.by_instance.get(instance) or self.own.get(name)
 
 
 def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
@@ -73,7 +73,7 @@ def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:
         role not in ("", "polecat", agent_id(rig, name))
         or env.get("GT_RIG", rig) not in ("", rig)
         or env.get("GT_POLECAT", name) not in ("", name)
-        or env.get("GT_CREW", "")
+        or env.get("GT_CREW")
     )
 
 
@@ -189,7 +189,7 @@ def make_plan(
         session_name=session_name(rig.name, name),
         orphan_session=orphan_session,
         agent=choice.agent,
-        argv=choice.agent.argv(None if choice.agent.prompt_style == "typed" else opts.prompt),
+        argv=choice.agent.argv(opts.prompt),
         environment=tuple(sorted({*identity, *choice.variables, *opts.env})),
         account=choice.account,
         config_dir=choice.config_dir,

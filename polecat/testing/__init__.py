@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     )
     from polecat.testing.git_contract import GitContract
     from polecat.testing.git_under_test import GitUnderTest
-    from polecat.testing.real_town import RealTown, RealWorld, real_town
+    from polecat.testing.real_towns import RealTown, RealWorld, real_town
     from polecat.testing.tmux_contract import TmuxContract
     from polecat.testing.tmux_under_test import TmuxUnderTest
     from polecat.testing.worlds import FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
@@ -62,7 +62,7 @@ _HOMES = {
     "polecat.testing.faults": "Call CrashAt Crashed FailAt Fault Garbage GarbageAt HangAt KillAt MeanwhileAt",
     "polecat.testing.git_contract": "GitContract",
     "polecat.testing.git_under_test": "GitUnderTest",
-    "polecat.testing.real_town": "RealTown RealWorld real_town",
+    "polecat.testing.real_towns": "RealTown RealWorld real_town",
     "polecat.testing.tmux_contract": "TmuxContract",
     "polecat.testing.tmux_under_test": "TmuxUnderTest",
     "polecat.testing.worlds": "FakeTown FakeWorld example_world fake_world make_program make_rig make_town",

@@ -41,8 +41,8 @@ for _name in (
     if f"polecat.testing.{_name}" not in sys.modules:
         pytest.register_assert_rewrite(f"polecat.testing.{_name}")
 
-from polecat.testing.real_town import RealTown, is_foreign  # noqa: E402  after the rewriting is asked for
-from polecat.testing.real_town import real_town as make_real_town  # noqa: E402
+from polecat.testing.real_towns import RealTown, is_foreign  # noqa: E402  after the rewriting is asked for
+from polecat.testing.real_towns import real_town as make_real_town  # noqa: E402
 from polecat.testing.worlds import FakeTown, fake_world  # noqa: E402
 
 

@@ -16,7 +16,7 @@ from attrs import evolve
 from polecat.adapters.processes import ProcessTable
 from polecat.errors import UnknownStateError
 from polecat.ports import Process
-from tests.tmux_fixtures import PrivateServer, eventually, private_server, request
+from tests.tmux_fixtures import PrivateServer, eventually, private_server, request, started_program
 
 pytestmark = pytest.mark.real
 
@@ -142,6 +142,7 @@ def test_a_server_that_carries_our_mark_is_spared(server: PrivateServer, tmp_pat
     """An agent that happened to start a tmux server takes neither it nor the windows in it down; its own pane it does."""
     server.run("new-session", "-d", "-s", "person", "sleep", "1000", env={"POLECAT_ID": "i-one"})
     agent = server.cli().start(request(tmp_path, "one", "sleep", "2000"))
+    started_program(agent, b"sleep")
     table = ProcessTable()
     root = _known(agent.pane_pid)
 

@@ -117,4 +117,5 @@ def test_a_description_is_written_and_changed_line_by_line() -> None:
     assert replace_fields("t\nrig: a", {"rig": "b"}) == "t\nrig: b"
     assert replace_fields("rig: a", {"rig": "b"}) == "rig: a\nrig: b"
     assert replace_fields("", {"rig": "b"}) == "rig: b"
+    assert replace_fields("t\nrig", {"rig": "b"}) == "t\nrig\nrig: b"
     assert replace_fields("t\nno field", {"rig": "b"}) == "t\nno field\nrig: b"

@@ -170,6 +170,7 @@ def test_precious_files_are_found_by_name_and_by_path() -> None:
     assert precious_among(ignored, [".env"]) == (".env", "config/.env")
     assert precious_among(ignored, ["data/*"]) == ("data/db.sqlite",)
     assert precious_among(ignored, ["cache"]) == ("cache/",)
+    assert precious_among(["data/cacheX/"], ["cacheX"]) == ("data/cacheX/",)
     assert precious_among(ignored, []) == ()
 
 
