@@ -102,7 +102,7 @@ def test_an_unknown_agent_is_an_error_that_lists_what_there_is() -> None:
     with pytest.raises(AgentNotFoundError) as caught:
         resolve("claud", rig=rig, town_registry=town_registry)
 
-    known = "claude, codex, cursor, gemini, auggie, amp, mine (rig settings), ours (town agents.json)"
+    known = f"{', '.join(PRESETS)}, mine (rig settings), ours (town agents.json)"
     assert caught.value.message == f"no agent 'claud'; known here: {known}"
     assert caught.value.hint == "did you mean 'claude'?"
     assert "mine" in caught.value.known

@@ -20,9 +20,11 @@ from polecat.names import (
     check_rig_name,
     parse_session_name,
 )
+from polecat.presets import PRESETS
 from polecat.safety import SafetyFacts, judge_work
 
 LETTERS = "may only hold letters, digits, '_' and '-', and must start with a letter or digit"
+BUILT_IN = ", ".join(PRESETS)
 MANY = ("a", "b", "c", "d", "e")
 
 
@@ -96,14 +98,14 @@ def resolve(name: str, **registries: dict[str, AgentEntry]) -> object:
                 "claud", rig={"r": AgentEntry(name="r")}, town={"r": AgentEntry(name="r"), "t": AgentEntry(name="t")}
             ),
             (
-                "no agent 'claud'; known here: claude, codex, cursor, gemini, auggie, amp, mine (rig settings), ours (town settings), "
+                f"no agent 'claud'; known here: {BUILT_IN}, mine (rig settings), ours (town settings), "
                 "r (rig agents.json), t (town agents.json)"
             ),
             "did you mean 'claude'?",
         ),
         (
             lambda: resolve("zzzzzz"),
-            "no agent 'zzzzzz'; known here: claude, codex, cursor, gemini, auggie, amp, mine (rig settings), ours (town settings)",
+            f"no agent 'zzzzzz'; known here: {BUILT_IN}, mine (rig settings), ours (town settings)",
             "",
         ),
     ],
@@ -121,7 +123,7 @@ def test_a_refusal_lists_what_there_is_for_programs_too() -> None:
     with pytest.raises(AgentNotFoundError) as caught:
         resolve("nobody")
 
-    assert caught.value.known == ("claude", "codex", "cursor", "gemini", "auggie", "amp", "mine", "ours")
+    assert caught.value.known == (*PRESETS, "mine", "ours")
 
 
 def test_a_bead_that_is_missing() -> None:
