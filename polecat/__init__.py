@@ -7,7 +7,7 @@ A map of this folder, in reading order::
     polecats.py     polecats as they are found
 
     pool.py         THE CORE, pure: names and who holds them
-    names.py        every name we invent or parse
+    names.py        every name we invent; session_names.py reads them
     plan.py         all decisions of one spawn as one value
     agents.py       which command starts which agent, with which environment
     readiness.py    when an agent is ready

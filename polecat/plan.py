@@ -14,9 +14,10 @@ from attrs import field, frozen
 from polecat.agents import startup_nudge
 from polecat.environment import agent_environment, polecat_env
 from polecat.model import FetchPolicy, Rig, SpawnOptions
-from polecat.names import agent_bead_id, agent_id, branch_name, polecat_of_session, session_name
+from polecat.names import agent_bead_id, agent_id, branch_name, session_name
 from polecat.ports import Session
 from polecat.presets import Agent
+from polecat.session_names import polecat_of_session
 
 
 @frozen(kw_only=True)

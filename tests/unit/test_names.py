@@ -9,7 +9,6 @@ from polecat.model import Rig
 from polecat.names import (
     MAX_NAME_LENGTH,
     RESERVED_NAMES,
-    SessionIdentity,
     agent_bead_id,
     agent_id,
     assignees,
@@ -23,10 +22,9 @@ from polecat.names import (
     could_be_rig,
     derive_prefix,
     nearest,
-    parse_session_name,
-    polecat_of_session,
     session_name,
 )
+from polecat.session_names import SessionIdentity, parse_session_name, polecat_of_session
 
 HOSTILE = [
     "",
