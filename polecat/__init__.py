@@ -17,7 +17,7 @@ A map of this folder, in reading order::
     state.py        homes, claims, records
     locks.py        who may do what at the same time
 
-    ports.py        THE WORDS: what we need from git, tmux and beads
+    ports/          THE WORDS: what we need from git, tmux and beads
     model.py        the nouns
     errors.py       everything that can go wrong, as one tree
 

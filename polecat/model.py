@@ -282,14 +282,12 @@ class WorkStatus:
         return not (self.has_uncommitted or self.stashes or self.unpushed)
 
     def __str__(self) -> str:
-        parts = []
-        if self.has_uncommitted:
-            parts.append(f"{self.modified + self.untracked} uncommitted change(s)")
-        if self.stashes:
-            parts.append(f"{self.stashes} stash(es)")
-        if self.unpushed:
-            parts.append(f"{self.unpushed} unpushed commit(s)")
-        return ", ".join(parts) or "clean"
+        counts = (
+            (self.has_uncommitted, f"{self.modified + self.untracked} uncommitted change(s)"),
+            (self.stashes, f"{self.stashes} stash(es)"),
+            (self.unpushed, f"{self.unpushed} unpushed commit(s)"),
+        )
+        return ", ".join(text for is_some, text in counts if is_some) or "clean"
 
 
 @frozen(kw_only=True)
