@@ -25,7 +25,8 @@ class TmuxUnderTest:
         program: gives the command of a program that shows the text of its first argument and then reads until it is killed or, if
             its second argument is a number, exits at once with that status. It runs in `room`, and its session's stamp is in its
             environment as ``POLECAT_ID``.
-        received: gives what the program in the session has read so far, an Enter as ``\\r``.
+        received: gives what the program in the session has read so far, an Enter as ``\\r``; empty before it has read
+            anything.
         rename: renames a session from its first argument to its second, as a person may.
         crash: kills the process of a session by SIGKILL.
     """

@@ -47,7 +47,8 @@ class TestTmuxCli(TmuxContract):
         with private_server() as server:
 
             def received(made: StartedSession) -> str:
-                return (room / f"in-{made.instance}").read_bytes().decode()
+                file = room / f"in-{made.instance}"
+                return file.read_bytes().decode() if file.exists() else ""
 
             def rename(name: str, new_name: str) -> None:
                 server.run("rename-session", "-t", f"={name}:", new_name)

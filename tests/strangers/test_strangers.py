@@ -46,10 +46,15 @@ class TestPtyTmux(TmuxContract):
                 unreachable=PtyTmux(is_reachable=False),
                 room=room,
                 program=lambda screen, exits: ("/bin/sh", "-c", SHOW, "x", screen, "" if exits is None else str(exits)),
-                received=lambda made: (room / f"in-{made.instance}").read_bytes().decode(),
+                received=lambda made: read(room / f"in-{made.instance}"),
                 rename=tmux.rename,
                 crash=lambda made: os.kill(made.pane_pid, signal.SIGKILL),
             )
+
+
+def read(file: Path) -> str:
+    """What a program has written so far; nothing before it has made the file."""
+    return file.read_bytes().decode() if file.exists() else ""
 
 
 @contextmanager
