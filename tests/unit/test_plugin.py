@@ -57,16 +57,19 @@ def test_a_real_town(stranger: pytest.Pytester, tmp_path: Path) -> None:
                 pass
             assert os.environ["HOME"] == real_town.environ["HOME"] != {str(tmp_path)!r}
             assert subprocess.run(["git", "config", "user.email"], stdout=subprocess.PIPE).stdout == b""
-            pathlib.Path({str(tmp_path / "left")!r}).write_text(f"{{real_town.socket}}\\n{{cat.pid}}")
+            tmux = ["tmux", "-S", str(real_town.socket)]
+            subprocess.run([*tmux, "set-option", "-s", "exit-empty", "off"], check=True)
+            server = subprocess.run([*tmux, "display-message", "-p", "#{{pid}}"], check=True, stdout=subprocess.PIPE, text=True)
+            pathlib.Path({str(tmp_path / "left")!r}).write_text(f"{{real_town.socket}} {{cat.pid}} {{server.stdout}}")
 
         def test_after():
             assert os.environ["HOME"] == {os.environ["HOME"]!r}
         """
     )
     stranger.runpytest_subprocess("-q", "-p", "no:randomly", "--timeout", "30").assert_outcomes(passed=2)
-    socket, pid = (tmp_path / "left").read_text().split("\n")
+    socket, agent, server = (tmp_path / "left").read_text().split()
     assert not Path(socket).exists()
-    assert not Path(f"/proc/{pid}").exists()
+    assert [pid for pid in (agent, server) if Path(f"/proc/{pid}").exists()] == []
 
 
 def test_off_unless_asked_for(stranger: pytest.Pytester) -> None:
