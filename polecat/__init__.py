@@ -7,7 +7,7 @@ A map of this folder, in reading order::
     polecats.py     polecats as they are found
 
     pool.py         THE CORE, pure: names and who holds them
-    names.py        every name we invent or parse
+    names.py        every name we invent; session_names.py reads them
     plan.py         all decisions of one spawn as one value
     agents.py       which command starts which agent, with which environment
     readiness.py    when an agent is ready
@@ -19,7 +19,7 @@ A map of this folder, in reading order::
     state.py        homes, claims, records
     locks.py        who may do what at the same time
 
-    ports.py        THE WORDS: what we need from git, tmux and beads
+    ports/          THE WORDS: what we need from git, tmux and beads
     model.py        the nouns
     errors.py       everything that can go wrong, as one tree
     event_names.py  everything that is told
@@ -86,6 +86,7 @@ if TYPE_CHECKING:
         FetchPolicy,
         Polecat,
         PolecatState,
+        Repo,
         Rig,
         SpawnedPolecat,
         SpawnOptions,
@@ -95,7 +96,28 @@ if TYPE_CHECKING:
     from polecat.plan import SpawnPlan
     from polecat.polecats import get_polecat, list_polecats
     from polecat.pool import NamePool, Reconciliation, allocate_name, reconcile_pool_with
-    from polecat.ports import Bead, Beads, Clock, Git, Processes, Tmux
+    from polecat.ports import (
+        AgentBead,
+        AgentFields,
+        Bead,
+        Beads,
+        Clock,
+        Git,
+        GitFacts,
+        OnEvent,
+        PaneStatus,
+        PendingFetch,
+        Process,
+        Processes,
+        Rescue,
+        Session,
+        SessionRequest,
+        StaleRegistration,
+        StartedSession,
+        Tmux,
+        Watch,
+        Worktree,
+    )
     from polecat.reconcile import reconcile_pool
     from polecat.removal import Removed, remove_polecat
     from polecat.repair import Repaired, repair_polecat
@@ -119,11 +141,14 @@ _HOMES = {
         SpawnFailedError SpawnRefusedError StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError
         WorkAtRiskError
     """,
-    "polecat.model": "Event FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Event FetchPolicy Polecat PolecatState Repo Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.plan": "SpawnPlan",
     "polecat.polecats": "get_polecat list_polecats",
     "polecat.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
-    "polecat.ports": "Bead Beads Clock Git Processes Tmux",
+    "polecat.ports": """
+        AgentBead AgentFields Bead Beads Clock Git GitFacts OnEvent PaneStatus PendingFetch Process Processes Rescue Session
+        SessionRequest StaleRegistration StartedSession Tmux Watch Worktree
+    """,
     "polecat.inspection": "work_at_risk",
     "polecat.reconcile": "reconcile_pool",
     "polecat.removal": "Removed remove_polecat",
@@ -141,7 +166,9 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "AccountNotFoundError",
+    "AgentBead",
     "AgentDiedError",
+    "AgentFields",
     "AgentNotFoundError",
     "AttachCommand",
     "Bead",
@@ -161,15 +188,20 @@ __all__ = [
     "Finding",
     "Git",
     "GitError",
+    "GitFacts",
     "InvalidNameError",
     "LockTimeoutError",
     "NamePool",
     "NotFoundError",
     "NotReadyError",
+    "OnEvent",
+    "PaneStatus",
+    "PendingFetch",
     "Polecat",
     "PolecatError",
     "PolecatNotFoundError",
     "PolecatState",
+    "Process",
     "Processes",
     "ProgramError",
     "ProgramMissingError",
@@ -179,6 +211,8 @@ __all__ = [
     "Removed",
     "RepairFailedError",
     "Repaired",
+    "Repo",
+    "Rescue",
     "RescueFailedError",
     "RespawnLimitError",
     "Rig",
@@ -186,14 +220,18 @@ __all__ = [
     "RigFullError",
     "RigNotFoundError",
     "Risk",
+    "Session",
     "SessionExistsError",
     "SessionNotFoundError",
+    "SessionRequest",
     "SpawnFailedError",
     "SpawnOptions",
     "SpawnPlan",
     "SpawnRefusedError",
     "SpawnedPolecat",
+    "StaleRegistration",
     "Staleness",
+    "StartedSession",
     "StepFailedError",
     "Timings",
     "Tmux",
@@ -204,8 +242,10 @@ __all__ = [
     "UnknownStateError",
     "Verdict",
     "Warmed",
+    "Watch",
     "WorkAtRiskError",
     "WorkStatus",
+    "Worktree",
     "add_rig",
     "allocate_name",
     "assign_issue",

@@ -128,7 +128,7 @@ def resolve_agent(
         return known.get(override, chosen_by=""), ()
     warnings: list[str] = []
     for place, names in (("rig", rig_settings.role_agents), ("town", town_settings.role_agents)):
-        name = names.get(role, "")
+        name = names.get(role)
         if name:
             agent, why = _for_role(known, name, which)
             if agent is not None:

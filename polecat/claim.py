@@ -13,15 +13,14 @@ from polecat.model import Rig
 from polecat.names import session_name
 from polecat.plan import make_plan
 from polecat.pool import NamePool, allocate_name
+from polecat.pool_file import load_pool, save_pool
 from polecat.state import (
     Homes,
     Lease,
     had_polecats,
     list_homes,
-    load_pool,
     new_instance_id,
     publish_claim,
-    save_pool,
     withdraw_claim,
 )
 

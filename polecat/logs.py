@@ -31,7 +31,8 @@ def log(level: Level, event: str, **facts: object) -> None:
 
 def tell(event: Event, listener: Callable[[Event], object] | None) -> None:
     """Tell the log of an event, and whoever listens; a listener that raises is no part of what it listens to."""
-    log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **event.facts)
+    took = {} if event.duration_s is None else {"duration_s": event.duration_s}
+    log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **took, **event.facts)
     if listener is None:
         return
     try:

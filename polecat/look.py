@@ -10,7 +10,8 @@ from polecat.model import FetchPolicy, Repo, Rig, SpawnOptions
 from polecat.names import check_bead_id, check_polecat_name
 from polecat.plan import Choice, SessionCensus, take_census
 from polecat.pool import NamePool
-from polecat.state import Homes, list_homes, load_pool
+from polecat.pool_file import load_pool
+from polecat.state import Homes, list_homes
 from polecat.town import find_repo, find_town
 from polecat.values import frozen
 from polecat.world import World, rig_beads_dir

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from attrs import field
+from attrs import Factory, field
 
 from polecat.names import agent_id, check_env_key, check_rig_name
 from polecat.values import frozen
@@ -32,6 +32,10 @@ class Repo:
         return self.path if self.is_bare else self.path / ".git"
 
 
+def _rig_name(_rig: object, _field: object, value: str) -> None:
+    check_rig_name(value)
+
+
 @frozen(kw_only=True)
 class Rig:
     """One managed source repository: a directory directly below the town.
@@ -50,17 +54,13 @@ class Rig:
         PosixPath('/t')
     """
 
-    name: str = field()
+    name: str = field(validator=_rig_name)
     path: Path = field(converter=Path)
     git_url: str = ""
     default_branch: str = "main"
     prefix: str = "gt"
     local_repo: Path | None = None
     siblings: tuple[str, ...] = ()
-
-    @name.validator
-    def _check_name(self, _: object, value: str) -> None:
-        check_rig_name(value)
 
     @property
     def town_root(self) -> Path:
@@ -125,6 +125,16 @@ def _env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
     return dict(pairs or {})
 
 
+def _env_keys(_opts: object, _field: object, value: Mapping[str, str]) -> None:
+    for key in value:
+        check_env_key(key)
+
+
+def _patience(_opts: object, _field: object, value: float | None) -> None:
+    if value is not None and not 0 < value < float("inf"):
+        raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
+
+
 @frozen(kw_only=True)
 class SpawnOptions:
     """What one spawn is asked to do. Everything has a default.
@@ -154,23 +164,13 @@ class SpawnOptions:
     agent: str | None = None
     base_branch: str | None = None
     wait: WaitFor = "ready"
-    ready_timeout_s: float | None = field(default=None)
+    ready_timeout_s: float | None = field(default=None, validator=_patience)
     name: str | None = None
     prompt: str | None = None
     nudge: str | None = "auto"
-    env: Mapping[str, str] = field(factory=dict, converter=_env, repr=lambda env: repr(sorted(env)))
+    env: Mapping[str, str] = field(factory=dict, converter=_env, validator=_env_keys, repr=lambda env: repr(sorted(env)))
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
-
-    @ready_timeout_s.validator
-    def _check_timeout(self, _: object, value: float | None) -> None:
-        if value is not None and not 0 < value < float("inf"):
-            raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
-
-    @env.validator
-    def _check_env(self, _: object, value: Mapping[str, str]) -> None:
-        for key in value:
-            check_env_key(key)
 
 
 @frozen(kw_only=True)
@@ -251,6 +251,10 @@ class PolecatState(enum.Enum):
     UNKNOWN = "unknown"
 
 
+def _from_counts(status: WorkStatus) -> bool:
+    return bool(status.modified or status.untracked)
+
+
 @frozen(kw_only=True)
 class WorkStatus:
     """What of a polecat's work exists nowhere else, counted.
@@ -276,11 +280,7 @@ class WorkStatus:
     untracked: int = 0
     stashes: int = 0
     unpushed: int = 0
-    has_uncommitted: bool = field()
-
-    @has_uncommitted.default
-    def _from_counts(self) -> bool:
-        return bool(self.modified or self.untracked)
+    has_uncommitted: bool = field(default=Factory(_from_counts, takes_self=True))
 
     @property
     def is_clean(self) -> bool:
@@ -288,14 +288,12 @@ class WorkStatus:
         return not (self.has_uncommitted or self.stashes or self.unpushed)
 
     def __str__(self) -> str:
-        parts = []
-        if self.has_uncommitted:
-            parts.append(f"{self.modified + self.untracked} uncommitted change(s)")
-        if self.stashes:
-            parts.append(f"{self.stashes} stash(es)")
-        if self.unpushed:
-            parts.append(f"{self.unpushed} unpushed commit(s)")
-        return ", ".join(parts) or "clean"
+        counts = (
+            (self.has_uncommitted, f"{self.modified + self.untracked} uncommitted change(s)"),
+            (self.stashes, f"{self.stashes} stash(es)"),
+            (self.unpushed, f"{self.unpushed} unpushed commit(s)"),
+        )
+        return ", ".join(text for is_some, text in counts if is_some) or "clean"
 
 
 @frozen(kw_only=True)

@@ -14,9 +14,10 @@ from attrs import field
 from polecat.agents import startup_nudge
 from polecat.environment import agent_environment, polecat_env
 from polecat.model import FetchPolicy, Rig, SpawnOptions
-from polecat.names import agent_bead_id, agent_id, branch_name, polecat_of_session, session_name
+from polecat.names import agent_bead_id, agent_id, branch_name, session_name
 from polecat.ports import Session
 from polecat.presets import Agent
+from polecat.session_names import polecat_of_session
 from polecat.values import frozen
 
 
@@ -42,7 +43,7 @@ class SessionCensus:
 
     def of(self, name: str, instance: str) -> Session | None:
         """The session of a polecat: by its stamp, because a user may rename a session; else by its name."""
-        return (self.by_instance.get(instance) if instance else None) or self.own.get(name)
+        return self.by_instance.get(instance) or self.own.get(name)
 
 
 def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
@@ -74,7 +75,7 @@ def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:
         role not in ("", "polecat", agent_id(rig, name))
         or env.get("GT_RIG", rig) not in ("", rig)
         or env.get("GT_POLECAT", name) not in ("", name)
-        or env.get("GT_CREW", "")
+        or env.get("GT_CREW")
     )
 
 
@@ -192,7 +193,7 @@ def make_plan(
         session_name=session_name(rig.name, name),
         orphan_session=orphan_session,
         agent=choice.agent,
-        argv=choice.agent.argv(None if choice.agent.prompt_style == "typed" else opts.prompt),
+        argv=choice.agent.argv(opts.prompt),
         environment=tuple(sorted({*identity, *choice.variables, *opts.env})),
         account=choice.account,
         config_dir=choice.config_dir,

@@ -125,7 +125,7 @@ def _judge_dialog(awaited: Awaited, dialog: Dialog) -> Judgement:
 def _judge_signs(awaited: Awaited, status: PaneStatus, now_s: float) -> Judgement:
     ready = awaited.agent.readiness
     if ready.prompt_pattern:
-        if status.matched and status.matched[-1] and len(status.matched) > len(awaited.open_dialogs):
+        if status.matched and status.matched[-1]:  # the prompt: a dialog would have been seen before
             return Judgement(outcome="ready", awaited=awaited)
     else:
         if ready.process_names and awaited.seen_s is None and status.command in ready.process_names:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -234,50 +234,62 @@ def _raise(error: OSError) -> None:
 
 def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
     """Do it, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
-    rig = site.rig
     kept = list(plan.kept)
+    ended = _end_orphans(world, site.rig, plan, kept)
+    adopted = _claims_one_by_one(world, site, plan.living_claims, adopt, "claim_adopted", kept)
+    healed = _claims_one_by_one(world, site, plan.dead_claims, heal, "claim_healed", kept)
+    emptied = _remove_shells(world, site.rig, plan, kept)
+    _drop_stale(world, site, plan.stale, kept)
+    _forget(site.rig, plan, kept)
+    empty_trash(site.rig)
+    return evolve(plan.summary(), orphans=ended, adopted=adopted, healed=healed, emptied=emptied, kept=tuple(kept))
+
+
+def _end_orphans(world: World, rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
     ended: list[str] = []
-    adopted: list[str] = []
-    healed: list[str] = []
-    emptied: list[str] = []
     for name, session in plan.orphans.items():
         with _noting(kept, f"session {session.name}"), _owning(rig, name):
             end_session(world, session)  # by its id: one that has this name by now is another
             ended.append(name)
             _tell(world, rig, "orphan_ended", name, session.instance, session=session.name)
-    for lease in plan.living_claims:
-        with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
-            if _still_claimed(rig, lease):
-                adopt(world, site, lease)
-                adopted.append(lease.polecat)
-                _tell(world, rig, "claim_adopted", lease.polecat, lease.instance)
-    for lease in plan.dead_claims:
-        with _noting(kept, f"claim of {lease.polecat}"), _owning(rig, lease.polecat):
-            if _still_claimed(rig, lease):
-                heal(world, site, lease)
-                healed.append(lease.polecat)
-                _tell(world, rig, "claim_healed", lease.polecat, lease.instance)
+    return tuple(sorted(ended))
+
+
+def _claims_one_by_one(
+    world: World,
+    site: Site,
+    claims: Sequence[Lease],
+    do: Callable[[World, Site, Lease], None],
+    event: str,
+    kept: list[str],
+) -> tuple[str, ...]:
+    done: list[str] = []
+    for lease in claims:
+        with _noting(kept, f"claim of {lease.polecat}"), _owning(site.rig, lease.polecat):
+            if _still_claimed(site.rig, lease):
+                do(world, site, lease)
+                done.append(lease.polecat)
+                _tell(world, site.rig, event, lease.polecat, lease.instance)
+    return tuple(done)
+
+
+def _remove_shells(world: World, rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
+    emptied: list[str] = []
     for name in plan.shells:
         with _noting(kept, f"home of {name}"), _owning(rig, name):
             _remove_shell(rig.home_dir(name))
             emptied.append(name)
             _tell(world, rig, "shell_removed", name, "")
-    _drop_stale(world, site, plan.stale, kept)
+    return tuple(emptied)
+
+
+def _forget(rig: Rig, plan: ReconcilePlan, kept: list[str]) -> None:
     for name in plan.records:
         with _noting(kept, f"record of {name}"), _owning(rig, name):
             forget(rig, name)
     for draft in plan.drafts:
         with _noting(kept, str(draft)):
             drop_draft(draft)
-    empty_trash(rig)
-    return evolve(
-        plan.summary(),
-        orphans=tuple(sorted(ended)),
-        adopted=tuple(adopted),
-        healed=tuple(healed),
-        emptied=tuple(emptied),
-        kept=tuple(kept),
-    )
 
 
 def _still_claimed(rig: Rig, lease: Lease) -> bool:

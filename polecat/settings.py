@@ -1,7 +1,6 @@
 """Settings of towns and rigs as frozen values, and how they are read from their files.
 
-Gas Town's own keys mean what they mean there. Keys that only polecat knows stand beside them at the top level, where Gas Town
-ignores them.
+Gas Town's own keys mean what they mean there. Keys that only polecat knows stand beside them at the top level, which it ignores.
 """
 
 from __future__ import annotations

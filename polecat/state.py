@@ -1,4 +1,4 @@
-"""What the disk knows about a rig's polecats: homes, claims, records, pool state.
+"""What the disk knows about a rig's polecats: homes, claims, records.
 
 - A *home* is the directory ``polecats/<name>``. While it exists the name is taken.
 - A *claim* is a file in a home that says: this instance is being made right now. It is true while the claimant holds the
@@ -21,11 +21,9 @@ from typing import Literal
 
 from attrs import asdict, fields_dict
 
-from polecat import config
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
-from polecat.pool import NamePool, pool_state
 from polecat.values import frozen
 
 CLAIM_FILE = ".claim.json"
@@ -325,44 +323,4 @@ def _read(path: Path) -> Lease | None:
     except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UnknownStateError(
             f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
-        ) from error
-
-
-# ----------------------------------------------------------------------------------------------------- pool state
-
-
-def load_pool(rig: Rig, settings: config.RigSettings) -> NamePool:
-    """Build the rig's pool from its settings and the saved counter; settings win over what was saved.
-
-    Source:
-        Contract §4.2, §4.4; design §6, deviation 16.
-    """
-    names = settings.namepool
-    saved = config.load_pool_state(rig.path)
-    return NamePool(
-        rig_name=rig.name,
-        theme=names.style if names else "",
-        custom_names=names.names if names else (),
-        max_size=names.max_before_numbering if names else 0,
-        overflow_next=saved.overflow_next if saved else 0,
-    )
-
-
-def save_pool(rig: Rig, pool: NamePool) -> None:
-    """Save the counter, atomically and only if it changed; the caller holds the pool lock.
-
-    Source:
-        Contract §3.10.
-    """
-    path = rig.runtime_dir / "namepool-state.json"
-    state = pool_state(pool)
-    with contextlib.suppress(OSError, ValueError):
-        if json.loads(path.read_text("utf-8")) == state:
-            return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        config.write_json(path, state)
-    except OSError as error:
-        raise PolecatError(
-            f"cannot save the pool's state {path}: {error.strerror or error}", hint="the rig must be writable"
         ) from error

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from attrs import frozen
 
@@ -68,6 +69,11 @@ fi
 test -n "$config" && exec @REAL@ "$@"
 exec @REAL@ -f /dev/null "$@"
 """
+
+
+# a machine that is busy makes no test fail
+hypothesis.settings.register_profile("polecat", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("polecat")
 
 
 @frozen(kw_only=True)

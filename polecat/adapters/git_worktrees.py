@@ -64,8 +64,8 @@ def check_out(
     sparse = ["-c", "core.sparseCheckout=false"]
     if leave_out:
         lines = ["/*", *(f"!{_pattern(path)}" for path in leave_out)]
+        info = worktree.admin_dir / "info"
         try:
-            info = worktree.admin_dir / "info"
             info.mkdir(exist_ok=True)
             (info / "sparse-checkout").write_bytes(os.fsencode("\n".join(lines) + "\n"))
         except OSError as error:

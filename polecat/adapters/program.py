@@ -117,10 +117,10 @@ class Running:
     argv: tuple[str, ...]
     cwd: Path | None
     timeout_s: float
-    _child: Child = field(repr=False)
-    _stdout: IO[bytes] = field(repr=False)
-    _stderr: IO[bytes] = field(repr=False)
-    _started_s: float = field(repr=False)
+    _child: Child = field(repr=False, alias="child")
+    _stdout: IO[bytes] = field(repr=False, alias="stdout")
+    _stderr: IO[bytes] = field(repr=False, alias="stderr")
+    _started_s: float = field(repr=False, alias="started_s")
     _result: tuple[int, bytes, bytes] | None = field(default=None, init=False, repr=False)
 
     def wait(self) -> Finished:

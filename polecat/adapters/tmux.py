@@ -16,7 +16,6 @@ import contextlib
 import resource
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from polecat.adapters.launch import check_sizes, drop_launch_file, write_launch_file
 from polecat.adapters.tmux_list import ListCall, Listing, OwnCall, with_own
@@ -60,10 +59,7 @@ from polecat.adapters.tmux_words import (
     means_not_found,
 )
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
-from polecat.ports import PaneStatus, Session, SessionRequest, StartedSession, Watch
-
-if TYPE_CHECKING:
-    from polecat.ports import Processes
+from polecat.ports import PaneStatus, Processes, Session, SessionRequest, StartedSession, Watch
 
 
 class TmuxCli:

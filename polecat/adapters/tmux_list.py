@@ -79,7 +79,7 @@ class ListCall:
         """
         _, version, stamp, _, exports, _, rows = self._head.split(text, 7)
         everywhere = read_exports(exports.lstrip("\n"))
-        panes = [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows.read(rows, len(_COLUMNS))]
+        panes: list[dict[str, str]] = [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows.read(rows, len(_COLUMNS))]
         first: dict[str, dict[str, str]] = {}
         for pane in sorted(panes, key=_rank):
             first.setdefault(pane["session_id"], pane)

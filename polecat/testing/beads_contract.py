@@ -1,4 +1,4 @@
-"""What every store of work must keep. Run each of `BEADS_CHECKS` against a store; ids are new each time, so one store serves all."""
+"""What every store of work must keep. Ids are new each time, so that one store may serve all checks."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import attrs
 from polecat.agent_description import FIELD_NAMES
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError, NotFoundError, PolecatError
 from polecat.ports import AgentBead, AgentFields, Bead, Beads
+from polecat.testing.contract import Contract, of_checks
 from polecat.values import frozen
 
 
 @frozen(kw_only=True)
 class BeadsUnderTest:
-    """A store, and how a piece of work gets into it.
+    """What a check of `BeadsContract` is given: a store, and how a piece of work gets into it.
 
     Args:
         store: the store.
-        new_work: puts an open bead of the given title into the store and returns its id.
+        new_work: puts an open bead of the given title into the store and returns its id. A store that makes beads when they are
+            hooked or assigned may just invent an id.
         prefix: what the ids of the store start with.
         writers: how many threads write at once in the checks of parallel writing.
     """
@@ -270,7 +272,7 @@ def check_one_of_many_gets_it(t: BeadsUnderTest) -> None:
     assert {answer.holder for answer in answers if isinstance(answer, BeadTakenError)} == {winners[0].assignee}
 
 
-BEADS_CHECKS: tuple[Callable[[BeadsUnderTest], None], ...] = (
+@of_checks(
     check_absent_is_none,
     check_agent_is_created,
     check_agent_is_reopened,
@@ -290,4 +292,32 @@ BEADS_CHECKS: tuple[Callable[[BeadsUnderTest], None], ...] = (
     check_parallel_updates_lose_nothing,
     check_one_of_many_gets_it,
 )
-"""The contract."""
+class BeadsContract(Contract[BeadsUnderTest]):
+    """What every `Beads` must keep; see `Contract` for its use.
+
+    Examples:
+        A store of your own is held to it by this much in a test module; pytest runs each check as a test::
+
+            class TestMyStore(BeadsContract):
+                @contextmanager
+                def make(self, room: Path) -> Iterator[BeadsUnderTest]:
+                    store = MyStore(room / "work.json")
+                    yield BeadsUnderTest(store=store, new_work=store.create)
+
+        Without pytest:
+
+        >>> from contextlib import nullcontext
+        >>> from pathlib import Path
+        >>> from polecat import Bead
+        >>> from polecat.testing import FakeBeads
+        >>> class ContractOfTheFake(BeadsContract):
+        ...     def make(self, room):
+        ...         store = FakeBeads()
+        ...         new_work = lambda title: store.add(Bead(id=f"gt-{len(store.beads())}", title=title)).id
+        ...         return nullcontext(BeadsUnderTest(store=store, new_work=new_work))
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as room:
+        ...     ContractOfTheFake().run_all(Path(room))
+        >>> "hook_compares" in BeadsContract.checks
+        True
+    """

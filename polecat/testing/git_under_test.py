@@ -14,7 +14,7 @@ from polecat.values import frozen
 
 @frozen(kw_only=True)
 class GitUnderTest:
-    """A git with one repository, and the hands of the people around it.
+    """What a check of `GitContract` is given: a git with one repository, and the hands of the people around it.
 
     Attributes:
         git: what is checked.

@@ -1,12 +1,7 @@
-"""What every `polecat.ports.Tmux` must keep, as plain checks that run over the real one, the fake, and yours.
-
-for check in TMUX_CHECKS:
-    check(make_tmux_under_test())
-"""
+"""What every `polecat.ports.Tmux` must keep."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from attrs import evolve
@@ -19,6 +14,7 @@ from polecat.errors import (
     TmuxUnreachableError,
 )
 from polecat.ports import StartedSession, Watch
+from polecat.testing.contract import Contract, of_checks
 from polecat.testing.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for
 
 HOSTILE_NAMES = ("", "a.b", "a:b", "-x", "a b", "a#{pid}", "=a", "a*", "$1", "%1", "é", "a\nb", "a/b", "x" * 201)
@@ -286,7 +282,7 @@ def a_renamed_session_is_still_found(under: TmuxUnderTest) -> None:
     assert under.names() == []
 
 
-TMUX_CHECKS: tuple[Callable[[TmuxUnderTest], None], ...] = (
+@of_checks(
     no_server_means_no_sessions,
     an_unreachable_server_is_not_an_empty_one,
     a_started_session_is_listed_as_it_was_made,
@@ -309,3 +305,15 @@ TMUX_CHECKS: tuple[Callable[[TmuxUnderTest], None], ...] = (
     only_the_one_meant_is_killed,
     a_renamed_session_is_still_found,
 )
+class TmuxContract(Contract[TmuxUnderTest]):
+    """What every `Tmux` must keep; see `Contract` for its use.
+
+    Examples:
+        A tmux of your own is held to it by this much in a test module; pytest runs each check as a test::
+
+            class TestMyTmux(TmuxContract):
+                @contextmanager
+                def make(self, room: Path) -> Iterator[TmuxUnderTest]:
+                    with my_private_server() as tmux:
+                        yield TmuxUnderTest(tmux=tmux, room=room, …)
+    """

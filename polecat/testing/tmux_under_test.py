@@ -1,4 +1,4 @@
-"""What `polecat.testing.tmux_contract` needs: a tmux, and the hands of the people around it."""
+"""What the checks of `polecat.testing.TmuxContract` are given: a tmux, and the hands of the people around it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,19 @@ PATIENCE_S = 10.0
 
 @frozen(kw_only=True)
 class TmuxUnderTest:
-    """A tmux without sessions, and the hands of the people around it.
+    """What a check of `TmuxContract` is given: a tmux without sessions, and the hands of the people around it.
 
     Attributes:
         tmux: what is checked.
         unreachable: one of the same kind whose server cannot be asked.
         room: an empty directory.
-        program: gives the command of a program that shows a text and then reads until it is killed, or exits at once with a status.
-        received: gives what the program in a pane has read so far, an Enter as ``\\r``.
-        rename: renames a session, as a person may.
-        crash: kills the process of a session by a signal.
+        program: gives the command of a program that shows the text of its first argument and then reads until it is killed or, if
+            its second argument is a number, exits at once with that status. It runs in `room`, and its session's stamp is in its
+            environment as ``POLECAT_ID``.
+        received: gives what the program in the session has read so far, an Enter as ``\\r``; empty before it has read
+            anything.
+        rename: renames a session from its first argument to its second, as a person may.
+        crash: kills the process of a session by SIGKILL.
     """
 
     tmux: Tmux
@@ -42,7 +45,7 @@ class TmuxUnderTest:
             instance=f"i-{name}",
             cwd=self.room,
             argv=self.program(screen, exits),
-            environment={"PATH": "/usr/bin:/bin"},
+            environment={"PATH": "/usr/bin:/bin", "POLECAT_ID": f"i-{name}"},
             session_environment={"GT_POLECAT": name},
             scratch_dir=self.room / "scratch",
         )

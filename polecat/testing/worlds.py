@@ -15,6 +15,7 @@ from polecat.testing.fake_clock import FakeClock
 from polecat.testing.fake_git import FakeGit
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux import FakeTmux
+from polecat.values import frozen
 
 
 class FakeWorld(TypedDict):
@@ -26,6 +27,44 @@ class FakeWorld(TypedDict):
     processes: FakeProcesses
     clock: FakeClock
     environ: Mapping[str, str]
+
+
+@frozen(kw_only=True)
+class FakeTown:
+    """A town with one rig on disk, and the pretend world round it.
+
+    Attributes:
+        rig: the rig.
+        world: the keyword arguments for `polecat.spawn_for_sling` and its neighbours.
+    """
+
+    rig: Rig
+    world: FakeWorld
+
+    @property
+    def git(self) -> FakeGit:
+        """The pretend repositories."""
+        return self.world["git"]
+
+    @property
+    def tmux(self) -> FakeTmux:
+        """The pretend tmux server."""
+        return self.world["tmux"]
+
+    @property
+    def beads(self) -> FakeBeads:
+        """The pretend store of work."""
+        return self.world["beads"]
+
+    @property
+    def processes(self) -> FakeProcesses:
+        """The pretend process table."""
+        return self.world["processes"]
+
+    @property
+    def clock(self) -> FakeClock:
+        """The clock, which moves only when somebody waits."""
+        return self.world["clock"]
 
 
 def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
@@ -82,11 +121,29 @@ def make_program(directory: Path, name: str = "claude") -> Path:
     return directory
 
 
-def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
-    """Make a town with the rig ``gastown`` under *root*, and a pretend world for it.
+def make_rig(root: Path, name: str = "gastown") -> Rig:
+    """Lay out a town with one rig below *root*, and give the rig.
+
+    Args:
+        root: a directory, such as pytest's ``tmp_path``; the town is ``town`` in it.
+        name: the rig's name.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as root:
+        ...     make_rig(Path(root), "gas").polecats_dir.is_dir()
+        True
+    """
+    town = make_town(root / "town", [name])
+    return Rig(name=name, path=town / name, git_url=f"https://example.invalid/{name}.git")
+
+
+def fake_world(root: Path, name: str = "gastown") -> tuple[Rig, FakeWorld]:
+    """Make a town with one rig below *root*, and a pretend world for it.
 
     Args:
         root: an empty directory, such as pytest's ``tmp_path``.
+        name: the rig's name.
 
     Returns:
         The rig, and the keyword arguments for `polecat.spawn_for_sling` and its neighbours. Functions that need less, such as
@@ -99,7 +156,6 @@ def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
         ...     spawn_for_sling(rig, **world).agent_id
         'gastown/polecats/furiosa'
     """
-    town = make_town(root / "town")
     path = make_program(root / "bin")
     clock, processes = FakeClock(), FakeProcesses()
     world = FakeWorld(
@@ -110,7 +166,7 @@ def fake_world(root: Path) -> tuple[Rig, FakeWorld]:
         clock=clock,
         environ={"PATH": f"{path}", "HOME": str(root)},
     )
-    return Rig(name="gastown", path=town / "gastown", git_url="https://example.invalid/gastown.git"), world
+    return make_rig(root, name), world
 
 
 def example_world() -> tuple[Rig, FakeWorld]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from polecat import config, state
+from polecat import config, pool_file
 from polecat.errors import InvalidNameError
 from polecat.model import Rig, WorkStatus
-from polecat.names import agent_bead_id, parse_session_name
+from polecat.names import agent_bead_id
 from polecat.pool import NamePool, allocate_name, is_theme_name, reconcile_pool_with
+from polecat.session_names import parse_session_name
 from polecat.themes import PALETTE, THEMES, status_theme
 from tests.vectors import cases, document
 
@@ -27,7 +28,7 @@ class _Pool:
         self.settings = config.RigSettings(namepool=names)
         self.rig.runtime_dir.mkdir(parents=True)
         self.in_use: set[str] = set()
-        self.pool: NamePool = state.load_pool(self.rig, self.settings)
+        self.pool: NamePool = pool_file.load_pool(self.rig, self.settings)
 
     def allocate(self, op: dict[str, Any]) -> None:
         name, self.pool = allocate_name(self.pool, self.in_use)
@@ -41,8 +42,8 @@ class _Pool:
         self.in_use = set(reconcile_pool_with(sessions=(), dirs=op["existing"]).in_use)
 
     def save_load_reconcile(self, op: dict[str, Any]) -> None:
-        state.save_pool(self.rig, self.pool)
-        self.pool = state.load_pool(self.rig, self.settings)
+        pool_file.save_pool(self.rig, self.pool)
+        self.pool = pool_file.load_pool(self.rig, self.settings)
         self.reconcile(op)
 
     def active_names(self, op: dict[str, Any]) -> None:
@@ -57,7 +58,7 @@ def test_name_pool(case: dict[str, Any], tmp_path: Path) -> None:
     for op in case["ops"]:
         getattr(pool, op["op"])(op)
 
-    state.save_pool(pool.rig, pool.pool)
+    pool_file.save_pool(pool.rig, pool.pool)
     assert (pool.rig.runtime_dir / "namepool-state.json").read_text("utf-8") == case["state_file"]
 
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from attrs import frozen
 from polecat.adapters import program
 from polecat.adapters.bd import BdCli
 from polecat.errors import BeadsConfigError
-from polecat.testing.beads_contract import BEADS_CHECKS, BeadsUnderTest
+from polecat.testing import BeadsContract, BeadsUnderTest
 
 _LISTED = [path for path in os.environ.get("POLECAT_BD", "").split(os.pathsep) if path]
 _BINARIES: list[str] = _LISTED or [path for path in [shutil.which("bd")] if path]
@@ -98,10 +99,16 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     _stop(project)
 
 
-@pytest.mark.parametrize("check", BEADS_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_contract(project: Project, check: Callable[[BeadsUnderTest], None]) -> None:
+class TestBdCli(BeadsContract):
     """A real bd keeps what every store must keep; sixteen writers lose no field (T-03)."""
-    check(BeadsUnderTest(store=project.store, new_work=project.new_work))
+
+    @pytest.fixture(autouse=True)
+    def _use(self, project: Project) -> None:
+        self.project = project
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[BeadsUnderTest]:
+        yield BeadsUnderTest(store=self.project.store, new_work=self.project.new_work)
 
 
 def test_foreign_environment_leads_nowhere_else(project: Project, tmp_path: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from polecat.model import Repo
-from polecat.testing.fake_git import FakeGit
-from polecat.testing.git_contract import GIT_CHECKS, GitUnderTest
+from polecat import Repo
+from polecat.testing import FakeGit, GitContract, GitUnderTest
 from tests.git_fixtures import commit, git, make_git_rig, write
 
 
@@ -64,8 +64,18 @@ def _made(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("check", GIT_CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-@pytest.mark.parametrize("make", [_fake, pytest.param(_real, marks=pytest.mark.real)], ids=["fake", "real"])
-def test_contract(make: Callable[[Path], GitUnderTest], check: Callable[[GitUnderTest], None], tmp_path: Path) -> None:
-    """The adapter keeps what every git must keep."""
-    check(make(tmp_path))
+class TestFakeGit(GitContract):
+    """The pretend git."""
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[GitUnderTest]:
+        yield _fake(room)
+
+
+@pytest.mark.real
+class TestGitCli(GitContract):
+    """The git on PATH."""
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[GitUnderTest]:
+        yield _real(room)

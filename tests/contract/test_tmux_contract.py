@@ -4,74 +4,61 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from attrs import evolve
 
-from polecat.adapters.tmux import TmuxCli
-from polecat.ports import SessionRequest, StartedSession
-from polecat.testing.fake_tmux import FakeAgent, FakeTmux
-from polecat.testing.tmux_contract import TMUX_CHECKS
-from polecat.testing.tmux_under_test import TmuxUnderTest
+from polecat import SessionRequest, StartedSession
+from polecat.adapters import TmuxCli
+from polecat.testing import FakeAgent, FakeTmux, TmuxContract, TmuxUnderTest
 from tests.tmux_fixtures import private_server, program
 
 
-@contextmanager
-def _fake(room: Path) -> Iterator[TmuxUnderTest]:
-    def agent(request: SessionRequest) -> FakeAgent:
-        screen, exits = request.argv[1:3]
-        return FakeAgent(screen=screen, exits=int(exits) if exits else None, ready_after_looks=1)
+class TestFakeTmux(TmuxContract):
+    """The pretend tmux (T-10, T-25, T-28, T-38, T-39, T-41, T-44, T-45)."""
 
-    fake, unreachable = FakeTmux(agent=agent), FakeTmux()
-    unreachable.unreachable = True
-    yield TmuxUnderTest(
-        tmux=fake,
-        unreachable=unreachable,
-        room=room,
-        program=lambda screen, exits: ("agent", screen, "" if exits is None else str(exits)),
-        received=lambda made: fake.received(made.pane_id),
-        rename=fake.rename,
-        crash=lambda made: fake.crash(made.name, signal=9),
-    )
+    @contextmanager
+    def make(self, room: Path) -> Iterator[TmuxUnderTest]:
+        def agent(request: SessionRequest) -> FakeAgent:
+            screen, exits = request.argv[1:3]
+            return FakeAgent(screen=screen, exits=int(exits) if exits else None, ready_after_looks=1)
 
-
-class _Marked(TmuxUnderTest):
-    """Tells the program where to write what it reads."""
-
-    def request(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> SessionRequest:
-        asked = super().request(name, screen=screen, exits=exits)
-        return evolve(asked, environment={**asked.environment, "POLECAT_ID": asked.instance})
-
-
-@contextmanager
-def _real(room: Path) -> Iterator[TmuxUnderTest]:
-    with private_server() as server:
-
-        def received(made: StartedSession) -> str:
-            return (room / f"in-{made.instance}").read_bytes().decode()
-
-        def rename(name: str, new_name: str) -> None:
-            server.run("rename-session", "-t", f"={name}:", new_name)
-
-        yield _Marked(
-            tmux=server.cli(),
-            unreachable=TmuxCli(socket=f"/tmp/{'long' * 30}", config_file="/dev/null"),
+        fake, unreachable = FakeTmux(agent=agent), FakeTmux()
+        unreachable.unreachable = True
+        yield TmuxUnderTest(
+            tmux=fake,
+            unreachable=unreachable,
             room=room,
-            program=program,
-            received=received,
-            rename=rename,
-            crash=lambda made: os.kill(made.pane_pid, signal.SIGKILL),
+            program=lambda screen, exits: ("agent", screen, "" if exits is None else str(exits)),
+            received=lambda made: fake.received(made.pane_id),
+            rename=fake.rename,
+            crash=lambda made: fake.crash(made.name, signal=9),
         )
 
 
-@pytest.mark.parametrize("check", TMUX_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("world", [pytest.param(_fake, id="fake"), pytest.param(_real, id="real", marks=pytest.mark.real)])
-def test_every_tmux_keeps_the_contract(
-    world: Callable[[Path], AbstractContextManager[TmuxUnderTest]], check: Callable[[TmuxUnderTest], None], tmp_path: Path
-) -> None:
-    """The fake and the real tmux answer every check alike (T-10, T-25, T-28, T-38, T-39, T-41, T-44, T-45)."""
-    with world(tmp_path) as under:
-        check(under)
+@pytest.mark.real
+class TestTmuxCli(TmuxContract):
+    """The tmux on PATH."""
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[TmuxUnderTest]:
+        with private_server() as server:
+
+            def received(made: StartedSession) -> str:
+                file = room / f"in-{made.instance}"
+                return file.read_bytes().decode() if file.exists() else ""
+
+            def rename(name: str, new_name: str) -> None:
+                server.run("rename-session", "-t", f"={name}:", new_name)
+
+            yield TmuxUnderTest(
+                tmux=server.cli(),
+                unreachable=TmuxCli(socket=f"/tmp/{'long' * 30}", config_file="/dev/null"),
+                room=room,
+                program=program,
+                received=received,
+                rename=rename,
+                crash=lambda made: os.kill(made.pane_pid, signal.SIGKILL),
+            )

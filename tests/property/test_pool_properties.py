@@ -7,15 +7,9 @@ import string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polecat.names import (
-    branch_name,
-    check_polecat_name,
-    is_polecat_name,
-    parse_session_name,
-    polecat_of_session,
-    session_name,
-)
+from polecat.names import branch_name, check_polecat_name, is_polecat_name, session_name
 from polecat.pool import NamePool, allocate_name, reconcile_pool_with
+from polecat.session_names import parse_session_name, polecat_of_session
 from polecat.themes import THEMES
 
 QUICK = settings(max_examples=80, deadline=None)

@@ -9,12 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from polecat.agents import PRESETS, Agent, agent_environment, nudge_header, polecat_env, resolve_agent, startup_nudge
 from polecat.config import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.environment import is_foreign
 from polecat.errors import AgentNotFoundError, SpawnRefusedError
-from polecat.presets import PROVIDERS, Hooks, prefix_pattern
+from polecat.presets import PROVIDERS, Hooks, Readiness, prefix_pattern
 
 
 def resolve(
@@ -101,7 +102,7 @@ def test_an_unknown_agent_is_an_error_that_lists_what_there_is() -> None:
     with pytest.raises(AgentNotFoundError) as caught:
         resolve("claud", rig=rig, town_registry=town_registry)
 
-    known = "claude, codex, cursor, gemini, auggie, amp, mine (rig settings), ours (town agents.json)"
+    known = f"{', '.join(PRESETS)}, mine (rig settings), ours (town agents.json)"
     assert caught.value.message == f"no agent 'claud'; known here: {known}"
     assert caught.value.hint == "did you mean 'claude'?"
     assert "mine" in caught.value.known
@@ -536,3 +537,151 @@ def test_one_message_says_it_all() -> None:
     assert told.startswith(header) and waiting.startswith(header)
     assert "`gt hook`" in told and "at once" in told
     assert "wait" in waiting
+
+
+# ----------------------------------------------------------------------------------------------------- every detail
+
+
+def only(name: str, **said: object) -> Agent:
+    """The agent that settings describe with these words."""
+    return resolve(name, rig=RigSettings(agents={name: RuntimeConfig(**said)}))[0]  # type: ignore[arg-type]  # a test's own words
+
+
+def test_an_agent_of_which_nothing_is_known() -> None:
+    """An unknown program gets its own name, no arguments, no prompt pattern, and Claude's hooks, as in Gas Town."""
+    assert only("mine", command="/opt/tool") == Agent(
+        name="mine",
+        command="/opt/tool",
+        process_names=("tool",),
+        hooks=PRESETS["claude"].hooks,
+        source="rig settings",
+    )
+    assert only("mine", command="/opt/tool", provider="generic").hooks == Hooks()
+
+
+def test_an_agent_is_a_variant_of_what_its_program_is() -> None:
+    """By provider, else by its program, else by its name; nothing at all is Claude."""
+    assert only("mine", command="/opt/codex").readiness == PRESETS["codex"].readiness
+    assert only("gemini", command="/opt/tool").readiness == PRESETS["gemini"].readiness
+    assert only("codex", command="/opt/gemini").readiness == PRESETS["gemini"].readiness
+    assert only("mine", args=("-x",)).command == "claude"
+    assert only("mine", provider="opencode") == evolve(PROVIDERS["opencode"], name="mine", source="rig settings")
+
+
+def test_the_runtime_of_the_rig_is_an_agent_without_a_name() -> None:
+    """It is called as its provider, or as its program."""
+    runtime = RuntimeConfig(provider="codex")
+    assert resolve(rig=RigSettings(runtime=runtime))[0] == evolve(PRESETS["codex"], source="rig settings")
+    assert resolve(rig=RigSettings(runtime=RuntimeConfig(command="/opt/tool")))[0].name == "tool"
+    assert resolve(rig=RigSettings(runtime=RuntimeConfig(provider="codex", command="/opt/tool")))[0].name == "codex"
+
+
+def test_where_an_agent_was_found() -> None:
+    """Each place names itself in the agent it gives."""
+    config, entry = {"x": RuntimeConfig(command="c")}, {"x": AgentEntry(name="x", command="c")}
+
+    found = [
+        resolve("x", rig=RigSettings(agents=config))[0],
+        resolve("x", town=TownSettings(agents=config))[0],
+        resolve("x", rig_registry=entry)[0],
+        resolve("x", town_registry=entry)[0],
+    ]
+
+    assert [agent.source for agent in found] == ["rig settings", "town settings", "rig agents.json", "town agents.json"]
+    assert {agent.name for agent in found} == {"x"}
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "style"),
+    [
+        ("claude", "", "argument"),
+        ("claude", "arg", "argument"),
+        ("claude", "none", "typed"),
+        ("amp", "", "typed"),
+        ("amp", "arg", "argument"),
+        ("gemini", "arg", "flag:--prompt-interactive"),
+        ("gemini", "", "flag:--prompt-interactive"),
+    ],
+)
+def test_how_the_prompt_is_given(name: str, mode: str, style: str) -> None:
+    """`arg` makes an argument of what was typed and leaves a flag a flag; `none` types."""
+    assert only(name, command=PRESETS[name].command, prompt_mode=mode).prompt_style == style
+
+
+def test_what_is_said_about_readiness_replaces_what_is_known() -> None:
+    """Process names or a delay switch the known prompt off; a prefix replaces it; silence keeps it."""
+    known = PRESETS["codex"].readiness
+    assert only("codex", command="codex").readiness == known
+    assert only("codex", command="codex", process_names=("p",)).readiness == Readiness(process_names=("p",))
+    assert only("codex", command="codex", ready_delay_ms=500).readiness == Readiness(delay_s=0.5)
+    assert only("amp", command="amp").readiness == Readiness(delay_s=3.0)
+    assert only("amp", command="amp", ready_delay_ms=-1).readiness == Readiness(delay_s=0.0)
+    prefixed = only("amp", command="amp", ready_prompt_prefix="$ ", ready_delay_ms=-1).readiness
+    assert (prefixed.delay_s, prefixed.prompt_pattern) == (0.0, prefix_pattern("$ "))
+
+
+def test_whose_hooks_are_read() -> None:
+    """A provider's hooks by its name, with their own directory and file unless others are given; an unknown name is kept."""
+    claude = PRESETS["claude"].hooks
+    assert only("mine", command="t", hooks_provider="claude").hooks == claude
+    assert only("mine", command="t", hooks_provider="odd").hooks == Hooks(provider="odd")
+    assert only("claude", command="claude", hooks_dir="d").hooks == evolve(claude, dir="d")
+    assert only("claude", command="claude", hooks_file="f").hooks == evolve(claude, settings_file="f")
+
+
+def test_what_settings_say_of_variables_and_processes() -> None:
+    """Variables, process names and the file of instructions are the description's, else those of what it is a variant of."""
+    said = only("claude", command="c", config_dir_env="D", session_id_env="S", process_names=("p",), instructions_file="I.md")
+    known = only("claude", command="c")
+
+    assert (said.config_dir_env, said.session_id_env, said.process_names, said.instructions_file) == ("D", "S", ("p",), "I.md")
+    assert (known.config_dir_env, known.session_id_env, known.process_names) == (
+        "CLAUDE_CONFIG_DIR",
+        "CLAUDE_SESSION_ID",
+        ("node",),
+    )
+
+
+@pytest.mark.parametrize(
+    ("flag", "style", "argv"),
+    [
+        ("--go", "", ("codex", "--go", "7")),
+        ("--go", "flag", ("codex", "--go", "7")),
+        ("go", "subcommand", ("codex", "go", "7")),
+        ("", "", ("codex", "resume", "7")),
+        ("", "flag", ("codex", "resume", "7")),
+    ],
+)
+def test_how_an_entry_is_resumed(flag: str, style: str, argv: tuple[str, ...]) -> None:
+    """A flag of its own comes with its own style, `flag` unless it says otherwise; without one its program's way counts."""
+    entry = AgentEntry(name="mine", command="codex", resume_flag=flag, resume_style=style)
+
+    agent, _ = resolve("mine", rig_registry={"mine": entry})
+
+    assert agent.resume_argv("7") == argv
+    assert agent.resume_style == (style or "flag" if flag else "subcommand")
+    assert agent.name == "mine"
+
+
+def test_agents_of_the_role_that_can_be_used_come_without_a_warning() -> None:
+    """The rig's agent of the role, if its program is there; a role nobody names is passed over in silence."""
+    rig = RigSettings(role_agents={"polecat": "codex"})
+
+    assert resolve(rig=rig, on_path=("codex",)) == (PRESETS["codex"], ())
+    assert resolve(rig=RigSettings(role_agents={"witness": "codex"})) == (PRESETS["claude"], ())
+
+
+def test_the_start_up_message_word_for_word() -> None:
+    """Header, empty line, and what to do, with a bead on the hook and without."""
+    header = "[GAS TOWN] gas/polecats/nux <- witness • 2026-01-12T09:30 • assigned:gt-m"
+
+    hooked = startup_nudge("gas", "nux", local_time="2026-01-12T09:30", molecule="gt-m")
+    bare = startup_nudge("gas", "nux", local_time="2026-01-12T09:30", molecule="gt-m", has_hook=False)
+
+    assert hooked == (
+        f"{header}\n\nYour work is on your hook. Read it with `gt hook`, then begin at once; nobody will confirm it first."
+    )
+    assert bare == (
+        f"{header}\n\nLook at your hook with `gt hook`. If there is work on it, begin at once; if not, wait for a message."
+    )
+    assert nudge_header("a", "b", "t") == "[GAS TOWN] a <- b • t • ready"

@@ -70,3 +70,23 @@ def test_every_example_runs(where: str, code: str) -> None:
         exec(compile(code, where, "exec"), {"__name__": "example"})
     finally:
         structlog.reset_defaults()
+
+
+SOURCES = sorted((ROOT / "polecat").rglob("*.py")) if (ROOT / "polecat").is_dir() else []
+MAX_LINES, MAX_FUNCTION_LINES = 350, 40
+
+
+def _code_lines(function: ast.FunctionDef) -> int:
+    """The lines of a function without its signature and its docstring."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=[str(path.relative_to(ROOT)) for path in SOURCES])
+def test_modules_and_functions_can_be_read_at_a_sitting(path: Path) -> None:
+    """No module is longer than 350 lines, and no function longer than 40 besides its docstring."""
+    text = path.read_text("utf-8")
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
+
+    assert [node.name for node in functions if _code_lines(node) > MAX_FUNCTION_LINES] == []
+    assert text.count("\n") <= MAX_LINES

@@ -21,10 +21,10 @@ from polecat.names import (
     check_prefix,
     could_be_rig,
     derive_prefix,
-    parse_session_name,
-    polecat_of_session,
+    nearest,
     session_name,
 )
+from polecat.session_names import SessionIdentity, parse_session_name, polecat_of_session
 
 HOSTILE = [
     "",
@@ -207,3 +207,82 @@ def test_every_millisecond_has_its_branch() -> None:
 def test_targets_that_can_be_no_rig(target: str) -> None:
     """Paths, roles and their short forms are never rigs."""
     assert not could_be_rig(target)
+
+
+@pytest.mark.parametrize("name", ["plugins", "witness", "may", "wit", "refinery", "dog", "boot", "pool", "PLUGINS"])
+def test_new_rigs_are_no_roles_and_no_town_directories_either(name: str) -> None:
+    """T-45: the short forms of roles, other roles and the rest of the town's directories are refused too, in any case."""
+    with pytest.raises(InvalidNameError, match="role or of a town directory"):
+        check_new_rig_name(name)
+
+
+@pytest.mark.parametrize("name", ["Xray", "my_rig", "XX"])
+def test_plain_rig_names_pass(name: str) -> None:
+    """A name without a hyphen, dot or space comes back as it was."""
+    assert check_new_rig_name(name) == name
+
+
+def test_the_longest_names_pass() -> None:
+    """Bead ids may have 128 characters; a prefix 20, besides its trailing hyphen, which goes."""
+    assert check_bead_id("x" * 128) == "x" * 128
+    assert check_prefix("x" * 20 + "-") == "x" * 20
+    assert check_prefix("a-b") == "a-b"
+
+
+@pytest.mark.parametrize(
+    ("session", "who"),
+    [
+        ("hq-mayor", SessionIdentity(role="mayor")),
+        ("hq-deacon", SessionIdentity(role="deacon")),
+        ("gt-a-b-witness", SessionIdentity(role="witness", rig="a-b")),
+        ("gt-a-refinery", SessionIdentity(role="refinery", rig="a")),
+        ("gt-a-b-crew-max-2", SessionIdentity(role="crew", rig="a-b", name="max-2")),
+        ("gt-crew-nux", SessionIdentity(role="polecat", rig="crew", name="nux")),
+        ("gt-crew-a-nux", SessionIdentity(role="polecat", rig="crew-a", name="nux")),
+        ("gt-a-crew", SessionIdentity(role="polecat", rig="a", name="crew")),
+        ("gt-a-b-nux", SessionIdentity(role="polecat", rig="a-b", name="nux")),
+        ("gt-a--nux", SessionIdentity(role="polecat", rig="a-", name="nux")),
+    ],
+)
+def test_who_a_session_is_by_its_form(session: str, who: SessionIdentity) -> None:
+    """Role, rig and name are read from the form alone; most forms are written back as they were."""
+    assert parse_session_name(session) == who
+    assert who.session == session
+
+
+@pytest.mark.parametrize("session", ["mine", "hq-boot", "gt", "gt-a", "gt-a-", "gt--a", "gt--", "xgt-a-b", ""])
+def test_what_is_no_session_of_a_town(session: str) -> None:
+    """A session without a rig or without a last part is nobody's."""
+    with pytest.raises(InvalidNameError):
+        parse_session_name(session)
+
+
+def test_only_longer_rig_names_own_a_session_before_us() -> None:
+    """Of two rigs of which neither name is longer, the one that asks keeps the session."""
+    assert polecat_of_session("gt-ab-nux", "ab", other_rigs=["ab", "cd"]) == "nux"
+
+
+@pytest.mark.parametrize(
+    ("rig", "prefix"),
+    [
+        ("gastown", "gt"), ("Smallville", "sv"), ("airport", "ap"), ("fireplace", "fp"), ("woodland", "wl"), ("greenfield", "gf"),
+        ("driftwood", "dw"), ("oxbridge", "ox"), ("bedford", "bf"), ("ford", "fo"), ("abc", "abc"), ("abcd", "ab"), ("tool-py", "to"),
+        ("tool-go", "to"), ("go-tool", "gt"), ("py-tool", "pt"), ("-py-x", "px"),
+    ],
+)  # fmt: skip
+def test_prefixes_are_derived_from_every_ending(rig: str, prefix: str) -> None:
+    """The endings that count as a word of their own, and the short names that are kept whole."""
+    assert derive_prefix(rig) == prefix
+
+
+def test_the_nearest_word() -> None:
+    """The likeliest one of several, none that is too far, and nothing out of nothing."""
+    assert nearest("gastwon", ["gastly", "gastown", "beads"]) == "gastown"
+    assert nearest("abcdefghij", ["abcdexxxxx"]) is None
+    assert nearest("x", []) is None
+
+
+def test_an_empty_target_is_no_rig() -> None:
+    """Nothing is no rig; an odd case of a rig's own name is still one."""
+    assert not could_be_rig("")
+    assert could_be_rig("GasTown")

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat import Rig, SpawnOptions
+from polecat import FetchPolicy, Rig, SpawnOptions
 from polecat.errors import SpawnRefusedError
-from polecat.plan import Choice, SpawnPlan, describe, make_plan, process_env, take_census, typed_text
+from polecat.plan import Choice, SessionCensus, SpawnPlan, describe, identity_env, make_plan, process_env, take_census, typed_text
 from polecat.ports import Session
 from polecat.presets import CLAUDE, PRESETS
 
@@ -183,3 +183,187 @@ def test_the_rigs_patience_counts_unless_the_spawn_has_its_own() -> None:
     assert plan(choice=patient).ready_timeout_s == 300.0
     assert plan(choice=patient, opts=SpawnOptions(ready_timeout_s=5.0)).ready_timeout_s == 5.0
     assert plan().ready_timeout_s == 60.0
+
+
+# ----------------------------------------------------------------------------------------------------- every detail
+
+
+def test_the_census_as_a_whole() -> None:
+    """Sessions of others are passed over, not the end of the list; own, foreign and stamped ones are each told, all are named."""
+    other = Session(id="$1", name="mine")
+    nux = Session(id="$2", name="gt-gas-nux", instance="i2")
+    ace = Session(id="$3", name="gt-gas-ace", environment={"GT_RIG": "other"})
+    blank = Session(id="$4", name="gt-gas-slit", environment={"GT_ROLE": "", "GT_RIG": "", "GT_POLECAT": "", "GT_CREW": ""})
+
+    assert take_census([other, nux, ace, blank], RIG) == SessionCensus(
+        own={"nux": nux, "slit": blank},
+        foreign=frozenset({"ace"}),
+        by_instance={"i2": nux},
+        names=frozenset({"mine", "gt-gas-nux", "gt-gas-ace", "gt-gas-slit"}),
+    )
+
+
+def test_a_name_is_taken_by_any_session_that_is_not_ours() -> None:
+    """A session of the name that belongs to somebody else, or that another rig of the town reads as its own, takes it."""
+    census = take_census(
+        [
+            Session(id="$1", name="gt-gas-nux"),
+            Session(id="$2", name="gt-gas-ace", environment={"GT_RIG": "other"}),
+            Session(id="$3", name="gt-gas-town-slit"),
+        ],
+        RIG,
+    )
+
+    assert [census.is_taken("gas", name) for name in ("nux", "ace", "town-slit", "toast")] == [False, True, True, False]
+
+
+def test_a_session_is_found_by_stamp_then_by_name() -> None:
+    """The stamp beats the name; without a stamp, or with one nobody bears, the name counts."""
+    renamed, named = Session(id="$1", name="mine", instance="i1"), Session(id="$2", name="gt-gas-nux")
+    census = take_census([renamed, named], RIG)
+
+    assert [census.of("nux", instance) for instance in ("i1", "i9", "")] == [renamed, named, named]
+    assert census.of("ace", "i9") is None
+
+
+WHOLE = Choice(
+    agent=evolve(PRESETS["codex"], config_dir_env="CODEX_HOME"),
+    account="work",
+    config_dir="/c",
+    fetch=FetchPolicy(when="if-older-than", max_age_s=90),
+    accepts_trust=True,
+    leave_out=("big",),
+    has_gt=True,
+    beads_dir="/b",
+    variables=("PORT",),
+    warnings=("first",),
+)
+
+
+def test_a_plan_as_a_whole() -> None:
+    """Every decision of a spawn that was asked for everything."""
+    opts = SpawnOptions(
+        hook_bead="gt-1", base_branch="dev", prompt="the-prompt", nudge="go", env={"MINE": "1"}, ready_timeout_s=7.5, wait="ready"
+    )
+
+    made = make_plan(
+        RIG, opts, WHOLE, name="nux", orphan_session="gt-gas-nux", unix_ms=1_768_000_000_000, local_time="2026-01-13T12:00"
+    )
+
+    assert made == SpawnPlan(
+        rig_name="gas",
+        polecat_name="nux",
+        agent_id="gas/polecats/nux",
+        branch="polecat/nux-mk7hjuv4",
+        base_ref="refs/remotes/origin/dev",
+        upstream="dev",
+        clone_path=Path("/t/gas/polecats/nux/gas"),
+        session_name="gt-gas-nux",
+        orphan_session="gt-gas-nux",
+        agent=WHOLE.agent,
+        argv=("codex", "--yolo", "the-prompt"),
+        environment=(
+            "BD_ACTOR", "BEADS_AGENT_NAME", "BEADS_DIR", "BEADS_NO_DAEMON", "CODEX_HOME", "GIT_AUTHOR_NAME", "GT_POLECAT", "GT_RIG",
+            "GT_ROLE", "GT_ROOT", "MINE", "PORT",
+        ),
+        account="work",
+        config_dir="/c",
+        hook_bead="gt-1",
+        agent_bead="gt-gas-polecat-nux",
+        fetch=FetchPolicy(when="if-older-than", max_age_s=90),
+        typed="go",
+        wait="ready",
+        ready_timeout_s=7.5,
+        accepts_trust=True,
+        leave_out=("big",),
+        warnings=("first",),
+    )  # fmt: skip
+
+
+def test_a_plan_that_was_asked_for_nothing() -> None:
+    """Nothing is invented: no bead, no text, the rig's branch; a prompt for an agent that is typed to is not an argument too."""
+    made = plan(opts=SpawnOptions(wait="no"))
+    typed_to = plan(choice=Choice(agent=PRESETS["amp"]), opts=SpawnOptions(prompt="the-prompt", nudge="go"))
+
+    assert (made.hook_bead, made.typed, made.wait, made.upstream, made.warnings) == ("", "", "no", "main", ())
+    assert (made.account, made.config_dir, made.orphan_session, made.accepts_trust) == ("", "", "", False)
+    assert (typed_to.argv, typed_to.typed) == (PRESETS["amp"].argv(), "the-prompt\n\ngo")
+
+
+def test_the_nudge_names_who_where_and_when() -> None:
+    """The start-up message that a plan holds is about its own polecat, at the plan's time."""
+    made = plan(choice=Choice(agent=CLAUDE, has_gt=True))
+
+    assert made.typed.startswith("[GAS TOWN] gas/polecats/nux <- witness • 2026-01-13T12:00 • assigned\n\nLook at your hook")
+
+
+def test_who_the_agent_is_told_it_is() -> None:
+    """The identity of a polecat, complete; the account's directory goes into the agent's own variable, Claude's by default."""
+    expected = {
+        "GT_ROLE": "polecat",
+        "GT_RIG": "gas",
+        "GT_POLECAT": "nux",
+        "BD_ACTOR": "gas/polecats/nux",
+        "GIT_AUTHOR_NAME": "nux",
+        "BEADS_AGENT_NAME": "gas/nux",
+        "GT_ROOT": "/t",
+        "BEADS_DIR": "/b",
+        "BEADS_NO_DAEMON": "1",
+    }
+
+    assert identity_env(RIG, WHOLE, name="nux") == {**expected, "CODEX_HOME": "/c"}
+    assert identity_env(RIG, evolve(WHOLE, agent=PRESETS["amp"]), name="nux") == {**expected, "CLAUDE_CONFIG_DIR": "/c"}
+
+
+def test_what_was_asked_for_beats_the_place_and_the_place_beats_the_caller() -> None:
+    """Variables of the spawn win over those of the place, these over the caller's; without a place there is none."""
+    opts, caller = SpawnOptions(env={"A": "asked"}), {"A": "caller", "B": "caller", "C": "caller"}
+
+    with_place = process_env(RIG, opts, WHOLE, name="nux", instance="i1", caller=caller, place={"A": "place", "B": "place"})
+    without = process_env(RIG, opts, WHOLE, name="nux", instance="i1", caller=caller)
+
+    assert [with_place[key] for key in "ABC"] == ["asked", "place", "caller"]
+    assert [without[key] for key in "ABC"] == ["asked", "caller", "caller"]
+    assert without["GT_POLECAT"] == "nux"
+
+
+def test_a_plan_described() -> None:
+    """The dry run's rows, for a plan with everything and for one with nothing."""
+    opts = SpawnOptions(hook_bead="gt-1", nudge="go", ready_timeout_s=7.5)
+    full = make_plan(RIG, opts, WHOLE, name="nux", orphan_session="gt-gas-nux", unix_ms=1_768_000_000_000, local_time="")
+    bare = plan(opts=SpawnOptions(wait="no"), unix_ms=1_768_000_000_000)
+
+    assert describe(full) == [
+        ("polecat", "gas/polecats/nux"),
+        ("worktree", "/t/gas/polecats/nux/gas"),
+        ("branch", "polecat/nux-mk7hjuv4 from origin/main (fetch: if older than 90 s)"),
+        ("hook", "gt-1"),
+        ("agent bead", "gt-gas-polecat-nux"),
+        ("agent", "codex: codex"),
+        ("account", "work"),
+        ("session", "gt-gas-nux"),
+        ("ends first", "gt-gas-nux"),
+        ("waits", "until ready, at most 7.5 s"),
+        ("types", "1 message"),
+        ("warning", "first"),
+    ]
+    assert describe(bare) == [
+        ("polecat", "gas/polecats/nux"),
+        ("worktree", "/t/gas/polecats/nux/gas"),
+        ("branch", f"polecat/nux-mk7hjuv4 from origin/main (fetch: {FetchPolicy().when})"),
+        ("hook", "-"),
+        ("agent bead", "gt-gas-polecat-nux"),
+        ("agent", "claude: claude"),
+        ("account", "-"),
+        ("session", "gt-gas-nux"),
+        ("ends first", "-"),
+        ("waits", "no"),
+        ("types", "nothing"),
+    ]
+
+
+def test_a_warning_of_the_choice_comes_before_those_of_the_plan() -> None:
+    """What the resolution had to say is said first; the text that is not typed after it, word for word."""
+    made = plan(choice=WHOLE, opts=SpawnOptions(wait="no", nudge="go"))
+
+    assert made.warnings == ("first", "nothing was typed to the agent, because the spawn did not wait for it")

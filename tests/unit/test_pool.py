@@ -172,3 +172,12 @@ def test_a_hundred_thousand_names() -> None:
 
     assert time.process_time() - began_s < 1.0
     assert name == "cat-100000"
+
+
+def test_the_next_free_number_is_taken() -> None:
+    """A taken number is passed over by one, not by more."""
+    pool = NamePool(rig_name="gas", max_size=1)
+
+    assert [allocate_name(pool, {"furiosa", *taken})[0] for taken in ([], ["gas-2"], ["gas-2", "gas-3"])] == [
+        "gas-2", "gas-3", "gas-4",
+    ]  # fmt: skip

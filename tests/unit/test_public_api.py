@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import subprocess
 import sys
@@ -48,6 +49,14 @@ def test_public_names_exist_and_are_listed_once(module: str) -> None:
     for name in home.__all__:
         assert name in dir(home)
         assert getattr(home, name).__doc__, f"{module}.{name} has no docstring"
+
+
+@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.testing"])
+def test_no_public_name_is_a_module_too(module: str) -> None:
+    """Loading a module puts its name into the package; a function of that name would be gone from then on."""
+    home = import_module(module)
+
+    assert {name for _, name, _ in pkgutil.iter_modules(home.__path__)} & set(home.__all__) == set()
 
 
 def test_every_error_is_public() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
-from polecat.ports import PaneStatus
+from polecat.ports import PaneStatus, Watch
 from polecat.presets import CLAUDE, Agent, Dialog, Readiness
 from polecat.readiness import Awaited, Judgement, judge
 
@@ -141,3 +142,35 @@ def test_every_question_of_claude_is_on_the_watch_before_its_prompt() -> None:
     watch = awaited(CLAUDE).watch()
     assert watch.patterns[-1] == CLAUDE.readiness.prompt_pattern
     assert list(watch.patterns[:-1]) == [dialog.pattern for dialog in CLAUDE.dialogs]
+
+
+def test_what_is_looked_for() -> None:
+    """The dialogs that may come, then the prompt, which alone ends the start; the process only where the prompt is not known."""
+    assert awaited(ASKING).watch() == Watch(
+        pane_id="%1", instance="i", patterns=("flag", "trust", "sure", "login", "^> "), release_on=4
+    )
+    assert awaited(NAMED).watch() == Watch(pane_id="%1", instance="i", commands=("node",))
+    assert evolve(awaited(NAMED), seen_s=101.0).watch() == Watch(pane_id="%1", instance="i")
+    assert awaited(UNKNOWN).watch() == Watch(pane_id="%1", instance="i")
+    both = Agent(name="a", command="a", readiness=Readiness(prompt_pattern="^> ", process_names=("node",)))
+    assert awaited(both).watch() == Watch(pane_id="%1", instance="i", patterns=("^> ",), release_on=0)
+
+
+def test_a_judgement_carries_the_agent_it_is_about() -> None:
+    """Whatever comes out, the agent goes on with what is known of it."""
+    one, asking = awaited(PROMPT), awaited(ASKING)
+
+    assert look(one, 100.0, exists=False).awaited == one
+    assert look(one, 100.0, is_dead=True).awaited == one
+    assert look(one, 100.0, "^> ").awaited == one
+    assert look(one, 110.0).awaited == one
+    assert look(asking, 100.0, "login").awaited == asking
+    assert look(awaited(UNKNOWN), 105.0).awaited == awaited(UNKNOWN)
+
+
+def test_a_status_of_fewer_patterns_is_no_prompt() -> None:
+    """A look that was not told about the prompt, such as one that began before a dialog was answered, proves nothing."""
+    status = PaneStatus(pane_id="%1", matched=(False, False, False, True))
+
+    assert judge(awaited(ASKING), status, now_s=100.0).outcome == "waiting"
+    assert judge(awaited(PROMPT), PaneStatus(pane_id="%1"), now_s=100.0).outcome == "pending"

@@ -10,21 +10,31 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polecat.ports import GitFacts
-from polecat.safety import SafetyFacts, Verdict, judge_work, precious_among
+from polecat.safety import (
+    RiskCode,
+    SafetyFacts,
+    assess_staleness,
+    judge_work,
+    precious_among,
+    report_allows_force,
+    report_allows_removal,
+    report_is_safe,
+    report_requires_recovery,
+)
 
 CLEAN = GitFacts(head="a" * 40, branch="polecat/nux", merged="ancestor")
 
 
-def _verdict(*, git: GitFacts | None = CLEAN, **facts: object) -> Verdict:
-    return judge_work(SafetyFacts(git=git, **facts))  # type: ignore[arg-type]  # a test names the facts it wants
+def _of(*, git: GitFacts | None = CLEAN, **facts: object) -> SafetyFacts:
+    return SafetyFacts(git=git, **facts)  # type: ignore[arg-type]  # a test names the facts it wants
 
 
-def _of_git(**changes: object) -> Verdict:
-    return _verdict(git=attrs.evolve(CLEAN, **changes))  # type: ignore[arg-type]  # as above
+def _of_git(**changes: object) -> SafetyFacts:
+    return _of(git=attrs.evolve(CLEAN, **changes))  # type: ignore[arg-type]  # as above
 
 
 @pytest.mark.parametrize(
-    ("verdict", "code", "lifted_by"),
+    ("facts", "code", "lifted_by"),
     [
         (_of_git(modified=("a",)), "uncommitted", "force"),
         (_of_git(staged=("a",)), "uncommitted", "force"),
@@ -40,37 +50,41 @@ def _of_git(**changes: object) -> Verdict:
         (_of_git(submodules=("lib: 1 commit",)), "submodule", "nuclear"),
         (_of_git(nested=("other",)), "nested-repository", "nuclear"),
         (_of_git(problems=("status: timeout",)), "unknown", "nuclear"),
-        (_verdict(git=None), "unknown", "nuclear"),
-        (_verdict(inside=None), "unknown", "nuclear"),
-        (_verdict(problems=("its beads (down)",)), "unknown", "nuclear"),
-        (_verdict(precious=(".env",)), "ignored", "force"),
-        (_verdict(stray=("notes",)), "stray-files", "force"),
-        (_verdict(hooked_bead="gt-1"), "hooked", "force"),
-        (_verdict(active_mr="mr-1"), "merge-request", "nuclear"),
-        (_verdict(inside=("vim (7)",)), "process-inside", "nuclear"),
-        (_verdict(caller_inside=True), "caller-inside", "nothing"),
+        (_of(git=None), "unknown", "nuclear"),
+        (_of(inside=None), "unknown", "nuclear"),
+        (_of(problems=("its beads (down)",)), "unknown", "nuclear"),
+        (_of(precious=(".env",)), "ignored", "force"),
+        (_of(stray=("notes",)), "stray-files", "force"),
+        (_of(hooked_bead="gt-1"), "hooked", "force"),
+        (_of(active_mr="mr-1"), "merge-request", "nuclear"),
+        (_of(inside=("vim (7)",)), "process-inside", "nuclear"),
+        (_of(caller_inside=True), "caller-inside", "nothing"),
     ],
 )
-def test_each_risk_and_what_lifts_it(verdict: Verdict, code: str, lifted_by: str) -> None:
+def test_each_risk_and_what_lifts_it(facts: SafetyFacts, code: RiskCode, lifted_by: str) -> None:
     """T-15: every kind of work at risk has its word; force lifts uncommitted changes and the hook, nuclear all but standing inside."""
+    verdict = judge_work(facts)
     assert verdict.reasons == (code,)
+    assert verdict.stands(code)
     assert not verdict.is_safe
+    assert [risk.lifted_by for risk in verdict.risks] == [lifted_by]
+    assert verdict.obstacles() == verdict.risks
     assert verdict.blocking() == (code,)
     assert verdict.blocking(force=True) == (() if lifted_by == "force" else (code,))
     assert verdict.blocking(nuclear=True) == ((code,) if lifted_by == "nothing" else ())
 
 
 @pytest.mark.parametrize(
-    "verdict",
+    "facts",
     [
-        _verdict(),
+        _of(),
         _of_git(ignored=("node_modules/",)),
         _of_git(unpushed=3, merged="same changes"),
         _of_git(unpushed=3, merged="ancestor"),
-        _verdict(cleanup_status="clean"),
-        _verdict(cleanup_status="unknown"),
-        _verdict(cleanup_status=""),
-        _verdict(cleanup_status="has_unpushed"),
+        _of(cleanup_status="clean"),
+        _of(cleanup_status="unknown"),
+        _of(cleanup_status=""),
+        _of(cleanup_status="has_unpushed"),
     ],
     ids=[
         "clean",
@@ -83,9 +97,11 @@ def test_each_risk_and_what_lifts_it(verdict: Verdict, code: str, lifted_by: str
         "says what git disproves",
     ],
 )
-def test_what_is_no_risk(verdict: Verdict) -> None:
+def test_what_is_no_risk(facts: SafetyFacts) -> None:
     """T-15: ignored noise, work that was merged (by squash too), and a report that git disproves keep nobody from removing."""
+    verdict = judge_work(facts)
     assert verdict.is_safe
+    assert not verdict.stands("unpushed")
     assert str(verdict) == "clean"
 
 
@@ -154,6 +170,7 @@ def test_precious_files_are_found_by_name_and_by_path() -> None:
     assert precious_among(ignored, [".env"]) == (".env", "config/.env")
     assert precious_among(ignored, ["data/*"]) == ("data/db.sqlite",)
     assert precious_among(ignored, ["cache"]) == ("cache/",)
+    assert precious_among(["data/cacheX/"], ["cacheX"]) == ("data/cacheX/",)
     assert precious_among(ignored, []) == ()
 
 
@@ -166,3 +183,54 @@ def test_every_combination_of_two_risks_keeps_both_words() -> None:
     }
     for (one, first), (two, second) in itertools.combinations(risks.items(), 2):
         assert set(judge_work(SafetyFacts(git=CLEAN, **first, **second)).reasons) == {one, two}  # type: ignore[arg-type]  # as above
+
+
+def test_the_work_is_counted_only_where_git_could_tell() -> None:
+    """A verdict carries the count of the work; none where there is no worktree or a check failed."""
+    changed = attrs.evolve(CLEAN, modified=("a",), untracked=("b",))
+
+    assert judge_work(SafetyFacts(git=changed)).work == changed.status()
+    assert judge_work(SafetyFacts(git=attrs.evolve(changed, problems=("status: timeout",)))).work is None
+    assert judge_work(SafetyFacts()).work is None
+
+
+def test_no_report_is_not_a_bad_report() -> None:
+    """Where git shows work, an agent that said nothing, or that it was clean, adds no risk of its own."""
+    for report in ("", "unknown", "clean"):
+        assert judge_work(SafetyFacts(git=attrs.evolve(CLEAN, untracked=("a",)), cleanup_status=report)).reasons == (
+            "uncommitted",
+        )
+
+
+def test_what_a_self_report_alone_allows() -> None:
+    """Only clean allows a removal, force lifts uncommitted changes too, and a word nobody knows allows nothing."""
+    reports = ("clean", "has_uncommitted", "has_stash", "has_unpushed", "weird", "")
+
+    assert [report_is_safe(report) for report in reports] == [True, False, False, False, False, False]
+    assert [report_allows_force(report) for report in reports] == [True, True, False, False, False, False]
+    assert [report_requires_recovery(report) for report in reports] == [False, True, True, True, False, False]
+    for force in (False, True):
+        allowed = [report_allows_removal(report, force=force) for report in reports]
+        assert allowed == [True, force, False, False, False, False]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"uncommitted": True}, (False, "has uncommitted work")),
+        ({"session_active": True}, (False, "session active")),
+        ({"agent_state": "stuck"}, (False, "agent_state=stuck (intentional pause)")),
+        ({"agent_state": "awaiting-gate"}, (False, "agent_state=awaiting-gate (intentional pause)")),
+        ({"commits_behind": 19}, (True, "no active session")),
+        ({"commits_behind": 20}, (True, "20 commits behind main, no active session")),
+        ({"agent_state": ""}, (True, "no agent bead, no active session")),
+        ({}, (True, "no active session")),
+    ],
+)
+def test_who_is_stale_and_why(change: dict[str, object], expected: tuple[bool, str]) -> None:
+    """Work and a session keep a polecat from being stale, a pause it asked for too; the rest is stale, with the reason."""
+    facts: dict[str, object] = {
+        "uncommitted": False, "session_active": False, "agent_state": "working", "commits_behind": 0, "threshold": 20,
+    }  # fmt: skip
+
+    assert assess_staleness(**{**facts, **change}) == expected  # type: ignore[arg-type]  # a test names the facts it wants

@@ -12,6 +12,7 @@ from attrs import evolve
 from polecat import config
 from polecat.errors import ConfigError, PolecatError, UnknownStateError
 from polecat.model import Rig
+from polecat.pool_file import load_pool, save_pool
 from polecat.state import (
     CLAIM_FILE,
     Lease,
@@ -20,12 +21,10 @@ from polecat.state import (
     drop_record,
     had_polecats,
     list_homes,
-    load_pool,
     new_instance_id,
     publish_claim,
     read_claim,
     read_record,
-    save_pool,
     settle,
     withdraw_claim,
     write_claim,

@@ -1,0 +1,42 @@
+"""What the core needs from outside, in our words, not in the programs' flags.
+
+Three promises hold for every method of every port, and the contracts of `polecat.testing` check them:
+
+1. It returns, or it raises having left nothing of its own behind.
+2. Absence is a value (None, an empty tuple, False); being unable to tell is an exception. Unknown is not dead.
+3. It addresses exactly what it was given: never a prefix, never a pattern, never whatever has the name now.
+"""
+
+from __future__ import annotations
+
+from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads
+from polecat.ports.clock import Clock, OnEvent
+from polecat.ports.git import Git, PendingFetch
+from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Rescue, StaleRegistration, Worktree
+from polecat.ports.processes import Process, Processes
+from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
+
+__all__ = [
+    "RESCUE_REFS",
+    "AgentBead",
+    "AgentFields",
+    "Bead",
+    "Beads",
+    "Clock",
+    "Git",
+    "GitFacts",
+    "Merged",
+    "OnEvent",
+    "PaneStatus",
+    "PendingFetch",
+    "Process",
+    "Processes",
+    "Rescue",
+    "Session",
+    "SessionRequest",
+    "StaleRegistration",
+    "StartedSession",
+    "Tmux",
+    "Watch",
+    "Worktree",
+]

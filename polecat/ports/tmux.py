@@ -1,0 +1,224 @@
+"""The port to tmux: one server and its sessions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from attrs import field
+
+from polecat.ports.processes import Processes
+from polecat.values import frozen
+
+
+@frozen(kw_only=True)
+class Session:
+    """One session as the server listed it.
+
+    Attributes:
+        id: the server's own id, such as ``$3``; survives renaming.
+        name: its name now.
+        instance: our instance id stamped on it at creation; empty when polecat did not make it.
+        environment: identity variables (``GT_ROLE``, ``GT_RIG``, ``GT_POLECAT``, ``GT_CREW``, ``POLECAT_ID``) of the session's *own*
+            environment, never the server's global one.
+        pane_id: its first pane.
+        pane_pid: the process of that pane.
+        is_dead: that process has ended and its pane is kept.
+        attached: how many clients look at it.
+        created_at_s: creation, Unix seconds.
+        active_at_s: last activity, Unix seconds.
+    """
+
+    id: str
+    name: str
+    instance: str = ""
+    environment: Mapping[str, str] = field(factory=dict)
+    pane_id: str = ""
+    pane_pid: int = 0
+    is_dead: bool = False
+    attached: int = 0
+    created_at_s: int = 0
+    active_at_s: int = 0
+
+
+@frozen(kw_only=True)
+class SessionRequest:
+    """A session to be made, complete.
+
+    Attributes:
+        name: its name: letters, digits, ``_`` and ``-``, not ``-`` first, at most 200 of them; tmux would rewrite any other.
+        instance: id to stamp on it; every later action checks it.
+        cwd: the working directory; must exist.
+        argv: the program and its arguments, exactly.
+        environment: everything in the process's environment besides what the terminal needs (``TERM``, ``TMUX`` and their like).
+        session_environment: the identity variables that windows opened later get as well.
+        options: session options (status bar and such), in order.
+        on_exit: a command run by the server when the process ends; exit status and signal (one of them empty) are appended.
+        scratch_dir: private directory for the file that carries argv and environment.
+        columns: width.
+        rows: height.
+        bind_keys: also bind the reference's keys, server-wide.
+    """
+
+    name: str
+    instance: str
+    cwd: Path
+    argv: tuple[str, ...]
+    environment: Mapping[str, str] = field(factory=dict, repr=lambda env: repr(sorted(env)))
+    session_environment: Mapping[str, str] = field(factory=dict)
+    options: tuple[tuple[str, str], ...] = ()
+    on_exit: tuple[str, ...] = ()
+    scratch_dir: Path = field()
+    columns: int = 160
+    rows: int = 48
+    bind_keys: bool = False
+
+
+@frozen(kw_only=True)
+class StartedSession:
+    """A session that was just made, by the ids the server gave it."""
+
+    id: str
+    name: str
+    instance: str
+    pane_id: str
+    pane_pid: int
+    server_pid: int
+
+
+@frozen(kw_only=True)
+class Watch:
+    """What to look for in one pane.
+
+    Attributes:
+        pane_id: the pane.
+        instance: our stamp; a pane with another one counts as gone.
+        patterns: POSIX extended regular expressions, matched against each line of the visible screen.
+        commands: names of the foreground process that count as well.
+        release_on: position of the pattern that ends the start: when it, and no other, is on the screen of a living pane, the look that
+            sees it also does what `Tmux.release` does.
+    """
+
+    pane_id: str
+    instance: str
+    patterns: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    release_on: int | None = None
+
+
+@frozen(kw_only=True)
+class PaneStatus:
+    """How one watched pane is.
+
+    Attributes:
+        pane_id: the pane.
+        exists: it is there and still ours.
+        is_dead: its process ended and the pane is kept.
+        exit_code: how, if it exited.
+        signal: how, if it was killed; both None when tmux lost it.
+        pid: the process.
+        command: name of the foreground process.
+        matched: per pattern of the watch, whether it is on the screen.
+        is_released: the start is over; see `Watch.release_on`.
+    """
+
+    pane_id: str
+    exists: bool = True
+    is_dead: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
+    pid: int = 0
+    command: str = ""
+    matched: tuple[bool, ...] = ()
+    is_released: bool = False
+
+
+class Tmux(Protocol):
+    """One tmux server. Which one is fixed when the object is made, never taken from ``$TMUX``."""
+
+    @property
+    def socket(self) -> str | None:
+        """The server's socket as it was given (a name or a path); None for the user's default server."""
+        ...
+
+    @property
+    def processes(self) -> Processes:
+        """The process table that the process ids of this server belong to."""
+        ...
+
+    def check(self) -> str:
+        """Return tmux's version; raise if tmux is missing or older than 3.2."""
+        ...
+
+    def list_sessions(self) -> tuple[Session, ...]:
+        """List every session of the server; no server means none.
+
+        Raises:
+            TmuxUnreachableError: the server could not be asked.
+        """
+        ...
+
+    def start(self, request: SessionRequest) -> StartedSession:
+        """Make the session in one step: environment, options, stamp and crash hook are there before the process runs.
+
+        The pane stays after the process ended (so that its last screen can be read) until `keep_screen` is told otherwise.
+
+        Raises:
+            InvalidNameError: it is not a name for a session.
+            SessionExistsError: the name is taken; that session was not touched.
+            TmuxError: it could not be made; nothing is left behind.
+            ProgramError: an argument or variable is too long for the system, or holds NUL.
+        """
+        ...
+
+    def watch(self, watches: Sequence[Watch], *, timeout_s: float) -> tuple[PaneStatus, ...]:
+        """Wait until one of the panes is gone, is dead or shows one of its patterns, at most *timeout_s*; say how all are."""
+        ...
+
+    def release(self, session: StartedSession) -> bool:
+        """Tell the server that the start is over: from now on the session ends with its process, after its crash hook.
+
+        Returns:
+            False if the process had ended by then; the session is as it was.
+        """
+        ...
+
+    def capture(self, pane_id: str, *, lines: int = 200) -> str:
+        """Return the text on the pane's screen and up to *lines* above it, without trailing blank lines.
+
+        Raises:
+            SessionNotFoundError: there is no such pane.
+        """
+        ...
+
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+        """Type *text* into a pane, byte for byte, then Enter exactly once.
+
+        Args:
+            pane_id: the pane.
+            text: any text: several lines, UTF-8, a leading dash, a trailing semicolon.
+            instance: refuse if the pane does not bear this stamp; empty means do not check.
+            enter: whether to press Enter.
+
+        Raises:
+            SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
+        """
+        ...
+
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+        """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
+        ...
+
+    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+        """End a session if it still is the one meant.
+
+        Args:
+            session_id: the server's id of it, such as ``$3``, or the empty string to go by name alone.
+            name: its exact name; checked when no instance is given.
+            instance: our stamp; checked when given.
+
+        Returns:
+            False if there was no such session; killing the absent is fine.
+        """
+        ...

@@ -1,0 +1,118 @@
+"""Adapters of somebody else, written from the documentation, keep the contracts and serve polecat."""
+
+from __future__ import annotations
+
+import ast
+import itertools
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import polecat
+from polecat.testing import BeadsContract, BeadsUnderTest, TmuxContract, TmuxUnderTest, fake_world, real_town
+from tests.strangers.json_beads import JsonBeads
+from tests.strangers.pty_tmux import PtyTmux
+from tests.tmux_fixtures import eventually
+
+HERE = Path(__file__).parent
+
+SHOW = 'test "$2" && { echo "$1"; exit "$2"; }; stty raw -echo; printf "%s" "$1"; exec cat >"in-$POLECAT_ID"'
+
+
+class TestJsonBeads(BeadsContract):
+    """A store in one JSON file."""
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[BeadsUnderTest]:
+        store, ids = JsonBeads(room / "beads.json"), itertools.count(1)
+        yield BeadsUnderTest(store=store, new_work=lambda title: store.create(f"gt-{next(ids)}", title))
+
+
+@pytest.mark.real
+class TestPtyTmux(TmuxContract):
+    """Sessions on pseudo-terminals of this process."""
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[TmuxUnderTest]:
+        tmux = PtyTmux()
+        with ended(tmux):
+            yield TmuxUnderTest(
+                tmux=tmux,
+                unreachable=PtyTmux(is_reachable=False),
+                room=room,
+                program=lambda screen, exits: ("/bin/sh", "-c", SHOW, "x", screen, "" if exits is None else str(exits)),
+                received=lambda made: read(room / f"in-{made.instance}"),
+                rename=tmux.rename,
+                crash=lambda made: os.kill(made.pane_pid, signal.SIGKILL),
+            )
+
+
+def read(file: Path) -> str:
+    """What a program has written so far; nothing before it has made the file."""
+    return file.read_bytes().decode() if file.exists() else ""
+
+
+@contextmanager
+def ended(tmux: PtyTmux) -> Iterator[None]:
+    """End all its sessions afterwards."""
+    try:
+        yield
+    finally:
+        for session in tmux.list_sessions():
+            tmux.kill(session.id, name=session.name, instance=session.instance)
+
+
+@pytest.mark.real
+def test_polecat_works_without_tmux(tmp_path: Path) -> None:
+    """A spawn, a nudge and a removal work in the stranger's sessions, with real git."""
+    tmux = PtyTmux()
+    with real_town(tmp_path) as town, ended(tmux):
+        git, environ = town.world["git"], town.environ
+        options = polecat.SpawnOptions(nudge="hello")
+        cat = polecat.spawn_for_sling(town.rig, options, git=git, tmux=tmux, environ=environ)
+        polecat.nudge_polecat(town.rig, cat.polecat_name, "go on", tmux=tmux, environ=environ)
+        eventually(lambda: town.received(cat.polecat_name) == "hello\rgo on\r", "both arrive")
+        polecat.remove_polecat(town.rig, cat.polecat_name, git=git, tmux=tmux, environ=environ)
+
+        assert tmux.list_sessions() == ()
+        assert polecat.list_polecats(town.rig, git=git, tmux=tmux, environ=environ) == []
+
+
+def test_polecat_works_with_the_store(tmp_path: Path) -> None:
+    """A spawn hooks the work in the stranger's store and opens the agent's bead there; a removal lets both go."""
+    rig, world = fake_world(tmp_path)
+    store = JsonBeads(tmp_path / "beads.json")
+    store.create("gt-1")
+    git, tmux, clock, environ = world["git"], world["tmux"], world["clock"], world["environ"]
+
+    cat = polecat.spawn_for_sling(
+        rig, polecat.SpawnOptions(hook_bead="gt-1"), git=git, tmux=tmux, beads=store, clock=clock, environ=environ
+    )
+    agent, held = store.agent("gt-gastown-polecat-furiosa"), store.held_by(cat.agent_id)
+    polecat.remove_polecat(rig, cat.polecat_name, force=True, git=git, tmux=tmux, beads=store, clock=clock, environ=environ)
+    gone = store.agent("gt-gastown-polecat-furiosa")
+
+    assert agent is not None and agent.is_open and agent.fields.hook_bead == "gt-1"
+    assert [bead.id for bead in held] == ["gt-1"]
+    assert gone is not None and not gone.is_open
+    assert store.held_by(cat.agent_id) == ()
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*.py")), ids=lambda path: path.name)
+def test_strangers_know_only_what_is_public(path: Path) -> None:
+    """No stranger imports what is in no ``__all__``."""
+    public = ("polecat", "polecat.adapters", "polecat.testing")
+    used = [
+        (node.module, alias.name)
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("polecat")
+        for alias in node.names
+    ]
+
+    assert used or path.name == "__init__.py"
+    assert [(home, name) for home, name in used if home not in public or name not in import_module(home).__all__] == []
