@@ -62,13 +62,14 @@ def crash_hook(instance: str) -> str:
     """Write what the server does when the process ends: run the on-exit command; end the session once the start is over.
 
     The command is read from an option, so that its quoting is the shell's alone. The server waits for it before it ends the session: with
-    its last session the server itself ends, and with it every command that it still runs.
+    its last session the server itself ends, and with it every command that it still runs. If the session has gone while it waited, the
+    server goes on with the hook in some other session; so the end asks once more whether this is ours.
     """
     ours = all_of("#{==:#{hook_pane},#{" + PANE + "}}", equals(STAMP, instance))
     run = "#{" + _ON_EXIT + "} '#{pane_dead_status}' '#{pane_dead_signal}' >/dev/null 2>&1"
     then: list[Command] = [
         ("if-shell", "-F", "#{" + _ON_EXIT + "}", joined([("run-shell", run)])),
-        ("if-shell", "-F", "#{" + RELEASED + "}", "kill-session"),
+        ("if-shell", "-F", all_of(equals(STAMP, instance), "#{" + RELEASED + "}"), "kill-session"),
     ]
     return joined([("if-shell", "-F", ours, joined(then))])
 

@@ -103,6 +103,26 @@ def test_a_renamed_session_still_ends_with_its_agent(server: PrivateServer, tmp_
     eventually(lambda: _ended(tmp_path) == ["", "9"], "the hook ran")
 
 
+def test_a_session_that_goes_while_its_hook_runs_takes_nobody_along(server: PrivateServer, tmp_path: Path) -> None:
+    """Ending a session whose on-exit command still runs ends that session alone, though the rest of its hook finds it gone."""
+    tmux = server.cli()
+    neighbour = tmux.start(_asked(tmp_path, "neighbour"))
+    assert tmux.release(neighbour)
+    slow = f"touch {tmp_path}/began; until test -e {tmp_path}/go; do sleep 0.01; done"
+    dying = tmux.start(evolve(_asked(tmp_path, "dying"), argv=("false",), on_exit=("/bin/sh", "-c", slow, "slow")))
+    eventually((tmp_path / "began").exists, "the on-exit command runs")
+
+    assert tmux.kill(dying.id, name="dying", instance=dying.instance)
+    (tmp_path / "go").touch()
+
+    eventually(lambda: not _runs(slow), "the on-exit command has ended")
+    assert [server.run("list-sessions", "-F", "#{session_name}") for _ in range(20)] == ["bystander\nneighbour"] * 20
+
+
+def _runs(script: str) -> bool:
+    return subprocess.run(["pgrep", "-f", "--", script[:60]], capture_output=True, check=False).returncode == 0
+
+
 def test_a_persons_own_pane_is_not_the_agent(server: PrivateServer, tmp_path: Path) -> None:
     """A pane or window a person opened in the session may end as it likes; the list still shows the agent's pane."""
     tmux = server.cli()
