@@ -121,13 +121,14 @@ if TYPE_CHECKING:
     from polecat.reconcile import reconcile_pool
     from polecat.removal import Removed, remove_polecat
     from polecat.repair import Repaired, repair_polecat
-    from polecat.rig_setup import add_rig, init_town
+    from polecat.rig_setup import add_rig
     from polecat.safety import Risk, Verdict
     from polecat.spares import Warmed, warm_spares
     from polecat.spawn import plan_spawn, spawn_for_sling, spawn_many
     from polecat.stopping import stop_polecat
     from polecat.talking import AttachCommand, attach_command, capture_polecat, nudge_polecat
     from polecat.town import Town, find_town, is_rig_name
+    from polecat.town_setup import init_town
     from polecat.upkeep import CleanedBranches, Staleness, clean_branches, detect_stale
 
 _HOMES = {
@@ -153,12 +154,13 @@ _HOMES = {
     "polecat.reconcile": "reconcile_pool",
     "polecat.removal": "Removed remove_polecat",
     "polecat.repair": "Repaired repair_polecat",
-    "polecat.rig_setup": "add_rig init_town",
+    "polecat.rig_setup": "add_rig",
     "polecat.safety": "Risk Verdict",
     "polecat.spares": "Warmed warm_spares",
     "polecat.spawn": "plan_spawn spawn_for_sling spawn_many",
     "polecat.stopping": "stop_polecat",
     "polecat.talking": "AttachCommand attach_command capture_polecat nudge_polecat",
+    "polecat.town_setup": "init_town",
     "polecat.town": "Town find_town is_rig_name",
     "polecat.upkeep": "CleanedBranches Staleness clean_branches detect_stale",
 }

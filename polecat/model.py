@@ -13,8 +13,6 @@ from attrs import Factory, field
 from polecat.names import agent_id, check_env_key, check_rig_name
 from polecat.values import frozen
 
-# --------------------------------------------------------------------------------------------------- town and rig
-
 
 @frozen(kw_only=True)
 class Repo:
@@ -81,8 +79,6 @@ class Rig:
         """The home of one polecat: while it exists the name is taken."""
         return self.polecats_dir / name
 
-
-# ---------------------------------------------------------------------------------------------------- one spawn
 
 WaitFor = Literal["ready", "no"]
 FetchWhen = Literal["always", "if-older-than", "never"]
@@ -234,9 +230,6 @@ class SpawnedPolecat:
     def agent_id(self) -> str:
         """The agent's address, such as ``gastown/polecats/furiosa``."""
         return agent_id(self.rig_name, self.polecat_name)
-
-
-# ------------------------------------------------------------------------------------------------- polecats at rest
 
 
 class PolecatState(enum.Enum):

@@ -77,3 +77,21 @@ def read_place(doc: Node) -> PlaceSettings:
         worktree_include_from=os.path.expanduser(source),
         worktree_include_limit_mb=doc.integer_of("worktree_include_limit_mb", 1024, least=0),
     )
+
+
+def patterns_of(doc: Node, key: str) -> tuple[str, ...]:
+    """Read a list of patterns, each on one line."""
+    items = doc.items_of(key) or ()
+    for item in items:
+        if not item.text() or any(c in item.text() for c in "\0\n"):
+            raise item.must("a pattern on one line")
+    return tuple(item.text() for item in items)
+
+
+def paths_of(doc: Node, key: str) -> tuple[str, ...]:
+    """Read a list of paths inside the project."""
+    for item in doc.items_of(key) or ():
+        parts = item.text().strip("/").split("/") if isinstance(item.value, str) else []
+        if not parts or any(part in ("", ".", "..", ".git") for part in parts):
+            raise item.must("a path inside the project, such as docs/old")
+    return patterns_of(doc, key)

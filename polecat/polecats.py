@@ -103,7 +103,13 @@ def get_polecat(
         ('working', 'gt-1')
     """
     rig = as_rig(rig)
-    world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
+    return find_polecat(
+        make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ), rig, name
+    )
+
+
+def find_polecat(world: World, rig: Rig, name: str) -> Polecat:
+    """Find one polecat with what is at hand; see `get_polecat`."""
     check_exists(rig, name)
     return _found(world, rig, find_repo(rig), _census(world, rig), name, with_work=True)
 

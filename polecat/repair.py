@@ -25,7 +25,7 @@ from polecat.look import Site, as_rig, choose, fetch_policy, look
 from polecat.model import Event, Polecat, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.place import prepare_place
-from polecat.polecats import check_exists, get_polecat
+from polecat.polecats import check_exists, find_polecat
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, Worktree
 from polecat.provision import provision
 from polecat.saving import Saved, Traces, drop_branch, has_changed, may_drop_branch, must_rescue, rescue_work, traces_of
@@ -133,7 +133,7 @@ def repair_polecat(
 
 
 def _planned(world: World, site: Site, name: str, session: Session | None, seen: Inspection) -> Repaired:
-    cat = _as_it_is(world, site.rig, name)
+    cat = find_polecat(world, site.rig, name)
     return Repaired(
         polecat=cat,
         session_ended=session.name if session else "",
@@ -333,7 +333,7 @@ class _Repair:
         facts = {"branch": lease.branch, "rescue": saved.ref, "base_commit": lease.base_commit}
         world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
         empty_trash(rig)
-        cat = _as_it_is(world, rig, lease.polecat)
+        cat = find_polecat(world, rig, lease.polecat)
         return Repaired(polecat=cat, rescue=saved.ref, old_branch=branch, old_branch_deleted=is_deleted, warnings=tuple(notes))
 
     def _dressed(self, error: PolecatError | OSError, step: str, undo: Undo) -> PolecatError:
@@ -345,16 +345,3 @@ class _Repair:
         failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)
         failed.hint = getattr(error, "hint", "")
         return failed
-
-
-def _as_it_is(world: World, rig: Rig, name: str) -> Polecat:
-    return get_polecat(
-        rig,
-        name,
-        git=world.git,
-        tmux=world.tmux,
-        beads=world.beads,
-        processes=world.processes,
-        clock=world.clock,
-        environ=world.environ,
-    )

@@ -1,34 +1,29 @@
-"""Making a town, and adding rigs to it, so that Gas Town and polecat both accept them.
+"""Adding rigs to a town, so that Gas Town and polecat both accept them.
 
 Nothing is visible before it is complete: what is made grows under a hidden name, is renamed into place, and is registered last.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-from polecat.config import RigConfig, RigEntry, TownConfig, load_rigs, load_routes, rig_prefix
+from polecat.config import RigConfig, RigEntry, load_rigs, load_routes, rig_prefix
 from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError
 from polecat.files import write_bytes, write_json
 from polecat.locks import LOCK_TIMEOUT_S, holding
 from polecat.model import Repo, Rig
 from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest
 from polecat.ports import Git
-from polecat.registry import register_rig, write_rig_config, write_town
+from polecat.registry import register_rig, write_rig_config
 from polecat.routes import Route, add_route, remove_route
-from polecat.town import MARKER, Town
+from polecat.town import Town
+from polecat.town_setup import clear_errors, now
 from polecat.values import frozen
 
 CLONE_TIMEOUT_S = 1800.0
-
-_OURS = frozenset((".beads", "logs", "settings"))
-"""What an interrupted `init_town` may have left; such a directory may be made a town all the same."""
 
 _HALF_MADE = ".polecat-rig-add"
 """Stands in a rig's directory from its beginning until it is registered."""
@@ -36,119 +31,11 @@ _HALF_MADE = ".polecat-rig-add"
 _SCP_LIKE = re.compile(r"[^/]+:")
 
 
-def init_town(directory: Path | str, name: str | None = None) -> Town:
-    """Make a directory a town: ``mayor/``, ``settings/``, ``logs/`` and the route of the town's own beads.
-
-    Args:
-        directory: made where missing, with the directories above it; empty if it exists.
-        name: the town's name; None means the directory's.
-
-    Raises:
-        PolecatError: it is a town already, stands in one, holds other things, or cannot be written. Nothing was changed.
-        InvalidNameError: the name is empty or holds control characters.
-
-    Returns:
-        The town.
-
-    Examples:
-        >>> import tempfile
-        >>> with tempfile.TemporaryDirectory() as place:
-        ...     init_town(f"{place}/town").name
-        'town'
-    """
-    root = Path(os.path.abspath(directory))
-    name = root.name if name is None else name
-    if not name.strip() or not name.isprintable():
-        raise InvalidNameError("town", name, "is empty or holds control characters")
-    _must_suit(root)
-    with contextlib.ExitStack() as undo, _clear_errors(f"make a town of {root}"):
-        for missing in reversed([p for p in (root, *root.parents) if not p.exists()]):
-            _make_directory(missing, undo)
-        for below in ("settings", "logs", ".beads"):
-            _make_directory(root / below, undo)
-        settings = root / "settings" / "config.json"
-        _make_file(settings, undo, lambda: write_json(settings, _TOWN_SETTINGS))
-        routes = root / ".beads" / "routes.jsonl"
-        _make_file(routes, undo, lambda: add_route(root, Route(prefix="hq-", path=".")))
-        _make_mayor(root, name, undo)
-        undo.pop_all()
-    return Town(root=root, name=name)
-
-
-_TOWN_SETTINGS = {"type": "town-settings", "version": 1, "default_agent": "claude"}
-
 _RIG_SETTINGS = {
     "type": "rig-settings",
     "version": 1,
     "namepool": {"style": "mad-max", "max_before_numbering": 50},
 }
-
-
-def _must_suit(root: Path) -> None:
-    """Refuse a place that cannot become a town."""
-    if os.path.lexists(root / MARKER):
-        raise PolecatError(f"{root} is a town already", hint=f"add a rig to it: polecat rig add NAME GIT_URL --town {root}")
-    for above in root.parents:
-        if os.path.lexists(above / MARKER):
-            raise PolecatError(f"{root} would stand inside the town {above}", hint="choose a directory outside it")
-    try:
-        there = sorted(entry for entry in os.listdir(root) if entry not in _OURS and not entry.startswith(".mayor."))
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise PolecatError(f"cannot make a town of {root}: {error.strerror or error}") from error
-    if there:
-        shown = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
-        raise PolecatError(f"{root} is not empty: it holds {shown}", hint="choose a new directory")
-
-
-def _make_directory(path: Path, undo: contextlib.ExitStack) -> None:
-    with contextlib.suppress(FileExistsError):
-        path.mkdir()
-        undo.callback(_quietly, path.rmdir)
-
-
-def _make_file(path: Path, undo: contextlib.ExitStack, make: Callable[[], None]) -> None:
-    if not path.exists():
-        make()
-        undo.callback(_quietly, path.unlink)
-
-
-def _quietly(step: Callable[[], None]) -> None:
-    with contextlib.suppress(OSError):
-        step()
-
-
-def _make_mayor(root: Path, name: str, undo: contextlib.ExitStack) -> None:
-    """Make ``mayor/`` aside and rename it into place: from then on the directory is a town."""
-    draft = root / f".mayor.{os.getpid()}"
-    shutil.rmtree(draft, ignore_errors=True)
-    undo.callback(shutil.rmtree, draft, ignore_errors=True)
-    write_town(draft, TownConfig(name=name, created_at=_now()))
-    write_json(draft / "mayor" / "rigs.json", {"version": 1, "rigs": {}}, mode=0o600)
-    os.rename(draft / "mayor", root / "mayor")
-    for left in root.glob(".mayor.*"):
-        shutil.rmtree(left, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _clear_errors(what: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, PolecatError):
-            raise
-        raise PolecatError(
-            f"cannot {what}: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
-            hint="the directory must be writable and its disk must not be full",
-        ) from error
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(microsecond=0)
-
-
-# ------------------------------------------------------------------------------------------------------------- rigs
 
 
 @frozen(kw_only=True)
@@ -231,7 +118,7 @@ def add_rig(
     git.check()
     mayor, what = town.root / "mayor", f"rig add {name}"
     with (
-        _clear_errors(f"add rig {name!r} to {town.root}"),
+        clear_errors(f"add rig {name!r} to {town.root}"),
         holding(mayor / f".rig-{name}.lock", what=what, timeout_s=lock_timeout_s),
     ):
         _clear_leavings(request)
@@ -310,7 +197,7 @@ def _build(request: _Request, git: Git, timeout_s: float) -> None:
             name=request.name,
             git_url=request.git_url,
             default_branch=branch,
-            created_at=_now(),
+            created_at=now(),
             beads_prefix=request.prefix,
         ),
     )
@@ -350,7 +237,7 @@ def _put_in_place(request: _Request) -> None:
     os.rename(request.draft, request.path)
     try:
         add_route(root, Route(prefix=f"{request.prefix}-", path=request.name))
-        register_rig(root, request.name, RigEntry(git_url=request.git_url, added_at=_now(), beads_prefix=request.prefix))
+        register_rig(root, request.name, RigEntry(git_url=request.git_url, added_at=now(), beads_prefix=request.prefix))
     except BaseException:
         os.rename(request.path, request.draft)
         _forget_route(request)

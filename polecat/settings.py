@@ -15,7 +15,7 @@ from attrs import field
 from polecat.json_documents import Node, read_document
 from polecat.model import FetchPolicy
 from polecat.names import RESERVED_NAMES, check_polecat_name
-from polecat.place_settings import PlaceSettings, read_place
+from polecat.place_settings import PlaceSettings, paths_of, patterns_of, read_place
 from polecat.values import frozen
 
 Trust = Literal["inherit", "ask", "accept"]
@@ -189,15 +189,15 @@ def load_rig_settings(rig_path: Path) -> RigSettings:
         max_polecats=doc.integer_of("max_polecats", 30, least=1),
         fetch=_fetch(doc),
         fetch_timeout_s=doc.number_of("fetch_timeout_s", 120.0, above=0),
-        leave_out=_paths(doc, "leave_out"),
+        leave_out=paths_of(doc, "leave_out"),
         trust=_trust(doc),
         ready_timeout_s=doc.number_of("ready_timeout_s", 60.0, above=0),
         min_free_disk_mb=doc.integer_of("min_free_disk_mb", 500, least=0),
         respawn_limit=doc.integer_of("respawn_limit", 3, least=1),
         warm_spares=doc.integer_of("warm_spares", 0, least=0, most=100),
-        rescue_ignored=_patterns(doc, "rescue_ignored"),
+        rescue_ignored=patterns_of(doc, "rescue_ignored"),
         setup_hook_timeout_s=doc.number_of("setup_hook_timeout_s", 300.0, above=0),
-        worktree_include=_patterns(doc, "worktree_include"),
+        worktree_include=patterns_of(doc, "worktree_include"),
         place=read_place(doc),
     )
 
@@ -339,19 +339,3 @@ def _trust(doc: Node) -> Trust:
             return "ask"
         case _:
             return "inherit"
-
-
-def _patterns(doc: Node, key: str) -> tuple[str, ...]:
-    items = doc.items_of(key) or ()
-    for item in items:
-        if not item.text() or any(c in item.text() for c in "\0\n"):
-            raise item.must("a pattern on one line")
-    return tuple(item.text() for item in items)
-
-
-def _paths(doc: Node, key: str) -> tuple[str, ...]:
-    for item in doc.items_of(key) or ():
-        parts = item.text().strip("/").split("/") if isinstance(item.value, str) else []
-        if not parts or any(part in ("", ".", "..", ".git") for part in parts):
-            raise item.must("a path inside the project, such as docs/old")
-    return _patterns(doc, key)

@@ -93,6 +93,9 @@ def real_town(room: Path, name: str = "gastown") -> Iterator[RealTown]:
         room: an empty directory, such as pytest's ``tmp_path``.
         name: the rig's name.
 
+    Returns:
+        For the length of a ``with`` block, the town.
+
     Raises:
         ProgramError: git or tmux is missing.
 

@@ -128,6 +128,9 @@ def make_rig(root: Path, name: str = "gastown") -> Rig:
         root: a directory, such as pytest's ``tmp_path``; the town is ``town`` in it.
         name: the rig's name.
 
+    Returns:
+        The rig.
+
     Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as root:

@@ -21,10 +21,11 @@ from polecat.events import EVENTS_FILE
 from polecat.model import Rig, SpawnedPolecat, SpawnOptions
 from polecat.polecats import list_polecats
 from polecat.removal import Removed, remove_polecat
-from polecat.rig_setup import add_rig, init_town
+from polecat.rig_setup import add_rig
 from polecat.spawn import spawn_many
 from polecat.talking import nudge_polecat
 from polecat.town import find_repo
+from polecat.town_setup import init_town
 from polecat.values import frozen
 from polecat.verbs.common import add_json, print_json
 from polecat.verbs.list import shown

@@ -54,44 +54,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", help="the rig")
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
+    parser.add_argument("--name", metavar="N", help="this name and no other")
+    parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
+    parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
+    parser.add_argument("--force", action="store_true", help="go on although agents of this bead failed too often in a row")
+    parser.add_argument("--timings", action="store_true", help="say how long each step took")
+    _add_agent(parser)
+    _add_several(parser)
+    _add_waiting(parser)
+    add_dry_run(parser)
+    add_json(parser)
+    add_town(parser)
+
+
+def _add_agent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", metavar="A", help="agent to start instead of the rig's")
     parser.add_argument("--account", metavar="H", help="account handle of accounts.json")
-    parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
-    parser.add_argument("--name", metavar="N", help="this name and no other")
     prompt = parser.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", metavar="TEXT", help="the agent's first instruction")
     prompt.add_argument("--prompt-file", metavar="F", help="read the instruction from a file; - is stdin")
     parser.add_argument("--nudge", metavar="TEXT", help="text to type once the agent is ready")
     parser.add_argument("--no-nudge", action="store_true", help="type nothing once the agent is ready")
-    parser.add_argument(
-        "--env",
-        metavar="KEY=VALUE",
-        action="append",
-        type=_variable,
-        default=[],
-        help="a variable of the agent; may be repeated. Other users can see what you type here, not what is in a file",
-    )
+    what = "a variable of the agent; may be repeated. Other users can see what you type here, not what is in a file"
+    parser.add_argument("--env", metavar="KEY=VALUE", action="append", type=_variable, default=[], help=what)
     parser.add_argument("--env-file", metavar="F", help="variables of the agent, KEY=VALUE a line; - is stdin")
+    parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
+
+
+def _add_several(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", metavar="N", type=whole(1, 1000), help="make so many; the result is a list")
     parser.add_argument("--beads", metavar="A,B,C", type=_beads, help="one polecat for each of these beads; the result is a list")
     parser.add_argument("--max-concurrent", metavar="N", type=whole(1, 1000), default=MAX_CONCURRENT, help="checkouts at a time")
-    parser.add_argument(
-        "--every", metavar="S", type=seconds(0, 86_400), default=0.0, help="at least so many seconds between two agents"
-    )
-    parser.add_argument("--timings", action="store_true", help="say how long each step took")
-    parser.add_argument("--force", action="store_true", help="go on although agents of this bead failed too often in a row")
+    between = "at least so many seconds between two agents"
+    parser.add_argument("--every", metavar="S", type=seconds(0, 86_400), default=0.0, help=between)
+
+
+def _add_waiting(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
-    parser.add_argument(
-        "--ready-timeout",
-        metavar="S",
-        type=seconds(0.001, 604_800),
-        help="how long the agent may take to be ready; by default the rig's setting",
-    )
-    parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
-    parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    patience = "how long the agent may take to be ready; by default the rig's setting"
+    parser.add_argument("--ready-timeout", metavar="S", type=seconds(0.001, 604_800), help=patience)
 
 
 def _variable(text: str) -> tuple[str, str]:

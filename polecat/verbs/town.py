@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from polecat.errors import PolecatError
-from polecat.rig_setup import init_town
+from polecat.town_setup import init_town
 from polecat.verbs.common import add_json, print_json
 
 

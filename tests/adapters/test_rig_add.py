@@ -25,10 +25,11 @@ from polecat.errors import (
 )
 from polecat.locks import holding
 from polecat.model import Repo
-from polecat.rig_setup import add_rig, init_town
+from polecat.rig_setup import add_rig
 from polecat.routes import Route
 from polecat.testing import FakeGit
 from polecat.town import Town, find_repo
+from polecat.town_setup import init_town
 from tests.git_fixtures import commit, git, make_origin
 
 pytestmark = pytest.mark.real

@@ -11,9 +11,9 @@ import pytest
 
 from polecat.config import load_rigs, load_town_settings
 from polecat.errors import InvalidNameError, PolecatError
-from polecat.rig_setup import init_town
 from polecat.routes import Route, load_routes
 from polecat.town import Town, find_town
+from polecat.town_setup import init_town
 
 
 def _tree(root: Path) -> list[str]:

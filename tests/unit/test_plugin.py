@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.tmux_fixtures import eventually
+
 pytest_plugins = ["pytester"]
 
 ASKS = 'pytest_plugins = ["polecat.testing.plugin"]\n'
@@ -69,7 +71,9 @@ def test_a_real_town(stranger: pytest.Pytester, tmp_path: Path) -> None:
     stranger.runpytest_subprocess("-q", "-p", "no:randomly", "--timeout", "30").assert_outcomes(passed=2)
     socket, agent, server = (tmp_path / "left").read_text().split()
     assert not Path(socket).exists()
-    assert [pid for pid in (agent, server) if Path(f"/proc/{pid}").exists()] == []
+    eventually(
+        lambda: not [pid for pid in (agent, server) if Path(f"/proc/{pid}").exists()], "agent and server are gone, and reaped"
+    )
 
 
 def test_off_unless_asked_for(stranger: pytest.Pytester) -> None:

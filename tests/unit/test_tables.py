@@ -47,6 +47,8 @@ def _emitted() -> set[str]:
             found.add(_word(call, 0) or "")
         elif function == "_tell":
             found.add(_word(call, 2) or "")
+        elif function == "_claims_one_by_one":
+            found.add(_word(call, 4) or "")
     return found - {""}
 
 
