@@ -1,12 +1,13 @@
 """How much of the matrices is tried, and their tables.
 
 Plain ``pytest`` tries a sample of the points; ``pytest tests/faults --whole``, which ``nox -s faults`` runs, tries every one and prints
-the tables; with ``--write-table`` they also go into ``docs/explanation/failure.md``.
+the tables, also with ``-n 2``; with ``--write-table`` they also go into ``docs/explanation/failure.md``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -39,6 +40,19 @@ def template(tmp_path_factory: pytest.TempPathFactory, tmux_guard: object) -> Pa
 def tables() -> Tables:
     """Where outcomes are noted."""
     return _TABLES
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what one of several processes found to the one that prints."""
+    said = getattr(session.config, "workeroutput", None)
+    if said is not None:
+        said["tables of faults"] = _TABLES.cells
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what one of several processes found."""
+    _TABLES.take(getattr(node, "workeroutput", {}).get("tables of faults", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 
@@ -18,15 +19,28 @@ def sample(points: int, size: int, *, key: str, is_whole: bool) -> list[int]:
     return sorted({(offset + at * points // size) % points + 1 for at in range(size)})
 
 
+Cell = tuple[int, str, str]
+"""Number of the point, its name, what came of it."""
+
+_ORDER = ("spawn", "remove", "repair", "reconcile")
+
+
 @define
 class Tables:
-    """Outcome by matrix, operation and point, in the order in which they were found."""
+    """Outcome by matrix, operation and point. Several processes may find them, each a part."""
 
-    cells: dict[str, dict[str, list[tuple[str, str]]]] = field(factory=dict)
+    cells: dict[str, dict[str, list[Cell]]] = field(factory=dict)
 
-    def note(self, matrix: str, operation: str, point: str, outcome: str) -> None:
+    def note(self, matrix: str, operation: str, number: int, point: str, outcome: str) -> None:
         """Note one outcome."""
-        self.cells.setdefault(matrix, {}).setdefault(operation, []).append((point, outcome))
+        self.cells.setdefault(matrix, {}).setdefault(operation, []).append((number, point, outcome))
+
+    def take(self, cells: Mapping[str, Mapping[str, Iterable[Cell]]]) -> None:
+        """Add what another process found."""
+        for matrix, operations in cells.items():
+            for operation, found in operations.items():
+                for number, point, outcome in found:
+                    self.note(matrix, operation, number, point, outcome)
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Every table with its title."""
@@ -44,12 +58,12 @@ class Tables:
         page.write_text(text, "utf-8")
 
 
-def _rows(operations: dict[str, list[tuple[str, str]]]) -> Iterator[str]:
+def _rows(operations: Mapping[str, Iterable[Cell]]) -> Iterator[str]:
     """Points that follow each other and end alike share a row."""
     yield "| Operation | Points | From | To | Outcome |"
     yield "|---|---:|---|---|---|"
-    for operation, cells in operations.items():
-        for outcome, group in groupby(cells, key=lambda cell: cell[1]):
-            points = [point for point, _ in group]
+    for operation in sorted(operations, key=lambda name: (_ORDER.index(re.split(r"[ ,]", name)[0]), name)):
+        for outcome, group in groupby(sorted(operations[operation]), key=lambda cell: cell[2]):
+            points = [point for _, point, _ in group]
             last = f"`{points[-1]}`" if len(points) > 1 else ""
             yield f"| {operation} | {len(points)} | `{points[0]}` | {last} | {outcome} |"
