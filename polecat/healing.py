@@ -144,6 +144,7 @@ def _settle_repair(world: World, site: Site, lease: Lease) -> None:
 
 
 def _complete_repair(world: World, site: Site, lease: Lease, aside: Path) -> None:
+    _clear_half_made(world, site, lease, aside / site.rig.name)  # the branch may be gone already, and a lock of ours not
     if aside.exists():
         aside.rmdir()
     old = read_record(site.rig, lease.polecat)

@@ -35,6 +35,7 @@ class GitCli:
         environ: the environment git runs in, without the variables that would bend it elsewhere; None means this process's own.
         timeout_s: limit in seconds of commands that stay on this machine.
         check_out_timeout_s: limit in seconds of filling a worktree with files.
+        rescue_timeout_s: limit in seconds of each command that reads or writes all the work of a worktree to save it.
         lock_patience_s: how many seconds to wait for a ``config.lock`` that somebody else holds.
     """
 
@@ -44,9 +45,10 @@ class GitCli:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = 120.0,
         check_out_timeout_s: float = 900.0,
+        rescue_timeout_s: float = 600.0,
         lock_patience_s: float = 5.0,
     ) -> None:
-        self._git = GitProgram(environ, timeout_s=timeout_s, lock_patience_s=lock_patience_s)
+        self._git = GitProgram(environ, timeout_s=timeout_s, rescue_timeout_s=rescue_timeout_s, lock_patience_s=lock_patience_s)
         self._check_out_timeout_s = check_out_timeout_s
 
     def check(self) -> str:

@@ -57,7 +57,9 @@ def _obey(order: dict[str, Any]) -> None:
         limits = {"timeout_s": order["limit_s"]}
     tmux = TmuxCli(socket=order["socket"], config_file="/dev/null", environ=env, **limits)
     world: dict[str, Any] = {
-        "git": GitCli(environ=env, check_out_timeout_s=limits.get("timeout_s", 900.0), **limits),
+        "git": GitCli(
+            environ=env, **{f"{kind}timeout_s": order["limit_s"] for kind in ("", "check_out_", "rescue_") if order["shims"]}
+        ),
         "tmux": tmux,
         "beads": LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3"),
         "processes": tmux.processes,

@@ -102,9 +102,7 @@ def _check(rig: RealRig, verb: str, name: str, before: Mapping[str, Any], plante
     assert planted is None or not rig.missing(name, planted), f"missing: {rig.missing(name, planted)}"
     if done.error and verb != "reconcile":
         check_exact(changed, left_behind=done.left_behind, text=f"{done.error} {done.message}")
-    outcome = (
-        f"error names {', '.join(sorted(changed))}" if done.error and changed else "as before" if not changed else "done"
-    )
+    outcome = f"error names {', '.join(sorted(changed))}" if done.error and changed else "as before" if not changed else "done"
     settled = rig.order("reconcile")
     assert not settled.error, settled.error
     after = _seen(rig, name)
