@@ -12,8 +12,8 @@ from attrs import evolve
 
 from polecat.attempt import Attempt
 from polecat.breaker import count_failure, reset_breaker
-from polecat.ending import end_session
-from polecat.errors import AgentDiedError, NotReadyError, PolecatError
+from polecat.ending import end_session, end_unseen
+from polecat.errors import AgentDiedError, NotReadyError, PolecatError, SessionExistsError
 from polecat.events import append_event, event_line
 from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
 from polecat.look import Site, Survey, check_disk, choose
@@ -102,7 +102,7 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
 
 
 def _discard_worktree(site: Site, attempt: Attempt, worktree: Worktree, lease: Lease) -> str | None:
-    if attempt.session is not None:
+    if attempt.session is not None or attempt.may_have_session:
         raise PolecatError("its session could not be ended, so its worktree stays")
     return discard_worktree(attempt.world, site, worktree, lease, was_used=attempt.had_session)
 
@@ -153,7 +153,9 @@ def start_session(site: Site, attempt: Attempt) -> None:
     """Start the agent in a session of its own, complete in one call."""
     with attempt.step("session", "session_started") as facts:
         world, plan = attempt.world, attempt.plan
-        session = world.tmux.start(_session_request(site, attempt))
+        attempt.lease = evolve(attempt.lease, may_have_run=True)
+        write_claim(site.rig, attempt.lease)
+        session = _started(site, attempt)
         attempt.session = session
         attempt.undo.add("session", lambda: _end_session(attempt, session))
         attempt.agent = world.processes.identify(session.pane_pid)
@@ -166,6 +168,27 @@ def start_session(site: Site, attempt: Attempt) -> None:
         )
         write_claim(site.rig, attempt.lease)
         facts.update(session=plan.session_name, pane=session.pane_id, pid=session.pane_pid)
+
+
+def _started(site: Site, attempt: Attempt) -> StartedSession:
+    """Start it; a start that breaks may have made a session all the same, and until that is known nothing under it is taken away."""
+    try:
+        return attempt.world.tmux.start(_session_request(site, attempt))
+    except SessionExistsError:
+        raise
+    except BaseException:
+        attempt.had_session = True
+        attempt.undo.add("", lambda: _end_unseen(attempt))
+        raise
+
+
+def _end_unseen(attempt: Attempt) -> str | None:
+    try:
+        end_unseen(attempt.world, attempt.lease.instance)
+    except PolecatError as error:
+        attempt.may_have_session = True
+        return f"perhaps its session ({error.message})"
+    return None
 
 
 def _session_request(site: Site, attempt: Attempt) -> SessionRequest:
