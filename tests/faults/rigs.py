@@ -67,7 +67,7 @@ class RealRig:
     driver: subprocess.Popen[str]
     place: Path
 
-    def order(self, verb: str, point: int | str = 0, *, shims: str = "", limit_s: float = 0.0, **asked: object) -> Killed:
+    def order(self, verb: str, point: int | str = 0, *, shims: str = "", limit_s: float = 0.0, **asked: Any) -> Killed:
         """Have something done by a fresh process, which kills itself at *point*; wait until nothing it started runs any more.
 
         Args:
@@ -80,7 +80,14 @@ class RealRig:
         answer = self.place / "answer"
         answer.unlink(missing_ok=True)
         socket = str(self.town.server.socket)
-        words = {"verb": verb, "asked": asked, "point": point, "town": str(self.town.root), "rig": RIG, "socket": socket}
+        words: dict[str, Any] = {
+            "verb": verb,
+            "asked": asked,
+            "point": point,
+            "town": str(self.town.root),
+            "rig": RIG,
+            "socket": socket,
+        }
         words |= {"shims": shims, "limit_s": limit_s}
         assert self.driver.stdin is not None and self.driver.stdout is not None
         self.driver.stdin.write(json.dumps({**words, "answer": str(answer)}) + "\n")
@@ -100,7 +107,7 @@ class RealRig:
             result=said.get("result", ""),
         )
 
-    def must(self, verb: str, **asked: object) -> None:
+    def must(self, verb: str, **asked: Any) -> None:
         """Have something done that succeeds."""
         done = self.order(verb, **asked)
         assert not done.error, done.error

@@ -15,7 +15,7 @@ from polecat.repair import Repaired
 from polecat.testing import FailAt, Fault, GarbageAt, HangAt
 from tests.faults.exactness import check_exact
 from tests.faults.pretend import SCENES, Picture, Scene, difference, is_rescued, missing_work, of_bystander, picture
-from tests.faults.tables import Tables, sample
+from tests.faults.tables import WAY, Tables, sample
 
 MATRIX = "Failing in the pretend world"
 
@@ -110,7 +110,7 @@ def test_faults_anywhere(name: str, how: str, tmp_path: Path, is_whole: bool, ta
             result = _run(scene, fault)
             is_lied_to = (name, how) == ("reconcile", "answers garbage")
             outcome = _check_cell(scene, before, done, result, is_lied_to=is_lied_to)
-            tables.note(MATRIX, f"{name}, {how}", number, str(fault.struck), outcome)
+            tables.note(MATRIX, f"{name}{WAY}{how}", number, str(fault.struck), outcome)
         except AssertionError as failed:
             failures.append(f"{number}, {fault.struck}: {str(failed).splitlines()[0][:400]}")
         shutil.rmtree(place, ignore_errors=True)

@@ -12,7 +12,7 @@ import pytest
 from tests.faults.exactness import check_exact
 from tests.faults.rigs import Killed, Planted, RealRig, real_rig
 from tests.faults.shims import BREAKS, Shims, install_shims
-from tests.faults.tables import Tables, sample
+from tests.faults.tables import WAY, Tables, sample
 from tests.git_fixtures import git, manifest
 from tests.tmux_fixtures import eventually
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MATRIX = "Failing with the real programs"
 VERBS = ("spawn", "remove", "repair", "reconcile")
-LIMIT_S = 2.5
+LIMIT_S = 1.5
 """How long a program may take here. Long enough for a busy machine, short enough to wait for it a hundred times."""
 
 KINDS = {
@@ -74,7 +74,7 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
     return planted
 
 
-def _asked(verb: str, name: str) -> dict[str, object]:
+def _asked(verb: str, name: str) -> dict[str, Any]:
     if verb == "spawn":
         return {"name": name, "hook_bead": f"gt-{name}"}
     return {} if verb == "reconcile" else {"name": name, "nuclear": False, "force": True}
@@ -145,10 +145,10 @@ def _plain(call: str) -> str:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test for each way to break; the plain suite tries one way of each operation."""
+    """One test for each way to break; the plain suite tries one start of one of them."""
     ways = [(verb, how) for verb in VERBS for how in BREAKS]
     if not metafunc.config.getoption("--whole", default=False):
-        ways = [("spawn", "hangs"), ("remove", "fails")]
+        ways = [("spawn", "hangs")]
     metafunc.parametrize(("verb", "how"), ways)
 
 
@@ -162,7 +162,7 @@ def test_programs_that_break(verb: str, how: str, rig: RealRig, shims: Shims, is
     for number in sample(count, 1, key=f"{verb} {how}", is_whole=is_whole):
         try:
             call, outcome = _cell(rig, shims, verb, f"n{number}", number, how)
-            tables.note(MATRIX, f"{verb}, {how}", number, call, outcome)
+            tables.note(MATRIX, f"{verb}{WAY}{how}", number, call, outcome)
         except AssertionError as error:
             failures.append(str(error).splitlines()[0][:900])
 
