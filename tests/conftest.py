@@ -70,6 +70,13 @@ exec @REAL@ -f /dev/null "$@"
 """
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the long suites understand."""
+    parser.addoption(
+        "--whole", action="store_true", help="try every point of the crash and fault matrices, and every round of the races"
+    )
+
+
 @frozen(kw_only=True)
 class TmuxGuard:
     """The shim between the suite and tmux.

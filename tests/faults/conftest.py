@@ -20,7 +20,6 @@ _TABLES = Tables()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what only these tests understand."""
-    parser.addoption("--whole", action="store_true", help="try every point of the crash and fault matrices")
     parser.addoption("--write-table", action="store_true", help=f"keep the tables in {PAGE.name}")
 
 
