@@ -77,7 +77,7 @@ class ReconcilePlan:
             healed=tuple(lease.polecat for lease in self.dead_claims),
             adopted=tuple(lease.polecat for lease in self.living_claims),
             emptied=self.shells,
-            stale=tuple(str(one.path or one.admin_dir) for one in self.stale),
+            stale=tuple(_named(one) for one in self.stale),
             forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
             kept=self.kept,
         )
@@ -256,13 +256,16 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
             _remove_shell(rig.home_dir(name))
             emptied.append(name)
             _tell(world, rig, "shell_removed", name, "")
-    _drop_stale(world, site, plan.stale, kept)
+    stale = _drop_stale(world, site, plan.stale, kept)
+    forgotten: list[str] = []
     for name in plan.records:
         with _noting(kept, f"record of {name}"), _owning(rig, name):
             forget(rig, name)
+            forgotten.append(name)
     for draft in plan.drafts:
         with _noting(kept, str(draft)):
             drop_draft(draft)
+            forgotten.append(str(draft))
     empty_trash(rig)
     return evolve(
         plan.summary(),
@@ -270,6 +273,8 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
         adopted=tuple(adopted),
         healed=tuple(healed),
         emptied=tuple(emptied),
+        stale=stale,
+        forgotten=tuple(forgotten),
         kept=tuple(kept),
     )
 
@@ -285,14 +290,21 @@ def _remove_shell(home: Path) -> None:
         os.rmdir(directory)
 
 
-def _drop_stale(world: World, site: Site, stale: tuple[StaleRegistration, ...], kept: list[str]) -> None:
+def _named(stale: StaleRegistration) -> str:
+    return str(stale.path or stale.admin_dir)
+
+
+def _drop_stale(world: World, site: Site, stale: tuple[StaleRegistration, ...], kept: list[str]) -> tuple[str, ...]:
     if not stale:
-        return
+        return ()
+    dropped = []
     into = trash_dir(site.rig)
     into.mkdir(parents=True, exist_ok=True)
     with _noting(kept, "worktree registrations"), holding(git_lock(site.rig), what="drop stale registrations"):
         for number, one in enumerate(stale):
             world.git.drop_stale(site.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+            dropped.append(_named(one))
+    return tuple(dropped)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -172,7 +173,12 @@ class GitCli:
         return git_leavings.stale(repo)
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
-        """Move one stale registration out of the repository, if it still is stale."""
+        """Move one stale registration out of the repository, if it still is stale; a commit that only it held gets a rescue ref."""
+        head = (git_files.read_text(stale.admin_dir / "HEAD") or "").strip()
+        if git_files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
+            owner = stale.path.parent.name if stale.path else stale.admin_dir.name
+            ref = f"{RESCUE_REFS}{owner}/{time.time_ns() // 1_000_000}-lost"
+            expect_success(self._git.run(["update-ref", ref, head, ""], at=repo))
         return git_leavings.drop_stale(repo, stale, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
