@@ -48,14 +48,23 @@ def heal_first(world: World, site: Site, name: str) -> Site:
     claim = read_claim(site.rig, name)
     if claim is None:
         return site
-    (adopt if agent_lives(site, claim) else heal)(world, site, claim)
+    (adopt if agent_lives(world, site, claim) else heal)(world, site, claim)
     return look(world, site.rig)
 
 
-def agent_lives(site: Site, claim: Lease) -> bool:
-    """Say whether the agent of a spawn whose claimant is dead lives, so that the polecat is to be kept."""
+def agent_lives(world: World, site: Site, claim: Lease) -> bool:
+    """Say whether the agent of a spawn whose claimant is dead lives and has its work, so that the polecat is to be kept.
+
+    One whose agent bead is closed has not: its spawn was being taken back, and somebody else may have its work by now.
+
+    Raises:
+        BeadsError: the store cannot say.
+    """
     session = site.census.by_instance.get(claim.instance)
-    return claim.purpose == "spawn" and session is not None and not session.is_dead
+    if claim.purpose != "spawn" or session is None or session.is_dead:
+        return False
+    agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
+    return not claim.agent_bead or (agent is not None and agent.is_open)
 
 
 def _take_spawn_back(world: World, site: Site, lease: Lease) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 
 from polecat.ending import end_session
-from polecat.errors import PolecatError, UnknownStateError
+from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.healing import adopt, agent_lives, heal
 from polecat.locks import git_lock, holding, polecat_lock, pool_lock, try_take
 from polecat.look import Site, as_rig, look
@@ -139,7 +139,7 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
     known = reconcile_pool_with(sessions=site.census.own, dirs=homes.taken)
     orphans, kept = _orphans(site, known)
     inside = files_in_homes(rig, homes.dirs)
-    dead, living, troubles = _claims(site, homes, inside)
+    dead, living, troubles = _claims(world, site, homes, inside)
     claimed = {lease.polecat for lease in (*dead, *living)}
     shells = tuple(name for name, files in inside.items() if not files and name not in claimed and _is_shell(world, rig, name))
     freed = {lease.polecat for lease in dead} | set(shells)
@@ -176,7 +176,7 @@ def _orphans(site: Site, known: Reconciliation) -> tuple[dict[str, Session], tup
 
 
 def _claims(
-    site: Site, homes: Homes, inside: Mapping[str, tuple[str, ...]]
+    world: World, site: Site, homes: Homes, inside: Mapping[str, tuple[str, ...]]
 ) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
     dead: list[Lease] = []
     living: list[Lease] = []
@@ -186,12 +186,10 @@ def _claims(
             continue
         try:
             claim = read_claim(site.rig, name)
-        except UnknownStateError as error:
+            if claim is not None and not _is_busy(site.rig, name):
+                (living if agent_lives(world, site, claim) else dead).append(claim)
+        except (UnknownStateError, BeadsError) as error:
             troubles.append(error.message)
-            continue
-        if claim is None or _is_busy(site.rig, name):
-            continue
-        (living if agent_lives(site, claim) else dead).append(claim)
     return tuple(dead), tuple(living), tuple(troubles)
 
 
