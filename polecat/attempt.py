@@ -45,7 +45,6 @@ class Attempt:
     session: StartedSession | None = None
     agent: Process | None = None
     had_session: bool = False
-    may_have_session: bool = False
     used_spare: bool = False
     variables: Mapping[str, str] = field(factory=dict)
     bead_holder: str = ""

@@ -35,7 +35,7 @@ from polecat import (
 )
 from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnreachableError
 from polecat.ports import Bead, Session, SessionRequest, StartedSession
-from polecat.state import list_homes
+from polecat.state import CLAIM_FILE, list_homes, read_claim
 from polecat.testing import FailAt, FakeAgent, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town import find_repo
@@ -291,18 +291,32 @@ def test_a_start_that_broke_may_have_made_its_session(place: Place) -> None:
 
 
 def test_under_a_session_that_may_live_nothing_is_taken_away(place: Place) -> None:
-    """T-25: while nobody can say whether the agent lives, its worktree stays, and the error says so; a reconcile settles it."""
+    """T-02, T-25: while nobody can say whether the agent lives, its worktree and its bead stay, and the error says so."""
     rig, world = place
     tmux = StartsAndFails(clock=world["clock"])
     tmux.is_lost = True
     world = FakeWorld(**{**world, "tmux": tmux})
     with pytest.raises(SpawnFailedError) as caught:
-        spawn_for_sling(rig, **world)
-    assert any(line.startswith("perhaps its session") for line in caught.value.left_behind)
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    stays = [line.partition(" (")[0] for line in caught.value.left_behind]
+    assert stays == ["perhaps its session", "hook", "agent bead", "worktree", "claim"]
     assert (rig.home_dir("furiosa") / "gastown" / "README.md").exists()
     tmux.unreachable = False
+    assert reconcile_pool(rig, **world).adopted == ("furiosa",)
+    with pytest.raises(BeadTakenError):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+
+
+def test_an_agent_whose_spawn_was_being_taken_back_is_ended(place: Place) -> None:
+    """T-24: a process that died while it took a spawn back had given the work back: the agent is not kept."""
+    rig, world = place
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / CLAIM_FILE)
+    lease = read_claim(rig, "furiosa")
+    assert lease is not None
+    world["beads"].close_agent(lease.agent_bead, reason="spawn undone")
     assert reconcile_pool(rig, **world).healed == ("furiosa",)
-    assert (tmux.sessions(), list_homes(rig).dirs) == ([], ())
+    assert (world["tmux"].sessions(), list_homes(rig).dirs) == ([], ())
 
 
 # -------------------------------------------------------------------------------------------------------- refusals
