@@ -167,7 +167,12 @@ SIZES = range(0, 58, 2)
 IN_THE_MIDDLE = 13
 
 
-@pytest.mark.parametrize("operation", list(OPERATIONS))
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The plain suite leaves out what differs least from another."""
+    is_whole = metafunc.config.getoption("--whole", default=False)
+    metafunc.parametrize("operation", [one for one in OPERATIONS if is_whole or one != "remove --nuclear"])
+
+
 def test_a_full_disk(operation: str, disk: SmallDisk, is_whole: bool, tables: Tables) -> None:
     """T-17: with room for any number of pages the error says that the disk is full, no work is lost, and the name works again."""
     disk.spawn("first")
