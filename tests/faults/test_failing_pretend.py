@@ -39,9 +39,9 @@ def _run(scene: Scene, fault: Fault) -> object:
 def _tolerated(result: object) -> set[str]:
     """What may differ after a success, because the result says so."""
     kinds = {"agent bead"} if getattr(result, "warnings", ()) else set()
-    if isinstance(result, Removed) and not result.branch_deleted:
+    if isinstance(result, Removed) and result.branch_deleted is not True:
         kinds.add("branch")
-    if isinstance(result, Repaired) and not result.old_branch_deleted:
+    if isinstance(result, Repaired) and result.old_branch_deleted is not True:  # what a broken adapter said may be garbage
         kinds.add("branch")
     return kinds
 

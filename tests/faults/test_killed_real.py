@@ -116,7 +116,7 @@ def test_killed_anywhere(verb: str, part: int, parts: int, rig: RealRig, is_whol
     for number in sample(len(points), 1, key=verb, is_whole=is_whole)[part::parts]:
         try:
             point, outcome = _cell(rig, verb, f"n{number}", number)
-            tables.note(MATRIX, verb, number, point or "(got through)", outcome)
+            tables.note(MATRIX, verb, number, point.replace(f"n{number}", "NAME") or "(got through)", outcome)
         except AssertionError as error:
             failures.append(str(error).splitlines()[0][:700])
 
