@@ -141,9 +141,10 @@ def _bd(session: nox.Session, version: str) -> Path | None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Run the crash and fault matrices and the races, all of them, and print the tables."""
+    """Run the crash and fault matrices and the races, all of them, two tests at a time, and print the tables."""
     session.install("-e", ".", *group("test"))
-    pytest(session, "-s", "-p", "no:randomly", "tests/faults", "tests/races", "--whole", *session.posargs)
+    where = ["tests/faults", "tests/races"]
+    pytest(session, "-p", "no:randomly", "-n", "2", "--dist", "worksteal", *where, "--whole", *session.posargs)
 
 
 @nox.session

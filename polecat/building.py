@@ -6,21 +6,22 @@ Each does one thing through the ports and registers its undo after that thing ex
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from typing import Literal
 
 from attrs import evolve
 
 from polecat.attempt import Attempt
 from polecat.breaker import count_failure, reset_breaker
-from polecat.ending import end_session
-from polecat.errors import AgentDiedError, NotReadyError, PolecatError
+from polecat.ending import end_session, end_unseen
+from polecat.errors import AgentDiedError, NotReadyError, SessionExistsError
 from polecat.events import append_event, event_line
 from polecat.hooking import check_bead, mark_working, open_agent_bead, take_bead_lock
 from polecat.look import Site
 from polecat.model import SpawnedPolecat
 from polecat.place import Place, leave_place, prepare_place
 from polecat.plan import SpawnPlan, identity_env, process_env
-from polecat.ports import SessionRequest, StartedSession, Worktree
+from polecat.ports import SessionRequest, StartedSession
 from polecat.provision import provision
 from polecat.readiness import Awaited
 from polecat.sessions import Arrival, indent, on_exit_command, status_options
@@ -87,17 +88,11 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
         attempt.worktree, attempt.used_spare = worktree, spare is not None
         attempt.undo.add(
             "worktree",
-            lambda: _discard_worktree(site, attempt, worktree, lease),
+            lambda: discard_worktree(world, site, worktree, lease, was_used=attempt.had_session),
         )
         if not worktree.is_filled:
             world.git.check_out(worktree, leave_out=plan.leave_out, lazy_lfs=site.settings.place.is_lfs_lazy)
         facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path), spare=attempt.used_spare)
-
-
-def _discard_worktree(site: Site, attempt: Attempt, worktree: Worktree, lease: Lease) -> str | None:
-    if attempt.session is not None:
-        raise PolecatError("its session could not be ended, so its worktree stays")
-    return discard_worktree(attempt.world, site, worktree, lease, was_used=attempt.had_session)
 
 
 def _end_session(attempt: Attempt, session: StartedSession) -> None:
@@ -146,9 +141,11 @@ def start_session(site: Site, attempt: Attempt) -> None:
     """Start the agent in a session of its own, complete in one call."""
     with attempt.step("session") as facts:
         world, plan = attempt.world, attempt.plan
-        session = world.tmux.start(_session_request(site, attempt))
+        attempt.lease = evolve(attempt.lease, may_have_run=True)
+        write_claim(site.rig, attempt.lease)
+        session = _started(site, attempt)
         attempt.session = session
-        attempt.undo.add("session", lambda: _end_session(attempt, session))
+        attempt.undo.add("session", lambda: _end_session(attempt, session), holds_rest=True)
         attempt.agent = world.processes.identify(session.pane_pid)
         attempt.lease = evolve(
             attempt.lease,
@@ -159,6 +156,19 @@ def start_session(site: Site, attempt: Attempt) -> None:
         )
         write_claim(site.rig, attempt.lease)
         facts.update(session=plan.session_name, pane=session.pane_id, pid=session.pane_pid)
+
+
+def _started(site: Site, attempt: Attempt) -> StartedSession:
+    """Start it; a start that breaks may have made a session all the same, and until that is known nothing under it is taken away."""
+    try:
+        return attempt.world.tmux.start(_session_request(site, attempt))
+    except SessionExistsError:
+        raise
+    except BaseException:
+        attempt.had_session = True
+        step = partial(end_unseen, attempt.world, attempt.lease.instance)
+        attempt.undo.add("perhaps its session", step, is_silent=True, holds_rest=True)
+        raise
 
 
 def say_working(attempt: Attempt) -> None:

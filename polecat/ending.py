@@ -45,6 +45,27 @@ def end_session(world: World, session: Session | StartedSession, *, root: Proces
         )
 
 
+def end_unseen(world: World, instance: str) -> None:
+    """End what a start may have made that broke, or whose maker was killed, before anybody noted its session.
+
+    Args:
+        world: the outside.
+        instance: the stamp that its session and its processes bear.
+
+    Raises:
+        UnknownStateError: a process would not end.
+        TmuxUnreachableError: the server could not be asked, so there may be one.
+    """
+    session = next((one for one in world.tmux.list_sessions() if one.instance == instance), None)
+    if session is not None:
+        end_session(world, session)
+        return
+    survivors = world.processes.end(world.processes.family([], instance=instance), grace_s=GRACE_S)
+    if survivors:
+        pids = ", ".join(str(process.pid) for process in survivors)
+        raise UnknownStateError(f"processes {pids} did not end", hint="look at them with ps, and end them by hand")
+
+
 def fate_of(world: World, session: Session) -> str:
     """Say what became of a session whose ending broke, for an error's list of what is not as it was; empty if it is still there."""
     try:

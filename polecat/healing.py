@@ -10,7 +10,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from polecat.ending import end_session
+from polecat.ending import end_session, end_unseen
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.hooking import open_agent_bead_for
 from polecat.locks import git_lock, holding
@@ -19,7 +19,7 @@ from polecat.model import Rig
 from polecat.names import agent_id
 from polecat.ports import StartedSession, Worktree
 from polecat.state import Lease, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
-from polecat.trash import bury_home, delete_entry, trash_entry
+from polecat.trash import bury_home, delete_entry, no_longer_kept, taking_in, trash_dir, trash_entry
 from polecat.worktrees import discard_worktree
 from polecat.world import World
 
@@ -48,20 +48,31 @@ def heal_first(world: World, site: Site, name: str) -> Site:
     claim = read_claim(site.rig, name)
     if claim is None:
         return site
-    (adopt if agent_lives(site, claim) else heal)(world, site, claim)
+    (adopt if agent_lives(world, site, claim) else heal)(world, site, claim)
     return look(world, site.rig)
 
 
-def agent_lives(site: Site, claim: Lease) -> bool:
-    """Say whether the agent of a spawn whose claimant is dead lives, so that the polecat is to be kept."""
+def agent_lives(world: World, site: Site, claim: Lease) -> bool:
+    """Say whether the agent of a spawn whose claimant is dead lives and has its work, so that the polecat is to be kept.
+
+    One whose agent bead is closed has not: its spawn was being taken back, and somebody else may have its work by now.
+
+    Raises:
+        BeadsError: the store cannot say.
+    """
     session = site.census.by_instance.get(claim.instance)
-    return claim.purpose == "spawn" and session is not None and not session.is_dead
+    if claim.purpose != "spawn" or session is None or session.is_dead:
+        return False
+    agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
+    return not claim.agent_bead or (agent is not None and agent.is_open)
 
 
 def _take_spawn_back(world: World, site: Site, lease: Lease) -> None:
     session = site.census.by_instance.get(lease.instance)
     if session is not None:
         end_session(world, session)
+    elif lease.may_have_run:
+        end_unseen(world, lease.instance)
     _hand_back(world, lease)
     path = site.rig.home_dir(lease.polecat) / site.rig.name
     discard_leavings(world, site, lease, path)
@@ -131,9 +142,7 @@ def _settle_repair(world: World, site: Site, lease: Lease) -> None:
         _clear_half_made(world, site, lease, target)
         standing = _move_in(world, site, lease, aside / rig.name, target)
         if standing is None:
-            raise UnknownStateError(
-                f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_entry(rig, lease).parent}"
-            )
+            raise UnknownStateError(f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_dir(rig)}")
     if standing is not None and standing.branch == lease.branch:
         _complete_repair(world, site, lease, aside)
         return
@@ -144,6 +153,7 @@ def _settle_repair(world: World, site: Site, lease: Lease) -> None:
 
 
 def _complete_repair(world: World, site: Site, lease: Lease, aside: Path) -> None:
+    _clear_half_made(world, site, lease, aside / site.rig.name)  # the branch may be gone already, and a lock of ours not
     if aside.exists():
         aside.rmdir()
     old = read_record(site.rig, lease.polecat)
@@ -164,8 +174,10 @@ def _move_in(world: World, site: Site, lease: Lease, source: Path, target: Path)
 def _clear_half_made(world: World, site: Site, lease: Lease, path: Path) -> None:
     """Take away what a removal left that was killed between its renames; beside what it has put into the trash already."""
     into = trash_entry(site.rig, lease)
-    with holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
-        world.git.clear_half_made(site.repo, path, into=into.with_name(f"{into.name}-rest"))
+    rest = into.with_name(f"{into.name}-rest")
+    with taking_in(rest), holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
+        world.git.clear_half_made(site.repo, path, into=rest)
+    no_longer_kept(rest)
 
 
 def _drop_branch(world: World, site: Site, branch: str) -> None:
@@ -184,10 +196,10 @@ def discard_leavings(world: World, site: Site, lease: Lease, path: Path) -> None
     """
     worktree = world.git.find_worktree(site.repo, path)
     if worktree is not None:
-        discard_worktree(world, site, worktree, lease, was_used=bool(lease.session_id))
+        discard_worktree(world, site, worktree, lease, was_used=lease.may_have_run or bool(lease.session_id))
         return
     into = trash_entry(site.rig, lease)
-    with holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
+    with taking_in(into), holding(git_lock(site.rig), what=f"clear leavings of {lease.polecat}"):
         world.git.clear_half_made(site.repo, path, into=into)
         if lease.base_commit:
             world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)

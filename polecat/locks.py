@@ -13,8 +13,8 @@ lock (in .runtime/locks/)  guards                                               
 =========================  ============================================================  ===================
 
 They are taken in this order and never the other way round. The exceptions cannot deadlock, because they are only *tried*: a
-polecat's lock while the pool lock is held, the fetch lock before the others, a bead's lock (in the town) before
-everything. Names and places are those of later versions of the reference, so both can work on one town.
+polecat's lock while the pool lock is held; the fetch lock, and a bead's lock (in the town), before the others. Names and places are
+those of later versions of the reference, so both can work on one town.
 A lock file is never deleted: a second process could then lock a file that no longer has a name.
 """
 

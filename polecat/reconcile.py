@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import evolve, field
+from attrs import field
 
 from polecat.ending import end_session
-from polecat.errors import PolecatError, UnknownStateError
+from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.healing import adopt, agent_lives, heal
 from polecat.locks import git_lock, holding, polecat_lock, pool_lock, try_take
 from polecat.look import Site, as_rig, look
@@ -78,7 +78,7 @@ class ReconcilePlan:
             healed=tuple(lease.polecat for lease in self.dead_claims),
             adopted=tuple(lease.polecat for lease in self.living_claims),
             emptied=self.shells,
-            stale=tuple(str(one.path or one.admin_dir) for one in self.stale),
+            stale=tuple(_named(one) for one in self.stale),
             forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
             kept=self.kept,
         )
@@ -140,7 +140,7 @@ def plan_reconcile(world: World, site: Site) -> ReconcilePlan:
     known = reconcile_pool_with(sessions=site.census.own, dirs=homes.taken)
     orphans, kept = _orphans(site, known)
     inside = files_in_homes(rig, homes.dirs)
-    dead, living, troubles = _claims(site, homes, inside)
+    dead, living, troubles = _claims(world, site, homes, inside)
     claimed = {lease.polecat for lease in (*dead, *living)}
     suspects = [name for name, files in inside.items() if not files and name not in claimed]
     shells = tuple(name for name in _without_worktree(rig, suspects) if _is_shell(world, rig, name))
@@ -178,7 +178,7 @@ def _orphans(site: Site, known: Reconciliation) -> tuple[dict[str, Session], tup
 
 
 def _claims(
-    site: Site, homes: Homes, inside: Mapping[str, tuple[str, ...]]
+    world: World, site: Site, homes: Homes, inside: Mapping[str, tuple[str, ...]]
 ) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
     dead: list[Lease] = []
     living: list[Lease] = []
@@ -188,12 +188,10 @@ def _claims(
             continue
         try:
             claim = read_claim(site.rig, name)
-        except UnknownStateError as error:
+            if claim is not None and not _is_busy(site.rig, name):
+                (living if agent_lives(world, site, claim) else dead).append(claim)
+        except (UnknownStateError, BeadsError) as error:
             troubles.append(error.message)
-            continue
-        if claim is None or _is_busy(site.rig, name):
-            continue
-        (living if agent_lives(site, claim) else dead).append(claim)
     return tuple(dead), tuple(living), tuple(troubles)
 
 
@@ -239,10 +237,19 @@ def _carry_out(world: World, site: Site, plan: ReconcilePlan) -> Reconciliation:
     adopted = _claims_one_by_one(world, site, plan.living_claims, adopt, "claim_adopted", kept)
     healed = _claims_one_by_one(world, site, plan.dead_claims, heal, "claim_healed", kept)
     emptied = _remove_shells(world, site.rig, plan, kept)
-    _drop_stale(world, site, plan.stale, kept)
-    _forget(site.rig, plan, kept)
+    stale = _drop_stale(world, site, plan.stale, kept)
+    forgotten = _forget(site.rig, plan, kept)
     empty_trash(site.rig)
-    return evolve(plan.summary(), orphans=ended, adopted=adopted, healed=healed, emptied=emptied, kept=tuple(kept))
+    return Reconciliation(
+        in_use=plan.in_use,
+        orphans=ended,
+        adopted=adopted,
+        healed=healed,
+        emptied=emptied,
+        stale=stale,
+        forgotten=forgotten,
+        kept=tuple(kept),
+    )
 
 
 def _end_orphans(world: World, rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
@@ -277,19 +284,24 @@ def _remove_shells(world: World, rig: Rig, plan: ReconcilePlan, kept: list[str])
     emptied: list[str] = []
     for name in plan.shells:
         with _noting(kept, f"home of {name}"), _owning(rig, name):
-            _remove_shell(rig.home_dir(name))
+            for directory, _, _ in os.walk(rig.home_dir(name), topdown=False):
+                os.rmdir(directory)
             emptied.append(name)
             _tell(world, rig, "shell_removed", name, "")
     return tuple(emptied)
 
 
-def _forget(rig: Rig, plan: ReconcilePlan, kept: list[str]) -> None:
+def _forget(rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
+    forgotten: list[str] = []
     for name in plan.records:
         with _noting(kept, f"record of {name}"), _owning(rig, name):
             forget(rig, name)
+            forgotten.append(name)
     for draft in plan.drafts:
         with _noting(kept, str(draft)):
             drop_draft(draft)
+            forgotten.append(str(draft))
+    return tuple(forgotten)
 
 
 def _still_claimed(rig: Rig, lease: Lease) -> bool:
@@ -298,19 +310,21 @@ def _still_claimed(rig: Rig, lease: Lease) -> bool:
     return claim is not None and claim.instance == lease.instance
 
 
-def _remove_shell(home: Path) -> None:
-    for directory, _, _ in os.walk(home, topdown=False):
-        os.rmdir(directory)
+def _named(stale: StaleRegistration) -> str:
+    return str(stale.path or stale.admin_dir)
 
 
-def _drop_stale(world: World, site: Site, stale: tuple[StaleRegistration, ...], kept: list[str]) -> None:
+def _drop_stale(world: World, site: Site, stale: tuple[StaleRegistration, ...], kept: list[str]) -> tuple[str, ...]:
     if not stale:
-        return
+        return ()
+    dropped = []
     into = trash_dir(site.rig)
     into.mkdir(parents=True, exist_ok=True)
     with _noting(kept, "worktree registrations"), holding(git_lock(site.rig), what="drop stale registrations"):
         for number, one in enumerate(stale):
             world.git.drop_stale(site.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+            dropped.append(_named(one))
+    return tuple(dropped)
 
 
 @contextmanager

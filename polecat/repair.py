@@ -30,7 +30,7 @@ from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Session, Tmux, 
 from polecat.provision import provision
 from polecat.saving import Saved, Traces, drop_branch, has_changed, may_drop_branch, must_rescue, rescue_work, traces_of
 from polecat.state import Lease, clone_path, drop_claim, new_instance_id, settle, write_claim
-from polecat.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, trash_entry
+from polecat.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, taking_in, trash_entry
 from polecat.undo import Undo
 from polecat.values import frozen
 from polecat.worktrees import Base, fetching, find_base, make_worktree
@@ -273,7 +273,7 @@ class _Repair:
         if had_tree and not clone_path(self.site.rig, lease.polecat).exists():
             raise PolecatError("the old one is not back, so the new one stays for a reconcile to put in its place")
         into = trash_entry(self.site.rig, lease)
-        with holding(git_lock(self.site.rig), what=f"drop worktree of {lease.polecat}"):
+        with taking_in(into), holding(git_lock(self.site.rig), what=f"drop worktree of {lease.polecat}"):
             self.world.git.drop_worktree(self.site.repo, fresh, into=into)
             self.world.git.delete_branch(self.site.repo, lease.branch, expected=lease.base_commit)
         delete_entry(into)

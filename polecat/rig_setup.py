@@ -97,6 +97,7 @@ def add_rig(
 
     Examples:
         >>> import tempfile
+        >>> from polecat import init_town
         >>> from polecat.testing import FakeGit
         >>> with tempfile.TemporaryDirectory() as place:
         ...     town = init_town(f"{place}/town")

@@ -22,7 +22,7 @@ from polecat.logs import log
 from polecat.look import MB, Survey, as_rig, survey
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import Beads, Git, Tmux, Worktree
-from polecat.trash import delete_entry, trash_dir
+from polecat.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
 from polecat.values import frozen
 from polecat.worktrees import Base, fetching, find_base, make_worktree
 from polecat.world import World, make_world
@@ -170,12 +170,22 @@ def _use(world: World, seen: Survey, taken: Worktree, branch: str, base: Base) -
 
 
 def _throw_away(world: World, seen: Survey, worktree: Worktree) -> None:
+    """Into the trash; if git cannot prove that nothing is in it, it is kept there, and its branch stays."""
+    is_clean = _is_worthless(world, seen, worktree)
     into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
-    into.parent.mkdir(exist_ok=True)
-    with holding(git_lock(seen.rig), what="throw a spare away"):
+    with taking_in(into), holding(git_lock(seen.rig), what="throw a spare away"):
         world.git.drop_worktree(seen.repo, worktree, into=into)
-        if worktree.branch and worktree.head:
+        if is_clean and worktree.branch and worktree.head:
             world.git.delete_branch(seen.repo, worktree.branch, expected=worktree.head)
+    if is_clean:
+        no_longer_kept(into)
+
+
+def _is_worthless(world: World, seen: Survey, worktree: Worktree) -> bool:
+    try:
+        return world.git.facts(seen.repo, worktree).is_clean
+    except PolecatError:
+        return False
 
 
 def _make(world: World, seen: Survey, base: Base) -> None:
@@ -217,15 +227,13 @@ def _discard(world: World, seen: Survey, place: Path) -> None:
     if worktree is not None and (worktree.branch or "").startswith(BRANCHES):
         _throw_away(world, seen, worktree)
     into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
-    into.parent.mkdir(exist_ok=True)
-    with holding(git_lock(seen.rig), what="clear a spare"), contextlib.suppress(PolecatError):
+    with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(seen.rig), what="clear a spare"):
         world.git.clear_half_made(seen.repo, place / seen.rig.name, into=into)
     delete_entry(into)
     with contextlib.suppress(OSError):
         place.rmdir()
     if place.exists():  # something in it that nobody can account for: kept, out of the way
-        place.rename(trash_dir(seen.rig) / f"{place.name.lstrip('.')}.kept")
-        (trash_dir(seen.rig) / f"{place.name.lstrip('.')}.kept.keep").touch()
+        place.rename(keep_for_good(trash_dir(seen.rig) / f"{place.name.lstrip('.')}.kept"))
 
 
 def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:

@@ -52,6 +52,7 @@ class Lease:
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
         purpose: what a claim is for: ``spawn``, ``repair`` or ``remove``.
+        may_have_run: its agent was about to be started, so there may be work of it in the worktree.
     """
 
     instance: str
@@ -72,6 +73,7 @@ class Lease:
     hook_bead: str = ""
     agent_bead: str = ""
     purpose: Literal["spawn", "repair", "remove"] = "spawn"
+    may_have_run: bool = False
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ import contextlib
 import os
 import shutil
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.locks import trash_lock, try_take
@@ -30,14 +31,34 @@ def trash_entry(rig: Rig, lease: Lease) -> Path:
 
 
 def keep_for_good(entry: Path) -> Path:
-    """Mark an entry as the only copy of something."""
-    entry.with_name(entry.name + ".keep").touch()
-    return entry
+    """Mark an entry as the only copy of something; the trash is made where missing.
+
+    The mark comes before the entry. It also keeps others, who take the trash away when it is empty, from doing so in between.
+    """
+    while True:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            entry.with_name(entry.name + ".keep").touch()
+        except FileNotFoundError:  # somebody just took the empty trash away
+            continue
+        return entry
 
 
 def no_longer_kept(entry: Path) -> None:
     """Take the mark back: what is in the entry is worthless, or elsewhere."""
     entry.with_name(entry.name + ".keep").unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def taking_in(entry: Path) -> Iterator[Path]:
+    """Let something be moved to *entry* within a ``with`` block; it is marked, and stays so, unless the block fails having moved nothing."""
+    keep_for_good(entry)
+    try:
+        yield entry
+    except BaseException:
+        if not os.path.lexists(entry):
+            no_longer_kept(entry)
+        raise
 
 
 def bury_home(rig: Rig, lease: Lease, *, keep: bool) -> Path:
@@ -51,7 +72,8 @@ def bury_home(rig: Rig, lease: Lease, *, keep: bool) -> Path:
 
 
 def delete_entry(entry: Path) -> None:
-    """Delete one entry now, and the trash when that was the last."""
+    """Delete one entry now, marked or not, and the trash when that was the last."""
+    no_longer_kept(entry)
     for path in (entry, entry.with_name(entry.name + ".admin")):
         shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):

@@ -13,7 +13,7 @@ from polecat.look import Site, Survey
 from polecat.model import FetchPolicy
 from polecat.ports import Git, PendingFetch, Worktree
 from polecat.state import Lease
-from polecat.trash import delete_entry, keep_for_good, trash_entry
+from polecat.trash import delete_entry, taking_in, trash_entry
 from polecat.values import frozen
 from polecat.world import World
 
@@ -186,14 +186,14 @@ def discard_worktree(world: World, site: Site, worktree: Worktree, lease: Lease,
     """
     is_clean = not was_used or _is_untouched(world, site, worktree, lease)
     into = trash_entry(site.rig, lease)
-    with holding(git_lock(site.rig), what=f"drop worktree of {lease.polecat}"):
+    with taking_in(into), holding(git_lock(site.rig), what=f"drop worktree of {lease.polecat}"):
         world.git.drop_worktree(site.repo, worktree, into=into)
         is_gone = world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)
     stays = []
     if is_clean:
         delete_entry(into)
     else:
-        stays.append(f"the agent's changes, kept in {keep_for_good(into)}")
+        stays.append(f"the agent's changes, kept in {into}")
     if not is_gone and world.git.resolve(site.repo, f"refs/heads/{lease.branch}") is not None:
         stays.append(f"branch {lease.branch}, which has new commits")
     return "; ".join(stays) or None

@@ -76,6 +76,13 @@ hypothesis.settings.register_profile("polecat", deadline=None, suppress_health_c
 hypothesis.settings.load_profile("polecat")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the long suites understand."""
+    parser.addoption(
+        "--whole", action="store_true", help="try every point of the crash and fault matrices, and every round of the races"
+    )
+
+
 @frozen(kw_only=True)
 class TmuxGuard:
     """The shim between the suite and tmux.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -35,6 +36,7 @@ class GitCli:
         environ: the environment git runs in, without the variables that would bend it elsewhere; None means this process's own.
         timeout_s: limit in seconds of commands that stay on this machine.
         check_out_timeout_s: limit in seconds of filling a worktree with files.
+        rescue_timeout_s: limit in seconds of each command that reads or writes all the work of a worktree to save it.
         lock_patience_s: how many seconds to wait for a ``config.lock`` that somebody else holds.
     """
 
@@ -44,9 +46,10 @@ class GitCli:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = 120.0,
         check_out_timeout_s: float = 900.0,
+        rescue_timeout_s: float = 600.0,
         lock_patience_s: float = 5.0,
     ) -> None:
-        self._git = GitProgram(environ, timeout_s=timeout_s, lock_patience_s=lock_patience_s)
+        self._git = GitProgram(environ, timeout_s=timeout_s, rescue_timeout_s=rescue_timeout_s, lock_patience_s=lock_patience_s)
         self._check_out_timeout_s = check_out_timeout_s
 
     def check(self) -> str:
@@ -174,7 +177,12 @@ class GitCli:
         return git_leavings.stale(repo)
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
-        """Move one stale registration out of the repository, if it still is stale."""
+        """Move one stale registration out of the repository, if it still is stale; a commit that only it held gets a rescue ref."""
+        head = (git_files.read_text(stale.admin_dir / "HEAD") or "").strip()
+        if git_files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
+            owner = stale.path.parent.name if stale.path else stale.admin_dir.name
+            ref = f"{RESCUE_REFS}{owner}/{time.time_ns() // 1_000_000}-lost"
+            expect_success(self._git.run(["update-ref", ref, head, ""], at=repo))
         return git_leavings.drop_stale(repo, stale, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:

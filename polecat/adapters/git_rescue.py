@@ -18,7 +18,7 @@ from polecat.adapters import git_files, git_worktrees
 from polecat.adapters.git_facts import place_of, unfinished_heads
 from polecat.adapters.git_import import Snapshot, stream
 from polecat.adapters.git_run import GitProgram, Place, error_line
-from polecat.adapters.git_snapshot import TIMEOUT_S, Listing, Wish, collect, commit_at, inner_place, list_tree
+from polecat.adapters.git_snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
 from polecat.adapters.git_submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
 from polecat.model import Repo
@@ -113,7 +113,9 @@ def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> boo
 
 def _import(git: GitProgram, store: Place, data: bytes) -> None:
     began_s = time.time() - 2
-    done = git.run(["fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=TIMEOUT_S)
+    done = git.run(
+        ["fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=git.rescue_timeout_s
+    )
     if done.exit_code == 0:
         return
     for report in store.git_dir.glob("fast_import_crash_*"):
@@ -133,7 +135,7 @@ def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
     # the first line asks for the commit, the others for the files by both names they may have
     asked = "".join(f"{name}\n" for name in (ref, *(oid for kind in (False, True) for oid in ids[kind])))
     commands = (["ls-tree", "-r", "-z", ref], ["cat-file", "--batch-check"])
-    listed, known = git.together(commands, at=store, stdin=asked.encode(), timeout_s=TIMEOUT_S)
+    listed, known = git.together(commands, at=store, stdin=asked.encode(), timeout_s=git.rescue_timeout_s)
     commit, _, rest = known.text.partition(" ")
     if not git_files.is_oid(commit) or not rest.startswith("commit "):
         raise RescueFailedError(f"git said it wrote {ref}, but it is not there")
@@ -184,7 +186,7 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
     if saved is None and not specs:
         return []
     words = ["fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules"]
-    git.must([*words, str(inner.git_dir), *specs], at=store, timeout_s=TIMEOUT_S)
+    git.must([*words, str(inner.git_dir), *specs], at=store, timeout_s=git.rescue_timeout_s)
     _forget(git, inner, refs)
     return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.splitlines()
 

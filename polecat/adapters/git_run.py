@@ -73,6 +73,10 @@ def error_line(stderr: str) -> str:
     return lines[-1] if lines else "it gave no reason"
 
 
+_FULL_BYTES = 1024 * 1024
+"""With less than this free, a command that failed may well have failed for that."""
+
+
 @frozen(kw_only=True)
 class Place:
     """Where a command works, named so that git looks for nothing.
@@ -97,11 +101,17 @@ class GitProgram:
     Args:
         environ: the environment to start from; None means this process's own.
         timeout_s: limit of commands that stay on this machine.
+        rescue_timeout_s: limit of each command that reads or writes all the work of a worktree to save it.
         lock_patience_s: how long to wait for somebody else's ``config.lock``.
     """
 
     def __init__(
-        self, environ: Mapping[str, str] | None = None, *, timeout_s: float = 120.0, lock_patience_s: float = 5.0
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 120.0,
+        rescue_timeout_s: float = 600.0,
+        lock_patience_s: float = 5.0,
     ) -> None:
         base = {
             key: value for key, value in (os.environ if environ is None else environ).items() if not program.is_git_local(key)
@@ -110,6 +120,7 @@ class GitProgram:
         self._remote_env = base
         self._env = {key: value for key, value in base.items() if not re.fullmatch(r"GIT_CONFIG_(COUNT|KEY_.*|VALUE_.*)", key)}
         self.timeout_s = timeout_s
+        self.rescue_timeout_s = rescue_timeout_s
         self.lock_patience_s = lock_patience_s
 
     def start(
@@ -246,13 +257,23 @@ def expect_success(done: program.Finished, *, hint: str = "") -> program.Finishe
         return done
     words = [word for word in done.argv[1:] if not word.startswith("-") and "=" not in word]
     raise GitError(
-        f"git {words[0] if words else ''} failed: {error_line(done.error_text)}",
+        f"git {words[0] if words else ''} failed: {error_line(done.error_text)}{_full_disk(done.cwd)}",
         argv=done.argv,
         exit_code=done.exit_code,
         stderr=done.error_text,
         cwd=done.cwd,
         hint=hint,
     )
+
+
+def _full_disk(place: Path | None) -> str:
+    """Say that the disk is full, which git often does not: it reports what it could not do, not why."""
+    try:
+        disk = os.statvfs(place or ".")
+    except OSError:
+        return ""
+    free_bytes = disk.f_bavail * disk.f_frsize
+    return f" (no space left on the disk of {place}: {free_bytes // 1024} KB are free)" if free_bytes < _FULL_BYTES else ""
 
 
 @contextlib.contextmanager

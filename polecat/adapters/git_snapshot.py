@@ -17,8 +17,6 @@ from polecat.adapters.git_status import STATUS, StatusEntry, head_of, parse_stat
 from polecat.errors import RescueFailedError
 from polecat.values import frozen
 
-TIMEOUT_S = 600.0
-
 
 @frozen(kw_only=True)
 class Wish:
@@ -69,7 +67,7 @@ def list_tree(git: GitProgram, tree: Place) -> Listing:
         RescueFailedError: it said something that cannot be trusted.
     """
     commands = ([*STATUS, "--branch", "--no-renames"], ["ls-files", "-v", "-s", "-z"])
-    status, files = git.together(commands, at=tree, timeout_s=TIMEOUT_S)
+    status, files = git.together(commands, at=tree, timeout_s=git.rescue_timeout_s)
     for done in (status, files):
         if done.stderr.strip():
             raise RescueFailedError(f"git warned: {error_line(done.error_text)}")

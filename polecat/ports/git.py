@@ -151,7 +151,13 @@ class Git(Protocol):
         ...
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
-        """Move one stale registration out of the repository, if it still is stale."""
+        """Move one stale registration out of the repository, if it still is stale.
+
+        A commit that no ref holds, because that worktree had no branch, gets a rescue ref first.
+
+        Raises:
+            GitError: git said no; the registration is where it was.
+        """
         ...
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:

@@ -240,6 +240,23 @@ def test_half_made_registrations_become_stale_with_age(rig: GitRig) -> None:
     assert rig.git.drop_stale(rig.repo, stale, into=rig.trash())
 
 
+def test_a_commit_that_only_a_deleted_worktree_held_is_kept(rig: GitRig) -> None:
+    """Somebody deleted a worktree without a branch: its commit gets a rescue before its registration goes; one on a branch needs none."""
+    detached, plain = rig.add("nux"), rig.add("ace")
+    git("checkout", "-q", "--detach", cwd=detached.path)
+    lost = commit(detached.path, {"only.txt": "here"})
+    commit(plain.path, {"b": "on a branch"})
+    for made in (detached, plain):
+        shutil.rmtree(made.path)
+
+    for number, stale in enumerate(rig.git.stale_registrations(rig.repo)):
+        rig.git.drop_stale(rig.repo, stale, into=rig.root / f"trash-{number}")
+
+    [rescue] = rig.git.rescues(rig.repo)
+    assert rescue.commit == lost
+    assert rig.git.stale_registrations(rig.repo) == ()
+
+
 def test_locked_registrations_are_never_stale(rig: GitRig) -> None:
     """A worktree that a person locked, on a disk that is away, is nobody's to clear."""
     made = rig.add("nux")

@@ -1,12 +1,13 @@
 """How much of the matrices is tried, and their tables.
 
 Plain ``pytest`` tries a sample of the points; ``pytest tests/faults --whole``, which ``nox -s faults`` runs, tries every one and prints
-the tables; with ``--write-table`` they also go into ``docs/explanation/failure.md``.
+the tables, also with ``-n 2``; with ``--write-table`` they also go into ``docs/explanation/failure.md``.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,6 @@ _TABLES = Tables()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what only these tests understand."""
-    parser.addoption("--whole", action="store_true", help="try every point of the crash and fault matrices")
     parser.addoption("--write-table", action="store_true", help=f"keep the tables in {PAGE.name}")
 
 
@@ -39,6 +39,19 @@ def template(tmp_path_factory: pytest.TempPathFactory, tmux_guard: object) -> Pa
 def tables() -> Tables:
     """Where outcomes are noted."""
     return _TABLES
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hand what one of several processes found to the one that prints."""
+    said = getattr(session.config, "workeroutput", None)
+    if said is not None:
+        said["tables of faults"] = _TABLES.cells
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """Take what one of several processes found."""
+    _TABLES.take(getattr(node, "workeroutput", {}).get("tables of faults", {}))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -14,13 +14,13 @@ from typing import Any
 
 from polecat import Rig, SpawnOptions, find_town, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
 from polecat.adapters import GitCli, LocalBeads, TmuxCli
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, StepFailedError
 from tests.faults.points import Points
 
 VERBS: Mapping[str, Callable[[Rig, dict[str, Any], dict[str, Any]], object]] = {
     "spawn": lambda rig, asked, world: spawn_for_sling(rig, SpawnOptions(**asked), **world),
-    "remove": lambda rig, asked, world: remove_polecat(rig, asked["name"], nuclear=True, **world),
-    "repair": lambda rig, asked, world: repair_polecat(rig, asked["name"], nuclear=True, **world),
+    "remove": lambda rig, asked, world: remove_polecat(rig, **{"nuclear": True, **asked}, **world),
+    "repair": lambda rig, asked, world: repair_polecat(rig, **{"nuclear": True, **asked}, **world),
     "reconcile": lambda rig, asked, world: reconcile_pool(rig, **world),
 }
 
@@ -44,28 +44,38 @@ def _obey(order: dict[str, Any]) -> None:
     rig = find_town(Path(order["town"])).rig(order["rig"])
     answer = Path(order["answer"])
 
-    def say(point: str, points: tuple[str, ...], **more: str) -> None:
+    def say(point: str, points: tuple[str, ...], **more: object) -> None:
         draft = answer.with_name(answer.name + ".draft")
         draft.write_text(json.dumps({"point": point, "points": points, **more}))
         draft.rename(answer)
 
     points = Points(rig.town_root, order["point"], say, inside_calls=True)
     env = dict(os.environ)
-    tmux = TmuxCli(socket=order["socket"], config_file="/dev/null", environ=env)
+    limits: dict[str, float] = {}
+    if order["shims"]:
+        env["PATH"] = f"{order['shims']}{os.pathsep}{env['PATH']}"
+        limits = {"timeout_s": order["limit_s"]}
+    tmux = TmuxCli(socket=order["socket"], config_file="/dev/null", environ=env, **limits)
     world: dict[str, Any] = {
-        "git": GitCli(environ=env),
+        "git": GitCli(
+            environ=env, **{f"{kind}timeout_s": order["limit_s"] for kind in ("", "check_out_", "rescue_") if order["shims"]}
+        ),
         "tmux": tmux,
         "beads": LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3"),
         "processes": tmux.processes,
         "environ": env,
     }
     sys.addaudithook(points.listen)
-    more = {}
+    more: dict[str, object] = {}
     try:
         result = VERBS[order["verb"]](rig, order["asked"], points.around(world))
         more["result"] = repr(result)
     except PolecatError as error:
-        more["error"] = repr(error)
+        more |= {"error": repr(error), "message": str(error)}
+        if isinstance(error, StepFailedError):
+            more["left_behind"] = error.left_behind
+    except BaseException as error:  # noqa: BLE001  the test must see it; this process ends without a word of its own
+        more["crash"] = repr(error)
     finally:
         points.stop()
         say("", tuple(points.points), **more)

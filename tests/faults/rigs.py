@@ -37,11 +37,17 @@ class Killed:
         point: where the process died; empty when it got through.
         points: every point it passed.
         error: the error it ended with, if it did.
+        message: what that error says.
+        left_behind: what that error says is not as it was; None if it is of a kind that leaves everything as it was.
+        result: what it returned, if it did.
     """
 
     point: str
     points: tuple[str, ...]
     error: str = ""
+    message: str = ""
+    left_behind: tuple[str, ...] | None = None
+    result: str = ""
 
 
 @frozen(kw_only=True)
@@ -61,23 +67,47 @@ class RealRig:
     driver: subprocess.Popen[str]
     place: Path
 
-    def order(self, verb: str, point: int | str = 0, **asked: str) -> Killed:
-        """Have something done by a fresh process, which kills itself at *point*; wait until nothing it started runs any more."""
+    def order(self, verb: str, point: int | str = 0, *, shims: str = "", limit_s: float = 0.0, **asked: Any) -> Killed:
+        """Have something done by a fresh process, which kills itself at *point*; wait until nothing it started runs any more.
+
+        Args:
+            verb: what is done.
+            point: where it kills itself; 0 for nowhere.
+            shims: a directory that stands first on its PATH.
+            limit_s: with *shims*, how long git and tmux may take.
+            asked: the arguments.
+        """
         answer = self.place / "answer"
         answer.unlink(missing_ok=True)
         socket = str(self.town.server.socket)
-        words = {"verb": verb, "asked": asked, "point": point, "town": str(self.town.root), "rig": RIG, "socket": socket}
+        words: dict[str, Any] = {
+            "verb": verb,
+            "asked": asked,
+            "point": point,
+            "town": str(self.town.root),
+            "rig": RIG,
+            "socket": socket,
+        }
+        words |= {"shims": shims, "limit_s": limit_s}
         assert self.driver.stdin is not None and self.driver.stdout is not None
         self.driver.stdin.write(json.dumps({**words, "answer": str(answer)}) + "\n")
         self.driver.stdin.flush()
         said = json.loads(self.driver.stdout.readline())
         assert "points" in said, f"{verb} ended without a word: {said}"
         assert bool(said["signal"]) == bool(said["point"]), said
+        assert "crash" not in said, said["crash"]
         if said["point"]:
             eventually(lambda: not self.programs(), "what the dead process had started ends")
-        return Killed(point=said["point"], points=tuple(said["points"]), error=said.get("error", ""))
+        return Killed(
+            point=said["point"],
+            points=tuple(said["points"]),
+            error=said.get("error", ""),
+            message=said.get("message", ""),
+            left_behind=tuple(said["left_behind"]) if "left_behind" in said else None,
+            result=said.get("result", ""),
+        )
 
-    def must(self, verb: str, **asked: str) -> None:
+    def must(self, verb: str, **asked: Any) -> None:
         """Have something done that succeeds."""
         done = self.order(verb, **asked)
         assert not done.error, done.error
@@ -97,10 +127,10 @@ class RealRig:
     def worktree(self, name: str) -> Path:
         return self.town.rig_dir / "polecats" / name / RIG
 
-    def plant(self, name: str) -> Planted:
+    def plant(self, name: str, *, commits: bool = True) -> Planted:
         """Work as an agent would: a commit, a changed file, files nobody knows."""
         tree = self.worktree(name)
-        made = commit(tree, COMMITTED)
+        made = commit(tree, COMMITTED) if commits else git("rev-parse", "HEAD", cwd=tree)
         write(tree, WORK)
         return Planted(files=manifest(tree), commit=made, branch=git("symbolic-ref", "--short", "HEAD", cwd=tree))
 
@@ -115,7 +145,8 @@ class RealRig:
             return []
         refs = git("for-each-ref", "--format=%(refname)", "refs/polecat/rescue", cwd=self.town.repo_dir).split()
         for ref in refs:
-            gone = [n for n, data in {**WORK, **COMMITTED}.items() if self._saved(ref, n) != data]
+            wanted = {**WORK, **(COMMITTED if b"committed.txt" in planted.files else {})}
+            gone = [n for n, data in wanted.items() if self._saved(ref, n) != data]
             if not gone and _reaches(self.town.repo_dir, ref, planted.commit):
                 return []
         return [f"of {len(refs)} rescues none holds it, and {tree} is not as it was"]

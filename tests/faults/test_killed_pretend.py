@@ -55,7 +55,8 @@ def test_killed_anywhere(name: str, tmp_path: Path, is_whole: bool, tables: Tabl
         before = picture(scene)
         death = die_at(scene, number, place=place)
         try:
-            _check_cell(scene, before, done, death.point, name, tables)
+            outcome = _check_cell(scene, before, done, name)
+            tables.note(MATRIX, name, number, death.point, outcome)
         except AssertionError as error:
             failures.append(f"{number}, {death.point}: {error}")
         shutil.rmtree(place, ignore_errors=True)
@@ -64,11 +65,10 @@ def test_killed_anywhere(name: str, tmp_path: Path, is_whole: bool, tables: Tabl
     assert not failures, "\n".join(failures)
 
 
-def _check_cell(scene: Scene, before: Picture, done: Picture, point: str, name: str, tables: Tables) -> None:
+def _check_cell(scene: Scene, before: Picture, done: Picture, name: str) -> str:
     assert not missing_work(scene), f"missing before the reconcile: {missing_work(scene)}"
     scene.reconcile()
     outcome = _outcome(scene, before, done, may_end_session=name.startswith(("remove", "repair")))
-    tables.note(MATRIX, name, point, outcome)
     assert not missing_work(scene), f"missing: {missing_work(scene)}"
     assert of_bystander(before) == of_bystander(picture(scene)), "a bystander was touched"
     settled = picture(scene)
@@ -77,3 +77,4 @@ def _check_cell(scene: Scene, before: Picture, done: Picture, point: str, name: 
     if name == "spawn" and outcome == "as before":
         again = spawn_for_sling(scene.rig, SpawnOptions(name="furiosa", hook_bead="gt-1"), **scene.world)
         assert isinstance(again, SpawnedPolecat)
+    return outcome

@@ -16,6 +16,7 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MATRIX = "Killed with the real programs"
 VERBS = ("spawn", "remove", "repair", "reconcile")
+PARTS = 4
 
 
 @pytest.fixture
@@ -82,7 +83,9 @@ def _cell(rig: RealRig, verb: str, name: str, point: int | str) -> tuple[str, st
     """Kill one operation at one point, reconcile, and say what came of it; then tidy up."""
     planted = _prepare(rig, verb, name)
     before, bystander = rig.seen(name), _bystander(rig)
-    asked = {"name": name, "hook_bead": f"gt-{name}"} if verb == "spawn" else {} if verb == "reconcile" else {"name": name}
+    asked: dict[str, Any] = (
+        {"name": name, "hook_bead": f"gt-{name}"} if verb == "spawn" else {} if verb == "reconcile" else {"name": name}
+    )
     death = rig.order(verb, point, **asked)
     assert not death.error, death.error
     try:
@@ -96,17 +99,24 @@ def _cell(rig: RealRig, verb: str, name: str, point: int | str) -> tuple[str, st
     return death.point, outcome
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_killed_anywhere(verb: str, rig: RealRig, is_whole: bool, tables: Tables) -> None:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """The whole matrix of a verb is in parts, so that several processes share it."""
+    parts = PARTS if metafunc.config.getoption("--whole", default=False) else 1
+    metafunc.parametrize(("verb", "part", "parts"), [(verb, part, parts) for verb in VERBS for part in range(parts)])
+
+
+def test_killed_anywhere(verb: str, part: int, parts: int, rig: RealRig, is_whole: bool, tables: Tables) -> None:
     """T-01, T-16, T-24, T-29: after kill -9 at any point one reconcile makes it as before or done; no byte of work is missing."""
     _prepare(rig, verb, "count")
-    asked = {"name": "count", "hook_bead": "gt-count"} if verb == "spawn" else {} if verb == "reconcile" else {"name": "count"}
+    asked: dict[str, Any] = (
+        {"name": "count", "hook_bead": "gt-count"} if verb == "spawn" else {} if verb == "reconcile" else {"name": "count"}
+    )
     points = rig.order(verb, **asked).points
     failures = []
-    for number in sample(len(points), 1, key=verb, is_whole=is_whole):
+    for number in sample(len(points), 1, key=verb, is_whole=is_whole)[part::parts]:
         try:
             point, outcome = _cell(rig, verb, f"n{number}", number)
-            tables.note(MATRIX, verb, point or "(got through)", outcome)
+            tables.note(MATRIX, verb, number, point.replace(f"n{number}", "NAME") or "(got through)", outcome)
         except AssertionError as error:
             failures.append(str(error).splitlines()[0][:700])
 

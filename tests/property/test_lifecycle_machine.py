@@ -110,7 +110,7 @@ class Lifecycle(RuleBasedStateMachine):
         verb=st.sampled_from(["spawn", "remove", "repair", "reconcile"]),
         name=names,
         bead=st.sampled_from(BEADS) | st.none(),
-        at=st.integers(1, 45),
+        at=st.integers(1, 70),
         after=st.booleans(),
     )
     def crash(self, verb: str, name: str, bead: str | None, at: int, *, after: bool) -> None:
@@ -135,6 +135,13 @@ class Lifecycle(RuleBasedStateMachine):
         for session in self.world["tmux"].list_sessions():
             if session.name == f"gt-gastown-{name}":
                 self.world["tmux"].crash(session.name)
+
+    @rule(name=names)
+    def somebody_ends_the_session(self, name: str) -> None:
+        """A person ends a session."""
+        for session in self.world["tmux"].list_sessions():
+            if session.name == f"gt-gastown-{name}":
+                self.world["tmux"].kill(session.id, name=session.name, instance=session.instance)
 
     @rule(name=names)
     def somebody_renames_the_session(self, name: str) -> None:

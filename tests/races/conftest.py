@@ -71,7 +71,7 @@ def crowd(tmp_path: Path, template: Path) -> Iterator[Crowd]:
 
 @pytest.fixture(scope="session")
 def is_whole(pytestconfig: pytest.Config) -> bool:
-    """Whether the long rounds are run: ``pytest tests/faults tests/races --whole``."""
+    """Whether the long rounds are run: ``pytest tests/races --whole``."""
     return bool(pytestconfig.getoption("--whole", default=False))
 
 

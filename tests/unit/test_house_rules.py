@@ -42,6 +42,19 @@ def test_every_test_states_a_behaviour(path: Path) -> None:
     assert not sleeping
 
 
+LAST_INCIDENT = 54
+NOT_OURS = {"T-43": "nothing is typed 'when idle': whoever types decides when"}
+"""Incidents whose feature we do not have."""
+
+
+def test_every_incident_has_a_test() -> None:
+    """Whatever broke for others is named by the test that would notice it here."""
+    told = "\n".join(path.read_text("utf-8") for path in TEST_FILES)
+    wanted = {f"T-{number:02}" for number in range(1, LAST_INCIDENT + 1)} - set(NOT_OURS)
+
+    assert sorted(wanted - {one for line in re.findall(r'(?m)^ +"""(.+)"""$', told) for one in re.findall(r"T-\d\d", line)}) == []
+
+
 def test_readme_has_exactly_two_setup_commands() -> None:
     """The README starts with two commands of one line each, ready to be copied: the demo and the tests."""
     text = (ROOT / "README.md").read_text("utf-8")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import subprocess
 import sys
@@ -26,6 +27,58 @@ held = take(Path(sys.argv[1]), what="spawn nux")
 print("held", flush=True)
 time.sleep(600)
 """
+
+WATCHED = """
+import fcntl, json, os, sys
+from pathlib import Path
+from polecat import SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
+from polecat.testing import fake_world
+
+asked, pairs = {}, set()
+
+def kind_of(fd):
+    name = os.path.basename(os.readlink(f"/proc/self/fd/{fd}"))
+    return name.partition(".")[0] if not name.startswith("polecat-") or name == "polecat-pool.lock" else "polecat"
+
+def held():
+    # what the kernel says: a lock that was only tried, and not got, is none
+    found = []
+    for fd, kind in asked.items():
+        try:
+            with open(f"/proc/self/fdinfo/{fd}") as info:
+                found += [kind] if "FLOCK" in info.read() and kind_of(fd) == kind else []
+        except OSError:
+            continue
+    return found
+
+def listen(event, args):
+    if event == "fcntl.flock" and not args[1] & fcntl.LOCK_UN:
+        fd = getattr(args[0], "fileno", lambda: args[0])()
+        pairs.update((one, kind_of(fd)) for one in held())
+        asked[fd] = kind_of(fd)
+
+rig, world = fake_world(Path(sys.argv[1]))
+sys.addaudithook(listen)
+cat = spawn_for_sling(rig, SpawnOptions(hook_bead="bead"), **world)
+(cat.clone_path / "new.txt").write_text("work")
+world["clock"].sleep(1)
+repair_polecat(rig, cat.polecat_name, force=True, **world)
+reconcile_pool(rig, **world)
+first = {path.name: path.stat().st_ino for path in (rig.runtime_dir / "locks").iterdir()}
+remove_polecat(rig, cat.polecat_name, nuclear=True, **world)
+reconcile_pool(rig, **world)
+gone = [name for name, inode in first.items() if (rig.runtime_dir / "locks" / name).stat().st_ino != inode]
+print(json.dumps({"pairs": sorted(pairs), "held": held(), "gone": gone, "files": sorted(first)}))
+"""
+
+MAY_BE_TAKEN_UNDER = {
+    "bead": {"fetch", "polecat-pool", "polecat", "repository", "trash"},
+    "fetch": {"bead", "polecat-pool", "polecat", "repository"},
+    "polecat-pool": {"polecat"},
+    "polecat": {"fetch", "repository", "trash", "polecat"},
+}
+"""The order of the module's docstring: the lock that is held, and those that may be taken then. A polecat's state is told by trying
+its lock, also by who holds it."""
 
 
 @pytest.fixture
@@ -144,3 +197,16 @@ def test_an_error_in_the_block_lets_go(lock: Path) -> None:
         raise ZeroDivisionError
     with holding(lock, what="again", timeout_s=0):
         pass
+
+
+@pytest.mark.skipif(not Path("/proc/self/fdinfo").is_dir(), reason="the kernel does not show here which locks a process holds")
+def test_locks_are_taken_in_order_and_never_deleted(tmp_path: Path) -> None:
+    """In a spawn, a repair, a reconcile and a removal each lock is taken in the order that is written down; their files stay."""
+    done = subprocess.run([sys.executable, "-c", WATCHED, tmp_path], capture_output=True, text=True, check=True, timeout=50)
+    seen = json.loads(done.stdout)
+
+    wrong = [(held, taken) for held, taken in seen["pairs"] if taken not in MAY_BE_TAKEN_UNDER.get(held, set())]
+    assert not wrong
+    assert len(seen["pairs"]) > 3
+    assert (seen["held"], seen["gone"]) == ([], [])
+    assert "polecat-pool.lock" in seen["files"]

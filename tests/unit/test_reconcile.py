@@ -313,3 +313,40 @@ def test_a_bead_of_somebody_else_is_not_handed_back(place: Place) -> None:
     reconcile_pool(rig, **world)
     bead = world["beads"].bead("gt-1")
     assert bead is not None and (bead.status, bead.assignee) == ("hooked", "gastown/polecats/slit")
+
+
+def _die_once_the_session_is_made(rig: Rig, world: FakeWorld, *, after: bool) -> None:
+    """A spawn whose process dies when it has made the session and noted nothing of it, or would note it next."""
+    count = Fault()
+    rehearsal, rehearsed = fake_world(rig.path.parent.parent / "other")
+    spawn_for_sling(rehearsal, **count.around(rehearsed))
+    at = next(call.number for call in count.calls if str(call) == "tmux.start")
+    with pytest.raises(Crashed):
+        spawn_for_sling(rig, **CrashAt(at, after=after).around(world))
+
+
+def test_work_of_an_agent_nobody_had_noted_is_kept(place: Place) -> None:
+    """T-24: an agent whose spawn was killed before its session was noted may have worked; what it left is kept in the trash."""
+    rig, world = place
+    _die_once_the_session_is_made(rig, world, after=True)
+    world["git"].edit(rig.home_dir("furiosa") / "gastown", "work.txt", b"only here")
+    world["tmux"].crash("gt-gastown-furiosa")
+
+    done = reconcile_pool(rig, **world)
+
+    kept = [path for path in (rig.polecats_dir / ".trash").glob("*") if path.with_name(f"{path.name}.keep").exists()]
+    assert done.healed == ("furiosa",)
+    assert [(path / "work.txt").read_bytes() for path in kept] == [b"only here"]
+    reconcile_pool(rig, **world)
+    assert (kept[0] / "work.txt").exists()
+
+
+def test_an_agent_that_never_ran_leaves_nothing_to_keep(place: Place) -> None:
+    """A spawn that was killed before its session leaves nothing, not even in the trash."""
+    rig, world = place
+    _die_once_the_session_is_made(rig, world, after=False)
+
+    reconcile_pool(rig, **world)
+
+    assert homes(rig) == []
+    assert not list((rig.polecats_dir / ".trash").glob("*"))

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.errors import GitError, PolecatNotFoundError, RemoveFailedError, WorkAtRiskError
-from polecat.model import Rig, SpawnOptions
+from polecat import list_polecats, repair_polecat, work_at_risk
+from polecat.errors import GitError, PolecatNotFoundError, RemoveFailedError, RescueFailedError, WorkAtRiskError
+from polecat.model import Event, Rig, SpawnOptions
 from polecat.ports import Bead
 from polecat.removal import remove_polecat
 from polecat.spawn import spawn_for_sling
 from polecat.state import list_homes
-from polecat.testing import FakeWorld, fake_world
+from polecat.testing import FailAt, FakeWorld, fake_world
 
 Place = tuple[Rig, FakeWorld]
 
@@ -119,3 +120,85 @@ def test_what_a_forced_removal_takes_is_saved_first(place: Place) -> None:
     assert evolve(planned.verdict) == done.verdict
     assert done.rescue.startswith("refs/polecat/rescue/furiosa/")
     assert not cat.clone_path.exists()
+
+
+# ---------------------------------------------------------------------------------------------- one verdict for all
+
+AT_RISK = {
+    "uncommitted": ("uncommitted",),
+    "unpushed": ("unpushed",),
+    "stash": ("stash",),
+    "process inside": ("process-inside",),
+    "standing inside": ("caller-inside",),
+    "git cannot tell": ("unknown",),
+    "the store cannot tell": ("unknown",),
+}
+
+
+def _put_at_risk(world: FakeWorld, tree: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bring a polecat into a state in which it must not be touched."""
+    git = world["git"]
+    if how in ("uncommitted", "stash"):
+        git.edit(tree, "new.txt", b"work")
+    if how == "stash":
+        git.stash(tree)
+    elif how == "unpushed":
+        git.commit(tree, {"new.txt": b"work"})
+    elif how == "process inside":
+        world["processes"].add(4711, cwd=tree)
+    elif how == "standing inside":
+        monkeypatch.chdir(tree)
+    elif how == "git cannot tell":
+        git.set_facts(tree, problems=("status: timeout",))
+
+
+@pytest.mark.parametrize("how", list(AT_RISK))
+def test_all_go_by_one_verdict(place: Place, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """T-15: removal, repair, their dry runs and whoever only asks name the same risks, and nothing was touched."""
+    rig, world = place
+    cat = spawn_for_sling(rig, **world)
+    [listed] = list_polecats(rig, **world)
+    _put_at_risk(world, cat.clone_path, how, monkeypatch)
+    if how == "the store cannot tell":
+        world = FakeWorld(**{**world, "beads": FailAt(1, and_after=True).wrap(world["beads"], "beads")})
+    before = work_at_risk(listed, rig=rig, **world).reasons
+
+    for act in (remove_polecat, repair_polecat):
+        for dry_run in (True, False):
+            with pytest.raises(WorkAtRiskError) as refused:
+                act(rig, cat.polecat_name, dry_run=dry_run, **world)
+            assert refused.value.reasons == before == AT_RISK[how]
+    assert world["tmux"].sessions() == [cat.session_name]
+    assert cat.clone_path.is_dir()
+
+
+def test_what_cannot_be_saved_is_not_removed(place: Place) -> None:
+    """If the rescue cannot be written nothing is removed; nuclear takes the name back and keeps the tree itself."""
+    rig, world = place
+    cat = spawn_for_sling(rig, **world)
+    world["git"].edit(cat.clone_path, "new.txt", b"work")
+    for _ in range(2):
+        world["git"].fail_next("rescue", RescueFailedError("no room"))
+
+    with pytest.raises(RescueFailedError, match="no room"):
+        remove_polecat(rig, cat.polecat_name, force=True, **world)
+    assert (cat.clone_path / "new.txt").read_bytes() == b"work"
+    done = remove_polecat(rig, cat.polecat_name, nuclear=True, **world)
+
+    assert done.kept is not None
+    assert (done.kept / "new.txt").read_bytes() == b"work"
+    assert done.kept.with_name(f"{done.kept.name}.keep").exists()
+    assert list_homes(rig).dirs == ()
+
+
+def test_the_event_names_the_rescue(place: Place) -> None:
+    """Whoever listens, and whoever reads the feed, learns where the work is."""
+    rig, world = place
+    cat = spawn_for_sling(rig, **world)
+    world["git"].edit(cat.clone_path, "new.txt", b"work")
+    heard: list[Event] = []
+
+    done = remove_polecat(rig, cat.polecat_name, force=True, on_event=heard.append, **world)
+
+    assert [event.facts["rescue"] for event in heard if event.name == "polecat_removed"] == [done.rescue]
+    assert f'"rescue":"{done.rescue}"' in (rig.town_root / ".events.jsonl").read_text()

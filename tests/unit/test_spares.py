@@ -72,6 +72,19 @@ def test_a_spare_is_no_polecat(place: tuple[Rig, FakeWorld]) -> None:
     assert len(spare_dirs(rig)) == 2
 
 
+def test_a_spare_somebody_wrote_into_is_kept(place: tuple[Rig, FakeWorld]) -> None:
+    """What somebody wrote into a spare is nowhere else: the spare is not used, and its files are kept in the trash."""
+    rig, world = place
+    _warm(rig, world, 1)
+    world["git"].edit(spare_dirs(rig)[0] / rig.name, "mine.txt", b"only here")
+
+    cat = spawn_for_sling(rig, **world)
+
+    kept = [path for path in (rig.polecats_dir / ".trash").glob("*") if path.with_name(f"{path.name}.keep").exists()]
+    assert not (cat.clone_path / "mine.txt").exists()
+    assert [(path / "mine.txt").read_bytes() for path in kept] == [b"only here"]
+
+
 def test_fewer_spares_are_wanted(place: tuple[Rig, FakeWorld]) -> None:
     """Asking for fewer throws the rest away, branches included."""
     rig, world = place

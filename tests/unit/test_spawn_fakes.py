@@ -34,7 +34,8 @@ from polecat import (
     spawn_many,
 )
 from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnreachableError
-from polecat.ports import Bead, Session
+from polecat.ports import Bead, Session, SessionRequest, StartedSession
+from polecat.state import CLAIM_FILE, list_homes, read_claim
 from polecat.testing import FailAt, FakeAgent, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town import find_repo
@@ -265,6 +266,57 @@ def test_an_agent_that_ends_before_it_got_its_text(place: Place) -> None:
     with pytest.raises(SpawnFailedError):
         spawn_for_sling(rig, SpawnOptions(nudge="go", hook_bead="gt-1"), on_event=listen, **world)
     assert leavings(rig, world) == {}
+
+
+class StartsAndFails(FakeTmux):
+    """Makes the session and says that it failed; afterwards the server may be out of reach."""
+
+    is_lost = False
+
+    def start(self, request: SessionRequest) -> StartedSession:
+        super().start(request)
+        self.unreachable = self.is_lost
+        raise TmuxUnreachableError("no answer in time")
+
+
+def test_a_start_that_broke_may_have_made_its_session(place: Place) -> None:
+    """T-29: a session that was made although its start broke is ended before anything under it is taken away."""
+    rig, world = place
+    world = FakeWorld(**{**world, "tmux": StartsAndFails(clock=world["clock"])})
+    with pytest.raises(SpawnFailedError) as caught:
+        spawn_for_sling(rig, **world)
+    assert caught.value.left_behind == ()
+    assert world["tmux"].sessions() == []
+    assert list_homes(rig).dirs == ()
+
+
+def test_under_a_session_that_may_live_nothing_is_taken_away(place: Place) -> None:
+    """T-02, T-25: while nobody can say whether the agent lives, its worktree and its bead stay, and the error says so."""
+    rig, world = place
+    tmux = StartsAndFails(clock=world["clock"])
+    tmux.is_lost = True
+    world = FakeWorld(**{**world, "tmux": tmux})
+    with pytest.raises(SpawnFailedError) as caught:
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    stays = [line.partition(" (")[0] for line in caught.value.left_behind]
+    assert stays == ["perhaps its session", "hook", "agent bead", "worktree", "claim"]
+    assert (rig.home_dir("furiosa") / "gastown" / "README.md").exists()
+    tmux.unreachable = False
+    assert reconcile_pool(rig, **world).adopted == ("furiosa",)
+    with pytest.raises(BeadTakenError):
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+
+
+def test_an_agent_whose_spawn_was_being_taken_back_is_ended(place: Place) -> None:
+    """T-24: a process that died while it took a spawn back had given the work back: the agent is not kept."""
+    rig, world = place
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / CLAIM_FILE)
+    lease = read_claim(rig, "furiosa")
+    assert lease is not None
+    world["beads"].close_agent(lease.agent_bead, reason="spawn undone")
+    assert reconcile_pool(rig, **world).healed == ("furiosa",)
+    assert (world["tmux"].sessions(), list_homes(rig).dirs) == ([], ())
 
 
 # -------------------------------------------------------------------------------------------------------- refusals
