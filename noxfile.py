@@ -149,9 +149,9 @@ def faults(session: nox.Session) -> None:
 
 @nox.session
 def warm(session: nox.Session) -> None:
-    """Run the tests that use the real programs once more, every rig with two warm spares."""
+    """Run the tests of spawns, races and failures with the real programs once more, every rig with two warm spares."""
     session.install("-e", ".", *group("test"))
-    places = session.posargs or ["tests/spawn", "tests/cli", "tests/races", "tests/speed", "tests/faults"]
+    places = session.posargs or ["tests/spawn", "tests/races", "tests/faults"]
     pytest(session, "-q", "-n", "auto", "-m", "not bd", *places, env={"POLECAT_TEST_SPARES": "2"})
 
 

@@ -16,10 +16,13 @@ from attrs import frozen
 
 from polecat.names import agent_bead_id, agent_id
 from tests.git_fixtures import commit, git, manifest, write
-from tests.spawn_fixtures import RECORD, RIG, HandTown, hand_town
+from tests.spawn_fixtures import RECORD, RIG, SPARES, HandTown, hand_town
 from tests.tmux_fixtures import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
+
+FILLED = "after git.rebranch" if SPARES else "after git.check_out"
+"""The point at which a spawn has the files of its worktree."""
 
 WORK: Mapping[str, bytes] = {
     "README.md": b"changed by the agent\n",

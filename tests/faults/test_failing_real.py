@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.faults.exactness import check_exact
-from tests.faults.rigs import Killed, Planted, RealRig, real_rig
+from tests.faults.rigs import FILLED, Killed, Planted, RealRig, real_rig
 from tests.faults.shims import BREAKS, Shims, install_shims
 from tests.faults.tables import WAY, Tables, sample
 from tests.git_fixtures import git, manifest
@@ -68,7 +68,7 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
     if verb == "spawn":
         return None
     if verb == "reconcile":
-        assert rig.order("spawn", "after git.check_out", name=f"{name}-a", hook_bead=f"gt-{name}-a").point
+        assert rig.order("spawn", FILLED, name=f"{name}-a", hook_bead=f"gt-{name}-a").point
     rig.must("spawn", name=name, hook_bead=f"gt-{name}")
     planted = rig.plant(name, commits=False)
     if verb == "reconcile":

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.rigs import Planted, RealRig, real_rig
+from tests.faults.rigs import FILLED, Planted, RealRig, real_rig
 from tests.faults.tables import Tables, sample
 from tests.git_fixtures import git, manifest
 
@@ -35,7 +35,7 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
     if verb == "spawn":
         return None
     if verb == "reconcile":
-        assert rig.order("spawn", "after git.check_out", name=f"{name}-a", hook_bead=f"gt-{name}-a").point
+        assert rig.order("spawn", FILLED, name=f"{name}-a", hook_bead=f"gt-{name}-a").point
         rig.must("spawn", name=f"{name}-b", hook_bead=f"gt-{name}-b")
         assert rig.order("remove", "after git.drop_worktree", name=f"{name}-b").point
     rig.must("spawn", name=name, hook_bead=f"gt-{name}")
