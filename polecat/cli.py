@@ -149,7 +149,8 @@ def _no_output(error: OSError) -> Exception:
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = _parser({_verb_of(argv)})
+    verb = _verb_of(argv)
+    parser = _parser({verb}, listed={verb: VERBS[verb]} if argv[:1] == [verb] else VERBS)
     if not argv:
         parser.print_help(sys.stderr)
         raise SystemExit(EXIT_USAGE)
@@ -172,8 +173,11 @@ def _deepest(parser: _Parser, argv: Sequence[str]) -> _Parser:
     return parser
 
 
-def _parser(chosen: Container[str]) -> _Parser:
-    """Make the parser, with the arguments of the chosen verbs only, because each costs the import of its module."""
+def _parser(chosen: Container[str], *, listed: Mapping[str, tuple[str, str]] = VERBS) -> _Parser:
+    """Make the parser, with the arguments of the chosen verbs only, because each costs the import of its module.
+
+    A command line that begins with a verb needs no parser for the others.
+    """
     parser = _Parser(
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
@@ -182,7 +186,7 @@ def _parser(chosen: Container[str]) -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"polecat {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb, (module, what) in VERBS.items():
+    for verb, (module, what) in listed.items():
         if what:
             sub = verbs.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", formatter_class=_RawFormatter)
         else:  # one that has no help at all is not listed
