@@ -23,7 +23,7 @@ from polecat.world import World
 T = TypeVar("T")
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, repr=False)
 class Attempt:
     """One spawn on its way. Everything it has made so far is in here, so that it can be taken back.
 

@@ -72,7 +72,7 @@ def sources(rig: Rig, settings: PlaceSettings) -> tuple[Path, ...]:
     return (*named, rig.runtime_dir / "worktreeinclude", rig.path / "mayor" / "rig")
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False, repr=False)
 class _Copying:
     """One worktree that is being filled."""
 

@@ -9,7 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
-from attrs import define, field
+from attrs import define
 
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.program import Running
@@ -27,14 +27,14 @@ _CLONE = (
 )
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, repr=False)
 class CliFetch:
     """A fetch that is under way. Made by `GitCli.start_fetch`."""
 
-    git: GitProgram = field(repr=False)
+    git: GitProgram
     repo: Repo
     timeout_s: float
-    running: Running = field(repr=False)
+    running: Running
     began_at_s: float
     is_over: bool = False
 

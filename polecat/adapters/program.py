@@ -110,18 +110,18 @@ def _take(file: IO[bytes]) -> bytes:
         return file.read()
 
 
-@define(kw_only=True, eq=False)
+@define(kw_only=True, eq=False, repr=False)
 class Running:
     """A program that was started; `wait` for it or `kill` it, always."""
 
     argv: tuple[str, ...]
     cwd: Path | None
     timeout_s: float
-    _child: Child = field(repr=False, alias="child")
-    _stdout: IO[bytes] = field(repr=False, alias="stdout")
-    _stderr: IO[bytes] = field(repr=False, alias="stderr")
-    _started_s: float = field(repr=False, alias="started_s")
-    _result: tuple[int, bytes, bytes] | None = field(default=None, init=False, repr=False)
+    _child: Child = field(alias="child")
+    _stdout: IO[bytes] = field(alias="stdout")
+    _stderr: IO[bytes] = field(alias="stderr")
+    _started_s: float = field(alias="started_s")
+    _result: tuple[int, bytes, bytes] | None = field(default=None, init=False)
 
     def wait(self) -> Finished:
         """Wait for the end; once more after that gives the same answer.
