@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from attrs import frozen
-
 from polecat.logs import log
+from polecat.values import frozen
 
 UndoStep = Callable[[], str | None]
 """Takes one thing back. Returns what of it stays behind on purpose, such as a branch with new commits, or None."""

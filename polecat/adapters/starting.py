@@ -120,6 +120,7 @@ _LOST = 1000
 @frozen
 class _Direct:
     process: subprocess.Popen[bytes]
+    argv: tuple[str, ...]
 
     @property
     def pid(self) -> int:
@@ -164,11 +165,11 @@ class _Direct:
                 pid, status = os.waitpid(self.pid, how)
             except ChildProcessError:
                 self.process.returncode = _LOST  # it is over; nobody is to kill whoever has its number next
-                raise _lost(self.process.args) from None
+                raise _lost(self.argv) from None
             if pid:
                 self.process.returncode = os.waitstatus_to_exitcode(status)
         elif self.process.returncode == _LOST:
-            raise _lost(self.process.args)
+            raise _lost(self.argv)
         return self.process.returncode is not None
 
     def kill(self) -> None:
@@ -202,7 +203,7 @@ def directly(call: Call) -> Child:
         )
     except OSError as error:
         raise _cannot(call, error.strerror or str(error)) from None
-    return _Direct(process)
+    return _Direct(process, call.argv)
 
 
 # ------------------------------------------------------------------------------------------------------------- by sh
@@ -211,6 +212,7 @@ def directly(call: Call) -> Child:
 @frozen
 class _Sh:
     running: Any
+    argv: tuple[str, ...]
 
     @property
     def pid(self) -> int:
@@ -241,7 +243,7 @@ class _Sh:
         except sh.SignalException as error:
             return int(error.exit_code)
         except ChildProcessError:
-            raise _lost(self.running.cmd) from None
+            raise _lost(self.argv) from None
 
     def kill(self) -> None:
         if self.running.process.exit_code is None:
@@ -276,7 +278,7 @@ def by_sh(call: Call) -> Child:
             if type(error).__name__ != "ForkException":
                 raise
             raise _cannot(call, str(error).strip().splitlines()[-1].strip()) from None
-    return _Sh(running)
+    return _Sh(running, call.argv)
 
 
 @functools.lru_cache(maxsize=64)

@@ -95,7 +95,9 @@ def test_a_start_that_loses_its_server_ends_no_session_of_the_next(server: Priva
     real = shutil.which("tmux")
     # says what a server says that made the session and died; what comes after goes to the server that is there now
     lost = f'case "$*" in *new-session*) ;; *) exec {real} "$@";; esac\nm=$(printf %s "$*" | grep -o "~[0-9a-f]*~" | head -n 1)\n'
-    lost += """printf '%s$0%sone%s%%0%s999999%s1%s\n' "$m" "$m" "$m" "$m" "$m" "$m"; echo 'server exited unexpectedly' >&2; exit 1"""
+    lost += (
+        """printf '%s$0%sone%s%%0%s999999%s1%s\n' "$m" "$m" "$m" "$m" "$m" "$m"; echo 'server exited unexpectedly' >&2; exit 1"""
+    )
     shims = shim_directory(tmp_path / "bin", tmux=lost)
 
     with pytest.raises(TmuxError, match="server exited"):
