@@ -129,10 +129,8 @@ class Attempt:
 
     def fail(self, error: PolecatError | OSError) -> None:
         """End in failure: take everything back and keep the error, with what was undone and what was not."""
-        try:
-            self.undo.run()
-        finally:
-            self.release()
+        self.undo.run()  # an interrupt passes through: `abandon` goes on from there, and the locks are ours until then
+        self.release()
         self.error = self._dressed(error) if self._lease else as_polecat_error(error)
         self.tell("spawn_failed", step=self._step, left_behind=list(self.undo.left_behind))
 

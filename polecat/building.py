@@ -97,7 +97,7 @@ def add_worktree(site: Site, attempt: Attempt, news: Fetching) -> None:
 
 def _end_session(attempt: Attempt, session: StartedSession) -> None:
     end_session(attempt.world, session, root=attempt.agent)
-    attempt.session, attempt.had_session = None, True
+    attempt.session = None
 
 
 def provision_worktree(site: Site, attempt: Attempt) -> None:
@@ -144,8 +144,6 @@ def start_session(site: Site, attempt: Attempt) -> None:
         attempt.lease = evolve(attempt.lease, may_have_run=True)
         write_claim(site.rig, attempt.lease)
         session = _started(site, attempt)
-        attempt.session = session
-        attempt.undo.add("session", lambda: _end_session(attempt, session), holds_rest=True)
         attempt.agent = world.processes.identify(session.pane_pid)
         attempt.lease = evolve(
             attempt.lease,
@@ -161,7 +159,10 @@ def start_session(site: Site, attempt: Attempt) -> None:
 def _started(site: Site, attempt: Attempt) -> StartedSession:
     """Start it; a start that breaks may have made a session all the same, and until that is known nothing under it is taken away."""
     try:
-        return attempt.world.tmux.start(_session_request(site, attempt))
+        attempt.session = session = attempt.world.tmux.start(_session_request(site, attempt))
+        attempt.had_session = True
+        attempt.undo.add("session", lambda: _end_session(attempt, session), holds_rest=True)
+        return session
     except SessionExistsError:
         raise
     except BaseException:

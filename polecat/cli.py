@@ -100,6 +100,7 @@ def main(argv: Sequence[str]) -> int:
         code = _run(argv)
         return code if _flush() else EXIT_ERROR
     except KeyboardInterrupt:
+        _flush()
         print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone; that is their right
@@ -117,7 +118,7 @@ def _run(argv: Sequence[str]) -> int:
         args = _parse([*argv[1:], "--help"] if argv[:1] == ["help"] else list(argv))
     except SystemExit as stop:  # argparse has printed help, version or what was wrong
         return int(stop.code or 0)
-    restore = _interrupt_on_sigterm()
+    restore = _signals_as_needed()
     try:
         return int(import_module(VERBS[args.verb][0]).run(args))
     finally:
@@ -274,18 +275,24 @@ def _columns() -> int:
         return 80
 
 
-def _interrupt_on_sigterm() -> Callable[[], object]:
-    """Make SIGTERM undo as Ctrl-C does, until what is returned is called. Only in the main thread; elsewhere the host decides."""
+def _signals_as_needed() -> Callable[[], object]:
+    """Make SIGTERM undo as Ctrl-C does, and let children say how they ended, until what is returned is called.
+
+    Only in the main thread; elsewhere the host decides.
+    """
     import signal  # not before the help, which does not need it
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
+    wanted: list[tuple[int, Any]] = [(signal.SIGTERM, stop)]
+    if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # as whoever started us left it; then no exit status reaches us
+        wanted.append((signal.SIGCHLD, signal.SIG_DFL))
     try:
-        previous = signal.signal(signal.SIGTERM, stop)
+        previous = [(number, signal.signal(number, handler)) for number, handler in wanted]
     except ValueError:
         return lambda: None
-    return lambda: previous is None or signal.signal(signal.SIGTERM, previous)
+    return lambda: [signal.signal(number, handler) for number, handler in previous if handler is not None]
 
 
 def _report(error: Exception) -> int:

@@ -55,7 +55,8 @@ def heal_first(world: World, site: Site, name: str) -> Site:
 def agent_lives(world: World, site: Site, claim: Lease) -> bool:
     """Say whether the agent of a spawn whose claimant is dead lives and has its work, so that the polecat is to be kept.
 
-    One whose agent bead is closed has not: its spawn was being taken back, and somebody else may have its work by now.
+    One whose agent bead is closed has not: its spawn was being taken back, and somebody else may have its work by now. A store without
+    that bead is another store than it was, which proves nothing.
 
     Raises:
         BeadsError: the store cannot say.
@@ -64,7 +65,7 @@ def agent_lives(world: World, site: Site, claim: Lease) -> bool:
     if claim.purpose != "spawn" or session is None or session.is_dead:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
-    return not claim.agent_bead or (agent is not None and agent.is_open)
+    return agent is None or agent.is_open
 
 
 def _take_spawn_back(world: World, site: Site, lease: Lease) -> None:
@@ -100,7 +101,10 @@ def adopt(world: World, site: Site, lease: Lease) -> None:
     if not world.tmux.release(started):
         heal(world, site, lease)
         return
-    world.beads.update_agent(lease.agent_bead, agent_state="working")
+    if lease.agent_bead and world.beads.agent(lease.agent_bead) is None:
+        open_agent_bead_for(world, site.rig, lease, state="working")
+    else:
+        world.beads.update_agent(lease.agent_bead, agent_state="working")
     settle(site.rig, evolve(lease, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
 
 

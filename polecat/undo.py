@@ -65,6 +65,9 @@ class Undo:
                 held_by = one.what if one.holds_rest else held_by
                 log("warning", "undo_failed", step=one.what, error=str(error))
                 continue
+            except BaseException:  # an interrupt: whoever takes back the rest begins with this one again
+                self._steps.append(one)
+                raise
             if stays:
                 left.append(stays)
             if not one.is_silent:

@@ -181,6 +181,8 @@ class GitCli:
         head = (git_files.read_text(stale.admin_dir / "HEAD") or "").strip()
         if git_files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
             owner = stale.path.parent.name if stale.path else stale.admin_dir.name
+            if not git_files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
+                owner = stale.admin_dir.name
             ref = f"{RESCUE_REFS}{owner}/{time.time_ns() // 1_000_000}-lost"
             expect_success(self._git.run(["update-ref", ref, head, ""], at=repo))
         return git_leavings.drop_stale(repo, stale, into)

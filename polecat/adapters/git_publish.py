@@ -1,8 +1,8 @@
 """Registering a worktree without starting git: what ``worktree add --no-checkout`` would leave, made aside and published by one rename.
 
 git makes a registration in place, file by file; whoever lists worktrees meanwhile reads half of it and fails. Here nobody ever sees
-half of one, and the part that runs under the repository lock takes less than a millisecond instead of ten. Refs are written aside,
-synced, and linked into place, which fails if the ref exists.
+half of one, and the part that runs under the repository lock takes less than a millisecond instead of ten. Refs are written aside
+and linked into place, which fails if the ref exists.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from attrs import define
 
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.program import Running
-from polecat.errors import GitError, ProgramTimeoutError, UnknownStateError
+from polecat.errors import GitError, ProgramError, UnknownStateError
 from polecat.model import Repo
 
 STAMP = "polecat-fetched"
@@ -62,7 +62,7 @@ class CliFetch:
             return
         self.is_over = True
         self.running.kill()
-        with contextlib.suppress(ProgramTimeoutError):
+        with contextlib.suppress(ProgramError):
             self.running.wait()
 
 

@@ -210,16 +210,18 @@ class GitProgram:
                 running.append(self.start(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True))
                 stack.callback(running[-1].kill)
             return [
-                expect_success(self.again_if_transient(one.wait(), args, at=at))
+                expect_success(self.again_if_transient(one.wait(), args, at=at, stdin=stdin, timeout_s=timeout_s))
                 for one, args in zip(running, commands, strict=True)
             ]
 
-    def again_if_transient(self, done: program.Finished, args: Sequence[str], *, at: At) -> program.Finished:
+    def again_if_transient(
+        self, done: program.Finished, args: Sequence[str], *, at: At, stdin: bytes = b"", timeout_s: float | None = None
+    ) -> program.Finished:
         """Return how a reading command ended; if it stumbled over others' unfinished work, ask once more."""
         if done.exit_code == 0 or not is_transient(done.error_text):
             return done
         time.sleep(0.05)
-        return self.run(args, at=at, read_only=True)
+        return self.run(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True)
 
     def must(
         self,

@@ -128,6 +128,7 @@ class Running:
 
         Raises:
             ProgramTimeoutError: the time limit passed; the program and its children are dead.
+            ProgramError: it ended, and its exit status is lost.
         """
         is_in_time = self._result is not None or self._ends_in_time()
         code, stdout, stderr = self._collect()
@@ -146,7 +147,8 @@ class Running:
         """Kill the program with its children, if it was not waited for, and wait until it is dead."""
         if self._result is None:
             self._child.kill()
-            self._collect()
+            with contextlib.suppress(ProgramError):  # nobody can say how it ended; it is dead, and that was asked for
+                self._collect()
 
     def _ends_in_time(self) -> bool:
         """Wait; at the time limit, and on any interrupt, kill."""
@@ -160,7 +162,13 @@ class Running:
     def _collect(self) -> tuple[int, bytes, bytes]:
         """Take note of the exit status and what was written; everything the program had of ours is let go."""
         if self._result is None:
-            self._result = (self._child.wait(), _take(self._stdout), _take(self._stderr))
+            try:
+                code = self._child.wait()
+            except ProgramError:
+                self._stdout.close()
+                self._stderr.close()
+                raise
+            self._result = (code, _take(self._stdout), _take(self._stderr))
         return self._result
 
 
@@ -227,16 +235,18 @@ def start(
     if cwd is not None and not cwd.is_dir():  # a bad directory would look like a missing program, and makes sh leak
         raise ProgramError(f"cannot run {_name(words)}: {cwd} is not a directory", argv=words, cwd=cwd)
     began_s = time.monotonic()
-    with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
-        stdout, stderr = ours.enter_context(_file()), ours.enter_context(_file())
-        with _input(stdin) as source:
-            child = starter(Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=stdout, stderr=stderr))
-        ours.pop_all()
-    running = Running(argv=words, cwd=cwd, timeout_s=timeout_s, child=child, stdout=stdout, stderr=stderr, started_s=began_s)
+    running: Running | None = None
     try:
+        with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
+            out, err = ours.enter_context(_file()), ours.enter_context(_file())
+            with _input(stdin) as source:
+                child = starter(Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err))
+            running = Running(argv=words, cwd=cwd, timeout_s=timeout_s, child=child, stdout=out, stderr=err, started_s=began_s)
+            ours.pop_all()
         let_through()
-    except BaseException:
-        running.kill()
+    except BaseException:  # from here on an interrupt may come anywhere
+        if running is not None:
+            running.kill()
         raise
     return running
 

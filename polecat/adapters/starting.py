@@ -16,7 +16,8 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol
 
@@ -102,12 +103,24 @@ def _cannot(call: Call, why: str) -> ProgramError:
     return ProgramError(f"cannot start {os.path.basename(call.argv[0])}: {why}", argv=call.argv, cwd=call.cwd)
 
 
+def _lost(argv: Sequence[str]) -> ProgramError:
+    return ProgramError(
+        f"{os.path.basename(argv[0])} ended and nobody can say how: its exit status was thrown away or taken by somebody else",
+        argv=argv,
+        hint="this process ignores SIGCHLD, or something in it waits for every child: let it keep its hands off ours",
+    )
+
+
 # ---------------------------------------------------------------------------------------------------------- directly
+
+_LOST = 1000
+"""Stands for an exit status that nobody knows; real ones are below 256."""
 
 
 @frozen
 class _Direct:
     process: subprocess.Popen[bytes]
+    argv: tuple[str, ...]
 
     @property
     def pid(self) -> int:
@@ -120,13 +133,9 @@ class _Direct:
         return True
 
     def _ends_within(self, timeout_s: float) -> bool:
-        if not hasattr(os, "pidfd_open"):
-            try:
-                self.process.wait(timeout_s)  # looks again and again, up to 50 ms late
-            except subprocess.TimeoutExpired:
-                return False
-            return True
-        pidfd = os.pidfd_open(self.process.pid)
+        pidfd = _pidfd(self.pid)
+        if pidfd is None:
+            return self._is_seen_to_end(time.monotonic() + timeout_s)
         try:
             ending = select.poll()
             ending.register(pidfd, select.POLLIN)
@@ -134,12 +143,46 @@ class _Direct:
         finally:
             os.close(pidfd)
 
+    def _is_seen_to_end(self, deadline_s: float) -> bool:
+        """Look again and again; notices the end up to 50 ms late."""
+        pause_s = 0.001
+        while not self._is_over(os.WNOHANG):
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                return False
+            time.sleep(min(pause_s, left_s))
+            pause_s = min(2 * pause_s, 0.05)
+        return True
+
     def wait(self) -> int:
-        return self.process.wait()
+        self._is_over(0)
+        return int(self.process.returncode)
+
+    def _is_over(self, how: int) -> bool:
+        """Take the exit status. Not `Popen.wait`: it says 0 where the status is lost, and 0 says that nothing is wrong."""
+        if self.process.returncode is None:
+            try:
+                pid, status = os.waitpid(self.pid, how)
+            except ChildProcessError:
+                self.process.returncode = _LOST  # it is over; nobody is to kill whoever has its number next
+                raise _lost(self.argv) from None
+            if pid:
+                self.process.returncode = os.waitstatus_to_exitcode(status)
+        elif self.process.returncode == _LOST:
+            raise _lost(self.argv)
+        return self.process.returncode is not None
 
     def kill(self) -> None:
         if self.process.returncode is None:
-            _kill_group(self.process.pid)
+            _kill_group(self.pid)
+
+
+def _pidfd(pid: int) -> int | None:
+    """Open what tells of a process's end; None where the system has no such thing, or a sandbox forbids it."""
+    if hasattr(os, "pidfd_open"):
+        with contextlib.suppress(OSError):
+            return os.pidfd_open(pid)
+    return None
 
 
 def directly(call: Call) -> Child:
@@ -160,7 +203,7 @@ def directly(call: Call) -> Child:
         )
     except OSError as error:
         raise _cannot(call, error.strerror or str(error)) from None
-    return _Direct(process)
+    return _Direct(process, call.argv)
 
 
 # ------------------------------------------------------------------------------------------------------------- by sh
@@ -169,6 +212,7 @@ def directly(call: Call) -> Child:
 @frozen
 class _Sh:
     running: Any
+    argv: tuple[str, ...]
 
     @property
     def pid(self) -> int:
@@ -198,6 +242,8 @@ class _Sh:
             return int(self.running.exit_code)
         except sh.SignalException as error:
             return int(error.exit_code)
+        except ChildProcessError:
+            raise _lost(self.argv) from None
 
     def kill(self) -> None:
         if self.running.process.exit_code is None:
@@ -232,7 +278,7 @@ def by_sh(call: Call) -> Child:
             if type(error).__name__ != "ForkException":
                 raise
             raise _cannot(call, str(error).strip().splitlines()[-1].strip()) from None
-    return _Sh(running)
+    return _Sh(running, call.argv)
 
 
 @functools.lru_cache(maxsize=64)

@@ -218,7 +218,10 @@ class TmuxCli:
         """End what a failed start may have made; the error that is being raised matters more than this one's."""
         with contextlib.suppress(TmuxError):
             if started is not None:
-                self._server.ask([("kill-session", "-t", started.id)])
+                ours = all_of(
+                    equals("session_id", started.id), equals("pid", str(started.server_pid))
+                )  # a new server counts anew
+                self._server.ask([guarded(started.id, ours, [("kill-session", "-t", started.id)])])
             else:
                 self.kill("", name=request.name, instance=request.instance)
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 
 from polecat.adapters.git import GitCli
+from polecat.adapters.git_run import GitProgram
 from polecat.adapters.git_snapshot import read_content
 from polecat.errors import GitError, RescueFailedError
 from polecat.ports import Rescue, Worktree
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, make_origin, manifest, write
+from tests.spawn_fixtures import shim_directory, with_path
 
 pytestmark = pytest.mark.real
 
@@ -355,3 +357,12 @@ def test_restore_needs_both_halves(rig: GitRig) -> None:
     (rig.root / "hidden").rename(admin)
     rig.git.restore_worktree(rig.repo, made, source=rig.trash())
     assert rig.git.facts(rig.repo, made).is_clean
+
+
+def test_what_is_asked_again_is_asked_the_same(rig: GitRig, tmp_path: Path) -> None:
+    """A reading command that stumbled over others' unfinished work gets its questions the second time too."""
+    stumbles = f"""[ -e {tmp_path}/again ] && exec cat; touch {tmp_path}/again
+echo "fatal: failed to read /r/.git/worktrees/x/commondir: Success" >&2; exit 128"""
+    git = GitProgram(with_path(shim_directory(tmp_path / "bin", git=stumbles)))
+    [answer] = git.together([["cat-file", "--batch-check"]], at=rig.repo, stdin=b"HEAD\n", timeout_s=20)
+    assert answer.text == "HEAD\n"

@@ -257,6 +257,19 @@ def test_a_commit_that_only_a_deleted_worktree_held_is_kept(rig: GitRig) -> None
     assert rig.git.stale_registrations(rig.repo) == ()
 
 
+def test_a_lost_commit_is_kept_wherever_its_worktree_was(rig: GitRig) -> None:
+    """A person's worktree may have stood in a directory whose name no ref can have; its commit gets a rescue all the same."""
+    place = rig.root / "my own [projects]" / "mine"
+    git("worktree", "add", "-q", "--detach", str(place), rig.start, cwd=rig.repo.path)
+    lost = commit(place, {"only.txt": "here"})
+    shutil.rmtree(place)
+
+    [stale] = rig.git.stale_registrations(rig.repo)
+    assert rig.git.drop_stale(rig.repo, stale, into=rig.root / "trash")
+
+    assert [rescue.commit for rescue in rig.git.rescues(rig.repo)] == [lost]
+
+
 def test_locked_registrations_are_never_stale(rig: GitRig) -> None:
     """A worktree that a person locked, on a disk that is away, is nobody's to clear."""
     made = rig.add("nux")

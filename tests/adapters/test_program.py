@@ -265,3 +265,36 @@ def test_many_at_once_leak_nothing(door: Door) -> None:
     assert answers == [str(number) for number in range(80)]
     assert open_files() == before
     assert zombies() == 0
+
+
+def test_a_lost_exit_status_is_no_success(door: Door) -> None:
+    """Where SIGCHLD is ignored nobody learns how a program ended: that is an error, whether it ended before or while we looked."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        for seconds in ("0", "0.2"):
+            running = door.start(["/bin/sh", "-c", f"sleep {seconds}; exit 7"])
+            with pytest.raises(ProgramError, match="sh ended and nobody can say how"):
+                running.wait()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_a_program_is_waited_for_without_a_descriptor_to_spare() -> None:
+    """A system that gives no descriptor for a process, or has none left, is no reason to lose one: we look again and again."""
+    script = (
+        "import os, resource; from polecat.adapters.program import start; from polecat.adapters.starting import directly\n"
+        "from polecat.errors import ProgramTimeoutError\n"
+        "def late(script, timeout_s):\n"
+        "    running = start(['/bin/sh', '-c', script], env=os.environ, timeout_s=timeout_s, starter=directly)\n"
+        "    resource.setrlimit(resource.RLIMIT_NOFILE, (0, hard))\n"
+        "    return running\n"
+        "soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "print(late('sleep 0.1; exit 7', 20).wait().exit_code)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))\n"
+        "try: late('sleep 1000', 0.1).wait()\n"
+        "except ProgramTimeoutError as error: print(error.exit_code)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=30, check=False
+    )
+    assert (done.stdout, done.stderr) == ("7\n-9\n", "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 import signal
 import stat
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from polecat.adapters.tmux import TmuxCli
 from polecat.errors import TmuxError
 from polecat.ports import Watch
 from tests.conftest import ProgramCounts
+from tests.spawn_fixtures import shim_directory, with_path
 from tests.tmux_fixtures import PrivateServer, eventually, private_server, request, started_program
 
 pytestmark = pytest.mark.real
@@ -85,6 +87,23 @@ def test_a_start_that_breaks_half_way_leaves_nothing(server: PrivateServer, tmp_
 
     assert tmux.sessions() == ["bystander"]
     assert list(tmp_path.rglob("launch-*")) == []
+
+
+def test_a_start_that_loses_its_server_ends_no_session_of_the_next(server: PrivateServer, tmp_path: Path) -> None:
+    """A session is known by its id within one server; where a new one came meanwhile, that id is a neighbour's."""
+    server.cli().start(request(tmp_path, "neighbour", "sleep", "1000"))
+    real = shutil.which("tmux")
+    # says what a server says that made the session and died; what comes after goes to the server that is there now
+    lost = f'case "$*" in *new-session*) ;; *) exec {real} "$@";; esac\nm=$(printf %s "$*" | grep -o "~[0-9a-f]*~" | head -n 1)\n'
+    lost += (
+        """printf '%s$0%sone%s%%0%s999999%s1%s\n' "$m" "$m" "$m" "$m" "$m" "$m"; echo 'server exited unexpectedly' >&2; exit 1"""
+    )
+    shims = shim_directory(tmp_path / "bin", tmux=lost)
+
+    with pytest.raises(TmuxError, match="server exited"):
+        server.cli(environ=with_path(shims)).start(request(tmp_path, "one", "sleep", "1000"))
+
+    assert server.cli().sessions() == ["neighbour"]
 
 
 def test_a_session_that_was_renamed_at_birth_is_not_ours(server: PrivateServer, tmp_path: Path) -> None:

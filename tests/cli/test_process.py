@@ -180,3 +180,27 @@ def test_processes_side_by_side(town: HandTown) -> None:
     assert [process.returncode for process in processes] == [0, 0, 0, 0], answers
     assert len({out for out, _ in answers}) == 4
     wait_for(lambda: len(town.sessions()), 4, "each has its session")
+
+
+def test_children_say_how_they_ended_whoever_started_us(town: HandTown) -> None:
+    """A parent that ignores SIGCHLD leaves that to us; every exit status reaches us all the same."""
+    start = "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
+    done = subprocess.run(
+        [sys.executable, "-c", start, sys.executable, "-m", "polecat", "spawn", "gastown"],
+        cwd=town.root,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    assert (done.returncode, "gastown/polecats/furiosa" in done.stdout) == (0, True), done
+
+
+def test_what_was_printed_before_an_interrupt_is_not_lost(tmp_path: Path) -> None:
+    """A result that waits in the buffer is written when Ctrl-C ends the command."""
+    (tmp_path / "says.py").write_text("def add_arguments(p): pass\ndef run(args): print('said'); raise KeyboardInterrupt\n")
+    script = "import sys; sys.argv[1:] = ['list']; from polecat import cli; cli.VERBS['list'] = ('says', 'say'); cli.entry()"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path))), "PYTHONUNBUFFERED": ""}
+    done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=50, check=False)
+    assert (done.returncode, done.stdout) == (130, "said\n"), done

@@ -14,6 +14,7 @@ from polecat import (
     Rig,
     SpawnOptions,
     UnknownStateError,
+    get_polecat,
     list_polecats,
     reconcile_pool,
     spawn_for_sling,
@@ -23,7 +24,7 @@ from polecat.locks import polecat_lock, take
 from polecat.ports import Bead, Session
 from polecat.reconcile import GRACE_S
 from polecat.state import Lease, publish_claim, read_claim, read_record
-from polecat.testing import CrashAt, Crashed, FakeTmux, Fault, fake_world
+from polecat.testing import CrashAt, Crashed, FakeBeads, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 
 Place = tuple[Rig, FakeWorld]
@@ -231,6 +232,19 @@ def test_a_spawn_that_was_killed_while_its_agent_lives_is_kept(place: Place) -> 
     assert (done.adopted, done.healed) == (("furiosa",), ())
     assert world["tmux"].sessions() == [cat.session_name]
     assert read_claim(rig, "furiosa") is None and read_record(rig, "furiosa") is not None
+
+
+def test_a_store_that_was_lost_ends_no_agent(place: Place) -> None:
+    """Without its agent bead an agent that runs still runs; the bead is made anew, with the work on its hook (T-26)."""
+    rig, world = place
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / ".claim.json")
+    world["beads"] = FakeBeads()
+    done = reconcile_pool(rig, **world)
+    assert (done.adopted, done.healed, done.kept) == (("furiosa",), (), ())
+    assert world["tmux"].sessions() == [cat.session_name]
+    cat_now = get_polecat(rig, "furiosa", **world)
+    assert (cat_now.state.value, [bead.id for bead in world["beads"].held_by(cat.agent_id)]) == ("working", ["gt-1"])
 
 
 def test_a_claim_of_a_living_claimant_is_left_alone(place: Place, held: list[object]) -> None:

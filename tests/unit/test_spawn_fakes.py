@@ -34,6 +34,7 @@ from polecat import (
     spawn_many,
 )
 from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnreachableError
+from polecat.locks import polecat_lock, try_take
 from polecat.ports import Bead, Session, SessionRequest, StartedSession
 from polecat.state import CLAIM_FILE, list_homes, read_claim
 from polecat.testing import FailAt, FakeAgent, FakeTmux, Fault, fake_world
@@ -234,6 +235,30 @@ def test_an_interrupt_takes_everything_back(place: Place) -> None:
     with pytest.raises(KeyboardInterrupt):
         spawn_many(rig, [SpawnOptions()] * 3, on_event=listen, max_concurrent=1, **world)
     assert leavings(rig, world) == {}
+
+
+def test_an_interrupt_while_a_spawn_is_taken_back_loses_no_work(place: Place) -> None:
+    """Ctrl-C while the session of a late agent is being ended: it is ended all the same, under our lock, and what it wrote is kept."""
+    rig, world = place
+    is_ours: list[bool] = []
+
+    class Impatient(FakeTmux):
+        def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+            free = try_take(polecat_lock(rig, "furiosa"), what="look")
+            is_ours.append(free is None)
+            if free is not None:
+                free.release()
+            if len(is_ours) == 1:
+                (rig.home_dir("furiosa") / rig.name / "draft.txt").write_text("work")
+                raise KeyboardInterrupt
+            return super().kill(session_id, name=name, instance=instance)
+
+    tmux = Impatient(agent=FakeAgent(screen="loading…"), processes=world["processes"], clock=world["clock"])
+    with pytest.raises(KeyboardInterrupt):
+        spawn_for_sling(rig, **FakeWorld(**{**world, "tmux": tmux}))
+    assert [path.read_text() for path in rig.polecats_dir.rglob("draft.txt")] == ["work"]
+    assert tmux.sessions() == []
+    assert is_ours and all(is_ours)
 
 
 @pytest.mark.parametrize(
