@@ -106,7 +106,11 @@ def _real_git(environ: Mapping[str, str]) -> Git:
     from polecat.adapters.git import GitCli
 
     if shutil.which("git", path=environ.get("PATH", os.defpath)) is None:
-        raise ProgramMissingError("'git' is not on PATH", argv=("git",), hint="install it: apt install git, or brew install git")
+        raise ProgramMissingError(
+            "git is not on PATH",
+            argv=("git",),
+            hint="install git 2.31 or newer: apt install git, dnf install git, brew install git",
+        )
     return GitCli(environ=environ)
 
 
