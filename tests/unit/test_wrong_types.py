@@ -31,7 +31,7 @@ loose: Any = polecat
         (lambda rig, world: loose.spawn_many(rig, SpawnOptions(), **world), "spawn_many takes a list of SpawnOptions"),
         (lambda rig, world: loose.spawn_many(rig, 3, **world), "one for each polecat; not 3"),
         (lambda rig, world: loose.remove_polecat(rig, None, **world), "a name must be a string, not None"),
-        (lambda rig, world: loose.assign_issue(rig, "nux", 3, **world), "a name must be a string, not 3"),
+        (lambda rig, world: loose.nudge_polecat(rig, 3, "hello", tmux=world["tmux"]), "a name must be a string, not 3"),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_named(fake_town: FakeTown, call: Callable[..., Any], said: str) -> None:
@@ -66,3 +66,13 @@ def test_the_value_of_a_variable_is_never_shown() -> None:
         SpawnOptions(env={"TOKEN": b"hush"})  # type: ignore[dict-item]  # that is the mistake
 
     assert "hush" not in str(caught.value)
+
+
+def test_a_bead_that_is_no_text_is_named(fake_town: FakeTown) -> None:
+    """A bead's id of the wrong type is refused in words, and nothing is given out."""
+    cat = polecat.spawn_for_sling(fake_town.rig, **fake_town.world)
+
+    with pytest.raises(TypeError, match="a name must be a string, not 3"):
+        loose.assign_issue(fake_town.rig, cat.polecat_name, 3, **fake_town.world)
+
+    assert polecat.assigned_issue(fake_town.rig, cat.polecat_name, **fake_town.world) is None
