@@ -50,5 +50,5 @@ def _unknown_account(accounts: Accounts, handle: str, by: str) -> AccountNotFoun
     return AccountNotFoundError(
         f"no account {handle!r}{f', which {by}' if by else ''} in {accounts.path}; {there}",
         known=known,
-        hint=f"did you mean {meant!r}?" if meant else "",
+        hint=f"did you mean {meant!r}?" if meant else "add it to that file, or name one that is in it",
     )

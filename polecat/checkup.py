@@ -21,7 +21,7 @@ from polecat.model import Rig
 from polecat.ports import Git, Tmux
 from polecat.town import Town
 from polecat.values import frozen
-from polecat.world import World, make_world
+from polecat.world import World, make_world, real_git
 
 __all__ = ["Checkup", "Finding", "check_town"]
 
@@ -120,6 +120,7 @@ def check_without_town(
 
 def _world(root: Path, *, git: Git | None, tmux: Tmux | None, environ: Mapping[str, str]) -> World:
     place = Rig(name="town", path=root / "town")  # a world belongs to a rig; nothing is read below this one
+    git = git or real_git(environ, must_exist=False)  # a missing git is a finding beside the others
     return make_world(place, git=git, tmux=tmux, environ=environ)
 
 

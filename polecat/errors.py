@@ -3,7 +3,7 @@
 ::
 
     PolecatError
-    ├── InvalidNameError (ValueError)        a name git, tmux or the disk would not keep unchanged
+    ├── InvalidNameError (ValueError)        a name that git, tmux or the disk would change
     ├── ConfigError                          a file is wrong: path, line, field
     ├── NotFoundError
     │   ├── TownNotFoundError · RigNotFoundError · PolecatNotFoundError
@@ -11,16 +11,16 @@
     ├── RigExistsError                       `rig add` of something that is there
     ├── SpawnRefusedError                    a rule said no; nothing was touched
     │   └── RigFullError · DiskFullError · RespawnLimitError · BeadTakenError · BeadClosedError
-    ├── SpawnFailedError                     we began, it broke, we undid it: .step .undone .left_behind
+    ├── SpawnFailedError                     it broke: .step .undone .left_behind
     │   └── AgentDiedError · NotReadyError   .screen shows the agent's last words
     ├── RepairFailedError · RemoveFailedError    as SpawnFailedError, for the other verbs
     ├── WorkAtRiskError                      going on would lose work: .reasons
     ├── RescueFailedError                    work could not be saved, so nothing was deleted
     ├── LockTimeoutError (TimeoutError)      somebody else holds it: .holder .waited_s
     ├── UnknownStateError                    a check failed; unknown is not dead and not clean
-    ├── BeadsError                           the beads store said no, or did not keep what it was told
+    ├── BeadsError                           the store said no, or did not keep its word
     │   └── BeadsUnavailableError · BeadsConfigError
-    └── ProgramError                         an outside program said no: .argv .exit_code .stderr .cwd
+    └── ProgramError                         a program said no: .argv .exit_code .stderr
         ├── ProgramMissingError · ProgramTimeoutError
         ├── GitError
         └── TmuxError

@@ -191,7 +191,8 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
     if "hooked" in codes:
         lines.append(f"unhook it:   polecat hook clear {who}")
     lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
-    lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}   (a rescue ref is kept)")
+    kept = "   (a rescue ref is kept)" if set(codes) != {"hooked"} else ""  # a bead is handed back, there is nothing to save
+    lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}{kept}")
     return "\n".join(lines)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from polecat import config
 from polecat.accounts import resolve_account
 from polecat.agents import resolve_agent
@@ -57,8 +59,26 @@ def as_rig(rig: Rig | str) -> Rig:
     Raises:
         TownNotFoundError: no town contains the working directory.
         RigNotFoundError: the town has no such rig.
+        TypeError: it is neither.
     """
+    if not isinstance(rig, (Rig, str)):
+        raise TypeError(f"a rig is a Rig, or its name as a string; not {rig!r}")
     return rig if isinstance(rig, Rig) else find_town().rig(rig)
+
+
+def as_orders(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
+    """Take what several spawns are asked to do.
+
+    Raises:
+        TypeError: it is no iterable of `SpawnOptions`.
+    """
+    if isinstance(opts, (SpawnOptions, str)) or not isinstance(opts, Iterable):
+        raise TypeError(f"spawn_many takes a list of SpawnOptions, one for each polecat; not {opts!r}")
+    orders = list(opts)
+    for one in orders:
+        if not isinstance(one, SpawnOptions):
+            raise TypeError(f"what a spawn is asked to do is a SpawnOptions, such as SpawnOptions(hook_bead='gt-1'); not {one!r}")
+    return orders
 
 
 def look(world: World, rig: Rig) -> Site:

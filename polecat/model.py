@@ -10,7 +10,8 @@ from typing import Literal
 
 from attrs import Factory, field
 
-from polecat.names import agent_id, check_env_key, check_rig_name
+from polecat import option_rules
+from polecat.names import agent_id, check_rig_name
 from polecat.values import frozen
 
 
@@ -117,20 +118,6 @@ class FetchPolicy:
         raise ValueError(f"{text!r} is not 'always', 'never' or 'if-older-than SECONDS'")
 
 
-def _env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
-    return dict(pairs or {})
-
-
-def _env_keys(_opts: object, _field: object, value: Mapping[str, str]) -> None:
-    for key in value:
-        check_env_key(key)
-
-
-def _patience(_opts: object, _field: object, value: float | None) -> None:
-    if value is not None and not 0 < value < float("inf"):
-        raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
-
-
 @frozen(kw_only=True)
 class SpawnOptions:
     """What one spawn is asked to do. Everything has a default.
@@ -154,17 +141,19 @@ class SpawnOptions:
     """
 
     force: bool = False
-    account: str | None = None
+    account: str | None = field(default=None, validator=option_rules.text)
     create: bool = True
-    hook_bead: str | None = None
-    agent: str | None = None
-    base_branch: str | None = None
+    hook_bead: str | None = field(default=None, validator=option_rules.text)
+    agent: str | None = field(default=None, validator=option_rules.text)
+    base_branch: str | None = field(default=None, validator=option_rules.text)
     wait: WaitFor = "ready"
-    ready_timeout_s: float | None = field(default=None, validator=_patience)
-    name: str | None = None
-    prompt: str | None = None
-    nudge: str | None = "auto"
-    env: Mapping[str, str] = field(factory=dict, converter=_env, validator=_env_keys, repr=lambda env: repr(sorted(env)))
+    ready_timeout_s: float | None = field(default=None, validator=option_rules.patience)
+    name: str | None = field(default=None, validator=option_rules.text)
+    prompt: str | None = field(default=None, validator=option_rules.text)
+    nudge: str | None = field(default="auto", validator=option_rules.text)
+    env: Mapping[str, str] = field(
+        factory=dict, converter=option_rules.env, validator=option_rules.env_pairs, repr=lambda env: repr(sorted(env))
+    )
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
 

@@ -28,7 +28,14 @@ _NOT_RIGS = frozenset(("mayor", "may", "deacon", "dea", "crew", "witness", "wit"
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
+def check_is_text(name: str) -> None:
+    """Refuse what is no string with a `TypeError`, before it fails somewhere inside."""
+    if not isinstance(name, str):
+        raise TypeError(f"a name must be a string, not {name!r}")
+
+
 def _why_illegal(name: str, pattern: re.Pattern[str]) -> str:
+    check_is_text(name)
     if not name:
         return "is empty"
     if len(name) > MAX_NAME_LENGTH:
@@ -130,6 +137,7 @@ def check_bead_id(bead: str) -> str:
         ...
         polecat.errors.InvalidNameError: bead name '--force' may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit
     """
+    check_is_text(bead)
     if not bead or len(bead) > 128 or not _BEAD.match(bead):
         raise InvalidNameError(
             "bead", bead, "may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit"

@@ -12,7 +12,7 @@ from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxE
 from polecat.locks import polecat_lock, try_take
 from polecat.look import as_rig
 from polecat.model import Polecat, Repo, Rig, WorkStatus
-from polecat.names import agent_bead_id, agent_id, nearest, session_name
+from polecat.names import agent_bead_id, agent_id, check_is_text, nearest, session_name
 from polecat.plan import SessionCensus, take_census
 from polecat.ports import AgentBead, Beads, Clock, Git, Processes, Tmux
 from polecat.state import clone_path, list_homes, read_claim, read_record
@@ -116,6 +116,7 @@ def find_polecat(world: World, rig: Rig, name: str) -> Polecat:
 
 def check_exists(rig: Rig, name: str) -> None:
     """Raise `PolecatNotFoundError`, with what was probably meant, if the rig has no polecat of that name."""
+    check_is_text(name)
     names = list_homes(rig).dirs
     if name not in names:
         near = nearest(name, names) if len(name) < 100 else None

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from polecat.attempt import Attempt, guarded, still_open
 from polecat.claim import claim_names, orphan_in_the_way, predicted_name
 from polecat.errors import PolecatError, UnknownStateError
-from polecat.look import Site, Survey, as_rig, check_disk, choose, look, survey, with_sessions
+from polecat.look import Site, Survey, as_orders, as_rig, check_disk, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.pace import Pace
 from polecat.plan import SpawnPlan, make_plan
@@ -136,7 +136,7 @@ def spawn_many(
     """
     rig = as_rig(rig)
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ, on_event=on_event)
-    attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in opts]
+    attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in as_orders(opts)]
     try:
         _spawn_all(world, rig, attempts, max_concurrent, Pace(world.clock, min_interval_s))
     except BaseException:
@@ -181,7 +181,7 @@ def plan_spawn(
     from polecat.hooking import check_bead
 
     rig = as_rig(rig)
-    opts = opts or SpawnOptions()
+    [opts] = as_orders([opts or SpawnOptions()])
     world = make_world(rig, git=git, tmux=tmux, beads=beads, processes=processes, clock=clock, environ=environ)
     site = look(world, rig)
     choice = choose(world, site, opts)

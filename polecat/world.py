@@ -72,7 +72,7 @@ def make_world(
     env = dict(os.environ) if environ is None else dict(environ)
     tmux = tmux or _real_tmux(rig, env)
     return World(
-        git=git or _real_git(env),
+        git=git or real_git(env),
         tmux=tmux,
         beads=beads or default_beads(rig, env),
         processes=processes or tmux.processes,
@@ -102,11 +102,20 @@ def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
     return LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")
 
 
-def _real_git(environ: Mapping[str, str]) -> Git:
+def real_git(environ: Mapping[str, str], *, must_exist: bool = True) -> Git:
+    """The git on PATH. Where there is none, it is said at once, or (*must_exist* False) by whatever is asked of it.
+
+    Raises:
+        ProgramMissingError: there is none.
+    """
     from polecat.adapters.git import GitCli
 
-    if shutil.which("git", path=environ.get("PATH", os.defpath)) is None:
-        raise ProgramMissingError("'git' is not on PATH", argv=("git",), hint="install it: apt install git, or brew install git")
+    if must_exist and shutil.which("git", path=environ.get("PATH", os.defpath)) is None:
+        raise ProgramMissingError(
+            "git is not on PATH",
+            argv=("git",),
+            hint="install git 2.31 or newer: apt install git, dnf install git, brew install git",
+        )
     return GitCli(environ=environ)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from attrs import frozen
@@ -66,3 +68,13 @@ def untouched(town: HandTown) -> Untouched:
 
 def _is_lock(name: str) -> bool:
     return name.endswith((".lock", "/locks", "/sling", ".runtime"))
+
+
+def only(place: Path, *programs: str) -> str:
+    """A PATH with these programs and no others."""
+    place.mkdir()
+    for program in programs:
+        found = shutil.which(program)
+        assert found is not None
+        (place / program).symlink_to(found)
+    return str(place)

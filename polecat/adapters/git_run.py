@@ -25,7 +25,7 @@ from polecat.model import Repo
 from polecat.ports import Worktree
 from polecat.values import frozen
 
-MISSING_HINT = "install git: 'apt install git' on Debian and Ubuntu, 'brew install git' on macOS"
+MISSING_HINT = "install git 2.31 or newer: apt install git, dnf install git, brew install git"
 TRIES = 4
 """How often a command is run that fails because somebody else is at work; 3 of 4 were never needed in 179 tries, 2 were."""
 

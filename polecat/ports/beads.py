@@ -109,7 +109,7 @@ class Beads(Protocol):
 
         Raises:
             BeadClosedError: it is closed.
-            BeadTakenError: somebody other than *expected* holds it.
+            BeadTakenError: somebody other than *expected* holds it; its ``holder`` says who.
             NotFoundError: there is no such bead, and this store does not make one.
         """
         ...

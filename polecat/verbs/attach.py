@@ -41,5 +41,7 @@ def run(args: argparse.Namespace) -> int:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:
         raise ProgramMissingError(
-            "'tmux' is not on PATH", argv=command.argv, hint="install it: apt install tmux (macOS: brew install tmux)"
+            "tmux is not on PATH",
+            argv=command.argv,
+            hint="install tmux 3.2 or newer: apt install tmux, dnf install tmux, brew install tmux",
         ) from None

@@ -38,7 +38,7 @@ AGENT = """\
 # A scripted agent: it commits something in its worktree, shows a prompt and then echoes what it is told.
 echo "I am $BD_ACTOR, working in $PWD"
 echo "notes of $GT_POLECAT" > "notes-$GT_POLECAT.md"
-git add . && git -c user.email=demo@localhost -c user.name="$GT_POLECAT" commit -q -m "notes of $GT_POLECAT" && git log --oneline -2
+git add . && git -c user.email=demo@localhost -c user.name="$GT_POLECAT" commit -q -m "notes of $GT_POLECAT" && git --no-pager log --oneline -2
 while printf 'demo> '; read -r line; do echo "you said: $line"; done
 """
 

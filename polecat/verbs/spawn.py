@@ -190,8 +190,10 @@ def _prompt(args: argparse.Namespace) -> str | None:
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise PolecatError(f"cannot read the prompt from {file}: {error}", hint="it must be UTF-8 text") from None
+    except OSError as error:
+        raise PolecatError(f"cannot read the prompt from {file}: {error.strerror}", hint="name a file, or - for stdin") from None
+    except UnicodeDecodeError as error:
+        raise PolecatError(f"the prompt in {file} is no UTF-8 text: {error}", hint="convert it to UTF-8") from None
 
 
 def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:

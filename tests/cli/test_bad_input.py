@@ -9,21 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_fixtures import Run, untouched
+from tests.cli_fixtures import Run, only, untouched
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, shim_directory, with_path, write_json
 
 pytestmark = pytest.mark.real
-
-
-def only(place: Path, *programs: str) -> str:
-    """A PATH with these programs and no others."""
-    place.mkdir()
-    for program in programs:
-        found = shutil.which(program)
-        assert found is not None
-        (place / program).symlink_to(found)
-    return str(place)
 
 
 # --------------------------------------------------------------------------------------------------------- programs

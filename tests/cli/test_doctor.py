@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli_fixtures import Answer, untouched
+from tests.cli_fixtures import Answer, only, untouched
 from tests.spawn_fixtures import HandTown, shim_directory, start_session, with_path
 from tests.tmux_fixtures import eventually
 
@@ -30,6 +30,21 @@ def test_healthy_town_is_well(town: HandTown, run: Run) -> None:
     assert data.json["well"] is True
     assert {finding["area"] for finding in data.json["findings"]} == {"programs", "town", "gastown"}
     before.check()
+
+
+def test_without_git_the_rest_is_looked_at_all_the_same(
+    town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A missing git is one finding, with how to install it; tmux, files and locks are looked at beside it."""
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", only(tmp_path / "bin", "tmux", "sh"))
+        found = run("doctor", "--json")
+
+    said = {(finding["level"], finding["area"], finding["text"]) for finding in found.json["findings"]}
+    assert found.code == 1
+    assert ("wrong", "programs", "git is not on PATH") in said
+    assert ("ok", "gastown", "no lock is held") in said
+    assert any(level == "ok" and text.startswith("tmux ") for level, _, text in said)
 
 
 def test_what_it_says_mends_what_it_found(town: HandTown, run: Run) -> None:

@@ -305,3 +305,12 @@ def test_every_verb_and_option_in_running_text_exists() -> None:
                 assert _exit_code(shlex.split(re.split(r" [<>] ", words)[0])) == 0, (one.name, words)
             seen += 1
     assert seen > 20
+
+
+def test_decisions_are_numbered_once_each() -> None:
+    """The pages of decisions count from 1 without a gap, in the file's name and in its heading alike."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("0*.md"))
+    headings = [page.read_text("utf-8").split(".", 1)[0] for page in pages]
+
+    assert [page.name[:4] for page in pages] == [f"{number:04}" for number in range(1, len(pages) + 1)]
+    assert headings == [f"# {number}" for number in range(1, len(pages) + 1)]

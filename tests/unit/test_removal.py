@@ -46,6 +46,8 @@ def test_a_hooked_polecat_is_not_removed_by_accident(place: Place) -> None:
     with pytest.raises(WorkAtRiskError) as caught:
         remove_polecat(rig, cat.polecat_name, **world)
     assert caught.value.reasons == ("hooked",)
+    assert "polecat remove gastown/furiosa --force" in caught.value.hint
+    assert "rescue" not in caught.value.hint  # a bead is handed back; nothing is there to be saved
     assert world["tmux"].sessions() == [cat.session_name]
 
 
