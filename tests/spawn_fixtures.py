@@ -215,8 +215,8 @@ def make_template(place: Path) -> Path:
 
 
 @contextmanager
-def hand_town(place: Path, template: Path, *, name: str = "town") -> Iterator[HandTown]:
-    """Make a town in *place*; its server ends with the block."""
+def hand_town(place: Path, template: Path, *, name: str = "town", spares: int = SPARES) -> Iterator[HandTown]:
+    """Make a town in *place*, with warm spares; its server ends with the block."""
     copy_repositories(template, place)
     root = place / name
     lay_out_town(root, place / "origin")
@@ -224,8 +224,8 @@ def hand_town(place: Path, template: Path, *, name: str = "town") -> Iterator[Ha
     (place / "notes").mkdir()
     with private_server() as server:
         town = HandTown(root=root, origin=place / "origin", server=server, notes=place / "notes")
-        if SPARES:
-            warm_spares(town.rig, SPARES, tmux=server.cli())
+        if spares:
+            warm_spares(town.rig, spares, tmux=server.cli())
         yield town
 
 

@@ -21,8 +21,8 @@ from tests.tmux_fixtures import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 
-FILLED = "after git.rebranch" if SPARES else "after git.check_out"
-"""The point at which a spawn has the files of its worktree."""
+FILLED = "before tmux.start" if SPARES else "after git.check_out"
+"""A point at which a spawn has the files of its worktree, whether it made them or found a spare."""
 
 WORK: Mapping[str, bytes] = {
     "README.md": b"changed by the agent\n",

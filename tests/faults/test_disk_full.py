@@ -65,7 +65,7 @@ def disk(tmp_path: Path, template: Path) -> Iterator[SmallDisk]:
     if mounted.returncode != 0:
         pytest.skip(f"this user may not mount a disk: {os.fsdecode(mounted.stderr).strip()}")
     try:
-        with hand_town(place, template) as town:
+        with hand_town(place, template, spares=0) as town:  # there is no room for any
             town.agent("recorder", RECORD)
             town.settings(min_free_disk_mb=0)
             commit(town.origin, {"payload": PAYLOAD})
