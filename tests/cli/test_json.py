@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import polecat
 from polecat.cli import VERBS, _parser
 from polecat.verbs.schemas import DOCUMENTS, SHAPES, document, page
 from tests.cli_fixtures import Answer, Run, untouched
@@ -87,7 +88,7 @@ def test_every_verb_takes_json() -> None:
 def test_every_document_is_printed_by_somebody() -> None:
     """Each name that a verb prints JSON under is in the table, and each name of the table is printed."""
     named = set()
-    for path in (ROOT / "polecat" / "verbs").glob("*.py"):
+    for path in Path(str(polecat.__file__)).parent.glob("verbs/*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print_json", "json_text"):
                 words = [word.value for word in node.args[:1] if isinstance(word, ast.Constant)]
