@@ -1,6 +1,6 @@
 """The story: how a polecat comes to be. Read top to bottom; the steps themselves are in `building`.
 
-    look → admit → claim → worktree → provision → hook → session → ready → record
+    look → admit → claim → worktree → provision → hook → session → working → ready → record
 
 The steps after the look (`building`, `sessions`, `healing`) are imported where they are used: a new process loads them while
 git fetches, not before.
