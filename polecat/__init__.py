@@ -2,7 +2,7 @@
 
 A map of this folder, in reading order::
 
-    spawn.py        THE STORY: how a polecat comes to be; its steps are in building.py
+    spawn.py        THE STORY: how a polecat comes to be; its steps are in building.py and moving_in.py
     reconcile.py    names, sessions and directories made to agree, with proof
     polecats.py     polecats as they are found
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
 from polecat.errors import ConfigError
+from polecat.light import random_hex
 
 _T = TypeVar("_T")
 
@@ -79,7 +79,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
     if mode is None:
         with contextlib.suppress(FileNotFoundError):
             mode = stat.S_IMODE(target.stat().st_mode)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    draft = target.with_name(f".{target.name}.{random_hex(6)}.tmp")
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
     try:
         with open(fd, "wb") as file:
@@ -107,7 +107,7 @@ def create_file(path: Path, data: bytes, *, mode: int | None = None) -> bool:
     Raises:
         OSError: it could not be written; nothing is left behind.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
+    draft = path.with_name(f".{path.name}.{random_hex(6)}.tmp")
     try:
         write_bytes(draft, data, mode=mode)
         os.link(draft, path)  # unlike a rename it never replaces anything

@@ -10,12 +10,13 @@ import contextlib
 import enum
 import fcntl
 import os
-import secrets
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
+
+from polecat.light import random_hex
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -68,7 +69,7 @@ def replace_inside(root: Path, relative: str, data: bytes) -> None:
         OSError: it cannot be written, or a directory on the way is a symlink.
     """
     *parts, name = relative.split("/")
-    draft = f".{name}.{secrets.token_hex(6)}"
+    draft = f".{name}.{random_hex(6)}"
     with _directory(root, parts) as fd:
         file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=fd)
         try:
@@ -101,7 +102,7 @@ def copy_inside(root: Path, name: str, source: Path) -> None:
             raise OSError(0, "is not a regular file", name)
         os.ftruncate(out_fd, 0)
         with open(in_fd, "rb", closefd=False) as reader, open(out_fd, "wb", closefd=False) as writer:
-            shutil.copyfileobj(reader, writer)
+            _copy(reader, writer)
 
 
 # ------------------------------------------------------------------------------------------- from another checkout
@@ -195,7 +196,7 @@ def _copy_file(in_fd: int, dir_fd: int, name: str, room_bytes: int) -> tuple[Bro
             return Brought.TOO_BIG, 0
         if not is_shared:
             with open(in_fd, "rb", closefd=False) as reader, open(out_fd, "wb", closefd=False) as writer:
-                shutil.copyfileobj(reader, writer, 1024 * 1024)
+                _copy(reader, writer)
         os.fchmod(out_fd, stat.S_IMODE(about.st_mode) & 0o777)
         os.utime(out_fd, ns=(about.st_atime_ns, about.st_mtime_ns))
         is_done = True
@@ -213,3 +214,8 @@ def _share(in_fd: int, out_fd: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _copy(reader: BinaryIO, writer: BinaryIO) -> None:
+    while chunk := reader.read(1024 * 1024):
+        writer.write(chunk)

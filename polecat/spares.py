@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 from attrs import evolve
 
 from polecat.errors import DiskFullError, PolecatError
+from polecat.light import random_hex
 from polecat.locks import git_lock, holding, spares_lock, try_take
 from polecat.logs import log
 from polecat.look import MB, Survey, as_rig, survey
@@ -172,7 +172,7 @@ def _use(world: World, seen: Survey, taken: Worktree, branch: str, base: Base) -
 def _throw_away(world: World, seen: Survey, worktree: Worktree) -> None:
     """Into the trash; if git cannot prove that nothing is in it, it is kept there, and its branch stays."""
     is_clean = _is_worthless(world, seen, worktree)
-    into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
+    into = trash_dir(seen.rig) / f"spare-{random_hex(8)}"
     with taking_in(into), holding(git_lock(seen.rig), what="throw a spare away"):
         world.git.drop_worktree(seen.repo, worktree, into=into)
         if is_clean and worktree.branch and worktree.head:
@@ -189,7 +189,7 @@ def _is_worthless(world: World, seen: Survey, worktree: Worktree) -> bool:
 
 
 def _make(world: World, seen: Survey, base: Base) -> None:
-    rig, token = seen.rig, secrets.token_hex(6)
+    rig, token = seen.rig, random_hex(6)
     free_mb = world.free_bytes(rig.path) // MB
     if free_mb < seen.settings.min_free_disk_mb:
         raise DiskFullError(f"only {free_mb} MB are free at {rig.path}; no spare was made", hint="free some disk")
@@ -212,7 +212,7 @@ def _refresh(world: World, seen: Survey, spare: Path, base: Base) -> bool:
             return False
         if worktree.head == base.commit:
             return True
-        branch = f"{BRANCHES}{secrets.token_hex(6)}"
+        branch = f"{BRANCHES}{random_hex(6)}"
         with holding(git_lock(seen.rig), what="refresh a spare"):
             fresh = world.git.rebranch(seen.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
         world.git.check_out(fresh, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
@@ -226,7 +226,7 @@ def _discard(world: World, seen: Survey, place: Path) -> None:
     worktree = world.git.find_worktree(seen.repo, place / seen.rig.name)
     if worktree is not None and (worktree.branch or "").startswith(BRANCHES):
         _throw_away(world, seen, worktree)
-    into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
+    into = trash_dir(seen.rig) / f"spare-{random_hex(8)}"
     with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(seen.rig), what="clear a spare"):
         world.git.clear_half_made(seen.repo, place / seen.rig.name, into=into)
     delete_entry(into)

@@ -2,8 +2,8 @@
 
     look → admit → claim → worktree → provision → hook → session → working → ready → record
 
-The steps after the look (`building`, `sessions`, `healing`) are imported where they are used: a new process loads them while
-git fetches, not before.
+The steps after the look (`claim`, `building`, `moving_in`, `sessions`, `healing`) are imported where they are used, and a new process
+loads them while it waits for git and tmux (`ahead`), not before.
 
 Looking and admitting touch nothing. From the claim on, each step registers its undo only after it succeeded; a failure takes
 everything back in reverse and the error lists what could not be. A process that is killed skips all that; then its claim is
@@ -17,8 +17,8 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TYPE_CHECKING
 
+from polecat.ahead import will_need
 from polecat.attempt import Attempt, guarded, still_open
-from polecat.claim import claim_names, orphan_in_the_way, predicted_name
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.look import Site, Survey, as_orders, as_rig, check_disk, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
@@ -33,6 +33,21 @@ if TYPE_CHECKING:
 
 MAX_CONCURRENT = 4
 """Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
+
+
+LATER = (
+    # while tmux lists
+    "polecat.bead_rules", "polecat.hooking", "polecat.building", "polecat.claim",
+    "polecat.adapters.git_worktrees", "sqlite3",
+    # while git fills the worktree
+    "polecat.place", "polecat.provision", "polecat.sessions", "polecat.moving_in", "polecat.adapters.tmux_starting",
+    "polecat.adapters.tmux_watching", "_socket", "encodings.ascii",
+    "polecat.ports_block:PortRange", "polecat.trust:Inherited", "polecat.place:Place", "polecat.provision:_Place",
+    "polecat.ports.tmux:SessionRequest",
+    "polecat.ports.tmux:StartedSession", "polecat.readiness:Awaited", "polecat.ports.tmux:Watch", "polecat.ports.tmux:PaneStatus",
+    "polecat.readiness:Judgement", "polecat.sessions:Arrival", "polecat.model:Timings", "polecat.model:SpawnedPolecat",
+)  # fmt: skip
+"""What a new process loads while it waits, in the order in which it is needed."""
 
 
 def spawn_for_sling(
@@ -178,6 +193,7 @@ def plan_spawn(
         >>> plan_spawn(rig, **world).session_name
         'gt-gastown-furiosa'
     """
+    from polecat.claim import orphan_in_the_way, predicted_name
     from polecat.hooking import check_bead
 
     rig = as_rig(rig)
@@ -210,15 +226,19 @@ def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurre
         return
     with ExitStack() as held:
         with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
-            from polecat import building
-
+            will_need(LATER)
             site = with_sessions(world, seen)
             world.tmux.check()  # the listing has told its version, unless no server runs yet
+            from polecat import building
+            from polecat.claim import claim_names
+
             _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
             claim_names(site, still_open(attempts))
             _each(attempts, lambda attempt: _build(site, attempt, news, pace), max_concurrent)
         _await_agents(world, site, still_open(attempts))
-        _each(attempts, lambda attempt: building.record(site, attempt))
+        from polecat.moving_in import record
+
+        _each(attempts, lambda attempt: record(site, attempt))
 
 
 def _admit(seen: Survey, attempt: Attempt) -> None:
@@ -233,22 +253,24 @@ def _build(site: Site, attempt: Attempt, news: Fetching, pace: Pace) -> None:
 
     building.clear_the_way(site, attempt)
     building.add_worktree(site, attempt, news)
-    building.provision_worktree(site, attempt)
-    building.open_bead(site, attempt)
+    from polecat import moving_in
+
+    moving_in.provision_worktree(site, attempt)
+    moving_in.open_bead(site, attempt)
     pace.wait()
-    building.start_session(site, attempt)
-    building.say_working(attempt)
+    moving_in.start_session(site, attempt)
+    moving_in.say_working(attempt)
 
 
 def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None:
-    from polecat import building
+    from polecat.moving_in import awaited
     from polecat.sessions import await_agents
 
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
     for attempt in waiting:
         attempt.now_at("ready")
     try:
-        for at, arrival in await_agents(world.tmux, [building.awaited(attempt) for attempt in waiting], clock=world.clock):
+        for at, arrival in await_agents(world.tmux, [awaited(attempt) for attempt in waiting], clock=world.clock):
             guarded(waiting[at], partial(_arrive, site, arrival))
     except PolecatError as error:  # the server cannot be asked any more; each spawn ends with an error of its own
         for attempt in still_open(waiting):
@@ -256,9 +278,9 @@ def _await_agents(world: World, site: Site, attempts: Sequence[Attempt]) -> None
 
 
 def _arrive(site: Site, arrival: Arrival, attempt: Attempt) -> None:
-    from polecat import building
+    from polecat.moving_in import arrive
 
-    building.arrive(site, attempt, arrival)
+    arrive(site, attempt, arrival)
 
 
 def _sweep(world: World, rig: Rig, attempt: Attempt) -> None:

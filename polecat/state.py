@@ -12,9 +12,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Literal
@@ -22,6 +19,7 @@ from typing import Literal
 from attrs import asdict, fields_dict
 
 from polecat.errors import PolecatError, UnknownStateError
+from polecat.light import delete_tree, random_hex
 from polecat.model import Rig
 from polecat.names import is_polecat_name
 from polecat.values import frozen
@@ -98,7 +96,7 @@ class Homes:
 
 def new_instance_id() -> str:
     """Make an id that no other spawn has: 16 hexadecimal digits."""
-    return secrets.token_hex(8)
+    return random_hex(8)
 
 
 def list_homes(rig: Rig) -> Homes:
@@ -146,13 +144,14 @@ def publish_claim(rig: Rig, lease: Lease) -> None:
     home = rig.home_dir(lease.polecat)
     try:
         rig.polecats_dir.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".claim-{lease.instance}-", dir=rig.polecats_dir))
+        draft = rig.polecats_dir / f".claim-{lease.instance}-{random_hex(6)}"
+        draft.mkdir()
         try:
             draft.chmod(0o755)
             _write(draft / CLAIM_FILE, lease)
             draft.rename(home)  # replaces an empty directory at most; the caller has seen that there is none
         except BaseException:
-            shutil.rmtree(draft, ignore_errors=True)
+            delete_tree(draft)
             raise
     except OSError as error:
         raise PolecatError(
@@ -306,7 +305,7 @@ def _record_path(rig: Rig, name: str) -> Path:
 
 
 def _write(path: Path, lease: Lease) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    draft = path.with_name(f".{path.name}.{random_hex(4)}")
     try:
         draft.write_text(json.dumps(asdict(lease), indent=2) + "\n", "utf-8")
         draft.replace(path)

@@ -1,6 +1,6 @@
 """The steps of a spawn as a table: what each does, tells, and takes back when something fails later. Pure data.
 
-`building` holds one function for each, `attempt` looks the event up here, and the documentation draws its picture from it.
+`building` and `moving_in` hold one function for each, `attempt` looks the event up here, and the documentation draws its picture from it.
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from polecat.light import delete_tree
 from polecat.locks import trash_lock, try_take
 from polecat.model import Rig
 from polecat.state import Lease
@@ -75,7 +75,7 @@ def delete_entry(entry: Path) -> None:
     """Delete one entry now, marked or not, and the trash when that was the last."""
     no_longer_kept(entry)
     for path in (entry, entry.with_name(entry.name + ".admin")):
-        shutil.rmtree(path, ignore_errors=True)
+        delete_tree(path)
     with contextlib.suppress(OSError):
         entry.parent.rmdir()
 

@@ -1,17 +1,22 @@
-"""`frozen`: attrs' decorator for values, with equality, hash and text written once instead of once a class.
+"""`frozen`: attrs' decorator for values, with the work put off until a value is made.
 
-attrs writes and compiles those three methods for every class while its module is imported. For the hundred values here that was a third
-of the time in which the command starts. ``__init__``, which is what makes a value, stays attrs' own.
+attrs writes and compiles the methods of a class while its module is imported. For the hundred values here that was half of the time in
+which the command starts, and a command makes use of some of them only. So equality, hash and text are written once for all, and the rest
+is left to attrs when a class is first called, asked for its fields, unpickled or derived from. Nothing else tells the two apart.
 """
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import attrs
 
 TYPE_CHECKING = False  # as in polecat/__init__.py
 
 if TYPE_CHECKING:
     from attrs import frozen as frozen  # what type checkers see: nothing new  # noqa: PLC0414
 else:
-    import attrs
 
     def frozen(cls: type | None = None, /, **how: object) -> object:
         """Make a class a value, as `attrs.frozen` does; *how* is what that takes.
@@ -28,34 +33,108 @@ else:
         """
         if cls is None:
             return lambda cls: frozen(cls, **how)
-        made = attrs.frozen(cls, eq=False, repr=False, slots=False, **how)  # slots would make every class twice
         for name, method in _METHODS.items():
             if name not in cls.__dict__:
-                setattr(made, name, method)
-        return made
+                setattr(cls, name, method)
+        _PUT_OFF[cls] = how
+        for name, stand_in in _stand_ins(cls).items():
+            setattr(cls, name, stand_in)
+        return cls
 
-    def _equal(self: object, other: object) -> bool:
-        """Say whether another value is of the same class and equal field by field."""
-        if other.__class__ is not self.__class__:
-            return NotImplemented
-        return _compared(self) == _compared(other)
 
-    def _hash(self: object) -> int:
-        """Go by what equality goes by."""
-        return hash((self.__class__, _compared(self)))
+# ---------------------------------------------------------------------------------------------------- what is put off
 
-    def _text(self: object) -> str:
-        """Write the value as the call that would make it, less the fields that are not to be shown."""
-        name = self.__class__.__qualname__.rsplit(">.", 1)[-1]
-        return f"{name}({', '.join(_field_text(self, a) for a in attrs.fields(self.__class__) if a.repr)})"
+_PUT_OFF: dict[type, dict[str, object]] = {}
+_ONE_AT_A_TIME = threading.RLock()
 
-    def _field_text(self: object, a: attrs.Attribute) -> str:
-        value = getattr(self, a.name)
-        return f"{a.name}={a.repr(value) if callable(a.repr) else repr(value)}"
 
-    def _compared(self: object) -> tuple[object, ...]:
-        return tuple(getattr(self, a.name) for a in attrs.fields(self.__class__) if a.eq)
+def finish(cls: type) -> None:
+    """Let attrs do what was put off; nothing where that has happened. The stand-ins work until the real things are there."""
+    with _ONE_AT_A_TIME:
+        if cls not in _PUT_OFF:
+            return
+        before = dict(cls.__dict__)
+        how = {"init": True, "eq": False, "repr": False, "slots": False, **_PUT_OFF[cls]}  # slots would make a second class
+        try:
+            attrs.frozen(cls, **how)  # type: ignore[call-overload]  # it replaces two of the stand-ins
+        except BaseException:  # an interrupt; whoever takes back what was made may need this class
+            _restore(cls, before)
+            raise
+        for name in ("__init_subclass__", "__setstate__", "__signature__"):
+            delattr(cls, name)
+        del _PUT_OFF[cls]
 
-    _METHODS = {"__eq__": _equal, "__hash__": _hash, "__repr__": _text}
 
-__all__ = ["frozen"]
+def _restore(cls: type, before: Mapping[str, object]) -> None:
+    for name in set(cls.__dict__) - set(before):
+        delattr(cls, name)
+    for name, value in before.items():
+        if cls.__dict__.get(name) is not value:
+            setattr(cls, name, value)
+
+
+def _stand_ins(cls: type) -> dict[str, object]:
+    """What everybody comes by who needs the finished class."""
+
+    def make(self: object, *args: object, **values: object) -> None:
+        finish(cls)
+        vars(cls)["__init__"](self, *args, **values)
+
+    def set_state(self: object, state: Mapping[str, object]) -> None:
+        finish(cls)
+        self.__dict__.update(state)
+
+    def derive(_below: type) -> None:
+        finish(cls)
+
+    return {
+        "__init__": make,
+        "__setstate__": set_state,
+        "__init_subclass__": classmethod(derive),
+        "__attrs_attrs__": _Asked(cls, "__attrs_attrs__"),
+        "__signature__": _Asked(cls, "__signature__"),
+    }
+
+
+class _Asked:
+    """An attribute of a class that attrs has not finished."""
+
+    def __init__(self, cls: type, name: str) -> None:
+        self.cls, self.name = cls, name
+
+    def __get__(self, _value: object, _owner: type) -> object:
+        finish(self.cls)
+        return getattr(self.cls, self.name)  # there is no __signature__: inspect then looks at the finished class
+
+
+# ------------------------------------------------------------------------------------------------------- written once
+
+
+def _equal(self: attrs.AttrsInstance, other: object) -> object:
+    """Say whether another value is of the same class and equal field by field."""
+    if other.__class__ is not self.__class__:
+        return NotImplemented
+    return _compared(self) == _compared(other)
+
+
+def _hash(self: attrs.AttrsInstance) -> int:
+    """Go by what equality goes by."""
+    return hash((self.__class__, _compared(self)))
+
+
+def _text(self: attrs.AttrsInstance) -> str:
+    """Write the value as the call that would make it, less the fields that are not to be shown."""
+    name = self.__class__.__qualname__.rsplit(">.", 1)[-1]
+    return f"{name}({', '.join(_field_text(self, a) for a in attrs.fields(self.__class__) if a.repr)})"
+
+
+def _field_text(self: attrs.AttrsInstance, a: attrs.Attribute[object]) -> str:
+    value = getattr(self, a.name)
+    return f"{a.name}={a.repr(value) if callable(a.repr) else repr(value)}"
+
+
+def _compared(self: attrs.AttrsInstance) -> tuple[object, ...]:
+    return tuple(getattr(self, a.name) for a in attrs.fields(self.__class__) if a.eq)
+
+
+_METHODS = {"__eq__": _equal, "__hash__": _hash, "__repr__": _text}

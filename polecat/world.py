@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from attrs import field
 from polecat import config
 from polecat.beads_paths import resolve_beads_dir
 from polecat.errors import ProgramMissingError
+from polecat.light import free_bytes, which
 from polecat.logs import tell
 from polecat.model import Event, Rig
 from polecat.ports import Beads, Clock, Git, OnEvent, Processes, Tmux
@@ -42,11 +42,11 @@ class World:
 
     def which(self, program: str) -> str | None:
         """Find a program on the caller's PATH."""
-        return shutil.which(program, path=self.environ.get("PATH", os.defpath))
+        return which(program, self.environ.get("PATH", os.defpath))
 
     def free_bytes(self, place: Path) -> int:
         """How much disk is free at a place."""
-        return shutil.disk_usage(place).free
+        return free_bytes(place)
 
     def emit(self, event: Event) -> None:
         """Tell the log and whoever listens."""
@@ -93,7 +93,7 @@ def rig_beads_dir(rig: Rig) -> Path | None:
 def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
     """``bd`` where the rig has a beads directory and ``bd`` is on PATH, the embedded store otherwise."""
     beads_dir = rig_beads_dir(rig)
-    if beads_dir is not None and shutil.which("bd", path=environ.get("PATH", os.defpath)):
+    if beads_dir is not None and which("bd", environ.get("PATH", os.defpath)):
         from polecat.adapters.bd import BdCli
 
         return BdCli(beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), cache_dir=rig.runtime_dir)
@@ -110,7 +110,7 @@ def real_git(environ: Mapping[str, str], *, must_exist: bool = True) -> Git:
     """
     from polecat.adapters.git import GitCli
 
-    if must_exist and shutil.which("git", path=environ.get("PATH", os.defpath)) is None:
+    if must_exist and which("git", environ.get("PATH", os.defpath)) is None:
         raise ProgramMissingError(
             "git is not on PATH",
             argv=("git",),

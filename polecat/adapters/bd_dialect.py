@@ -14,7 +14,6 @@ import contextlib
 import json
 import os
 import re
-import shutil
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -24,6 +23,7 @@ import attrs
 
 from polecat.adapters import program
 from polecat.errors import BeadsConfigError, BeadsUnavailableError, ProgramError, ProgramTimeoutError
+from polecat.light import which
 from polecat.values import frozen
 
 PROBE_TIMEOUT_S = 10.0
@@ -109,7 +109,7 @@ def find_binary(name: str, environ: Mapping[str, str]) -> Path:
     Raises:
         BeadsConfigError: it is not there.
     """
-    found = shutil.which(name, path=environ.get("PATH", os.defpath))
+    found = which(name, environ.get("PATH", os.defpath))
     if found is None:
         raise BeadsConfigError(
             f"{name!r} is not on PATH, but this rig keeps its work in a beads directory",

@@ -1,6 +1,6 @@
 """`GitCli`: the repository of a rig through the git program, and by reading its files where that is enough.
 
-What judges and saves work is loaded on first use: a spawn needs none of it, and it is half of this adapter.
+Most parts are loaded on first use: a command needs a few of them, and one that spawns loads the first while it waits for tmux.
 """
 
 from __future__ import annotations
@@ -11,16 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polecat.adapters import (
-    git_config,
-    git_files,
-    git_include,
-    git_leavings,
-    git_publish,
-    git_remote,
-    git_submodules,
-    git_worktrees,
-)
+from polecat.adapters import git_files, git_remote
 from polecat.adapters.git_run import GitProgram, expect_success
 from polecat.errors import GitError
 from polecat.model import Repo
@@ -113,6 +104,8 @@ class GitCli:
 
     def add_worktree(self, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
         """Register a new worktree at *path* on the new branch, files not yet checked out."""
+        from polecat.adapters import git_worktrees
+
         return git_worktrees.add(self._git, repo, path, branch=branch, start=start, upstream=upstream)
 
     def check_out(
@@ -123,6 +116,8 @@ class GitCli:
         Raises:
             GitError: git could not; some files may be there already, so drop the worktree.
         """
+        from polecat.adapters import git_worktrees
+
         git_worktrees.check_out(self._git, worktree, tuple(leave_out), self._check_out_timeout_s, _lfs(lazy_lfs))
         if for_later:
             git_worktrees.settle_index(self._git, worktree, timeout_s=self._check_out_timeout_s)
@@ -131,22 +126,32 @@ class GitCli:
         self, repo: Repo, worktree: Worktree, *, references: Sequence[Path] = (), lazy_lfs: bool = False, timeout_s: float
     ) -> tuple[str, ...]:
         """Fill the submodules of a worktree; return what could not be filled, each with why."""
+        from polecat.adapters import git_submodules
+
         return git_submodules.fill(self._git, repo, worktree, references=references, timeout_s=timeout_s, env=_lfs(lazy_lfs))
 
     def ignored_files(self, worktree: Worktree, source: Path, patterns: Sequence[str]) -> tuple[str, ...]:
         """List the files below *source* that match *patterns* and that the worktree ignores."""
+        from polecat.adapters import git_include
+
         return git_include.matching(self._git, worktree, source, patterns)
 
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Prove by reading files that *path* is a worktree of *repo*; None if it is not one."""
+        from polecat.adapters import git_worktrees
+
         return git_worktrees.find(self._git, repo, path)
 
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
         """Take a worktree away: its directory becomes *into*, its registration ``<into>.admin``."""
+        from polecat.adapters import git_worktrees
+
         git_worktrees.drop(self._git, repo, worktree, into)
 
     def restore_worktree(self, repo: Repo, worktree: Worktree, *, source: Path) -> None:
         """Bring back what `drop_worktree` put into *source*."""
+        from polecat.adapters import git_worktrees
+
         git_worktrees.restore(self._git, repo, worktree, source)
 
     def delete_branch(self, repo: Repo, branch: str, *, expected: str) -> bool:
@@ -155,6 +160,8 @@ class GitCli:
         Raises:
             GitError: a worktree has it checked out, or git said no.
         """
+        from polecat.adapters import git_config
+
         git_config.clear_dead(repo.git_dir)
         ref = f"refs/heads/{branch}"
         if self.resolve(repo, ref) != expected:
@@ -173,11 +180,15 @@ class GitCli:
 
     def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
         """List registrations whose directory is gone and that nobody is making right now."""
+        from polecat.adapters import git_leavings
+
         git_files.check_repository(repo.git_dir)
         return git_leavings.stale(repo)
 
     def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale; a commit that only it held gets a rescue ref."""
+        from polecat.adapters import git_leavings
+
         head = (git_files.read_text(stale.admin_dir / "HEAD") or "").strip()
         if git_files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
             owner = stale.path.parent.name if stale.path else stale.admin_dir.name
@@ -189,6 +200,8 @@ class GitCli:
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
         """Take away what a killed `add_worktree` or `drop_worktree` left at *path*, and its registration."""
+        from polecat.adapters import git_config, git_leavings, git_publish
+
         git_files.check_repository(repo.git_dir)
         git_leavings.clear_half_made(repo, path, into)
         git_publish.clear_drafts(repo.git_dir)
@@ -238,10 +251,14 @@ class GitCli:
 
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         """Rename a worktree on its file system; branch, index and submodules go with it."""
+        from polecat.adapters import git_worktrees
+
         return git_worktrees.move(self._git, repo, worktree, to)
 
     def rebranch(self, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None) -> Worktree:
         """Put a worktree on a new branch, without starting git; the branch it was on goes."""
+        from polecat.adapters import git_publish
+
         return git_publish.rebranch(self._git, repo, worktree, branch=branch, start=start, upstream=upstream)
 
     def is_pristine(self, worktree: Worktree) -> bool:
@@ -255,6 +272,8 @@ class GitCli:
 
     def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Finish a `move_worktree` to *path* that was killed half-way."""
+        from polecat.adapters import git_worktrees
+
         return git_worktrees.mend(self._git, repo, path)
 
     def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:

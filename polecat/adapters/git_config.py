@@ -9,13 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 import time
 from pathlib import Path
 from typing import BinaryIO
 
 from polecat.adapters.processes import ProcessTable
 from polecat.errors import GitError
+from polecat.light import random_hex
 from polecat.ports import Process
 
 LOCK_PATIENCE_S = 5.0
@@ -126,7 +126,7 @@ def _take(lock: Path, mark: Path, patience_s: float) -> int:
 def _mark(git_dir: Path) -> Path:
     """A file that says which process took the lock, by id and start time."""
     me = ProcessTable().identify(os.getpid())
-    return git_dir / f"{_MARK}{os.getpid()}.{me.start_time if me else 0}.{secrets.token_hex(4)}"
+    return git_dir / f"{_MARK}{os.getpid()}.{me.start_time if me else 0}.{random_hex(4)}"
 
 
 def clear_dead(git_dir: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -28,6 +27,8 @@ def matching(git: GitProgram, worktree: Worktree, source: Path, patterns: Sequen
     """
     if not patterns or not source.is_dir():
         return ()
+    import tempfile  # most rigs include nothing
+
     at_source = Place(git_dir=worktree.admin_dir, work_tree=source)
     try:
         with tempfile.NamedTemporaryFile(prefix="polecat-", suffix=".patterns") as file:

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 from pathlib import Path
 
 from polecat.adapters import git_config, git_files
 from polecat.adapters.git_run import GitProgram
 from polecat.errors import GitError
+from polecat.light import delete_tree, random_hex
 from polecat.model import Repo
 from polecat.ports import Worktree
 
@@ -83,7 +82,7 @@ def _forget_branch(git: GitProgram, git_dir: Path, branch: str, oid: str) -> Non
 
 
 def _replace(path: Path, data: bytes) -> None:
-    draft = path.with_name(f"{path.name}.polecat-{secrets.token_hex(4)}")
+    draft = path.with_name(f"{path.name}.polecat-{random_hex(4)}")
     draft.write_bytes(data)
     draft.rename(path)
 
@@ -97,7 +96,7 @@ def _create_ref(git_dir: Path, ref: str, oid: str) -> None:
     target = git_dir / ref
     if git_files.read_ref(git_dir, ref) is not None:
         raise GitError(f"{ref!r} exists already", cwd=git_dir)
-    draft = git_dir / f"polecat-draft-{secrets.token_hex(8)}"
+    draft = git_dir / f"polecat-draft-{random_hex(8)}"
     fd = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
     try:
         with os.fdopen(fd, "wb") as file:
@@ -109,7 +108,7 @@ def _create_ref(git_dir: Path, ref: str, oid: str) -> None:
 
 def _register(git_dir: Path, path: Path, branch: str) -> None:
     admin = _free_place(git_dir, branch)
-    draft = git_dir / f"polecat-draft-{secrets.token_hex(8)}"
+    draft = git_dir / f"polecat-draft-{random_hex(8)}"
     draft.mkdir()
     try:
         (draft / "HEAD").write_text(f"ref: refs/heads/{branch}\n", "utf-8")
@@ -119,7 +118,7 @@ def _register(git_dir: Path, path: Path, branch: str) -> None:
         (path / ".git").write_bytes(os.fsencode(f"gitdir: {admin}\n"))
         _put_in_place(draft, admin)
     except BaseException:
-        shutil.rmtree(draft, ignore_errors=True)
+        delete_tree(draft)
         raise
 
 
@@ -149,7 +148,7 @@ def _free_place(git_dir: Path, branch: str) -> Path:
     worktrees.mkdir(exist_ok=True)
     name = branch.rpartition("/")[2]
     while os.path.lexists(worktrees / name):
-        name = f"{branch.rpartition('/')[2]}-{secrets.token_hex(3)}"
+        name = f"{branch.rpartition('/')[2]}-{random_hex(3)}"
     return worktrees / name
 
 
@@ -157,4 +156,4 @@ def clear_drafts(git_dir: Path) -> None:
     """Remove what a killed `publish` left aside; nothing refers to it. The caller holds the repository lock."""
     for draft in git_dir.glob("polecat-draft-*"):
         with contextlib.suppress(OSError):
-            draft.unlink() if draft.is_file() else shutil.rmtree(draft)
+            draft.unlink() if draft.is_file() else delete_tree(draft)

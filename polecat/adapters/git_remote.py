@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 import time
 from pathlib import Path
 
@@ -14,6 +12,7 @@ from attrs import define
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
+from polecat.light import delete_tree, random_hex
 from polecat.model import Repo
 
 STAMP = "polecat-fetched"
@@ -91,7 +90,7 @@ def clone_bare(git: GitProgram, url: str, path: Path, *, reference: Path | None,
     if not path.parent.is_dir():
         raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=path.parent)
     began_s, began_at_s = time.monotonic(), time.time()
-    temporary = Repo(path=path.with_name(f".{path.name}.{secrets.token_hex(6)}"))
+    temporary = Repo(path=path.with_name(f".{path.name}.{random_hex(6)}"))
     borrow = [] if reference is None else [f"--reference-if-able={reference}", "--dissociate"]
     try:
         git.must([*_CLONE, *borrow, "--", url, temporary.path], at=None, timeout_s=timeout_s, remote=True)
@@ -101,7 +100,7 @@ def clone_bare(git: GitProgram, url: str, path: Path, *, reference: Path | None,
     except OSError as error:
         raise GitError(f"cannot make {path}: {error.strerror or error}", cwd=path.parent) from error
     finally:
-        shutil.rmtree(temporary.path, ignore_errors=True)
+        delete_tree(temporary.path)
     repo = Repo(path=path)
     _stamp(repo, began_at_s)
     return repo

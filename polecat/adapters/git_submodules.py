@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from pathlib import Path
 from polecat.adapters import git_files
 from polecat.adapters.git_run import GitProgram, error_line
 from polecat.errors import GitError, ProgramError
+from polecat.light import delete_tree, random_hex
 from polecat.model import Repo
 from polecat.ports import Worktree
 
@@ -165,17 +164,17 @@ def _keep(git: GitProgram, module: Path, kept: Path) -> None:
     """Keep a copy for later worktrees; hard links, so that it costs nothing. Only an optimisation: whatever fails is forgotten."""
     if _is_repository(kept) or not _is_repository(module) or (module / "objects" / "info" / "alternates").exists():
         return
-    draft = kept.with_name(f".{kept.name}.{secrets.token_hex(4)}")
+    draft = kept.with_name(f".{kept.name}.{random_hex(4)}")
     with contextlib.suppress(ProgramError, OSError):
         kept.parent.mkdir(parents=True, exist_ok=True)
         git.must(["clone", "--quiet", "--mirror", "--local", module, draft], at=None)
         git.must(["--git-dir", draft, "config", "gc.auto", "0"], at=None)
         os.rename(draft, kept)
-    shutil.rmtree(draft, ignore_errors=True)
+    delete_tree(draft)
 
 
 def _empty(worktree: Worktree, name: str, path: str) -> None:
     """Take back what a failed update left of one submodule."""
-    shutil.rmtree(worktree.admin_dir / "modules" / name, ignore_errors=True)
-    shutil.rmtree(worktree.path / path, ignore_errors=True)
+    delete_tree(worktree.admin_dir / "modules" / name)
+    delete_tree(worktree.path / path)
     (worktree.path / path).mkdir(exist_ok=True)

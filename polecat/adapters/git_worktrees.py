@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import secrets
-import shutil
 import stat
 import time
 from collections.abc import Mapping
@@ -20,6 +18,7 @@ from polecat.adapters import git_config, git_files, git_publish, git_submodules
 from polecat.adapters.git_leavings import MOVING, must_be_free, names_worktree, rename
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
+from polecat.light import delete_tree, random_hex
 from polecat.model import Repo
 from polecat.ports import Worktree
 
@@ -275,9 +274,9 @@ def _is_of(admin: Path, path: Path) -> bool:
 
 def _discard(repo: Repo, admin: Path) -> None:
     """Remove a registration so that no other git command ever sees half of it."""
-    aside = repo.git_dir / f"polecat-discarded-{secrets.token_hex(8)}"
+    aside = repo.git_dir / f"polecat-discarded-{random_hex(8)}"
     os.rename(admin, aside)
-    shutil.rmtree(aside, ignore_errors=True)
+    delete_tree(aside)
 
 
 def _pattern(path: str) -> str:

@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polecat.errors import ProgramError, TmuxError
+from polecat.light import random_hex
 from polecat.ports import SessionRequest
 
 MAX_STRING_BYTES = 131_071
@@ -123,7 +123,7 @@ def write_launch_file(request: SessionRequest) -> Path:
     Raises:
         TmuxError: it cannot be written; nothing is left behind.
     """
-    token = secrets.token_hex(8)
+    token = random_hex(8)
     path = request.scratch_dir.absolute() / f"launch-{request.instance}-{token}.sh"
     text = launch_text(request, token=token).encode("utf-8", "surrogateescape")
     try:

@@ -25,6 +25,7 @@ from typing import IO, Any
 from attrs import define, field
 
 from polecat.adapters.starting import Call, Child, Starter, by_sh
+from polecat.ahead import load_until
 from polecat.errors import ProgramError, ProgramTimeoutError
 from polecat.values import frozen
 
@@ -153,6 +154,7 @@ class Running:
     def _ends_in_time(self) -> bool:
         """Wait; at the time limit, and on any interrupt, kill."""
         try:
+            load_until(self._child.has_ended)
             return self._child.wait_or_kill(self.timeout_s - (time.monotonic() - self._started_s))
         except BaseException:
             with contextlib.suppress(OSError):  # an interrupt may have cost us the exit status; the interrupt is what counts

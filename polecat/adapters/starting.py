@@ -12,7 +12,6 @@ import contextlib
 import functools
 import os
 import select
-import shutil
 import signal
 import subprocess
 import threading
@@ -24,6 +23,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from attrs import field
 
 from polecat.errors import ProgramError, ProgramMissingError
+from polecat.light import which
 from polecat.values import frozen
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ class Child(Protocol):
     @property
     def pid(self) -> int:
         """Its process id, and that of its group."""
+        ...
+
+    def has_ended(self) -> bool:
+        """Say whether it has ended, as far as that can be said without waiting; it is still to be waited for."""
         ...
 
     def wait_or_kill(self, timeout_s: float) -> bool:
@@ -126,6 +130,9 @@ class _Direct:
     def pid(self) -> int:
         return self.process.pid
 
+    def has_ended(self) -> bool:
+        return self._ends_within(0)
+
     def wait_or_kill(self, timeout_s: float) -> bool:
         if not self._ends_within(timeout_s):
             self.kill()
@@ -187,7 +194,7 @@ def _pidfd(pid: int) -> int | None:
 
 def directly(call: Call) -> Child:
     """Start a program as the standard library does, without a copy of this process. A `Starter`."""
-    found = shutil.which(call.argv[0], path=call.env.get("PATH", os.defpath))
+    found = which(call.argv[0], call.env.get("PATH", os.defpath))
     if found is None:
         raise _missing(call.argv[0])
     try:
@@ -217,6 +224,9 @@ class _Sh:
     @property
     def pid(self) -> int:
         return int(self.running.pid)
+
+    def has_ended(self) -> bool:
+        return self.running.process.exit_code is not None
 
     def wait_or_kill(self, timeout_s: float) -> bool:
         timed_out = threading.Event()

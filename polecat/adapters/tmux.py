@@ -7,59 +7,32 @@ Rules:
 - No server means no sessions; every other failure to ask means *unknown* and raises.
 - The server is the one fixed at construction; ``$TMUX`` of our own surroundings never counts.
 
-What is said about tmux here was measured on 3.3a and read in the sources of 3.2 to 3.7.
+What is said about tmux here was measured on 3.3a and read in the sources of 3.2 to 3.7. What starts, watches and types is loaded on first
+use: a command that lists needs none of it, and one that spawns loads it while git fills the worktree.
 """
 
 from __future__ import annotations
 
-import contextlib
-import resource
-import time
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from polecat.adapters.launch import check_sizes, drop_launch_file, write_launch_file
 from polecat.adapters.tmux_list import ListCall, Listing, OwnCall, with_own
-from polecat.adapters.tmux_server import TRIES, TRY_AGAIN_S, TmuxServer
-from polecat.adapters.tmux_start import (
-    STAMP,
-    check_call_size,
-    raise_not_started,
-    read_started,
-    release_commands,
-    start_commands,
-    with_room_for_panes,
-)
-from polecat.adapters.tmux_typing import TYPED, Typing, press_keys, type_text
-from polecat.adapters.tmux_watch import (
-    EAGER_STEPS_S,
-    FEWEST_LOOKS,
-    POLLS_S,
-    STEADY_STEPS_S,
-    gone,
-    is_lost,
-    is_news,
-    look_command,
-    looks_in_one_call,
-    nudge_commands,
-    read_look,
-    release_on_sight,
-    steps_within,
-    wait_commands,
-)
+from polecat.adapters.tmux_server import TmuxServer
 from polecat.adapters.tmux_words import (
+    STAMP,
     Command,
-    Fields,
     all_of,
-    chain,
     check_session_name,
     equals,
     guarded,
-    means_ending,
     means_no_server,
     means_not_found,
 )
-from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
+from polecat.errors import SessionNotFoundError
 from polecat.ports import PaneStatus, Processes, Session, SessionRequest, StartedSession, Watch
+
+if TYPE_CHECKING:
+    from polecat.adapters.tmux_typing import Typing
 
 
 class TmuxCli:
@@ -173,57 +146,11 @@ class TmuxCli:
             ProgramError: the working directory is missing, or the program's arguments or environment are too large.
             TmuxError: the session could not be made. In every case nothing is left behind.
         """
-        check_session_name(request.name)
-        check_sizes(request)
-        if not request.cwd.is_dir():
-            raise TmuxError(
-                f"cannot start session {request.name!r}: {request.cwd} is not a directory", argv=("tmux",), cwd=request.cwd
-            )
-        for _ in range(TRIES - 1):
-            try:
-                return self._start(request)
-            except TmuxUnreachableError as error:  # from a server that was just ending, so the session is not there
-                if not means_ending(error.stderr):
-                    raise
-                time.sleep(TRY_AGAIN_S)
-        return self._start(request)
+        from polecat.adapters import tmux_starting
 
-    def _start(self, request: SessionRequest) -> StartedSession:
-        fields = Fields()
-        launch_file = write_launch_file(request)
-        started: StartedSession | None = None
-        is_done = False
-        try:
-            argv = [*self._server.base, *chain(start_commands(request, launch_file, fields))]
-            check_call_size(request, argv)
-            if not self._server.is_running:
-                argv = with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE))
-            answer = self._server.call(argv)
-            started = read_started(request, answer.text, fields)
-            is_done = answer.exit_code == 0 and started is not None and started.name == request.name
-            if started is None or not is_done:
-                raise_not_started(request, answer)
-            self._server.is_running = True
-            return started
-        except SessionExistsError:
-            is_done = True  # nothing was made
-            drop_launch_file(launch_file)
-            raise
-        finally:
-            if not is_done:
-                drop_launch_file(launch_file)
-                self._undo_start(request, started)
-
-    def _undo_start(self, request: SessionRequest, started: StartedSession | None) -> None:
-        """End what a failed start may have made; the error that is being raised matters more than this one's."""
-        with contextlib.suppress(TmuxError):
-            if started is not None:
-                ours = all_of(
-                    equals("session_id", started.id), equals("pid", str(started.server_pid))
-                )  # a new server counts anew
-                self._server.ask([guarded(started.id, ours, [("kill-session", "-t", started.id)])])
-            else:
-                self.kill("", name=request.name, instance=request.instance)
+        return tmux_starting.start(
+            self._server, request, kill=lambda instance: self.kill("", name=request.name, instance=instance)
+        )
 
     def release(self, session: StartedSession) -> bool:
         """Tell the server that the start is over: from now on the session ends with its process, after its crash hook.
@@ -231,14 +158,9 @@ class TmuxCli:
         Returns:
             False if the process had ended by then, or the session is gone; what is left of it is as it was.
         """
-        ours = all_of(equals(STAMP, session.instance), "#{==:#{pane_dead},0}")
-        release = [*release_commands(session.pane_id), ("display-message", "-p", "released")]
-        answer = self._server.ask([guarded(session.pane_id, ours, release, [("display-message", "-p", "ended")])])
-        if means_not_found(answer.error_text):
-            return False
-        if answer.text.strip() not in ("released", "ended"):
-            self._server.raise_unusable(answer)
-        return answer.text.strip() == "released"
+        from polecat.adapters import tmux_starting
+
+        return tmux_starting.release(self._server, session)
 
     # ---------------------------------------------------------------------------------------------------- watching
 
@@ -250,46 +172,9 @@ class TmuxCli:
         Raises:
             TmuxUnreachableError: the server could not be asked.
         """
-        deadline_s = time.monotonic() + timeout_s
-        most = looks_in_one_call(watches[0]) if len(watches) == 1 else 0
-        alone = most >= FEWEST_LOOKS
-        looks = 0
-        while watches:
-            left_s = deadline_s - time.monotonic()
-            steps_s = steps_within(STEADY_STEPS_S if looks else EAGER_STEPS_S, left_s)[:most] if alone else []
-            statuses = self._look(watches, steps_s)
-            if any(map(is_news, watches, statuses)) or time.monotonic() >= deadline_s:
-                return self._with_ends(watches, statuses)
-            if not alone:
-                time.sleep(max(0.0, min(POLLS_S[min(looks, len(POLLS_S) - 1)], deadline_s - time.monotonic())))
-            looks += 1
-        return ()
+        from polecat.adapters import tmux_watching
 
-    def _look(self, watches: Sequence[Watch], steps_s: Sequence[float]) -> tuple[PaneStatus, ...]:
-        fields = Fields()
-        waits: list[Command] = []
-        if len(watches) == 1:
-            waits = [*wait_commands(watches[0], steps_s), *nudge_commands(watches[0].pane_id)]
-        answer = self._server.ask([*waits, *release_on_sight(watches), look_command(watches, fields)], extra_s=sum(steps_s))
-        if answer.exit_code != 0 and means_not_found(answer.error_text):
-            return tuple(map(gone, watches))
-        if answer.exit_code != 0 or answer.error_text:
-            self._server.raise_unusable(answer)
-        try:
-            return read_look(answer.text, watches, fields)
-        except ValueError as error:
-            self._server.raise_unusable(answer, error)
-
-    def _with_ends(self, watches: Sequence[Watch], statuses: tuple[PaneStatus, ...]) -> tuple[PaneStatus, ...]:
-        lost = [status.pane_id for status in statuses if is_lost(status)]
-        if not lost or len(watches) == 1:
-            return statuses
-        fields = Fields()
-        answer = self._server.ask([*nudge_commands(lost[0]), look_command(watches, fields)])
-        try:
-            return read_look(answer.text, watches, fields) if answer.exit_code == 0 else statuses
-        except ValueError:
-            return statuses
+        return tmux_watching.watch(self._server, watches, timeout_s=timeout_s)
 
     # ------------------------------------------------------------------------------------------------------ typing
 
@@ -301,6 +186,8 @@ class TmuxCli:
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
         """
+        from polecat.adapters.tmux_typing import type_text
+
         self._type(pane_id, type_text(pane_id, text, instance=instance, enter=enter))
 
     def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
@@ -309,9 +196,13 @@ class TmuxCli:
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was pressed.
         """
+        from polecat.adapters.tmux_typing import press_keys
+
         self._type(pane_id, press_keys(pane_id, keys, instance=instance))
 
     def _type(self, pane_id: str, typing: Typing) -> None:
+        from polecat.adapters.tmux_typing import TYPED
+
         answer = self._server.ask(typing.commands, stdin=typing.stdin)
         said = answer.text.strip()
         if answer.exit_code == 0 and said == TYPED:

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve
 
-from polecat.adapters.tmux_start import PANE, STAMP
-from polecat.adapters.tmux_words import Command, Fields, joined, read_exports
+from polecat.adapters.tmux_words import PANE, STAMP, Command, Fields, joined, read_exports
 from polecat.ports import Session
 from polecat.values import frozen
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import re
-import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
@@ -30,6 +29,7 @@ from polecat.errors import (
     TmuxError,
     TmuxUnreachableError,
 )
+from polecat.light import which
 
 TRIES = 5
 TRY_AGAIN_S = 0.03
@@ -62,7 +62,7 @@ class TmuxServer:
     def check(self) -> str:
         """Return tmux's version, without starting a program where it is known already."""
         if not self.version:
-            path = shutil.which("tmux", path=self._environ.get("PATH", os.defpath))
+            path = which("tmux", self._environ.get("PATH", os.defpath))
             if path is None:
                 raise missing_tmux(ProgramMissingError("", argv=("tmux",)))
             stamp = (path, os.stat(path).st_mtime_ns)

@@ -14,6 +14,9 @@ from typing import NoReturn
 from polecat.adapters.program import Finished
 from polecat.adapters.tmux_words import (
     MAX_CALL_BYTES,
+    PANE,
+    RELEASED,
+    STAMP,
     Command,
     Fields,
     all_of,
@@ -27,9 +30,6 @@ from polecat.adapters.tmux_words import (
 from polecat.errors import SessionExistsError, TmuxError, TmuxUnreachableError
 from polecat.ports import SessionRequest, StartedSession
 
-STAMP = "@polecat_id"
-PANE = "@polecat_pane"
-RELEASED = "@polecat_released"
 _ON_EXIT = "@polecat_on_exit"
 _TICK = "@polecat_tick"
 

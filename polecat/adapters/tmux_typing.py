@@ -6,11 +6,10 @@ A paste into a dead pane ends the whole server up to tmux 3.3a, and with it ever
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
 
-from polecat.adapters.tmux_start import STAMP
-from polecat.adapters.tmux_words import Command, all_of, equals, guarded, joined
+from polecat.adapters.tmux_words import STAMP, Command, all_of, equals, guarded, joined
+from polecat.light import random_hex
 from polecat.values import frozen
 
 TYPED = "typed"
@@ -41,7 +40,7 @@ def type_text(pane_id: str, text: str, *, instance: str, enter: bool) -> Typing:
     press: list[Command] = [("send-keys", "-t", pane_id, "Enter")] if enter else []
     if not text:
         return Typing(commands=(_typed(pane_id, instance, press),))
-    buffer = f"polecat-{os.getpid()}-{secrets.token_hex(6)}"
+    buffer = f"polecat-{os.getpid()}-{random_hex(6)}"
     paste = ("-p", "-r", "-d", "-b", buffer, "-t", pane_id)
     either = (joined([("paste-buffer", "-S", *paste)]), joined([("paste-buffer", *paste)]))
     drop: Command = ("delete-buffer", "-b", buffer)

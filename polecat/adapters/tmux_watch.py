@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from polecat.adapters.tmux_start import LOST_STATUS, RELEASED, STAMP, release_commands
+from polecat.adapters.tmux_start import LOST_STATUS, release_commands
 from polecat.adapters.tmux_words import (
+    RELEASED,
+    STAMP,
     Command,
     Fields,
     all_of,

@@ -10,11 +10,11 @@ Three languages meet in one call, each with its own escape:
 from __future__ import annotations
 
 import re
-import secrets
 import signal
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from polecat.errors import InvalidNameError, ProgramMissingError, TmuxError
+from polecat.light import random_hex
 
 MAX_CALL_BYTES = 16_364
 """What one client may say to its server: a 16,384-byte message less its headers; the same in tmux 3.2 to 3.7."""
@@ -27,6 +27,11 @@ HOW_TO_GET_TMUX = "install tmux 3.2 or newer: apt install tmux, dnf install tmux
 _SESSION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 _VERSION = re.compile(r"(?P<kind>next-|openbsd-)?(?P<major>\d+)\.(?P<minor>\d+)")
 _EXPORT = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"; export \1;\n', re.DOTALL)
+
+STAMP = "@polecat_id"
+PANE = "@polecat_pane"
+RELEASED = "@polecat_released"
+"""Options of a session of ours: whose it is, the pane of its agent, whether its start is over."""
 
 Command = Sequence[str]
 
@@ -145,7 +150,7 @@ class Fields:
     """
 
     def __init__(self) -> None:
-        self._mark = f"~{secrets.token_hex(6)}~"
+        self._mark = f"~{random_hex(6)}~"
 
     def row(self, *values: str) -> str:
         """Write the format of one row."""

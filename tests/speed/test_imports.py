@@ -56,3 +56,12 @@ def test_the_real_git() -> None:
 
     assert "polecat.adapters.git_run" in modules
     assert not modules & {f"polecat.adapters.git_{part}" for part in ("facts", "rescue", "snapshot", "import", "status")}
+
+
+def test_what_a_spawn_loads_before_it_fetches() -> None:
+    """Reading the command line and the rig loads none of the later steps, and no library for hashing or compression of its own accord."""
+    modules = loaded("import polecat.verbs.spawn; from polecat.adapters import GitCli, TmuxCli; GitCli(); TmuxCli()")
+    later = {"claim", "building", "moving_in", "hooking", "provision", "sessions", "adapters.tmux_start", "adapters.tmux_watch"}
+
+    assert not modules & {f"polecat.{name}" for name in later}
+    assert not modules & {"hashlib", "secrets", "random", "shutil", "tempfile", "bz2", "lzma", "zlib"}

@@ -25,7 +25,7 @@ def _annotated(where: str, thing: object) -> Iterator[tuple[str, object]]:
         yield where, thing
         return
     yield where, thing
-    for name, member in vars(thing).items():
+    for name, member in list(vars(thing).items()):
         is_written = name == "__call__" or (name == "__init__" and not attrs.has(thing) and not is_protocol(thing))
         if name.startswith("_") and not is_written:
             continue

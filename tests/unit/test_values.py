@@ -1,12 +1,21 @@
-"""Values behave as attrs' own, though three of their methods are written once for all."""
+"""Values behave as attrs' own, though three of their methods are written once for all and the rest is put off."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import attrs
 import pytest
 
+import polecat
+from polecat import values
 from polecat.values import frozen
 
 
@@ -76,3 +85,114 @@ def test_values_cannot_be_changed() -> None:
         one.plain = 2
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         one.other = 2
+
+
+# ------------------------------------------------------------------------------------------------- what is put off
+
+
+def test_asking_for_the_fields_is_enough() -> None:
+    """Whoever asks attrs about a class of which no value was made gets what attrs says of its own."""
+    ours, theirs = _made_by(frozen), _made_by(attrs.frozen)
+
+    assert attrs.has(ours)
+    assert [a.name for a in attrs.fields(ours)] == [a.name for a in attrs.fields(theirs)]
+    assert inspect.signature(_made_by(frozen)) == inspect.signature(theirs)
+    assert not hasattr(ours, "hidden"), "a default is no attribute of the class"
+
+
+def test_a_class_derived_first() -> None:
+    """A class that derives from one of which no value was made has its fields and cannot be changed either."""
+
+    @attrs.frozen(kw_only=True)
+    class Below(_made_by(frozen)):  # type: ignore[misc]
+        more: int
+
+    assert [a.name for a in attrs.fields(Below)][-1] == "more"
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Below(plain=1, more=2).plain = 3  # type: ignore[call-arg]
+
+
+def test_ours_below_ours() -> None:
+    """A value that derives from a value is made with the fields of both."""
+
+    @frozen(kw_only=True)
+    class Below(_made_by(frozen)):  # type: ignore[misc]
+        more: int
+
+    assert repr(Below(plain=1, more=2)).endswith("secret=***, more=2)")  # type: ignore[call-arg]
+
+
+def test_a_value_that_was_never_made_here() -> None:
+    """A value that comes from another process by pickle is as frozen as one made here, and equal to it."""
+    code = "import pickle, sys; sys.stdout.buffer.write(pickle.dumps(__import__('polecat').FetchPolicy(max_age_s=3.0)))"
+    there = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, timeout=30).stdout
+    look = """\
+import pickle, sys
+policy = pickle.load(sys.stdin.buffer)
+try:
+    policy.max_age_s = 4.0
+except AttributeError:
+    from polecat import FetchPolicy
+    print(policy == FetchPolicy(max_age_s=3.0), policy)
+"""
+    done = subprocess.run([sys.executable, "-c", look], input=there, capture_output=True, check=True, timeout=30)
+
+    assert done.stdout.decode().startswith("True FetchPolicy(")
+
+
+def test_many_threads_make_the_first_value() -> None:
+    """Threads that make the first values of a class at once all get whole ones."""
+    for _ in range(30):
+        cls = _made_by(frozen)
+        start = threading.Barrier(8)
+
+        def make(number: int, cls: type = cls, start: threading.Barrier = start) -> object:
+            start.wait(timeout=10)
+            return cls(plain=number)
+
+        with ThreadPoolExecutor(max_workers=8) as pool:
+            made = list(pool.map(make, range(8)))
+        assert made == [cls(plain=number) for number in range(8)]
+
+
+def test_wrong_words_are_refused_the_first_time_too() -> None:
+    """The first call of a class says what is wrong as every other does."""
+    cls = _made_by(frozen)
+
+    for _ in range(2):
+        with pytest.raises(TypeError, match=r"__init__\(\) missing 1 required keyword-only argument: 'plain'"):
+            cls()
+
+
+def test_every_value_of_the_package_can_be_finished() -> None:
+    """No class is put off that attrs would refuse in the end."""
+    for module in pkgutil.walk_packages(polecat.__path__, "polecat."):
+        if module.name not in ("polecat.__main__", "polecat.testing.plugin"):
+            importlib.import_module(module.name)
+    waiting = list(values._PUT_OFF)
+
+    assert all(attrs.has(cls) for cls in waiting)
+    assert not any(cls in values._PUT_OFF for cls in waiting)
+
+
+def test_interrupted_while_it_is_finished() -> None:
+    """A Ctrl-C while attrs is at work leaves a class that can be finished later: what was made must still be taken back."""
+    interrupts = iter([KeyboardInterrupt])
+
+    class Interrupting:
+        @classmethod
+        def __attrs_init_subclass__(cls) -> None:  # attrs calls it last, when everything is in place
+            for interrupt in interrupts:
+                raise interrupt
+
+    @frozen(kw_only=True)
+    class Sample(Interrupting):
+        plain: int
+        label: str = attrs.field(default="x", repr=False)
+
+    with pytest.raises(KeyboardInterrupt):
+        Sample(plain=1)
+    assert repr(Sample(plain=1)).endswith("Sample(plain=1)")
+    assert Sample(plain=1).label == "x"
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        Sample(plain=1).plain = 2  # type: ignore[misc]
