@@ -7,8 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from attrs import define, field
-
 from polecat.errors import PolecatError, SpawnFailedError, StepFailedError
 from polecat.locks import HeldLock
 from polecat.logs import log
@@ -23,7 +21,6 @@ from polecat.world import World
 T = TypeVar("T")
 
 
-@define(kw_only=True, eq=False, repr=False)
 class Attempt:
     """One spawn on its way. Everything it has made so far is in here, so that it can be taken back.
 
@@ -36,30 +33,31 @@ class Attempt:
         result: what it made, if it succeeded.
     """
 
-    world: World
-    rig_name: str
-    opts: SpawnOptions
-    undo: Undo = field(factory=Undo)
-    locks: list[HeldLock] = field(factory=list)
-    warnings: list[str] = field(factory=list)
-    worktree: Worktree | None = None
-    session: StartedSession | None = None
-    agent: Process | None = None
-    had_session: bool = False
-    used_spare: bool = False
-    variables: Mapping[str, str] = field(factory=dict)
-    bead_holder: str = ""
-    base_age_s: float | None = None
-    is_released: bool = False
-    waiting_for: str = ""
-    error: PolecatError | None = None
-    result: SpawnedPolecat | None = None
-    _choice: Choice | None = None
-    _plan: SpawnPlan | None = None
-    _lease: Lease | None = None
-    _times: list[tuple[str, float]] = field(factory=list)
-    _began_s: float = field(factory=time.monotonic)
-    _step: str = "admit"
+    def __init__(self, *, world: World, rig_name: str, opts: SpawnOptions) -> None:
+        self.world = world
+        self.rig_name = rig_name
+        self.opts = opts
+        self.undo = Undo()
+        self.locks: list[HeldLock] = []
+        self.warnings: list[str] = []
+        self.worktree: Worktree | None = None
+        self.session: StartedSession | None = None
+        self.agent: Process | None = None
+        self.had_session = False
+        self.used_spare = False
+        self.variables: Mapping[str, str] = {}
+        self.bead_holder = ""
+        self.base_age_s: float | None = None
+        self.is_released = False
+        self.waiting_for = ""
+        self.error: PolecatError | None = None
+        self.result: SpawnedPolecat | None = None
+        self._choice: Choice | None = None
+        self._plan: SpawnPlan | None = None
+        self._lease: Lease | None = None
+        self._times: list[tuple[str, float]] = []
+        self._began_s = time.monotonic()
+        self._step = "admit"
 
     @property
     def is_open(self) -> bool:

@@ -17,7 +17,7 @@ HELD_STATUSES: Final = ("hooked", "in_progress", "open")
 CLOSED_STATUSES: Final = frozenset(("closed", "tombstone"))
 """The statuses in which there is nothing left to do on a bead."""
 
-_POLECAT = re.compile(r"([^/]+)/(?:polecats/)?([^/]+)\Z")
+_POLECAT = r"([^/]+)/(?:polecats/)?([^/]+)\Z"
 _ROLES: Final = frozenset(("witness", "refinery", "crew", "polecats"))
 
 
@@ -33,7 +33,7 @@ def spellings(assignee: str) -> tuple[str, ...]:
     Source:
         Design §6, deviation 18.
     """
-    match = _POLECAT.match(assignee)
+    match = re.match(_POLECAT, assignee)
     if not match or match[2] in _ROLES or match[1] == "polecats":
         return (assignee,)
     return assignees(match[1], match[2])

@@ -20,9 +20,9 @@ from polecat.values import frozen
 
 Step = str | int
 
-_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+')
+_PIECE = r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+'
 _TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z")
-_LONE = re.compile("[\ud800-\udfff]")
+_LONE = "[\ud800-\udfff]"
 _INT64 = 2**63
 
 
@@ -35,7 +35,7 @@ def line_of(text: str, at: tuple[Step, ...]) -> int | None:
     """
     open_at: list[Step | None] = []
     best, offset = -1, 0
-    for token in _TOKEN.finditer(text):
+    for token in re.finditer(_PIECE, text):
         word = token.group()
         if word in ("}", "]"):
             open_at.pop()
@@ -252,11 +252,11 @@ def _last_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _whole(value: object) -> object:
     match value:
         case str():
-            return _LONE.sub("\ufffd", value)
+            return re.sub(_LONE, "\ufffd", value)
         case list():
             return [_whole(item) for item in value]
         case dict():
-            return {_LONE.sub("\ufffd", key): _whole(item) for key, item in value.items()}
+            return {re.sub(_LONE, "\ufffd", key): _whole(item) for key, item in value.items()}
         case _:
             return value
 

@@ -20,7 +20,7 @@ from polecat.values import frozen
 
 Trust = Literal["inherit", "ask", "accept"]
 
-_DURATION = re.compile(r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z")
+_DURATION = r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z"
 
 
 @frozen(kw_only=True)
@@ -292,7 +292,7 @@ def _merge_queue(doc: Node) -> MergeQueue | None:
     for key in ("target_branch", "integration_branch_template", "test_command"):
         node.text_of(key)
     interval = node.text_of("poll_interval")
-    if interval and not _DURATION.match(interval):
+    if interval and not re.match(_DURATION, interval):
         raise node.missing("poll_interval", f"must be a duration such as 30s or 1m30s, not {interval!r}")
     return MergeQueue(
         on_conflict=node.choice_of("on_conflict", ("assign_back", "auto_rebase")),

@@ -6,12 +6,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
-from polecat.values import frozen
 
-
-@frozen(kw_only=True)
-class Step:
+class Step(NamedTuple):
     """One step of a spawn.
 
     Attributes:

@@ -6,8 +6,7 @@ Source: contract §4.8 (themes) and §9.3 (palette). Reserved names are still in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-
-from polecat.values import frozen
+from typing import NamedTuple
 
 DEFAULT_THEME = "mad-max"
 
@@ -39,8 +38,7 @@ THEMES: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@frozen(kw_only=True)
-class StatusTheme:
+class StatusTheme(NamedTuple):
     """Colours of one tmux status bar."""
 
     name: str

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from polecat.logs import log
-from polecat.values import frozen
 
 UndoStep = Callable[[], str | None]
 """Takes one thing back. Returns what of it stays behind on purpose, such as a branch with new commits, or None."""
 
 
-@frozen(kw_only=True)
-class _Step:
+class _Step(NamedTuple):
     """One thing to take back. See `Undo.add`."""
 
     what: str

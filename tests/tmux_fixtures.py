@@ -104,6 +104,14 @@ def environ_of(pid: int) -> dict[bytes, bytes]:
 
 
 def started_program(session: StartedSession, word: bytes) -> None:
-    """Wait until the process of a session is the program itself, known by a word of its command line."""
+    """Wait until the process of a session is the program itself, known by a word of its command line.
+
+    At first it is a copy of the server, whose own command line may hold the word too.
+    """
     line = Path(f"/proc/{session.pane_pid}/cmdline")
-    eventually(lambda: word in line.read_bytes(), f"the program {word!r} runs")
+
+    def runs() -> bool:
+        words = line.read_bytes()
+        return word in words and not words.startswith(b"tmux")
+
+    eventually(runs, f"the program {word!r} runs")

@@ -31,7 +31,7 @@ class Call:
     @property
     def summary(self) -> str:
         """What it was, short: the program and its command."""
-        options = {"-c", "-L", "-S", "-f", "-u"}
+        options = {"-c", "-C", "-L", "-S", "-f", "-u"}
         words = [os.path.basename(self.argv[0])]
         rest = iter(self.argv[1:])
         for word in rest:

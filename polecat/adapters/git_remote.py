@@ -7,8 +7,6 @@ import os
 import time
 from pathlib import Path
 
-from attrs import define
-
 from polecat.adapters.git_run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
@@ -26,16 +24,16 @@ _CLONE = (
 )
 
 
-@define(kw_only=True, eq=False, repr=False)
 class CliFetch:
     """A fetch that is under way. Made by `GitCli.start_fetch`."""
 
-    git: GitProgram
-    repo: Repo
-    timeout_s: float
-    running: Running
-    began_at_s: float
-    is_over: bool = False
+    def __init__(self, git: GitProgram, repo: Repo, running: Running, *, timeout_s: float, began_at_s: float) -> None:
+        self.git = git
+        self.repo = repo
+        self.running = running
+        self.timeout_s = timeout_s
+        self.began_at_s = began_at_s
+        self.is_over = False
 
     def wait(self) -> None:
         """Wait for its end; again if it stumbled over somebody else's unfinished work.
@@ -69,7 +67,7 @@ def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch:
     """Begin a fetch."""
     began_at_s = time.time()
     running = git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
-    return CliFetch(git=git, repo=repo, timeout_s=timeout_s, running=running, began_at_s=began_at_s)
+    return CliFetch(git, repo, running, timeout_s=timeout_s, began_at_s=began_at_s)
 
 
 def last_fetch_age_s(repo: Repo) -> float | None:

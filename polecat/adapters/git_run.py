@@ -36,13 +36,12 @@ _CONFIG = (
     *("-c", "core.fsmonitor=false"),
 )
 
-_TRANSIENT = re.compile(
+_TRANSIENT = (
     r"failed to read .*/worktrees/[^/]+/commondir"
     r"|bad object worktrees/.*/HEAD"
     r"|could not lock config file"
     r"|cannot lock ref .* is at .* but expected"
-    r"|Unable to create .*\.lock.: File exists",
-    re.DOTALL,
+    r"|Unable to create .*\.lock.: File exists"
 )
 
 
@@ -55,7 +54,7 @@ def is_transient(stderr: str) -> bool:
         >>> is_transient("fatal: invalid reference: main")
         False
     """
-    return bool(_TRANSIENT.search(stderr))
+    return bool(re.search(_TRANSIENT, stderr, re.DOTALL))
 
 
 def error_line(stderr: str) -> str:
@@ -162,9 +161,11 @@ class GitProgram:
             named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree, "GIT_COMMON_DIR": place.common_dir}
             env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
             cwd = place.work_tree or place.git_dir
+        if cwd is not None:
+            words[1:1] = ["-C", cwd.absolute()]
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         with _git_errors():
-            return program.start([*words, *args], env=env, cwd=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
+            return program.start([*words, *args], env=env, goes_to=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
 
     def run(
         self,

@@ -22,8 +22,6 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Any
 
-from attrs import define, field
-
 from polecat.adapters.starting import Call, Child, Starter, by_sh
 from polecat.ahead import load_until
 from polecat.errors import ProgramError, ProgramTimeoutError
@@ -111,18 +109,18 @@ def _take(file: IO[bytes]) -> bytes:
         return file.read()
 
 
-@define(kw_only=True, eq=False, repr=False)
 class Running:
     """A program that was started; `wait` for it or `kill` it, always."""
 
-    argv: tuple[str, ...]
-    cwd: Path | None
-    timeout_s: float
-    _child: Child = field(alias="child")
-    _stdout: IO[bytes] = field(alias="stdout")
-    _stderr: IO[bytes] = field(alias="stderr")
-    _started_s: float = field(alias="started_s")
-    _result: tuple[int, bytes, bytes] | None = field(default=None, init=False)
+    def __init__(self, call: Call, child: Child, *, cwd: Path | None, timeout_s: float, started_s: float) -> None:
+        self.argv = call.argv
+        self.cwd = cwd
+        self.timeout_s = timeout_s
+        self._child = child
+        self._stdout = call.stdout
+        self._stderr = call.stderr
+        self._started_s = started_s
+        self._result: tuple[int, bytes, bytes] | None = None
 
     def wait(self) -> Finished:
         """Wait for the end; once more after that gives the same answer.
@@ -215,6 +213,7 @@ def start(
     *,
     env: Mapping[str, str],
     cwd: Path | None = None,
+    goes_to: Path | None = None,
     stdin: bytes = b"",
     timeout_s: float = DEFAULT_TIMEOUT_S,
     starter: Starter = by_sh,
@@ -225,6 +224,7 @@ def start(
         argv: the program (looked up in *env*'s PATH) and its arguments, passed exactly.
         env: its whole environment.
         cwd: its working directory; None means ours.
+        goes_to: the working directory of a program that goes there by itself, as its arguments say; it is told in errors.
         stdin: what it reads; nothing by default.
         timeout_s: after this many seconds from now it is killed, with its children.
         starter: how its process comes to be.
@@ -234,16 +234,18 @@ def start(
         ProgramError: the working directory is not one, or an argument cannot be passed.
     """
     words = _checked(argv)
-    if cwd is not None and not cwd.is_dir():  # a bad directory would look like a missing program, and makes sh leak
-        raise ProgramError(f"cannot run {_name(words)}: {cwd} is not a directory", argv=words, cwd=cwd)
+    place = cwd or goes_to
+    if place is not None and not place.is_dir():  # a bad directory would look like a missing program, and makes sh leak
+        raise ProgramError(f"cannot run {_name(words)}: {place} is not a directory", argv=words, cwd=place)
     began_s = time.monotonic()
     running: Running | None = None
     try:
         with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
             out, err = ours.enter_context(_file()), ours.enter_context(_file())
             with _input(stdin) as source:
-                child = starter(Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err))
-            running = Running(argv=words, cwd=cwd, timeout_s=timeout_s, child=child, stdout=out, stderr=err, started_s=began_s)
+                call = Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err)
+                child = starter(call)
+            running = Running(call, child, cwd=place, timeout_s=timeout_s, started_s=began_s)
             ours.pop_all()
         let_through()
     except BaseException:  # from here on an interrupt may come anywhere

@@ -2,8 +2,8 @@
 
 `by_sh` is for programs of which a few run and which take their time: ``bd``, set-up hooks, shells that work in the background.
 `directly` is for git and tmux, of which every operation runs several. `sh` forks: that costs 5 ms in a small process and 64 ms in one of
-1.6 GB, because the memory's tables are copied; and it loads asyncio, 50 ms. The standard library's ``vfork`` costs 1 ms, however large
-the process is (see docs/decisions/0007).
+1.6 GB, because the memory's tables are copied; and it loads asyncio, 50 ms. `os.posix_spawn` costs 1 ms, however large the process is, and
+loads nothing (see docs/decisions/0007).
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import functools
 import os
 import select
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -121,14 +120,11 @@ _LOST = 1000
 """Stands for an exit status that nobody knows; real ones are below 256."""
 
 
-@frozen
 class _Direct:
-    process: subprocess.Popen[bytes]
-    argv: tuple[str, ...]
-
-    @property
-    def pid(self) -> int:
-        return self.process.pid
+    def __init__(self, pid: int, argv: tuple[str, ...]) -> None:
+        self.pid = pid
+        self.argv = argv
+        self._code: int | None = None
 
     def has_ended(self) -> bool:
         return self._ends_within(0)
@@ -163,24 +159,24 @@ class _Direct:
 
     def wait(self) -> int:
         self._is_over(0)
-        return int(self.process.returncode)
+        return int(self._code or 0)
 
     def _is_over(self, how: int) -> bool:
         """Take the exit status. Not `Popen.wait`: it says 0 where the status is lost, and 0 says that nothing is wrong."""
-        if self.process.returncode is None:
+        if self._code is None:
             try:
                 pid, status = os.waitpid(self.pid, how)
             except ChildProcessError:
-                self.process.returncode = _LOST  # it is over; nobody is to kill whoever has its number next
+                self._code = _LOST  # it is over; nobody is to kill whoever has its number next
                 raise _lost(self.argv) from None
             if pid:
-                self.process.returncode = os.waitstatus_to_exitcode(status)
-        elif self.process.returncode == _LOST:
+                self._code = os.waitstatus_to_exitcode(status)
+        elif self._code == _LOST:
             raise _lost(self.argv)
-        return self.process.returncode is not None
+        return self._code is not None
 
     def kill(self) -> None:
-        if self.process.returncode is None:
+        if self._code is None:
             _kill_group(self.pid)
 
 
@@ -193,33 +189,73 @@ def _pidfd(pid: int) -> int | None:
 
 
 def directly(call: Call) -> Child:
-    """Start a program as the standard library does, without a copy of this process. A `Starter`."""
+    """Start a program without a copy of this process. A `Starter`."""
     found = which(call.argv[0], call.env.get("PATH", os.defpath))
     if found is None:
         raise _missing(call.argv[0])
+    path = os.path.abspath(found)  # a relative PATH means ours, not the program's working directory
+    ours = _inheritable() if call.cwd is None else None
     try:
-        process = subprocess.Popen(
-            call.argv,
-            executable=os.path.abspath(found),  # a relative PATH means ours, not the program's working directory
-            env=call.env,
-            cwd=call.cwd,
-            stdin=call.stdin,
-            stdout=call.stdout,
-            stderr=call.stderr,
-            start_new_session=True,
-        )
+        return _Direct(_popen(call, path) if ours is None else _spawn(call, path, ours), call.argv)
     except OSError as error:
         raise _cannot(call, error.strerror or str(error)) from None
-    return _Direct(process, call.argv)
+
+
+def _inheritable() -> list[int] | None:
+    """List what is open here and would be open in a program, as whoever started us left it; None where that cannot be told."""
+    try:
+        return [fd for fd in map(int, os.listdir("/dev/fd")) if fd > 2 and _is_inheritable(fd)]
+    except (OSError, ValueError):
+        return None
+
+
+def _is_inheritable(fd: int) -> bool:
+    try:
+        return os.get_inheritable(fd)
+    except OSError:  # that of the listing itself, or one that another thread just closed
+        return False
+
+
+_FOR_US_ALONE = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(signal, name)]
+"""Signals that Python ignores; programs expect them as usual."""
+
+
+def _spawn(call: Call, path: str, not_for_it: list[int]) -> int:
+    """Start it as the system does fastest; a program started so has our working directory."""
+    streams = ((call.stdin, 0), (call.stdout, 1), (call.stderr, 2))
+    actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_DUP2, stream.fileno(), number) for stream, number in streams]
+    actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in not_for_it]
+    try:
+        return os.posix_spawn(path, call.argv, call.env, file_actions=actions, setsid=True, setsigdef=_FOR_US_ALONE)
+    except NotImplementedError:  # a system where that starts no session
+        return _popen(call, path)
+
+
+def _popen(call: Call, path: str) -> int:
+    """Start it as the standard library does, where the system's own way cannot do what is asked."""
+    import subprocess  # 3 ms to load
+
+    process = subprocess.Popen(
+        call.argv,
+        executable=path,
+        env=call.env,
+        cwd=call.cwd,
+        stdin=call.stdin,
+        stdout=call.stdout,
+        stderr=call.stderr,
+        start_new_session=True,
+    )
+    process.returncode = 0  # the library is to leave it alone: we wait for it
+    return process.pid
 
 
 # ------------------------------------------------------------------------------------------------------------- by sh
 
 
-@frozen
 class _Sh:
-    running: Any
-    argv: tuple[str, ...]
+    def __init__(self, running: Any, argv: tuple[str, ...]) -> None:
+        self.running = running
+        self.argv = argv
 
     @property
     def pid(self) -> int:

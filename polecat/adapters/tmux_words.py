@@ -26,7 +26,7 @@ HOW_TO_GET_TMUX = "install tmux 3.2 or newer: apt install tmux, dnf install tmux
 
 _SESSION_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*\Z")
 _VERSION = re.compile(r"(?P<kind>next-|openbsd-)?(?P<major>\d+)\.(?P<minor>\d+)")
-_EXPORT = re.compile(r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"; export \1;\n', re.DOTALL)
+_EXPORT = r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"; export \1;\n'
 
 STAMP = "@polecat_id"
 PANE = "@polecat_pane"
@@ -188,9 +188,10 @@ def read_exports(text: str) -> dict[str, str]:
         {'A': '1'}
     """
     found: dict[str, str] = {}
+    export = re.compile(_EXPORT, re.DOTALL)
     at = 0
     while at < len(text):
-        match = _EXPORT.match(text, at)
+        match = export.match(text, at)
         if match:
             found[match[1]] = re.sub(r"\\(.)", r"\1", match[2], flags=re.DOTALL)
             at = match.end()

@@ -135,10 +135,10 @@ def json_text(command: str, value: object, *, is_one_line: bool = False) -> str:
     """Write a result as the JSON that is promised for a command."""
     is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
     text = json.dumps(document(command, value), indent=None if is_one_line else 2, ensure_ascii=is_ascii, default=_as_text)
-    return _NO_UTF8.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return re.sub(_NO_UTF8, lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-_NO_UTF8 = re.compile("[\ud800-\udfff]")
+_NO_UTF8 = "[\ud800-\udfff]"
 
 
 def _as_text(value: object) -> str:

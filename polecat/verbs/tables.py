@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSEEN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 _LEAST = 6
 """No column gets narrower than this, even if a line then is too long for the terminal."""
 
@@ -20,7 +20,7 @@ def plain(text: str) -> str:
         >>> print(plain("a\x1b[2J\nb\udcff"))
         a\x1b[2J\x0ab\xff
     """
-    return _UNSEEN.sub(_escaped, text)
+    return re.sub(_UNSEEN, _escaped, text)
 
 
 def plain_lines(text: str) -> str:

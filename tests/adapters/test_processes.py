@@ -115,11 +115,11 @@ def test_children_come_before_their_parents(start: Callable[..., Process]) -> No
 
 def test_the_same_command_line_proves_nothing(start: Callable[..., Process]) -> None:
     """T-22: a stranger's process that looks like ours, and names us in its arguments, is never touched."""
-    ours = start("sleep", "1000", POLECAT_ID="i-T22")
-    stranger = start("sh", "-c", "sleep 1000 # POLECAT_ID=i-T22", POLECAT_ID="i-T22x")
+    ours = start("sleep", "1000", POLECAT_ID=f"i-T22-{os.getpid()}")
+    stranger = start("sh", "-c", f"sleep 1000 # POLECAT_ID=i-T22-{os.getpid()}", POLECAT_ID=f"i-T22-{os.getpid()}x")
     table = ProcessTable()
 
-    family = table.family([], instance="i-T22")
+    family = table.family([], instance=f"i-T22-{os.getpid()}")
 
     assert family == (ours,)
     assert table.end(family, grace_s=2) == ()
@@ -140,13 +140,14 @@ def test_an_id_used_again_is_somebody_else(start: Callable[..., Process]) -> Non
 
 def test_a_server_that_carries_our_mark_is_spared(server: PrivateServer, tmp_path: Path) -> None:
     """An agent that happened to start a tmux server takes neither it nor the windows in it down; its own pane it does."""
-    server.run("new-session", "-d", "-s", "person", "sleep", "1000", env={"POLECAT_ID": "i-one"})
-    agent = server.cli().start(request(tmp_path, "one", "sleep", "2000"))
+    name = f"spared-{os.getpid()}"  # marks are looked for on the whole machine, and other tests run beside this one
+    server.run("new-session", "-d", "-s", "person", "sleep", "1000", env={"POLECAT_ID": f"i-{name}"})
+    agent = server.cli().start(request(tmp_path, name, "sleep", "2000"))
     started_program(agent, b"2000")
     table = ProcessTable()
     root = _known(agent.pane_pid)
 
-    family = table.family([root], instance="i-one")
+    family = table.family([root], instance=f"i-{name}")
 
     assert _known(agent.server_pid) not in family
     assert [p.pid for p in family] == [agent.pane_pid]
@@ -154,10 +155,12 @@ def test_a_server_that_carries_our_mark_is_spared(server: PrivateServer, tmp_pat
 
 def test_an_agent_is_known_by_its_mark_alone(server: PrivateServer, tmp_path: Path) -> None:
     """Whoever lost the session still finds the agent by the instance it bears."""
-    agent = server.cli().start(request(tmp_path, "one", "sleep", "2000", environment={"POLECAT_ID": "i-mark"}))
+    agent = server.cli().start(request(tmp_path, "one", "sleep", "2000", environment={"POLECAT_ID": f"i-mark-{os.getpid()}"}))
     table = ProcessTable()
 
-    eventually(lambda: [p.pid for p in table.family([], instance="i-mark")] == [agent.pane_pid], "the agent is found")
+    eventually(
+        lambda: [p.pid for p in table.family([], instance=f"i-mark-{os.getpid()}")] == [agent.pane_pid], "the agent is found"
+    )
 
 
 def test_we_never_end_ourselves(start: Callable[..., Process]) -> None:

@@ -24,7 +24,7 @@ def started(counts: ProgramCounts) -> dict[str, int]:
     for call in counts.calls("git"):
         words = call.split()
         options = {at for at, word in enumerate(words) if word.startswith("-")}
-        values = {at + 1 for at in options if words[at] == "-c"}
+        values = {at + 1 for at in options if words[at] in ("-c", "-C")}
         found["git " + next(word for at, word in enumerate(words) if at not in options | values)] += 1
     for call in counts.calls("tmux"):
         found["tmux " + next((deed for sign, deed in SIGNS.items() if sign in call), call)] += 1
