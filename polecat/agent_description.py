@@ -22,14 +22,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-import attrs
-
 from polecat.ports import AgentFields
 
 AGENT_LABEL: Final = "gt:agent"
 """The label that makes a bead an agent bead, on every version of ``bd``."""
 
-FIELD_NAMES: Final = tuple(field.name for field in attrs.fields(AgentFields))
+FIELD_NAMES: Final = tuple(AgentFields.__annotations__)
 """The names of the fields, in the order of their lines."""
 
 _EMPTY_IS_BLANK: Final = frozenset(("role_type", "agent_state"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Final
 
@@ -17,7 +16,6 @@ HELD_STATUSES: Final = ("hooked", "in_progress", "open")
 CLOSED_STATUSES: Final = frozenset(("closed", "tombstone"))
 """The statuses in which there is nothing left to do on a bead."""
 
-_POLECAT = r"([^/]+)/(?:polecats/)?([^/]+)\Z"
 _ROLES: Final = frozenset(("witness", "refinery", "crew", "polecats"))
 
 
@@ -33,10 +31,10 @@ def spellings(assignee: str) -> tuple[str, ...]:
     Source:
         Design §6, deviation 18.
     """
-    match = re.match(_POLECAT, assignee)
-    if not match or match[2] in _ROLES or match[1] == "polecats":
+    rig, *middle, name = assignee.split("/") if "/" in assignee else ("", "", assignee)
+    if middle not in ([], ["polecats"]) or not rig or not name or name in _ROLES or rig == "polecats":
         return (assignee,)
-    return assignees(match[1], match[2])
+    return assignees(rig, name)
 
 
 def holds(bead: Bead, assignee: str) -> bool:

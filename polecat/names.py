@@ -21,9 +21,9 @@ MAX_NAME_LENGTH = 64
 """Room for `gt-<rig>-<name>` below tmux's and for `polecat/<name>-<stamp>.lock` below the disk's 255 bytes."""
 
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
-_BEAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
-_PREFIX = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,19}\Z")
-_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+_BEAD = r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
+_PREFIX = r"[a-zA-Z][a-zA-Z0-9-]{0,19}\Z"
+_ENV_KEY = r"[A-Za-z_][A-Za-z0-9_]*\Z"
 _NOT_RIGS = frozenset(("mayor", "may", "deacon", "dea", "crew", "witness", "wit", "refinery", "ref"))
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -138,7 +138,7 @@ def check_bead_id(bead: str) -> str:
         polecat.errors.InvalidNameError: bead name '--force' may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit
     """
     check_is_text(bead)
-    if not bead or len(bead) > 128 or not _BEAD.match(bead):
+    if not bead or len(bead) > 128 or not re.match(_BEAD, bead):
         raise InvalidNameError(
             "bead", bead, "may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit"
         )
@@ -156,7 +156,7 @@ def check_prefix(prefix: str) -> str:
         Contract §2.6 step 12.
     """
     bare = prefix.removesuffix("-")
-    if not _PREFIX.match(bare):
+    if not re.match(_PREFIX, bare):
         raise InvalidNameError("prefix", prefix, "is an invalid beads prefix: a letter, then up to 19 letters, digits, '-'")
     return bare
 
@@ -168,7 +168,7 @@ def check_env_key(key: str) -> str:
         >>> check_env_key("MY_TOKEN")
         'MY_TOKEN'
     """
-    if not _ENV_KEY.match(key):
+    if not re.match(_ENV_KEY, key):
         raise InvalidNameError("environment variable", key, "may only hold letters, digits and '_'")
     return key
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -63,6 +64,7 @@ def leave_place(rig: Rig, name: str) -> None:
 def sweep_places(rig: Rig) -> None:
     """Take back what was prepared for polecats that are gone, because whoever removed them did not."""
     with contextlib.suppress(OSError):
-        for note in (rig.runtime_dir / "trust").glob("*.json"):
-            if not rig.home_dir(note.stem).exists():
-                leave_place(rig, note.stem)
+        for note in os.listdir(rig.runtime_dir / "trust"):
+            name = note.removesuffix(".json")
+            if name != note and not rig.home_dir(name).exists():
+                leave_place(rig, name)

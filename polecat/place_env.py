@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import re
 
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.place_settings import PlaceSettings
 from polecat.ports_block import PortRange, reserve_ports
+
+_KEPT = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_-")
 
 
 def compose_project(rig: Rig, name: str) -> str:
@@ -20,7 +21,8 @@ def compose_project(rig: Rig, name: str) -> str:
         'gas_town-nux-'
     """
     mark = hashlib.sha256(str(rig.path).encode("utf-8", "surrogateescape")).hexdigest()[:4]
-    plain = re.sub(r"[^a-z0-9_-]", "-", f"{rig.name}-{name}".lower()).lstrip("-_")
+    kept = (char if char in _KEPT else "-" for char in f"{rig.name}-{name}".lower())
+    plain = "".join(kept).lstrip("-_")
     return f"{plain}-{mark}"
 
 

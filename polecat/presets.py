@@ -8,7 +8,6 @@ blanks as U+00A0, which a dot stands for as well. They are short, because tmux g
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Mapping
 from typing import Literal
 
@@ -170,6 +169,9 @@ def _check_argument(prompt: str) -> None:
         raise SpawnRefusedError("the prompt holds a NUL character, which no program can be given")
 
 
+_ESCAPES = str.maketrans({char: f"\\{char}" for char in ".^$*+?()[]{}|\\"})
+
+
 def prefix_pattern(prefix: str) -> str:
     """Make the pattern of a line that starts with *prefix*, or is *prefix* without its blanks, whichever blanks it uses.
 
@@ -180,8 +182,8 @@ def prefix_pattern(prefix: str) -> str:
     Source:
         Contract §9.7; incident T-35.
     """
-    bare = re.sub(r"([.^$*+?()\[\]{}|\\])", r"\\\1", prefix.strip(" \u00a0"))
-    bare = re.sub("[ \u00a0]+", f"{_BLANK}+", bare)
+    words = prefix.replace("\u00a0", " ").split(" ")
+    bare = f"{_BLANK}+".join(word.translate(_ESCAPES) for word in words if word)
     ends = f"({_BLANK}|$)" if prefix != prefix.rstrip(" \u00a0") else ""
     return f"^{_BLANK}*{bare}{ends}"
 

@@ -37,13 +37,16 @@ MAX_CONCURRENT = 4
 
 LATER = (
     # while tmux lists
-    "polecat.bead_rules", "polecat.hooking", "polecat.building", "polecat.claim",
-    "polecat.adapters.git_worktrees", "sqlite3",
+    "polecat.adapters.program:Finished", "polecat.ports.tmux:Session", "polecat.plan:SessionCensus", "polecat.state:Homes",
+    "polecat.look:Site", "polecat.adapters.git_worktrees", "sqlite3", "polecat.hooking:BeadCheck", "polecat.plan:SpawnPlan",
+    "polecat.state:Lease", "polecat.worktrees:Base", "polecat.ports.git_words:Worktree",
     # while git fills the worktree
     "polecat.place", "polecat.provision", "polecat.sessions", "polecat.moving_in", "polecat.adapters.tmux_starting",
     "polecat.adapters.tmux_watching", "_socket", "encodings.ascii",
     "polecat.ports_block:PortRange", "polecat.trust:Inherited", "polecat.place:Place", "polecat.provision:_Place",
+    "polecat.ports.beads:AgentFields", "polecat.ports.beads:Bead", "polecat.adapters.local_beads:_Row", "polecat.ports.beads:AgentBead",
     "polecat.ports.tmux:SessionRequest",
+    # while the agent comes up
     "polecat.ports.tmux:StartedSession", "polecat.readiness:Awaited", "polecat.ports.tmux:Watch", "polecat.ports.tmux:PaneStatus",
     "polecat.readiness:Judgement", "polecat.sessions:Arrival", "polecat.model:Timings", "polecat.model:SpawnedPolecat",
 )  # fmt: skip
@@ -226,12 +229,12 @@ def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurre
         return
     with ExitStack() as held:
         with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
-            will_need(LATER)
-            site = with_sessions(world, seen)
-            world.tmux.check()  # the listing has told its version, unless no server runs yet
             from polecat import building
             from polecat.claim import claim_names
 
+            will_need(LATER)
+            site = with_sessions(world, seen)
+            world.tmux.check()  # the listing has told its version, unless no server runs yet
             _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
             claim_names(site, still_open(attempts))
             _each(attempts, lambda attempt: _build(site, attempt, news, pace), max_concurrent)

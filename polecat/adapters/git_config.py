@@ -80,6 +80,8 @@ def without_branch(text: bytes, branch: str) -> bytes:
         b'[core]\\n\\tbare = true\\n[x]\\n'
     """
     header = _header(branch)
+    if header not in text:  # the usual case, and a configuration grows with every branch
+        return text
     kept: list[bytes] = []
     is_ours = is_continued = False
     for line in text.splitlines(keepends=True):

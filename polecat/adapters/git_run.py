@@ -94,6 +94,11 @@ class Place:
 At = Repo | Worktree | Place | None
 
 
+def _is_configuration(key: str) -> bool:
+    """Say whether a variable is part of the configuration that git reads from the environment."""
+    return key == "GIT_CONFIG_COUNT" or key.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
+
+
 class GitProgram:
     """The git program with one environment.
 
@@ -117,7 +122,7 @@ class GitProgram:
         }
         base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
         self._remote_env = base
-        self._env = {key: value for key, value in base.items() if not re.fullmatch(r"GIT_CONFIG_(COUNT|KEY_.*|VALUE_.*)", key)}
+        self._env = {key: value for key, value in base.items() if not _is_configuration(key)}
         self.timeout_s = timeout_s
         self.rescue_timeout_s = rescue_timeout_s
         self.lock_patience_s = lock_patience_s

@@ -315,7 +315,7 @@ def by_sh(call: Call) -> Child:
                 _return_cmd=True,
                 _tty_out=False,
                 _new_session=True,
-                _close_fds=False,
+                _close_fds=True,  # a daemon that bd starts, or a shell in the background, would hold them for long
                 _no_pipe=True,
                 _encoding="utf-8",
                 _ok_code=_ANY_CODE,

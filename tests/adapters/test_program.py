@@ -145,6 +145,19 @@ def test_stdin_and_output_of_any_size(door: Door) -> None:
     assert len(door.shell("head -c 3000000 /dev/zero >&2; head -c 3000000 /dev/zero").stderr) == 3_000_000
 
 
+@pytest.mark.parametrize("place", [None, Path("/")])
+def test_what_we_have_open_stays_ours(door: Door, place: Path | None) -> None:
+    """A file that whoever started us left open, such as a lock or the pipe of a CI job, is not held open by a tmux server for ever."""
+    ours = os.open(os.devnull, os.O_RDONLY)
+    os.set_inheritable(ours, True)
+    try:
+        listed = door.run(["ls", "-l", "/proc/self/fd/"], cwd=place).text
+    finally:
+        os.close(ours)
+
+    assert f" {ours} -> /dev/null" not in listed
+
+
 def test_signals_are_as_usual(door: Door) -> None:
     """The program does not inherit that Python ignores SIGPIPE: a broken pipe ends it."""
     assert door.shell("kill -PIPE $$; echo survived").exit_code == -signal.SIGPIPE
