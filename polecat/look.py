@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 
 from polecat import config
 from polecat.accounts import resolve_account
@@ -13,6 +14,7 @@ from polecat.names import check_bead_id, check_polecat_name
 from polecat.plan import Choice, SessionCensus, take_census
 from polecat.pool import NamePool
 from polecat.pool_file import load_pool
+from polecat.ports import ListsBeside, Session
 from polecat.state import Homes, list_homes
 from polecat.town import find_repo, find_town
 from polecat.values import frozen
@@ -108,16 +110,38 @@ def survey(rig: Rig) -> Survey:
     )
 
 
-def with_sessions(world: World, seen: Survey) -> Site:
-    """Complete a survey with one tmux call and one directory listing. Errors as `look`."""
-    sessions = world.tmux.list_sessions()
+Sessions = Callable[[], tuple[Session, ...]]
+"""Gives the sessions of the server."""
+
+
+def begin_listing(world: World, held: ExitStack) -> Sessions:
+    """Let tmux list its sessions beside other work, where it can; whoever asks for them waits, and the end of *held* ends it.
+
+    Errors as `look`.
+    """
+    if not isinstance(world.tmux, ListsBeside):
+        return world.tmux.list_sessions
+    listing = world.tmux.begin_listing()
+    held.callback(listing.cancel)
+    return listing.wait
+
+
+def with_sessions(world: World, seen: Survey, sessions: Sessions | None = None) -> Site:
+    """Complete a survey with one tmux call and one directory listing. Errors as `look`.
+
+    Args:
+        world: the outside.
+        seen: the survey.
+        sessions: where the sessions come from, if they are being listed already.
+    """
+    listed = (sessions or world.tmux.list_sessions)()
     return Site(
         rig=seen.rig,
         repo=seen.repo,
         settings=seen.settings,
         town_settings=seen.town_settings,
         pool=seen.pool,
-        census=take_census(sessions, seen.rig),
+        census=take_census(listed, seen.rig),
         homes=list_homes(seen.rig),
     )
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from polecat.ahead import will_need
 from polecat.attempt import Attempt, guarded, still_open
 from polecat.errors import PolecatError, UnknownStateError
-from polecat.look import Site, Survey, as_orders, as_rig, check_disk, choose, look, survey, with_sessions
+from polecat.look import Site, Survey, as_orders, as_rig, begin_listing, check_disk, choose, look, survey, with_sessions
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.pace import Pace
 from polecat.plan import SpawnPlan, make_plan
@@ -228,12 +228,13 @@ def _spawn_all(world: World, rig: Rig, attempts: Sequence[Attempt], max_concurre
     if not still_open(attempts):
         return
     with ExitStack() as held:
+        sessions = begin_listing(world, held)
         with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
             from polecat import building
             from polecat.claim import claim_names
 
             will_need(LATER)
-            site = with_sessions(world, seen)
+            site = with_sessions(world, seen, sessions)
             world.tmux.check()  # the listing has told its version, unless no server runs yet
             _each(attempts, lambda attempt: building.reserve_bead(site, attempt, held))
             claim_names(site, still_open(attempts))

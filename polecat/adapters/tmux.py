@@ -16,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from polecat.adapters.tmux_list import ListCall, Listing, OwnCall, with_own
+from polecat.adapters.tmux_listing import BegunListing
 from polecat.adapters.tmux_server import TmuxServer
 from polecat.adapters.tmux_words import (
     STAMP,
@@ -91,39 +91,15 @@ class TmuxCli:
         Raises:
             TmuxUnreachableError: the server could not be asked.
         """
-        listing = self._listing()
-        if listing is None:
-            return ()
-        if not listing.unsure and not listing.has_lost:
-            return listing.sessions
-        call = OwnCall(sorted(listing.unsure), nudge=listing.has_lost)
-        answer = self._server.run(["source-file", "-"], stdin=call.script())
-        if means_no_server(answer.error_text):
-            return ()
-        try:
-            return with_own(listing.sessions, call.read(answer.text))
-        except ValueError as error:
-            self._server.raise_unusable(answer, error)
+        return self.begin_listing().wait()
+
+    def begin_listing(self) -> BegunListing:
+        """Begin to list every session, and return at once. See `polecat.ports.ListsBeside`."""
+        return BegunListing(self._server)
 
     def sessions(self) -> list[str]:
         """List the names of all sessions."""
         return [session.name for session in self.list_sessions()]
-
-    def _listing(self) -> Listing | None:
-        call = ListCall()
-        answer = self._server.ask(call.commands())
-        stderr = answer.error_text
-        if answer.exit_code != 0 and means_no_server(stderr):
-            self._server.is_running = False
-            return None
-        if stderr and stderr != "no current target":  # what listing panes says when there is no session
-            self._server.raise_unusable(answer)
-        try:
-            listing = call.read(answer.text)
-        except ValueError as error:
-            self._server.raise_unusable(answer, error)
-        self._server.version, self._server.is_running = listing.version, True
-        return listing
 
     def capture(self, pane_id: str, *, lines: int = 200) -> str:
         """Return the text on the pane's screen and up to *lines* above it, without trailing blank lines.

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NoReturn
 
 from polecat.adapters import program
-from polecat.adapters.program import Finished
+from polecat.adapters.program import Finished, Running
 from polecat.adapters.starting import directly
 from polecat.adapters.tmux_list import IDENTITY
 from polecat.adapters.tmux_words import (
@@ -75,12 +75,11 @@ class TmuxServer:
 
     def run(self, words: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
         """Run one client; again where the server was just ending, as its last session did: the next answer is *no server*."""
-        for _ in range(TRIES - 1):
-            answer = self.call([*self.base, *words], stdin=stdin, extra_s=extra_s)
-            if answer.stdout or not means_ending(answer.error_text):
-                return answer
-            time.sleep(TRY_AGAIN_S)
-        return self.call([*self.base, *words], stdin=stdin, extra_s=extra_s)
+        return self.begin(words, stdin=stdin, extra_s=extra_s).wait()
+
+    def begin(self, words: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Asking:
+        """Start one client and return at once. Errors as `call`."""
+        return Asking(self, [*self.base, *words], stdin, extra_s)
 
     def call(self, argv: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
         """Run one client, once, whatever it answers.
@@ -89,14 +88,23 @@ class TmuxServer:
             TmuxUnreachableError: there was no answer in time.
             ProgramMissingError: there is no tmux.
         """
+        return self.finish(self.start(argv, stdin=stdin, extra_s=extra_s))
+
+    def start(self, argv: Sequence[str], *, stdin: bytes, extra_s: float) -> Running:
+        """Start one client. Errors as `call`."""
         self._make_socket_dir()
         try:
-            return program.run(argv, env=self._environ, stdin=stdin, timeout_s=self._timeout_s + extra_s, starter=directly)
+            return program.start(argv, env=self._environ, stdin=stdin, timeout_s=self._timeout_s + extra_s, starter=directly)
         except ProgramMissingError as error:
             raise missing_tmux(error) from None
+
+    def finish(self, running: Running) -> Finished:
+        """Wait for a client. Errors as `call`."""
+        try:
+            return running.wait()
         except ProgramTimeoutError as error:
             raise TmuxUnreachableError(
-                f"tmux {self._named} did not answer within {self._timeout_s + extra_s:g} s",
+                f"tmux {self._named} did not answer within {running.timeout_s:g} s",
                 argv=error.argv[:8],
                 exit_code=error.exit_code,
                 stderr=error.stderr,
@@ -162,3 +170,26 @@ def _installed_version(file: tuple[str, int], environ: tuple[tuple[str, str], ..
             stderr=answer.error_text,
         )
     return found[1]
+
+
+class Asking:
+    """A client that was started; `wait` for it or `cancel` it."""
+
+    def __init__(self, server: TmuxServer, argv: Sequence[str], stdin: bytes, extra_s: float) -> None:
+        self._server = server
+        self._argv, self._stdin, self._extra_s = argv, stdin, extra_s
+        self._running = server.start(argv, stdin=stdin, extra_s=extra_s)
+
+    def wait(self) -> Finished:
+        """Wait for its answer; ask again where the server was just ending, as its last session did: the next answer is *no server*."""
+        answer = self._server.finish(self._running)
+        for _ in range(TRIES - 1):
+            if answer.stdout or not means_ending(answer.error_text):
+                break
+            time.sleep(TRY_AGAIN_S)
+            answer = self._server.call(self._argv, stdin=self._stdin, extra_s=self._extra_s)
+        return answer
+
+    def cancel(self) -> None:
+        """End it if it was not waited for."""
+        self._running.kill()

@@ -14,7 +14,7 @@ from polecat.ports.clock import Clock, OnEvent
 from polecat.ports.git import Git, PendingFetch
 from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Rescue, StaleRegistration, Worktree
 from polecat.ports.processes import Process, Processes
-from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.tmux import ListsBeside, PaneStatus, PendingListing, Session, SessionRequest, StartedSession, Tmux, Watch
 
 __all__ = [
     "RESCUE_REFS",
@@ -25,10 +25,12 @@ __all__ = [
     "Clock",
     "Git",
     "GitFacts",
+    "ListsBeside",
     "Merged",
     "OnEvent",
     "PaneStatus",
     "PendingFetch",
+    "PendingListing",
     "Process",
     "Processes",
     "Rescue",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from attrs import field
 
@@ -132,6 +132,27 @@ class PaneStatus:
     command: str = ""
     matched: tuple[bool, ...] = ()
     is_released: bool = False
+
+
+class PendingListing(Protocol):
+    """A listing that is under way; `wait` for it, or `cancel` it."""
+
+    def wait(self) -> tuple[Session, ...]:
+        """Wait for its end. Result and errors as `Tmux.list_sessions`; it shows no less than what was there when it began."""
+        ...
+
+    def cancel(self) -> None:
+        """End it if it is still under way. Cancelling what has ended is fine."""
+        ...
+
+
+@runtime_checkable
+class ListsBeside(Protocol):
+    """What a `Tmux` may be able to do as well, and need not: list its sessions while its caller does something else."""
+
+    def begin_listing(self) -> PendingListing:
+        """Begin to list every session, and return at once. Errors as `Tmux.list_sessions`."""
+        ...
 
 
 class Tmux(Protocol):
