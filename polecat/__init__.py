@@ -104,9 +104,11 @@ if TYPE_CHECKING:
         Clock,
         Git,
         GitFacts,
+        ListsBeside,
         OnEvent,
         PaneStatus,
         PendingFetch,
+        PendingListing,
         Process,
         Processes,
         Rescue,
@@ -147,8 +149,8 @@ _HOMES = {
     "polecat.polecats": "get_polecat list_polecats",
     "polecat.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
     "polecat.ports": """
-        AgentBead AgentFields Bead Beads Clock Git GitFacts OnEvent PaneStatus PendingFetch Process Processes Rescue Session
-        SessionRequest StaleRegistration StartedSession Tmux Watch Worktree
+        AgentBead AgentFields Bead Beads Clock Git GitFacts ListsBeside OnEvent PaneStatus PendingFetch PendingListing Process
+        Processes Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree
     """,
     "polecat.inspection": "work_at_risk",
     "polecat.reconcile": "reconcile_pool",
@@ -192,6 +194,7 @@ __all__ = [
     "GitError",
     "GitFacts",
     "InvalidNameError",
+    "ListsBeside",
     "LockTimeoutError",
     "NamePool",
     "NotFoundError",
@@ -199,6 +202,7 @@ __all__ = [
     "OnEvent",
     "PaneStatus",
     "PendingFetch",
+    "PendingListing",
     "Polecat",
     "PolecatError",
     "PolecatNotFoundError",

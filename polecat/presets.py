@@ -176,6 +176,7 @@ def prefix_pattern(prefix: str) -> str:
     """Make the pattern of a line that starts with *prefix*, or is *prefix* without its blanks, whichever blanks it uses.
 
     Examples:
+        >>> import re
         >>> bool(re.search(prefix_pattern("> "), ">")), bool(re.search(prefix_pattern("> "), ">>>"))
         (True, False)
 

@@ -263,9 +263,8 @@ def expect_success(done: program.Finished, *, hint: str = "") -> program.Finishe
     """Return how git ended if it ended well, otherwise raise `GitError` with its reason."""
     if done.exit_code == 0:
         return done
-    words = [word for word in done.argv[1:] if not word.startswith("-") and "=" not in word]
     raise GitError(
-        f"git {words[0] if words else ''} failed: {error_line(done.error_text)}{_full_disk(done.cwd)}",
+        f"{program.short_name(done.argv)} failed: {error_line(done.error_text)}{_full_disk(done.cwd)}",
         argv=done.argv,
         exit_code=done.exit_code,
         stderr=done.error_text,

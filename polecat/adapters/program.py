@@ -133,7 +133,7 @@ class Running:
         code, stdout, stderr = self._collect()
         if not is_in_time:
             raise ProgramTimeoutError(
-                f"{_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
+                f"{short_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
                 argv=self.argv,
                 exit_code=code,
                 stderr=stderr.decode("utf-8", "replace").strip(),
@@ -203,9 +203,24 @@ def _restore(handlers: Mapping[int, Callable[[int, FrameType | None], Any]]) -> 
         signal.signal(number, handler)
 
 
-def _name(argv: Sequence[str]) -> str:
-    words = [os.path.basename(argv[0]), *(word for word in argv[1:] if not word.startswith("-"))]
-    return " ".join(word if len(word) < 40 else word[:39] + "…" for word in words[:2])
+_WITH_A_VALUE = frozenset(("-c", "-C", "-f", "-L", "-S"))
+"""Options of git, tmux and the shell that come before the command and take the next word."""
+
+
+def short_name(argv: Sequence[str]) -> str:
+    """Name a call by its program and its command.
+
+    Examples:
+        >>> short_name(["/usr/bin/git", "-C", "/place", "-c", "gc.auto=0", "--git-dir=/repo", "fetch", "-q", "origin"])
+        'git fetch'
+    """
+    rest = iter(argv[1:])
+    for word in rest:
+        if word in _WITH_A_VALUE:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return f"{os.path.basename(argv[0])} {word if len(word) < 40 else word[:39] + '…'}"
+    return os.path.basename(argv[0])
 
 
 def start(
@@ -236,7 +251,7 @@ def start(
     words = _checked(argv)
     place = cwd or goes_to
     if place is not None and not place.is_dir():  # a bad directory would look like a missing program, and makes sh leak
-        raise ProgramError(f"cannot run {_name(words)}: {place} is not a directory", argv=words, cwd=place)
+        raise ProgramError(f"cannot run {short_name(words)}: {place} is not a directory", argv=words, cwd=place)
     began_s = time.monotonic()
     running: Running | None = None
     try:

@@ -19,6 +19,7 @@ from polecat import (
     InvalidNameError,
     NotReadyError,
     PolecatError,
+    Repo,
     RespawnLimitError,
     Rig,
     RigFullError,
@@ -37,7 +38,8 @@ from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnrea
 from polecat.locks import polecat_lock, try_take
 from polecat.ports import Bead, Session, SessionRequest, StartedSession
 from polecat.state import CLAIM_FILE, list_homes, read_claim
-from polecat.testing import FailAt, FakeAgent, FakeTmux, Fault, fake_world
+from polecat.testing import FailAt, FakeAgent, FakeGit, FakeTmux, Fault, fake_world
+from polecat.testing.fake_git_refs import FakeFetch
 from polecat.testing.worlds import FakeWorld
 from polecat.town import find_repo
 
@@ -84,6 +86,68 @@ def leavings(rig: Rig, world: FakeWorld) -> dict[str, object]:
 
 
 # ------------------------------------------------------------------------------------------------------------ order
+
+
+class TmuxThatListsBeside(FakeTmux):
+    """A tmux that lists while its caller does something else, and remembers what happened in which order."""
+
+    def __init__(self, story: list[str]) -> None:
+        super().__init__()
+        self.story = story
+
+    def begin_listing(self) -> TmuxThatListsBeside:
+        self.story.append("listing begun")
+        return self
+
+    def wait(self) -> tuple[Session, ...]:
+        self.story.append("listing waited for")
+        return self.list_sessions()
+
+    def cancel(self) -> None:
+        self.story.append("listing over")
+
+
+class GitThatTells(FakeGit):
+    """A git that remembers when a fetch began, and perhaps fails to begin it."""
+
+    def __init__(self, story: list[str], error: Exception | None = None) -> None:
+        super().__init__()
+        self.story, self.error = story, error
+
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> FakeFetch:
+        self.story.append("fetch begun")
+        if self.error is not None:
+            raise self.error
+        return super().start_fetch(repo, timeout_s=timeout_s)
+
+
+def that_tells(world: FakeWorld, story: list[str], error: Exception | None = None) -> FakeWorld:
+    """The world with these two."""
+    return {**world, "tmux": TmuxThatListsBeside(story), "git": GitThatTells(story, error)}
+
+
+def test_a_tmux_that_can_lists_while_the_fetch_is_started(place: Place) -> None:
+    """The listing begins before the fetch and is waited for after it; a spawn makes one."""
+    rig, world = place
+    story: list[str] = []
+
+    spawn_for_sling(rig, **that_tells(world, story))
+
+    assert story == ["listing begun", "fetch begun", "listing waited for", "listing over"]
+
+
+def test_a_listing_is_ended_when_nothing_comes_of_the_spawn(place: Place) -> None:
+    """A fetch that cannot even begin ends the spawn, and the listing beside it."""
+    rig, world = place
+    story: list[str] = []
+
+    with pytest.raises(UnknownStateError):
+        spawn_for_sling(
+            rig,
+            **that_tells(world, story, UnknownStateError("the disk is away")),
+        )
+
+    assert story == ["listing begun", "fetch begun", "listing over"]
 
 
 def test_the_order_of_the_steps(place: Place) -> None:
