@@ -194,17 +194,22 @@ def directly(call: Call) -> Child:
     if found is None:
         raise _missing(call.argv[0])
     path = os.path.abspath(found)  # a relative PATH means ours, not the program's working directory
-    ours = _inheritable() if call.cwd is None else None
+    can_spawn = call.cwd is None and min(stream.fileno() for stream in (call.stdin, call.stdout, call.stderr)) > _LAST_STREAM
+    ours = _inheritable() if can_spawn else None
     try:
         return _Direct(_popen(call, path) if ours is None else _spawn(call, path, ours), call.argv)
     except OSError as error:
         raise _cannot(call, error.strerror or str(error)) from None
 
 
+_LAST_STREAM = 2
+"""In a process whose standard streams are closed, files get their numbers, and renumbering them must not trample on one another."""
+
+
 def _inheritable() -> list[int] | None:
     """List what is open here and would be open in a program, as whoever started us left it; None where that cannot be told."""
     try:
-        return [fd for fd in map(int, os.listdir("/dev/fd")) if fd > 2 and _is_inheritable(fd)]
+        return [fd for fd in map(int, os.listdir("/dev/fd")) if fd > _LAST_STREAM and _is_inheritable(fd)]
     except (OSError, ValueError):
         return None
 

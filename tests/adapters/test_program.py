@@ -158,6 +158,26 @@ def test_what_we_have_open_stays_ours(door: Door, place: Path | None) -> None:
     assert f" {ours} -> /dev/null" not in listed
 
 
+@pytest.mark.parametrize("closed", ["0", "1", "2", "0 1 2"])
+@pytest.mark.parametrize("starter", list(STARTERS))
+def test_in_a_process_without_streams(closed: str, starter: str, tmp_path: Path) -> None:
+    """Where the process that uses us has closed some of its streams, a program gets its own all the same."""
+    script = f"""\
+import os, sys
+for fd in sys.argv[1].split():
+    os.close(int(fd))
+from polecat.adapters import program, starting
+done = program.run(["/bin/sh", "-c", "cat; echo out; echo err >&2"], env=os.environ, stdin=b"in ", starter=starting.{starter})
+with open(sys.argv[2], "w") as file:
+    print(done.exit_code, done.stdout, done.stderr, file=file)
+"""
+    subprocess.run(
+        [sys.executable, "-c", script, closed, tmp_path / "said"], check=False, timeout=30, cwd=Path(__file__).parents[2]
+    )
+
+    assert (tmp_path / "said").read_text() == "0 b'in out\\n' b'err\\n'\n"
+
+
 def test_signals_are_as_usual(door: Door) -> None:
     """The program does not inherit that Python ignores SIGPIPE: a broken pipe ends it."""
     assert door.shell("kill -PIPE $$; echo survived").exit_code == -signal.SIGPIPE
