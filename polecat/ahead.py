@@ -14,12 +14,13 @@ from importlib import import_module
 from polecat.values import finish
 
 _NEEDED: deque[str] = deque()
+_LOADED: set[str] = set()
 
 
 def will_need(things: Iterable[str]) -> None:
     """Say what will be needed, in that order: modules, and classes whose making was put off, as ``module:Class``."""
     _NEEDED.clear()
-    _NEEDED.extend(things)
+    _NEEDED.extend(thing for thing in things if thing not in _LOADED)
 
 
 def load_until(is_over: Callable[[], bool]) -> None:
@@ -38,6 +39,7 @@ def load_until(is_over: Callable[[], bool]) -> None:
 
 
 def _load(thing: str) -> None:
+    _LOADED.add(thing)
     module, _, name = thing.partition(":")
     with contextlib.suppress(Exception):  # it will fail where it is needed, and be explained there
         loaded = import_module(module)

@@ -36,14 +36,18 @@ else:
         for name, method in _METHODS.items():
             if name not in cls.__dict__:
                 setattr(cls, name, method)
+        stand_ins = _stand_ins(cls)
+        if any(name in cls.__dict__ for name in stand_ins):  # it wrote one itself, and attrs must see that
+            return attrs.frozen(cls, **_HOW, **how)
         _PUT_OFF[cls] = how
-        for name, stand_in in _stand_ins(cls).items():
+        for name, stand_in in stand_ins.items():
             setattr(cls, name, stand_in)
         return cls
 
 
 # ---------------------------------------------------------------------------------------------------- what is put off
 
+_HOW = {"eq": False, "repr": False, "slots": False}  # those two are written below; slots would make a second class
 _PUT_OFF: dict[type, dict[str, object]] = {}
 _ONE_AT_A_TIME = threading.RLock()
 
@@ -54,9 +58,8 @@ def finish(cls: type) -> None:
         if cls not in _PUT_OFF:
             return
         before = dict(cls.__dict__)
-        how = {"init": True, "eq": False, "repr": False, "slots": False, **_PUT_OFF[cls]}  # slots would make a second class
         try:
-            attrs.frozen(cls, **how)  # type: ignore[call-overload]  # it replaces two of the stand-ins
+            attrs.frozen(cls, init=True, **_HOW, **_PUT_OFF[cls])  # type: ignore[call-overload]  # it replaces two of the stand-ins
         except BaseException:  # an interrupt; whoever takes back what was made may need this class
             _restore(cls, before)
             raise

@@ -55,7 +55,7 @@ def test_an_interrupt_is_not_kept() -> None:
     def interrupt() -> bool:
         raise KeyboardInterrupt
 
-    will_need(["json"])
+    will_need(["polecat.never_loaded"])
     with pytest.raises(KeyboardInterrupt):
         load_until(interrupt)
 

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import attrs
 import pytest
@@ -196,3 +197,19 @@ def test_interrupted_while_it_is_finished() -> None:
     assert Sample(plain=1).label == "x"
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         Sample(plain=1).plain = 2  # type: ignore[misc]
+
+
+def test_a_class_that_makes_its_values_itself() -> None:
+    """An ``__init__`` of one's own counts, as it does for attrs."""
+
+    @frozen
+    class Own:
+        plain: int
+
+        def __init__(self, text: str) -> None:
+            self.__attrs_init__(plain=len(text))  # type: ignore[attr-defined]
+
+    four: Any = Own("four")  # type: ignore[arg-type]
+    assert repr(four).endswith("Own(plain=4)")
+    with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        four.plain = 5
