@@ -138,7 +138,8 @@ class HandTown:
         """Everything a spawn could leave behind. Empty for a rig without polecats."""
         runtime = self.rig_dir / ".runtime"
         worktrees = self.repo_dir / "worktrees"
-        spares = {path.name for path in worktrees.glob("*") if "/.spare-" in (path / "gitdir").read_text()}
+        links = worktrees.glob("*/gitdir")  # a foreign git that was killed may have left a registration without one
+        spares = {link.parent.name for link in links if "/.spare-" in link.read_text()}
         found = {
             "homes": sorted(name for name in os.listdir(self.rig_dir / "polecats") if not name.startswith(".spare-")),
             "branches": git("for-each-ref", "--format=%(refname)", "refs/heads/polecat", cwd=self.repo_dir).split(),
