@@ -257,7 +257,7 @@ def _build(site: Site, attempt: Attempt, news: Fetching, pace: Pace) -> None:
 
     building.clear_the_way(site, attempt)
     building.add_worktree(site, attempt, news)
-    from polecat import moving_in
+    from polecat import moving_in  # a new process has loaded it while git filled the worktree
 
     moving_in.provision_worktree(site, attempt)
     moving_in.open_bead(site, attempt)
