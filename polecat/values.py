@@ -87,8 +87,9 @@ def _stand_ins(cls: type) -> dict[str, object]:
         finish(cls)
         self.__dict__.update(state)
 
-    def derive(_below: type) -> None:
+    def derive(below: type, /, **words: object) -> None:
         finish(cls)
+        super(cls, below).__init_subclass__(**words)  # type: ignore[arg-type]  # mypy takes cls for a variable
 
     return {
         "__init__": make,

@@ -102,11 +102,10 @@ def _input(data: bytes) -> IO[bytes]:
     return file
 
 
-def _take(file: IO[bytes]) -> bytes:
-    """Return what a program wrote, whatever it did to the position, and let the file go."""
-    with file:
-        file.seek(0)
-        return file.read()
+def _read(file: IO[bytes]) -> bytes:
+    """Return what a program wrote, whatever it did to the position."""
+    file.seek(0)
+    return file.read()
 
 
 class Running:
@@ -168,7 +167,13 @@ class Running:
                 self._stdout.close()
                 self._stderr.close()
                 raise
-            self._result = (code, _take(self._stdout), _take(self._stderr))
+            self._result = (
+                code,
+                _read(self._stdout),
+                _read(self._stderr),
+            )  # before they close: an interrupt may send us here again
+            self._stdout.close()
+            self._stderr.close()
         return self._result
 
 

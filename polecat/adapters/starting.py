@@ -9,6 +9,7 @@ loads nothing (see docs/decisions/0007).
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import os
 import select
@@ -233,6 +234,10 @@ def _spawn(call: Call, path: str, not_for_it: list[int]) -> int:
     try:
         return os.posix_spawn(path, call.argv, call.env, file_actions=actions, setsid=True, setsigdef=_FOR_US_ALONE)
     except NotImplementedError:  # a system where that starts no session
+        return _popen(call, path)
+    except OSError as error:
+        if error.errno != errno.EBADF:  # a number beyond our own limit of open files, which cannot be closed by name
+            raise
         return _popen(call, path)
 
 

@@ -148,7 +148,10 @@ class PendingListing(Protocol):
 
 @runtime_checkable
 class ListsBeside(Protocol):
-    """What a `Tmux` may be able to do as well, and need not: list its sessions while its caller does something else."""
+    """What a `Tmux` may be able to do as well, and need not: list its sessions while its caller does something else.
+
+    A spawn uses it instead of `Tmux.list_sessions`: whoever overrides one of the two overrides both.
+    """
 
     def begin_listing(self) -> PendingListing:
         """Begin to list every session, and return at once. Errors as `Tmux.list_sessions`."""

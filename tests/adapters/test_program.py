@@ -178,6 +178,23 @@ with open(sys.argv[2], "w") as file:
     assert (tmp_path / "said").read_text() == "0 b'in out\\n' b'err\\n'\n"
 
 
+@pytest.mark.parametrize("starter", list(STARTERS))
+def test_beside_a_file_beyond_our_limit(starter: str) -> None:
+    """A file that we inherited under a number beyond our own limit of open files keeps no program from starting."""
+    script = f"""\
+import os, resource
+os.dup2(os.open(os.devnull, os.O_RDONLY), 900, inheritable=True)
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+from polecat.adapters import program, starting
+print(program.run(["echo", "hello"], env=os.environ, starter=starting.{starter}).text)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30, cwd=Path(__file__).parents[2]
+    )
+
+    assert done.stdout.strip() == "hello", done.stderr
+
+
 def test_signals_are_as_usual(door: Door) -> None:
     """The program does not inherit that Python ignores SIGPIPE: a broken pipe ends it."""
     assert door.shell("kill -PIPE $$; echo survived").exit_code == -signal.SIGPIPE

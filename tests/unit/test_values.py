@@ -213,3 +213,18 @@ def test_a_class_that_makes_its_values_itself() -> None:
     assert repr(four).endswith("Own(plain=4)")
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         four.plain = 5
+
+
+def test_what_stands_beside_a_value_hears_of_a_derived_class() -> None:
+    """The first class that derives from a value and something else tells the other one too, with its keywords."""
+    heard: list[object] = []
+
+    class Registry:
+        def __init_subclass__(cls, *, tag: int = 0) -> None:
+            heard.append(tag)
+
+    class Below(_made_by(frozen), Registry, tag=3):  # type: ignore[misc]
+        pass
+
+    assert heard == [3]
+    assert repr(Below(plain=1)).endswith("secret=***)")
