@@ -41,7 +41,7 @@ def load_until(is_over: Callable[[], bool]) -> None:
 def _load(thing: str) -> None:
     _LOADED.add(thing)
     module, _, name = thing.partition(":")
-    with contextlib.suppress(Exception):  # it will fail where it is needed, and be explained there
+    with contextlib.suppress(ImportError, AttributeError):  # it will fail where it is needed, and be explained there
         loaded = import_module(module)
         if name:
             finish(getattr(loaded, name))

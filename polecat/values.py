@@ -39,16 +39,18 @@ else:
         stand_ins = _stand_ins(cls)
         if any(name in cls.__dict__ for name in stand_ins):  # it wrote one itself, and attrs must see that
             return attrs.frozen(cls, **_HOW, **how)
-        _PUT_OFF[cls] = how
         for name, stand_in in stand_ins.items():
             setattr(cls, name, stand_in)
+        _PUT_OFF[cls] = (how, dict(cls.__dict__))
         return cls
 
 
 # ---------------------------------------------------------------------------------------------------- what is put off
 
 _HOW = {"eq": False, "repr": False, "slots": False}  # those two are written below; slots would make a second class
-_PUT_OFF: dict[type, dict[str, object]] = {}
+_PUT_OFF: dict[type, tuple[dict[str, object], dict[str, object]]] = {}
+"""Class → what attrs is to be told, and what the class is made of until then."""
+
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -57,12 +59,9 @@ def finish(cls: type) -> None:
     with _ONE_AT_A_TIME:
         if cls not in _PUT_OFF:
             return
-        before = dict(cls.__dict__)
-        try:
-            attrs.frozen(cls, init=True, **_HOW, **_PUT_OFF[cls])  # type: ignore[call-overload]  # it replaces two of the stand-ins
-        except BaseException:  # an interrupt; whoever takes back what was made may need this class
-            _restore(cls, before)
-            raise
+        how, before = _PUT_OFF[cls]
+        _restore(cls, before)  # an interrupt may have ended an earlier try, and whoever takes back what was made needs this class
+        attrs.frozen(cls, init=True, **_HOW, **how)  # type: ignore[call-overload]  # it replaces two of the stand-ins
         for name in ("__init_subclass__", "__setstate__", "__signature__"):
             delattr(cls, name)
         del _PUT_OFF[cls]

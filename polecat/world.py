@@ -109,13 +109,10 @@ def real_git(environ: Mapping[str, str], *, must_exist: bool = True) -> Git:
         ProgramMissingError: there is none.
     """
     from polecat.adapters.git import GitCli
+    from polecat.adapters.git_run import MISSING_HINT
 
     if must_exist and which("git", environ.get("PATH", os.defpath)) is None:
-        raise ProgramMissingError(
-            "git is not on PATH",
-            argv=("git",),
-            hint="install git 2.31 or newer: apt install git, dnf install git, brew install git",
-        )
+        raise ProgramMissingError("git is not on PATH", argv=("git",), hint=MISSING_HINT)
     return GitCli(environ=environ)
 
 

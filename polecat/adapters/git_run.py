@@ -197,6 +197,8 @@ class GitProgram:
                 extra_env=extra_env,
             )
             done = started.wait()
+            if done.exit_code == 128 and done.error_text.startswith("fatal: cannot change to "):
+                expect_success(done)  # it never got where it was to look, which is no answer to any question
             if done.exit_code == 0 or attempt == TRIES or not is_transient(done.error_text):
                 break
             time.sleep(0.05 * attempt)

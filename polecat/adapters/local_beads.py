@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
+from attrs import field
 
 from polecat import bead_rules
 from polecat.agent_description import AGENT_LABEL, format_description, replace_fields
@@ -55,6 +56,7 @@ class _Row:
     description: str = ""
 
 
+@frozen
 class LocalBeads:
     """`Beads` in a SQLite file.
 
@@ -73,9 +75,8 @@ class LocalBeads:
         'hooked'
     """
 
-    def __init__(self, path: Path | str, *, timeout_s: float = 30.0) -> None:
-        self.path = Path(path)
-        self.timeout_s = timeout_s
+    path: Path = field(converter=Path)
+    timeout_s: float = field(default=30.0, kw_only=True)
 
     def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
         """See `Beads.open_agent`."""

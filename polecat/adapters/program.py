@@ -167,11 +167,8 @@ class Running:
                 self._stdout.close()
                 self._stderr.close()
                 raise
-            self._result = (
-                code,
-                _read(self._stdout),
-                _read(self._stderr),
-            )  # before they close: an interrupt may send us here again
+            # closed only once they are read: an interrupt in between may send us here again
+            self._result = (code, _read(self._stdout), _read(self._stderr))
             self._stdout.close()
             self._stderr.close()
         return self._result

@@ -199,8 +199,8 @@ def directly(call: Call) -> Child:
     ours = _inheritable() if can_spawn else None
     try:
         return _Direct(_popen(call, path) if ours is None else _spawn(call, path, ours), call.argv)
-    except OSError as error:
-        raise _cannot(call, error.strerror or str(error)) from None
+    except (OSError, ValueError) as error:  # the latter for a variable that no process can be given
+        raise _cannot(call, getattr(error, "strerror", None) or str(error)) from None
 
 
 _LAST_STREAM = 2
@@ -233,12 +233,12 @@ def _spawn(call: Call, path: str, not_for_it: list[int]) -> int:
     actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in not_for_it]
     try:
         return os.posix_spawn(path, call.argv, call.env, file_actions=actions, setsid=True, setsigdef=_FOR_US_ALONE)
-    except NotImplementedError:  # a system where that starts no session
-        return _popen(call, path)
-    except OSError as error:
-        if error.errno != errno.EBADF:  # a number beyond our own limit of open files, which cannot be closed by name
+    except (NotImplementedError, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EBADF:
             raise
-        return _popen(call, path)
+        return _popen(
+            call, path
+        )  # a system that starts no session so, or a number beyond our own limit, which cannot be closed by name
 
 
 def _popen(call: Call, path: str) -> int:

@@ -40,8 +40,6 @@ def run(args: argparse.Namespace) -> int:
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:
-        raise ProgramMissingError(
-            "tmux is not on PATH",
-            argv=command.argv,
-            hint="install tmux 3.2 or newer: apt install tmux, dnf install tmux, brew install tmux",
-        ) from None
+        from polecat.adapters.tmux_words import HOW_TO_GET_TMUX
+
+        raise ProgramMissingError("tmux is not on PATH", argv=command.argv, hint=HOW_TO_GET_TMUX) from None

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from polecat.adapters.git import GitCli
+from polecat.adapters.git_run import GitProgram
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.locks import holding
 from polecat.model import Repo
@@ -478,3 +479,14 @@ def test_a_config_lock_of_a_killed_process_of_ours_is_no_obstacle(rig: GitRig) -
     with pytest.raises(GitError, match="config"):
         impatient.add_worktree(rig.repo, rig.root / "polecats/ace", branch="polecat/ace", start=rig.start, upstream="main")
     assert lock.read_text() == "git's"
+
+
+def test_a_place_that_goes_away_gives_no_answer(tmp_path: Path) -> None:
+    """A directory that is gone by the time git wants to work there is an error, and not a *no* to what was asked."""
+    place = tmp_path / "place"
+    place.mkdir()
+    _with_git(tmp_path / "bin", f'rmdir {place}; exec "$REAL" "$@"')
+    program = GitProgram({**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
+
+    with pytest.raises(GitError, match="git rev-parse failed: cannot change to"):
+        program.run(["rev-parse", "-q", "--verify", "HEAD"], at=None, in_dir=place)

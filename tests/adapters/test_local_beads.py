@@ -25,6 +25,15 @@ def _python(code: str, *args: str | int | Path) -> subprocess.Popen[str]:
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True, env={"PYTHONPATH": str(_PROJECT), "PATH": os.defpath})
 
 
+def test_a_store_is_known_by_its_file(tmp_path: Path) -> None:
+    """Two stores on one file are equal, and show the file."""
+    one, other = LocalBeads(tmp_path / "b"), LocalBeads(tmp_path / "b")
+
+    assert one == other
+    assert len({one, other, LocalBeads(tmp_path / "c")}) == 2
+    assert str(tmp_path / "b") in repr(one)
+
+
 def test_reading_makes_no_file(tmp_path: Path) -> None:
     """A plan may look into a store that does not exist; afterwards it still does not."""
     store = LocalBeads(tmp_path / "deep" / "beads.sqlite3")

@@ -237,6 +237,13 @@ def test_what_cannot_be_started(door: Door, tmp_path: Path) -> None:
         door.run([no_program])
 
 
+@pytest.mark.parametrize("name", ["A=B", "N\0L"])
+def test_a_variable_that_no_process_can_be_given(name: str) -> None:
+    """Such a variable is an error that says so, of the kind that every program that cannot be started gets."""
+    with pytest.raises(ProgramError, match="cannot start true: "):
+        program.run(["true"], env={**ENV, name: "x"}, starter=directly)
+
+
 def test_time_limit_ends_children_too(door: Door) -> None:
     """At the time limit the program and what it started are dead; what it had said is in the error."""
     with pytest.raises(ProgramTimeoutError, match="did not end within") as caught:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import attrs
 import pytest
@@ -49,15 +50,24 @@ def test_what_cannot_be_loaded_is_left_to_whoever_needs_it() -> None:
     load_until(lambda: False)
 
 
-def test_an_interrupt_is_not_kept() -> None:
-    """Ctrl-C while something is loaded gets through."""
+def test_an_interrupt_is_not_kept(tmp_path: Path) -> None:
+    """Ctrl-C while something is loaded gets through; it is loaded whole where it is needed."""
+    (tmp_path / "interrupted.py").write_text("import builtins\nif not hasattr(builtins, 'again'):\n    raise KeyboardInterrupt\n")
+    code = f"""\
+import builtins, sys
+sys.path.insert(0, {str(tmp_path)!r})
+from polecat.ahead import load_until, will_need
+will_need(["interrupted"])
+try:
+    load_until(lambda: False)
+except KeyboardInterrupt:
+    print("through")
+builtins.again = True
+import interrupted
+print(interrupted.__name__)
+"""
 
-    def interrupt() -> bool:
-        raise KeyboardInterrupt
-
-    will_need(["polecat.never_loaded"])
-    with pytest.raises(KeyboardInterrupt):
-        load_until(interrupt)
+    assert loaded(code) == ["through", "interrupted"]
 
 
 @pytest.mark.parametrize("thing", LATER)
