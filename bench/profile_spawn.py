@@ -24,7 +24,8 @@ from measuring.door import Call, Door
 from measuring.places import LARGE, SMALL, Place, a_place, clear_polecats, make_origin, make_rig
 
 from polecat import Rig, SpawnedPolecat, SpawnOptions, spawn_for_sling
-from polecat.spares import warm_spares
+from polecat.ports import World
+from polecat.upkeep.spares import warm_spares
 
 _NUMBERS = itertools.count(1)
 
@@ -61,10 +62,12 @@ def main() -> None:
 
 def _spawn(place: Place, rig: Rig, *, with_spare: bool = False) -> Spawn:
     if with_spare:
-        warm_spares(rig, 1, tmux=place.tmux, environ=place.environ)
+        warm_spares(rig, 1, world=World(tmux=place.tmux, environ=place.environ))
     with Door() as door:
         began_s = time.perf_counter()
-        cat = spawn_for_sling(rig, SpawnOptions(hook_bead=f"gt-p{next(_NUMBERS)}"), tmux=place.tmux, environ=place.environ)
+        cat = spawn_for_sling(
+            rig, SpawnOptions(hook_bead=f"gt-p{next(_NUMBERS)}"), world=World(tmux=place.tmux, environ=place.environ)
+        )
         wall_s = time.perf_counter() - began_s
     clear_polecats(place, rig, [cat])
     return Spawn(cat=cat, calls=tuple(door.calls), wall_s=wall_s)
@@ -132,7 +135,9 @@ def _tell_functions(place: Place, rig: Rig, rounds: int) -> None:
     profile = cProfile.Profile()
     for _ in range(rounds):
         profile.enable()
-        cat = spawn_for_sling(rig, SpawnOptions(hook_bead=f"gt-p{next(_NUMBERS)}"), tmux=place.tmux, environ=place.environ)
+        cat = spawn_for_sling(
+            rig, SpawnOptions(hook_bead=f"gt-p{next(_NUMBERS)}"), world=World(tmux=place.tmux, environ=place.environ)
+        )
         profile.disable()
         clear_polecats(place, rig, [cat])
     stats = pstats.Stats(profile)

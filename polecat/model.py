@@ -6,29 +6,11 @@ import enum
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from attrs import Factory, field
+from attrs import Attribute, Factory, field, frozen
 
-from polecat import option_rules
-from polecat.names import agent_id, check_rig_name
-from polecat.values import frozen
-
-
-@frozen(kw_only=True)
-class Repo:
-    """The repository whose worktrees the polecats of a rig work in.
-
-    ``path`` is the bare ``.repo.git``, or a clone (``mayor/rig``) in rigs of the old architecture.
-    """
-
-    path: Path
-    is_bare: bool = True
-
-    @property
-    def git_dir(self) -> Path:
-        """Where git keeps refs, configuration and worktree registrations."""
-        return self.path if self.is_bare else self.path / ".git"
+from polecat.names import agent_id, check_env_key, check_rig_name
 
 
 def _rig_name(_rig: object, _field: object, value: str) -> None:
@@ -118,6 +100,38 @@ class FetchPolicy:
         raise ValueError(f"{text!r} is not 'always', 'never' or 'if-older-than SECONDS'")
 
 
+# What options may be. A value of the wrong type is a TypeError, one out of range a ValueError: mistakes in the calling program.
+
+
+def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
+    """Refuse what is neither a string nor None."""
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{field.name} must be a string or None, not {value!r}")
+
+
+def _copy_env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
+    """Take a copy, so that nobody changes it later."""
+    if pairs is not None and not isinstance(pairs, Mapping):
+        raise TypeError(f"env must map names to values, such as {{'NAME': 'value'}}; it is a {type(pairs).__name__}")
+    return dict(pairs or {})
+
+
+def _check_env_pairs(_opts: object, _field: object, value: Mapping[str, str]) -> None:
+    """Refuse names that no process can be given, and values that are no strings; a value may be a secret and is not shown."""
+    for key, content in value.items():
+        check_env_key(key)
+        if not isinstance(content, str):
+            raise TypeError(f"env[{key!r}] must be a string; it is of type {type(content).__name__}")
+
+
+def _check_patience(_opts: object, _field: object, value: float | None) -> None:
+    """Refuse what is no length of time."""
+    if value is not None and not isinstance(value, (int, float)):
+        raise TypeError(f"ready_timeout_s must be a number of seconds, not {value!r}")
+    if value is not None and not 0 < value < float("inf"):
+        raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
+
+
 @frozen(kw_only=True)
 class SpawnOptions:
     """What one spawn is asked to do. Everything has a default.
@@ -141,18 +155,18 @@ class SpawnOptions:
     """
 
     force: bool = False
-    account: str | None = field(default=None, validator=option_rules.text)
+    account: str | None = field(default=None, validator=_check_text)
     create: bool = True
-    hook_bead: str | None = field(default=None, validator=option_rules.text)
-    agent: str | None = field(default=None, validator=option_rules.text)
-    base_branch: str | None = field(default=None, validator=option_rules.text)
+    hook_bead: str | None = field(default=None, validator=_check_text)
+    agent: str | None = field(default=None, validator=_check_text)
+    base_branch: str | None = field(default=None, validator=_check_text)
     wait: WaitFor = "ready"
-    ready_timeout_s: float | None = field(default=None, validator=option_rules.patience)
-    name: str | None = field(default=None, validator=option_rules.text)
-    prompt: str | None = field(default=None, validator=option_rules.text)
-    nudge: str | None = field(default="auto", validator=option_rules.text)
+    ready_timeout_s: float | None = field(default=None, validator=_check_patience)
+    name: str | None = field(default=None, validator=_check_text)
+    prompt: str | None = field(default=None, validator=_check_text)
+    nudge: str | None = field(default="auto", validator=_check_text)
     env: Mapping[str, str] = field(
-        factory=dict, converter=option_rules.env, validator=option_rules.env_pairs, repr=lambda env: repr(sorted(env))
+        factory=dict, converter=_copy_env, validator=_check_env_pairs, repr=lambda env: repr(sorted(env))
     )
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
@@ -314,24 +328,3 @@ class Polecat:
     def agent_id(self) -> str:
         """The agent's address."""
         return agent_id(self.rig_name, self.name)
-
-
-@frozen(kw_only=True)
-class Event:
-    """One fact about a spawn or a polecat, as `on_event` gives it.
-
-    Attributes:
-        name: what happened, past tense, such as ``worktree_added``.
-        rig: the rig.
-        polecat: the polecat, once it has a name.
-        instance: the spawn.
-        duration_s: how long it took, where that means something.
-        facts: everything else, JSON-able.
-    """
-
-    name: str
-    rig: str
-    polecat: str = ""
-    instance: str = ""
-    duration_s: float | None = None
-    facts: Mapping[str, object] = field(factory=dict)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from difflib import get_close_matches
 
 from polecat.errors import InvalidNameError
 
@@ -299,7 +300,5 @@ def nearest(wrong: str, known: Collection[str]) -> str | None:
         >>> nearest("gastwon", ["gastown", "beads"])
         'gastown'
     """
-    from difflib import get_close_matches  # 4 ms to load, needed only to word an error
-
     found = get_close_matches(wrong, list(known), n=1)
     return found[0] if found else None

@@ -15,9 +15,8 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from polecat.adapters.git import GitCli
-from polecat.model import Repo
-from polecat.ports import Worktree
+from polecat.adapters.git.cli import GitCli
+from polecat.ports import Repo, Worktree
 
 FILES = {"README.md": "a project\n", "src/main.py": "print('hello')\n", "CLAUDE.md": "instructions\n"}
 

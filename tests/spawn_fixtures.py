@@ -15,7 +15,7 @@ from attrs import frozen
 
 from polecat import Rig, SpawnedPolecat, SpawnOptions, find_town, spawn_for_sling, warm_spares
 from polecat.adapters import GitCli, LocalBeads
-from polecat.ports import Beads
+from polecat.ports import Beads, World
 from tests.git_fixtures import git, make_origin
 from tests.tmux_fixtures import PrivateServer, environ_of, eventually, private_server
 
@@ -104,10 +104,7 @@ class HandTown:
         return spawn_for_sling(
             self.rig,
             SpawnOptions(**options),  # type: ignore[arg-type]  # a test names what it wants
-            tmux=(server or self.server).cli(environ=env),
-            git=GitCli(environ=env),
-            beads=beads,
-            environ=env,
+            world=World(tmux=(server or self.server).cli(environ=env), git=GitCli(environ=env), beads=beads, environ=env),
         )
 
     def store(self) -> LocalBeads:
@@ -226,7 +223,7 @@ def hand_town(place: Path, template: Path, *, name: str = "town", spares: int = 
     with private_server() as server:
         town = HandTown(root=root, origin=place / "origin", server=server, notes=place / "notes")
         if spares:
-            warm_spares(town.rig, spares, tmux=server.cli())
+            warm_spares(town.rig, spares, world=World(tmux=server.cli()))
         yield town
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import frozen
 
-from polecat.adapters.tmux import TmuxCli
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.ports import SessionRequest, StartedSession
 
 PATIENCE_S = 10.0

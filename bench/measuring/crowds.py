@@ -9,7 +9,7 @@ import time
 from measuring.places import Place
 from polecat import Rig
 from polecat.adapters import GitCli
-from polecat.model import Repo
+from polecat.ports import Repo
 
 _HOUR_AGO_S = 3600
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from attrs import define, field
 
-from polecat.adapters import program
+from polecat.adapters.processes import program
 
 
 @define(kw_only=True)

@@ -21,6 +21,7 @@ from attrs import field, frozen
 
 from polecat import Rig, SpawnedPolecat, Town, add_rig, init_town
 from polecat.adapters import GitCli, TmuxCli
+from polecat.ports import World
 
 SMALL, LARGE = (200, 8), (20_000, 1_100)
 """Files and directories of the two projects."""
@@ -140,7 +141,7 @@ def make_origin(place: Place, name: str, *, files: int, dirs: int) -> Path:
 
 def make_rig(place: Place, name: str, origin: Path, **settings: object) -> Rig:
     """Add a rig whose agent shows its prompt at once."""
-    rig = add_rig(place.town, name, str(origin), prefix=f"p{next(place.numbers)}", git=GitCli(environ=place.environ))
+    rig = add_rig(place.town, name, str(origin), prefix=f"p{next(place.numbers)}", world=World(git=GitCli(environ=place.environ)))
     agent = {"command": str(place.agent), "tmux": {"ready_prompt_prefix": "ready> "}}
     document = {
         "type": "rig-settings",

@@ -25,7 +25,8 @@ from polecat import (
     spawn_for_sling,
     spawn_many,
 )
-from polecat.spares import warm_spares
+from polecat.ports import World
+from polecat.upkeep.spares import warm_spares
 
 
 @frozen(kw_only=True)
@@ -94,7 +95,7 @@ def small(place: Place, rounds: int) -> Iterator[Row]:
         clear_polecats(place, rig)
 
     def spawn() -> None:
-        spawn_for_sling(rig, _beads(next(numbers)), tmux=place.tmux, environ=place.environ)
+        spawn_for_sling(rig, _beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
 
     def spawn_by_command() -> None:
         words = ("spawn", "small", "--hook", f"gt-b{next(numbers)}", "--town", str(place.town.root), "--socket", place.socket)
@@ -130,7 +131,7 @@ def _batch(place: Place, name: str, size: tuple[int, int], count: int, rounds: i
 
     def spawn() -> None:
         opts = [_beads(next(numbers)) for _ in range(count)]
-        _unless_failed(spawn_many(rig, opts, tmux=place.tmux, environ=place.environ))
+        _unless_failed(spawn_many(rig, opts, world=World(tmux=place.tmux, environ=place.environ)))
 
     def spawn_bare() -> None:
         for _ in range(count):
@@ -169,14 +170,14 @@ def spares(place: Place, rounds: int) -> Iterator[Row]:
     numbers = itertools.count(1)
 
     def warm() -> None:  # asked for and not set, so that no refill runs beside what is measured
-        warm_spares(rig, 1, tmux=place.tmux, environ=place.environ)
+        warm_spares(rig, 1, world=World(tmux=place.tmux, environ=place.environ))
 
     def clear() -> None:
         clear_polecats(place, rig)
         warm()
 
     def spawn() -> None:
-        spawn_for_sling(rig, _beads(next(numbers)), tmux=place.tmux, environ=place.environ)
+        spawn_for_sling(rig, _beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
 
     warm()
     times = compare(
@@ -198,7 +199,7 @@ def reconcile(place: Place, rounds: int) -> Iterator[Row]:
         fill_rig(place, rig, count)
 
     def look(rig: Rig) -> Callable[[], object]:
-        return lambda: reconcile_pool(rig, tmux=place.tmux, environ=place.environ)
+        return lambda: reconcile_pool(rig, world=World(tmux=place.tmux, environ=place.environ))
 
     cases = [Case(name=str(count), act=look(rig)) for count, rig in rigs.items()]
     cases.append(Case(name="listing", act=place.tmux.list_sessions))

@@ -9,18 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from attrs import frozen
+from attrs import define, evolve
 
 import polecat
 from polecat import PolecatError, Rig, SpawnOptions, Town
 from polecat.adapters import BdCli, LocalBeads
-from polecat.adapters.program import run
-from polecat.locks import polecat_lock, take
-from polecat.ports import SessionRequest
+from polecat.adapters.processes.program import run
+from polecat.ports import SessionRequest, World
 from polecat.testing import FakeAgent, FakeTmux, FakeWorld
+from polecat.town.locks import polecat_lock, take
 
 
-@frozen
+@define
 class Stage:
     """A pretend world that a scene is played in."""
 
@@ -35,12 +35,12 @@ class Stage:
 
     def spawn(self, **options: Any) -> polecat.SpawnedPolecat:
         """Spawn a polecat."""
-        self.world["clock"].sleep(1)
-        return polecat.spawn_for_sling(self.rig, SpawnOptions(**options), **self.world)
+        self.world.clock.sleep(1)
+        return polecat.spawn_for_sling(self.rig, SpawnOptions(**options), world=self.world)
 
     def remove(self, **how: Any) -> object:
         """Remove the first polecat."""
-        return polecat.remove_polecat(self.rig, "furiosa", **how, **self.world)
+        return polecat.remove_polecat(self.rig, "furiosa", **how, world=self.world)
 
     def with_draft(self) -> Stage:
         """A polecat with a file that is nowhere else."""
@@ -54,13 +54,13 @@ class Stage:
 
     def agent(self, **behaviour: Any) -> Stage:
         """Let agents behave in some way from now on."""
-        tmux = FakeTmux(agent=FakeAgent(**behaviour), processes=self.world["processes"], clock=self.world["clock"])
-        self.world["tmux"] = tmux
+        tmux = FakeTmux(agent=FakeAgent(**behaviour), processes=self.world.processes, clock=self.world.clock)
+        self.world = evolve(self.world, tmux=tmux)
         return self
 
     def git_fails(self, method: str, error: Exception) -> Stage:
         """Let the next call of a method of git fail."""
-        self.world["git"].fail_next(method, error)
+        self.world.git.fail_next(method, error)
         return self
 
     def cause(self, act: Callable[[], object]) -> object:
@@ -91,14 +91,14 @@ def thrice(stage: Stage) -> object:
     """Give a bead out whose agents failed three times."""
     stage.agent(exits=1)
     for _ in range(3):
-        polecat.spawn_many(stage.rig, [SpawnOptions(hook_bead="gt-abc12")], **stage.world)
-        stage.world["clock"].sleep(1)
+        polecat.spawn_many(stage.rig, [SpawnOptions(hook_bead="gt-abc12")], world=stage.world)
+        stage.world.clock.sleep(1)
     return stage.spawn(hook_bead="gt-abc12")
 
 
 def closed(stage: Stage) -> object:
     """Give a closed bead out."""
-    stage.world["beads"].add(polecat.Bead(id="gt-abc12", status="closed"))
+    stage.world.beads.add(polecat.Bead(id="gt-abc12", status="closed"))
     return stage.spawn(hook_bead="gt-abc12")
 
 
@@ -110,17 +110,19 @@ def taken(stage: Stage) -> object:
 
 def rig_exists(stage: Stage) -> object:
     """Add a rig twice."""
-    return polecat.add_rig(stage.town, "gastown", "https://example.invalid/gastown.git", git=stage.world["git"])
+    return polecat.add_rig(stage.town, "gastown", "https://example.invalid/gastown.git", world=World(git=stage.world.git))
 
 
 def no_branch(stage: Stage) -> object:
     """Add a rig with a branch that the remote does not have."""
-    return polecat.add_rig(stage.town, "other", "https://example.invalid/other.git", branch="mian", git=stage.world["git"])
+    return polecat.add_rig(
+        stage.town, "other", "https://example.invalid/other.git", branch="mian", world=World(git=stage.world.git)
+    )
 
 
 def no_git(stage: Stage) -> object:
     """Spawn where there is no git."""
-    return polecat.spawn_for_sling(stage.rig, tmux=stage.world["tmux"], environ={"PATH": "/nowhere"})
+    return polecat.spawn_for_sling(stage.rig, world=World(tmux=stage.world.tmux, environ={"PATH": "/nowhere"}))
 
 
 def slow(_stage: Stage) -> object:
@@ -131,8 +133,8 @@ def slow(_stage: Stage) -> object:
 def no_session(stage: Stage) -> object:
     """Type to a polecat whose agent has ended."""
     cat = stage.spawn()
-    stage.world["tmux"].crash(cat.session_name)
-    return polecat.nudge_polecat(stage.rig, "furiosa", "hello", tmux=stage.world["tmux"])
+    stage.world.tmux.crash(cat.session_name)
+    return polecat.nudge_polecat(stage.rig, "furiosa", "hello", world=World(tmux=stage.world.tmux))
 
 
 def two_sessions(stage: Stage) -> object:
@@ -141,13 +143,13 @@ def two_sessions(stage: Stage) -> object:
         name="gt-gastown-furiosa", instance="1", cwd=stage.root, argv=("true",), environment={}, session_environment={},
         scratch_dir=stage.root,
     )  # fmt: skip
-    stage.world["tmux"].start(request)
-    return stage.world["tmux"].start(request)
+    stage.world.tmux.start(request)
+    return stage.world.tmux.start(request)
 
 
 def unreachable(stage: Stage) -> object:
     """Spawn while tmux cannot be asked."""
-    stage.world["tmux"].unreachable = True
+    stage.world.tmux.unreachable = True
     return stage.spawn()
 
 
@@ -168,7 +170,7 @@ def damaged_store(stage: Stage) -> object:
 
 def no_agent_bead(stage: Stage) -> object:
     """Spawn where another bead has the agent bead's id."""
-    stage.world["beads"].add(polecat.Bead(id="gt-gastown-polecat-furiosa", title="something else"))
+    stage.world.beads.add(polecat.Bead(id="gt-gastown-polecat-furiosa", title="something else"))
     return stage.cause(stage.spawn)
 
 
@@ -196,9 +198,9 @@ def no_room(stage: Stage) -> object:
 def cannot_repair(stage: Stage) -> object:
     """Repair with a checkout that fails."""
     stage.spawn()
-    stage.world["clock"].sleep(1)
+    stage.world.clock.sleep(1)
     stage.git_fails("check_out", polecat.GitError("git reset failed (exit code 128): No space left on device"))
-    return polecat.repair_polecat(stage.rig, "furiosa", **stage.world)
+    return polecat.repair_polecat(stage.rig, "furiosa", world=stage.world)
 
 
 def cannot_remove(stage: Stage) -> object:

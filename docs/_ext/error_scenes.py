@@ -13,7 +13,7 @@ import polecat
 from docs._ext import acts
 from docs._ext.acts import Stage
 from polecat import PolecatError, Rig
-from polecat.adapters.tmux_words import check_version
+from polecat.adapters.tmux.commands import check_version
 from polecat.testing import fake_world
 
 
@@ -79,7 +79,7 @@ SCENES: Mapping[str, Scene] = {
     "PolecatNotFoundError": Scene(
         "by everything that is given a polecat by name; also when `instance=` names a spawn whose name was used again",
         "list what there is: `polecat list`",
-        lambda stage: polecat.get_polecat(stage.rig, "furiosa", **stage.world),
+        lambda stage: polecat.get_polecat(stage.rig, "furiosa", world=stage.world),
     ),
     "AgentNotFoundError": Scene(
         "by a spawn or a plan, before anything is touched",

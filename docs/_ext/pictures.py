@@ -6,8 +6,8 @@ import itertools
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from polecat.states import COLUMNS, STATE_RULES, StateRule
-from polecat.steps import STEPS, Step
+from polecat.core.states import COLUMNS, STATE_RULES, StateRule
+from polecat.core.steps import STEPS, Step
 
 _FONT = "font-family:var(--font-stack,system-ui,sans-serif)"
 _MONO = "font-family:var(--font-stack--monospace,monospace);font-size:12.5px"

@@ -8,10 +8,19 @@ from collections.abc import Mapping
 import attrs
 
 from docs._ext.markdown import code, described, table
-from polecat.config import Account, AgentEntry, RigConfig, RigEntry, TownConfig
-from polecat.place_settings import PlaceSettings
-from polecat.settings import NamePoolSettings, RigSettings, RuntimeConfig, TownSettings
-from polecat.state import Lease
+from polecat.documents import (
+    Account,
+    AgentEntry,
+    NamePoolSettings,
+    PlaceSettings,
+    RigConfig,
+    RigEntry,
+    RigSettings,
+    RuntimeConfig,
+    TownConfig,
+    TownSettings,
+)
+from polecat.town.state import Lease
 
 KEYS: Mapping[type, Mapping[str, str]] = {
     RuntimeConfig: {

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from docs._ext.markdown import code, table
-from polecat.event_names import EVENTS, LOGGED, EventKind
+from polecat.core.event_names import EVENTS, LOGGED, EventKind
+from polecat.core.presets import PRESETS
+from polecat.core.risk import RiskCode, SafetyFacts, judge_work
+from polecat.core.states import STATE_RULES
+from polecat.core.steps import STEPS
+from polecat.core.themes import THEMES
 from polecat.ports import GitFacts
-from polecat.presets import PRESETS
-from polecat.safety import RiskCode, SafetyFacts, judge_work
-from polecat.states import STATE_RULES
-from polecat.steps import STEPS
-from polecat.themes import THEMES
 
 
 def events() -> str:

@@ -12,11 +12,11 @@ from polecat.testing import FakeWorld, fake_world
 
 def finish(rig: Rig, cat: Polecat, world: FakeWorld, *, push: bool = True) -> None:
     """Let an agent end well: it commits, pushes, hands its bead back, and exits."""
-    world["git"].commit(cat.clone_path, {"done.txt": cat.issue or ""})
+    world.git.commit(cat.clone_path, {"done.txt": cat.issue or ""})
     if push:
-        world["git"].push(cat.clone_path)
-    clear_issue(rig, cat.name, **world)
-    world["tmux"].crash(cat.session_name, exit_code=0)
+        world.git.push(cat.clone_path)
+    clear_issue(rig, cat.name, world=world)
+    world.tmux.crash(cat.session_name, exit_code=0)
 
 
 def test_every_bead_is_done_and_every_place_taken_back(tmp_path: Path) -> None:
@@ -25,16 +25,16 @@ def test_every_bead_is_done_and_every_place_taken_back(tmp_path: Path) -> None:
     crowds = []
 
     def wait() -> None:
-        cats = list_polecats(rig, **world)
+        cats = list_polecats(rig, world=world)
         crowds.append(len(cats))
         finish(rig, cats[0], world)
 
     beads = [f"gt-{number}" for number in range(1, 6)]
-    fates = dict(work_off(rig, beads, at_once=2, wait=wait, **world))
+    fates = dict(work_off(rig, beads, at_once=2, wait=wait, world=world))
 
     assert fates == dict.fromkeys(beads, "done")
     assert max(crowds) == 2
-    assert list_polecats(rig, **world) == []
+    assert list_polecats(rig, world=world) == []
 
 
 def test_a_polecat_with_unpushed_work_is_kept(tmp_path: Path) -> None:
@@ -42,9 +42,9 @@ def test_a_polecat_with_unpushed_work_is_kept(tmp_path: Path) -> None:
     rig, world = fake_world(tmp_path)
 
     def wait() -> None:
-        finish(rig, list_polecats(rig, **world)[0], world, push=False)
+        finish(rig, list_polecats(rig, world=world)[0], world, push=False)
 
-    fates = dict(work_off(rig, ["gt-1"], wait=wait, **world))
+    fates = dict(work_off(rig, ["gt-1"], wait=wait, world=world))
 
     assert fates == {"gt-1": "gastown/polecats/furiosa is kept: 1 unpushed commit(s)"}
 
@@ -54,9 +54,9 @@ def test_an_agent_that_crashes_keeps_its_bead(tmp_path: Path) -> None:
     rig, world = fake_world(tmp_path)
 
     def wait() -> None:
-        world["tmux"].crash("gt-gastown-furiosa")
+        world.tmux.crash("gt-gastown-furiosa")
 
-    fates = dict(work_off(rig, ["gt-1"], wait=wait, **world))
+    fates = dict(work_off(rig, ["gt-1"], wait=wait, world=world))
 
     assert fates == {"gt-1": "gastown/polecats/furiosa is kept: bead gt-1 is on its hook"}
 
@@ -64,12 +64,12 @@ def test_an_agent_that_crashes_keeps_its_bead(tmp_path: Path) -> None:
 def test_a_bead_that_cannot_be_given_stops_no_other(tmp_path: Path) -> None:
     """A bead that somebody else has is reported; the next one is worked on."""
     rig, world = fake_world(tmp_path)
-    world["beads"].hook("gt-1", assignee="gastown/crew/max")
+    world.beads.hook("gt-1", assignee="gastown/crew/max")
 
     def wait() -> None:
-        finish(rig, list_polecats(rig, **world)[0], world)
+        finish(rig, list_polecats(rig, world=world)[0], world)
 
-    fates = dict(work_off(rig, ["gt-1", "gt-2"], wait=wait, **world))
+    fates = dict(work_off(rig, ["gt-1", "gt-2"], wait=wait, world=world))
 
     assert fates["gt-1"] == "not started: bead 'gt-1' is hooked by gastown/crew/max"
     assert fates["gt-2"] == "done"

@@ -10,11 +10,12 @@ Three promises hold for every method of every port, and the contracts of `poleca
 from __future__ import annotations
 
 from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads
-from polecat.ports.clock import Clock, OnEvent
+from polecat.ports.clock import Clock, Event, OnEvent
 from polecat.ports.git import Git, PendingFetch
-from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Rescue, StaleRegistration, Worktree
+from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Worktree
 from polecat.ports.processes import Process, Processes
-from polecat.ports.tmux import ListsBeside, PaneStatus, PendingListing, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.world import World
 
 __all__ = [
     "RESCUE_REFS",
@@ -23,16 +24,16 @@ __all__ = [
     "Bead",
     "Beads",
     "Clock",
+    "Event",
     "Git",
     "GitFacts",
-    "ListsBeside",
     "Merged",
     "OnEvent",
     "PaneStatus",
     "PendingFetch",
-    "PendingListing",
     "Process",
     "Processes",
+    "Repo",
     "Rescue",
     "Session",
     "SessionRequest",
@@ -41,4 +42,5 @@ __all__ = [
     "Tmux",
     "Watch",
     "Worktree",
+    "World",
 ]

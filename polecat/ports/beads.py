@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from polecat.values import frozen
+from attrs import frozen
 
 
 @frozen(kw_only=True)

@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from polecat.model import Event
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class Event:
+    """One fact about a spawn or a polecat, as `on_event` gives it.
+
+    Attributes:
+        name: what happened, past tense, such as ``worktree_added``.
+        rig: the rig.
+        polecat: the polecat, once it has a name.
+        instance: the spawn.
+        duration_s: how long it took, where that means something.
+        facts: everything else, JSON-able.
+    """
+
+    name: str
+    rig: str
+    polecat: str = ""
+    instance: str = ""
+    duration_s: float | None = None
+    facts: Mapping[str, object] = field(factory=dict)
 
 
 class Clock(Protocol):

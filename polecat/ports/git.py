@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from polecat.model import Repo
-from polecat.ports.git_words import GitFacts, Rescue, StaleRegistration, Worktree
+from polecat.ports.git_words import GitFacts, Repo, Rescue, StaleRegistration, Worktree
 
 
 class PendingFetch(Protocol):

@@ -5,10 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from attrs import field
+from attrs import field, frozen
 
 from polecat.model import WorkStatus
-from polecat.values import frozen
+
+
+@frozen(kw_only=True)
+class Repo:
+    """The repository whose worktrees the polecats of a rig work in.
+
+    ``path`` is the bare ``.repo.git``, or a clone (``mayor/rig``) in rigs of the old architecture.
+    """
+
+    path: Path
+    is_bare: bool = True
+
+    @property
+    def git_dir(self) -> Path:
+        """Where git keeps refs, configuration and worktree registrations."""
+        return self.path if self.is_bare else self.path / ".git"
 
 
 @frozen(kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from polecat.values import frozen
+from attrs import frozen
 
 
 @frozen(kw_only=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol
 
-from attrs import field
+from attrs import field, frozen
 
 from polecat.ports.processes import Processes
-from polecat.values import frozen
 
 
 @frozen(kw_only=True)
@@ -132,30 +131,6 @@ class PaneStatus:
     command: str = ""
     matched: tuple[bool, ...] = ()
     is_released: bool = False
-
-
-class PendingListing(Protocol):
-    """A listing that is under way; `wait` for it, or `cancel` it."""
-
-    def wait(self) -> tuple[Session, ...]:
-        """Wait for its end. Result and errors as `Tmux.list_sessions`; it shows no less than what was there when it began."""
-        ...
-
-    def cancel(self) -> None:
-        """End it if it is still under way. Cancelling what has ended is fine."""
-        ...
-
-
-@runtime_checkable
-class ListsBeside(Protocol):
-    """What a `Tmux` may be able to do as well, and need not: list its sessions while its caller does something else.
-
-    A spawn uses it instead of `Tmux.list_sessions`: whoever overrides one of the two overrides both.
-    """
-
-    def begin_listing(self) -> PendingListing:
-        """Begin to list every session, and return at once. Errors as `Tmux.list_sessions`."""
-        ...
 
 
 class Tmux(Protocol):

@@ -5,69 +5,36 @@
 - Faults: `FailAt`, `HangAt`, `GarbageAt`, `CrashAt`, `KillAt` and `MeanwhileAt` strike at the *n*-th outside call.
 - Fixtures for pytest, off unless asked for: ``pytest_plugins = ["polecat.testing.plugin"]``; see there.
 
-Nothing here needs pytest, but for the fixtures. Names are loaded on first use.
+Nothing here needs pytest, but for the fixtures. May import what is below `polecat.place`. Read first: `worlds`, then the fake you use.
 
 Examples:
     An orchestrator's test, without git and tmux:
 
-    >>> from polecat import reconcile_pool
+    >>> from polecat import World, reconcile_pool
     >>> from polecat.testing import FakeGit, FakeTmux, make_rig
     >>> def test_orphans_are_ended(tmp_path):
     ...     tmux = FakeTmux(sessions=["gt-gas-furiosa", "gt-gas-witness"])
-    ...     reconcile_pool(make_rig(tmp_path, "gas"), git=FakeGit(), tmux=tmux)
+    ...     reconcile_pool(make_rig(tmp_path, "gas"), world=World(git=FakeGit(), tmux=tmux))
     ...     assert tmux.sessions() == ["gt-gas-witness"]
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from polecat.testing.beads_contract import BeadsContract, BeadsUnderTest
-    from polecat.testing.contract import Contract
-    from polecat.testing.fake_agents import FakeAgent
-    from polecat.testing.fake_beads import FakeBeads
-    from polecat.testing.fake_clock import FakeClock
-    from polecat.testing.fake_git import FakeGit
-    from polecat.testing.fake_processes import FakeProcesses
-    from polecat.testing.fake_tmux import FakeTmux
-    from polecat.testing.faults import (
-        Call,
-        CrashAt,
-        Crashed,
-        FailAt,
-        Fault,
-        Garbage,
-        GarbageAt,
-        HangAt,
-        KillAt,
-        MeanwhileAt,
-    )
-    from polecat.testing.git_contract import GitContract
-    from polecat.testing.git_under_test import GitUnderTest
-    from polecat.testing.real_towns import RealTown, RealWorld, real_town
-    from polecat.testing.tmux_contract import TmuxContract
-    from polecat.testing.tmux_under_test import TmuxUnderTest
-    from polecat.testing.worlds import FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
-
-_HOMES = {
-    "polecat.testing.beads_contract": "BeadsContract BeadsUnderTest",
-    "polecat.testing.contract": "Contract",
-    "polecat.testing.fake_agents": "FakeAgent",
-    "polecat.testing.fake_beads": "FakeBeads",
-    "polecat.testing.fake_clock": "FakeClock",
-    "polecat.testing.fake_git": "FakeGit",
-    "polecat.testing.fake_processes": "FakeProcesses",
-    "polecat.testing.fake_tmux": "FakeTmux",
-    "polecat.testing.faults": "Call CrashAt Crashed FailAt Fault Garbage GarbageAt HangAt KillAt MeanwhileAt",
-    "polecat.testing.git_contract": "GitContract",
-    "polecat.testing.git_under_test": "GitUnderTest",
-    "polecat.testing.real_towns": "RealTown RealWorld real_town",
-    "polecat.testing.tmux_contract": "TmuxContract",
-    "polecat.testing.tmux_under_test": "TmuxUnderTest",
-    "polecat.testing.worlds": "FakeTown FakeWorld example_world fake_world make_program make_rig make_town",
-}
-_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+from polecat.testing.beads_contract import BeadsContract, BeadsUnderTest
+from polecat.testing.contract import Contract
+from polecat.testing.fake_agents import FakeAgent
+from polecat.testing.fake_beads import FakeBeads
+from polecat.testing.fake_clock import FakeClock
+from polecat.testing.fake_git import FakeGit
+from polecat.testing.fake_processes import FakeProcesses
+from polecat.testing.fake_tmux import FakeTmux
+from polecat.testing.faults import Call, CrashAt, Crashed, FailAt, Fault, Garbage, GarbageAt, HangAt, KillAt, MeanwhileAt
+from polecat.testing.git_contract import GitContract
+from polecat.testing.git_under_test import GitUnderTest
+from polecat.testing.real_towns import RealTown, RealWorld, real_town
+from polecat.testing.tmux_contract import TmuxContract
+from polecat.testing.tmux_under_test import TmuxUnderTest
+from polecat.testing.worlds import FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
 
 __all__ = [
     "BeadsContract",
@@ -104,16 +71,3 @@ __all__ = [
     "make_town",
     "real_town",
 ]
-
-
-def __getattr__(name: str) -> object:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    value = globals()[name] = getattr(import_module(_HOME[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import attrs
+from attrs import frozen
 
-from polecat.agent_description import FIELD_NAMES
+from polecat.core.agent_description import FIELD_NAMES
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError, NotFoundError, PolecatError
 from polecat.ports import AgentBead, AgentFields, Bead, Beads
 from polecat.testing.contract import Contract, of_checks
-from polecat.values import frozen
 
 
 @frozen(kw_only=True)

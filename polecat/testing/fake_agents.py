@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from attrs import define, field
+from attrs import define, field, frozen
 
 from polecat.errors import InvalidNameError, ProgramError
 from polecat.ports import PaneStatus, Session, SessionRequest, Watch
-from polecat.values import frozen
 
 _MAX_BYTES = 131_071
 _CLASSES = {"space": r"\s", "blank": r" \t", "digit": r"\d", "alpha": "a-zA-Z", "alnum": "a-zA-Z0-9", "punct": r"!-/:-@\[-`{-~"}

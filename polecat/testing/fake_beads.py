@@ -6,8 +6,8 @@ import threading
 
 import attrs
 
-from polecat import bead_rules
-from polecat.agent_description import AGENT_LABEL, format_description, replace_fields
+from polecat.core import bead_rules
+from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
 from polecat.ports import AgentBead, AgentFields, Bead
 
 

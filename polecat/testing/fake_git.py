@@ -10,8 +10,7 @@ from pathlib import Path
 from attrs import evolve
 
 from polecat.errors import GitError, RescueFailedError
-from polecat.model import Repo
-from polecat.ports import RESCUE_REFS, GitFacts, Rescue, StaleRegistration, Worktree
+from polecat.ports import RESCUE_REFS, GitFacts, Repo, Rescue, StaleRegistration, Worktree
 from polecat.testing.fake_git_refs import FakeGitRefs, must_be_free, rename, step
 from polecat.testing.fake_git_world import FakeTree, matches, write_files
 

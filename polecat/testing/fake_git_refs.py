@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from polecat.errors import GitError
-from polecat.model import Repo
+from polecat.ports import Repo
 from polecat.testing.fake_git_world import FakeGitWorld
 
 P = ParamSpec("P")

@@ -10,12 +10,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
-from attrs import Factory, define
+from attrs import Factory, define, frozen
 
 from polecat.errors import GitError
-from polecat.model import Repo
-from polecat.ports import GitFacts, Merged, Rescue
-from polecat.values import frozen
+from polecat.ports import GitFacts, Merged, Repo, Rescue
 
 
 @frozen(kw_only=True)

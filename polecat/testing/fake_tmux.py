@@ -9,12 +9,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from polecat.errors import (
-    SessionExistsError,
-    SessionNotFoundError,
-    TmuxError,
-    TmuxUnreachableError,
-)
+from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, is_news
 from polecat.testing.fake_processes import FakeProcesses

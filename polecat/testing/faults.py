@@ -17,7 +17,9 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
+
+from attrs import evolve, frozen
 
 from polecat import ports
 from polecat.errors import (
@@ -28,13 +30,13 @@ from polecat.errors import (
     TmuxUnreachableError,
     UnknownStateError,
 )
-from polecat.values import frozen
+from polecat.ports import World
 
 PortKind = Literal["git", "tmux", "beads", "processes"]
 P = TypeVar("P")
-W = TypeVar("W", bound=Mapping[str, object])
+W = TypeVar("W", bound=World)
 
-_PROTOCOLS: Mapping[str, type] = {
+_PROTOCOLS: Mapping[PortKind, type] = {
     "git": ports.Git,
     "tmux": ports.Tmux,
     "beads": ports.Beads,
@@ -98,7 +100,7 @@ class Fault:
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> count = Fault()
-        >>> _ = spawn_for_sling(rig, **count.around(world))
+        >>> _ = spawn_for_sling(rig, world=count.around(world))
         >>> "tmux.start" in map(str, count.calls), count.has_struck
         (True, False)
     """
@@ -118,10 +120,11 @@ class Fault:
         """Put it round every port of a world; what is no port stays as it is.
 
         Args:
-            world: keyword arguments of polecat's functions, such as `polecat.testing.fake_world` gives.
+            world: a world, such as `polecat.testing.fake_world` gives.
         """
-        wrapped = {key: self.wrap(port, cast(PortKind, key)) if key in _METHODS else port for key, port in world.items()}
-        return cast(W, wrapped)
+        ports = {kind: getattr(world, kind) for kind in _METHODS}
+        wrapped: Any = {kind: self.wrap(port, kind) for kind, port in ports.items() if port is not None}
+        return evolve(world, **wrapped)
 
     def wrap(self, port: P, kind: PortKind) -> P:
         """Put it round one port, pretended or real."""

@@ -6,10 +6,10 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from attrs import frozen
+
 from polecat.errors import GitError, PolecatError, RescueFailedError, UnknownStateError
-from polecat.model import Repo
-from polecat.ports import Git, Worktree
-from polecat.values import frozen
+from polecat.ports import Git, Repo, Worktree
 
 
 @frozen(kw_only=True)

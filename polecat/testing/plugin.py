@@ -7,7 +7,7 @@ A ``conftest.py`` or a test module asks for them so::
 ``fake_town`` is a rig on disk in a world that is pretended; a test with it takes milliseconds::
 
     def test_my_orchestrator(fake_town):
-        cat = spawn_for_sling(fake_town.rig, **fake_town.world)
+        cat = spawn_for_sling(fake_town.rig, world=fake_town.world)
         assert fake_town.tmux.sessions() == [cat.session_name]
 
 ``real_town`` is a rig with real git, a real tmux server of its own and an agent that writes down what it is told. While the test

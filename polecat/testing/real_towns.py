@@ -10,17 +10,16 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypedDict
 
-from attrs import field
+from attrs import field, frozen
 
-from polecat.adapters import program
-from polecat.adapters.git import GitCli
-from polecat.adapters.tmux import TmuxCli
+from polecat.adapters.git.cli import GitCli
+from polecat.adapters.processes import program
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError, ProgramError
 from polecat.model import Rig
+from polecat.ports import World
 from polecat.testing.worlds import make_rig
-from polecat.values import frozen
 
 _FOREIGN = ("BD_", "BEADS_", "CLAUDE", "GIT_", "GT_", "POLECAT_", "TMUX", "XDG_")
 _KEPT = ("LANG", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER")
@@ -34,12 +33,13 @@ exec cat >"@NOTES@/$GT_POLECAT"
 """
 
 
-class RealWorld(TypedDict):
-    """The keyword arguments that make every acting function of polecat act on a `RealTown` and nothing else."""
+@frozen(kw_only=True)
+class RealWorld(World):
+    """The world of a `RealTown`: every acting function that gets it acts on that town and nothing else."""
 
     git: GitCli
     tmux: TmuxCli
-    environ: Mapping[str, str]
+    environ: Mapping[str, str] = field(repr=False)
 
 
 @frozen(kw_only=True)
@@ -71,7 +71,7 @@ class RealTown:
 
     @property
     def world(self) -> RealWorld:
-        """The keyword arguments for `polecat.spawn_for_sling` and its neighbours."""
+        """The world of this town."""
         return RealWorld(git=GitCli(environ=self.environ), tmux=self.tmux, environ=self.environ)
 
     def received(self, polecat_name: str) -> str:
@@ -102,7 +102,7 @@ def real_town(room: Path, name: str = "gastown") -> Iterator[RealTown]:
     Examples:
         >>> from polecat import spawn_for_sling
         >>> with tempfile.TemporaryDirectory() as room, real_town(Path(room)) as town:
-        ...     cat = spawn_for_sling(town.rig, **town.world)
+        ...     cat = spawn_for_sling(town.rig, world=town.world)
         ...     [session.name for session in town.tmux.list_sessions()]
         ['gt-gastown-furiosa']
     """

@@ -6,13 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import evolve
 
-from polecat.errors import (
-    InvalidNameError,
-    ProgramError,
-    SessionExistsError,
-    SessionNotFoundError,
-    TmuxUnreachableError,
-)
+from polecat.errors import InvalidNameError, ProgramError, SessionExistsError, SessionNotFoundError, TmuxUnreachableError
 from polecat.ports import StartedSession, Watch
 from polecat.testing.contract import Contract, of_checks
 from polecat.testing.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for

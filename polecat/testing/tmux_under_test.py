@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from attrs import frozen
+
 from polecat.ports import Session, SessionRequest, StartedSession, Tmux, Watch
-from polecat.values import frozen
 
 PATIENCE_S = 10.0
 """How long a check waits for what must come at once."""

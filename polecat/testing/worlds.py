@@ -7,19 +7,24 @@ import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TypedDict
+
+from attrs import frozen
 
 from polecat.model import Rig
+from polecat.ports import World
 from polecat.testing.fake_beads import FakeBeads
 from polecat.testing.fake_clock import FakeClock
 from polecat.testing.fake_git import FakeGit
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux import FakeTmux
-from polecat.values import frozen
 
 
-class FakeWorld(TypedDict):
-    """The keyword arguments that make polecat act on a pretend world: ``spawn_for_sling(rig, **world)``."""
+@frozen(kw_only=True)
+class FakeWorld(World):
+    """A world in which everything is pretended: ``spawn_for_sling(rig, world=world)``.
+
+    Another fake for one part of it: ``attrs.evolve(world, tmux=FakeTmux(sessions=["gt-gastown-nux"]))``.
+    """
 
     git: FakeGit
     tmux: FakeTmux
@@ -35,7 +40,7 @@ class FakeTown:
 
     Attributes:
         rig: the rig.
-        world: the keyword arguments for `polecat.spawn_for_sling` and its neighbours.
+        world: the pretend world.
     """
 
     rig: Rig
@@ -44,27 +49,27 @@ class FakeTown:
     @property
     def git(self) -> FakeGit:
         """The pretend repositories."""
-        return self.world["git"]
+        return self.world.git
 
     @property
     def tmux(self) -> FakeTmux:
         """The pretend tmux server."""
-        return self.world["tmux"]
+        return self.world.tmux
 
     @property
     def beads(self) -> FakeBeads:
         """The pretend store of work."""
-        return self.world["beads"]
+        return self.world.beads
 
     @property
     def processes(self) -> FakeProcesses:
         """The pretend process table."""
-        return self.world["processes"]
+        return self.world.processes
 
     @property
     def clock(self) -> FakeClock:
         """The clock, which moves only when somebody waits."""
-        return self.world["clock"]
+        return self.world.clock
 
 
 def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
@@ -149,14 +154,13 @@ def fake_world(root: Path, name: str = "gastown") -> tuple[Rig, FakeWorld]:
         name: the rig's name.
 
     Returns:
-        The rig, and the keyword arguments for `polecat.spawn_for_sling` and its neighbours. Functions that need less, such as
-        `polecat.nudge_polecat`, take single ones of them.
+        The rig, and the world for `polecat.spawn_for_sling` and its neighbours.
 
     Examples:
         >>> from polecat import spawn_for_sling
         >>> with tempfile.TemporaryDirectory() as place:
         ...     rig, world = fake_world(Path(place))
-        ...     spawn_for_sling(rig, **world).agent_id
+        ...     spawn_for_sling(rig, world=world).agent_id
         'gastown/polecats/furiosa'
     """
     path = make_program(root / "bin")
@@ -180,8 +184,8 @@ def example_world() -> tuple[Rig, FakeWorld]:
 
     Examples:
         >>> rig, world = example_world()
-        >>> rig.name, sorted(world)
-        ('gastown', ['beads', 'clock', 'environ', 'git', 'processes', 'tmux'])
+        >>> rig.name, world.tmux.sessions()
+        ('gastown', [])
     """
     directory = tempfile.TemporaryDirectory(prefix="polecat-example-")
     atexit.register(directory.cleanup)

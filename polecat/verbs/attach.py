@@ -6,8 +6,10 @@ import argparse
 import os
 import shlex
 
+from polecat.adapters.tmux.commands import HOW_TO_GET_TMUX
 from polecat.errors import ProgramMissingError
-from polecat.talking import attach_command
+from polecat.lifecycle.talk import attach_command
+from polecat.ports import World
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 
 EXAMPLE = """\
@@ -29,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Become tmux, attached to the polecat's session."""
     rig, name = polecat_of(args)
-    command = attach_command(rig, name, tmux=tmux_of(args))
+    command = attach_command(rig, name, world=World(tmux=tmux_of(args)))
     if args.json:
         facts = {"session_name": command.session_name, "argv": command.argv}
         print_json("attach", {"rig_name": rig.name, "polecat_name": name, **facts})
@@ -40,6 +42,4 @@ def run(args: argparse.Namespace) -> int:
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:
-        from polecat.adapters.tmux_words import HOW_TO_GET_TMUX
-
         raise ProgramMissingError("tmux is not on PATH", argv=command.argv, hint=HOW_TO_GET_TMUX) from None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.talking import capture_polecat
+from polecat.lifecycle.talk import capture_polecat
+from polecat.ports import World
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of, whole
 
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print what the agent shows."""
     rig, name = polecat_of(args)
-    text = capture_polecat(rig, name, lines=args.lines, tmux=tmux_of(args))
+    text = capture_polecat(rig, name, lines=args.lines, world=World(tmux=tmux_of(args)))
     if args.json:
         print_json("capture", {"rig_name": rig.name, "polecat_name": name, "text": text})
     else:

@@ -11,11 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.ports import Tmux
-from polecat.state import list_homes
-from polecat.town import Town, find_town
+from polecat.town.find import Town, find_town
+from polecat.town.state import list_homes
 from polecat.verbs.schemas import document
 
 
@@ -121,8 +122,6 @@ def tmux_of(args: argparse.Namespace) -> Tmux | None:
         return None
     if not args.socket:
         raise PolecatError("--socket is empty", hint="name a tmux server, or leave it out for the town's")
-    from polecat.adapters.tmux import TmuxCli
-
     return TmuxCli(socket=args.socket)
 
 

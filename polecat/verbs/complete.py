@@ -7,12 +7,13 @@ import contextlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from polecat import config
+from polecat.core.presets import PRESETS
 from polecat.errors import PolecatError
 from polecat.model import Rig
-from polecat.presets import PRESETS
-from polecat.state import list_homes
-from polecat.town import Town, find_town
+from polecat.town.config import load_agent_registry
+from polecat.town.find import Town, find_town
+from polecat.town.settings import load_rig_settings, load_town_settings
+from polecat.town.state import list_homes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,9 +42,9 @@ def names_of(town: Town, kind: str) -> Iterable[str]:
 
 
 def _agents(town: Town) -> set[str]:
-    found = {*config.load_town_settings(town.root).agents, *config.load_agent_registry(town.root / "settings" / "agents.json")}
+    found = {*load_town_settings(town.root).agents, *load_agent_registry(town.root / "settings" / "agents.json")}
     for rig in town.rigs():
-        found |= {*config.load_rig_settings(rig.path).agents, *config.load_agent_registry(rig.path / "settings" / "agents.json")}
+        found |= {*load_rig_settings(rig.path).agents, *load_agent_registry(rig.path / "settings" / "agents.json")}
     return found
 
 

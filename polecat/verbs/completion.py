@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from polecat.values import frozen
+from attrs import frozen
+
 from polecat.verbs import completion_scripts
 from polecat.verbs.common import add_json, print_json
 

@@ -12,21 +12,23 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from polecat import files
-from polecat.adapters.git import GitCli
-from polecat.adapters.program import run as run_program
-from polecat.adapters.tmux import TmuxCli
+from attrs import frozen
+
+from polecat.adapters.git.cli import GitCli
+from polecat.adapters.processes.program import run as run_program
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError, WorkAtRiskError
-from polecat.events import EVENTS_FILE
+from polecat.lifecycle.remove import Removed, remove_polecat
+from polecat.lifecycle.spawn import spawn_many
+from polecat.lifecycle.talk import nudge_polecat
 from polecat.model import Rig, SpawnedPolecat, SpawnOptions
-from polecat.polecats import list_polecats
-from polecat.removal import Removed, remove_polecat
-from polecat.rig_setup import add_rig
-from polecat.spawn import spawn_many
-from polecat.talking import nudge_polecat
-from polecat.town import find_repo
-from polecat.town_setup import init_town
-from polecat.values import frozen
+from polecat.ports import World
+from polecat.town import files
+from polecat.town.events import EVENTS_FILE
+from polecat.town.find import find_repo
+from polecat.upkeep.listing import list_polecats
+from polecat.upkeep.rigs import add_rig
+from polecat.upkeep.towns import init_town
 from polecat.verbs.common import add_json, print_json
 from polecat.verbs.list import shown
 from polecat.verbs.remove import as_json as removal_as_json
@@ -119,9 +121,9 @@ class _Show:
         cats = self._spawn(rig)
         first = cats[0]
         self.typed("polecat list")
-        self.say(shown(list_polecats(rig, tmux=self.tmux, environ=self.environ), with_rig=False))
+        self.say(shown(list_polecats(rig, world=World(tmux=self.tmux, environ=self.environ)), with_rig=False))
         self.typed(f"polecat nudge {RIG}/{first.polecat_name} 'are you there?'")
-        session = nudge_polecat(rig, first.polecat_name, "are you there?", tmux=self.tmux, environ=self.environ)
+        session = nudge_polecat(rig, first.polecat_name, "are you there?", world=World(tmux=self.tmux, environ=self.environ))
         self.say(f"typed to {session}")
         self.typed(f"polecat capture {RIG}/{first.polecat_name}")
         self.say(self._screen(first))
@@ -134,14 +136,14 @@ class _Show:
         town = init_town(self.place / "town")
         socket = {"type": "town-settings", "version": 1, "tmux_socket": str(self.place / "tmux.sock")}
         files.write_json(town.root / "settings" / "config.json", socket)
-        rig = add_rig(town, RIG, str(origin), git=GitCli(environ=self.environ))
+        rig = add_rig(town, RIG, str(origin), world=World(git=GitCli(environ=self.environ)))
         _use_scripted_agent(rig, self.place / "agent.sh")
         return rig
 
     def _spawn(self, rig: Rig) -> list[SpawnedPolecat]:
         self.typed(f"polecat spawn {RIG} --beads {','.join(HOOKS)}")
         opts = [SpawnOptions(hook_bead=bead) for bead in HOOKS]
-        results = spawn_many(rig, opts, tmux=self.tmux, environ=self.environ)
+        results = spawn_many(rig, opts, world=World(tmux=self.tmux, environ=self.environ))
         for one in results:
             if isinstance(one, PolecatError):
                 raise one
@@ -162,11 +164,11 @@ class _Show:
     def _take_back(self, rig: Rig, name: str) -> Removed:
         self.typed(f"polecat remove {RIG}/{name}")
         try:
-            return remove_polecat(rig, name, tmux=self.tmux, environ=self.environ)
+            return remove_polecat(rig, name, world=World(tmux=self.tmux, environ=self.environ))
         except WorkAtRiskError as risk:
             self.say("\n  ".join([f"polecat: {risk.message}", *risk.hint.splitlines()]))
         self.typed(f"polecat remove {RIG}/{name} --nuclear")
-        gone = remove_polecat(rig, name, nuclear=True, tmux=self.tmux, environ=self.environ)
+        gone = remove_polecat(rig, name, nuclear=True, world=World(tmux=self.tmux, environ=self.environ))
         self.say("\n".join(lines(gone, will=False)))
         self.typed(f"git log --oneline -2 {gone.rescue}")
         words = ["git", "log", "--oneline", "-2", gone.rescue]

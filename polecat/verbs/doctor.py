@@ -6,8 +6,9 @@ import argparse
 
 from attrs import asdict
 
-from polecat.checkup import Checkup, Finding, check_town, check_without_town
 from polecat.errors import PolecatError
+from polecat.ports import World
+from polecat.upkeep.doctor import Checkup, Finding, check_town, check_without_town
 from polecat.verbs.common import add_json, add_town, print_json, tmux_of, town_of
 from polecat.verbs.progress import during
 from polecat.verbs.tables import paint, plain
@@ -47,8 +48,8 @@ def _look(args: argparse.Namespace) -> Checkup:
     try:
         town = town_of(args)
     except PolecatError as error:
-        return check_without_town(error, tmux=tmux)
-    return check_town(town, rigs=None if args.rig is None else [args.rig], tmux=tmux)
+        return check_without_town(error, world=World(tmux=tmux))
+    return check_town(town, rigs=None if args.rig is None else [args.rig], world=World(tmux=tmux))
 
 
 def lines(found: Checkup) -> list[str]:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import argparse
 import os
 
-from polecat.breaker import agent_failures, reset_breaker
+from polecat.adapters.world import default_beads
 from polecat.errors import NotFoundError, PolecatError
 from polecat.model import Rig
 from polecat.names import agent_id, check_bead_id
-from polecat.polecats import check_exists
 from polecat.ports import Bead
+from polecat.town.breaker import agent_failures, reset_breaker
+from polecat.upkeep.listing import check_exists
 from polecat.verbs.common import add_action, add_json, add_town, print_json, town_of
 from polecat.verbs.tables import plain
-from polecat.world import default_beads
 
 EXAMPLE = """\
 examples:

@@ -8,7 +8,8 @@ import time
 from datetime import UTC, datetime
 
 from polecat.model import Polecat, PolecatState
-from polecat.polecats import list_polecats
+from polecat.ports import World
+from polecat.upkeep.listing import list_polecats
 from polecat.verbs.common import add_json, add_town, json_text, seconds, tmux_of, town_of
 from polecat.verbs.progress import during
 from polecat.verbs.tables import table, terminal_width
@@ -69,7 +70,7 @@ def _text(args: argparse.Namespace) -> str:
     town = town_of(args)
     rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
     tmux = tmux_of(args)
-    cats = [cat for rig in rigs for cat in list_polecats(rig, tmux=tmux)]
+    cats = [cat for rig in rigs for cat in list_polecats(rig, world=World(tmux=tmux))]
     if not rigs and sys.stderr.isatty():
         print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
     if args.json:

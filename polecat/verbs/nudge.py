@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.talking import nudge_polecat
+from polecat.lifecycle.talk import nudge_polecat
+from polecat.ports import World
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 
 EXAMPLE = """\
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
 def send(args: argparse.Namespace, text: str) -> int:
     """Type a text to the polecat that was named."""
     rig, name = polecat_of(args)
-    session = nudge_polecat(rig, name, text, tmux=tmux_of(args))
+    session = nudge_polecat(rig, name, text, world=World(tmux=tmux_of(args)))
     if args.json:
         print_json("nudge", {"rig_name": rig.name, "polecat_name": name, "session_name": session})
     else:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from polecat.core.pool import Reconciliation
 from polecat.model import Rig
-from polecat.pool import Reconciliation
-from polecat.reconcile import reconcile_pool
-from polecat.upkeep import clean_branches
+from polecat.ports import World
+from polecat.upkeep.reconcile import reconcile_pool
+from polecat.upkeep.staleness import clean_branches
 from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
 from polecat.verbs.progress import during
 from polecat.verbs.reconcile import as_json, lines
@@ -27,10 +28,10 @@ def run(args: argparse.Namespace) -> int:
     """Reconcile, then delete the branches of polecats that are gone and lost nothing."""
     rig, tmux = rig_of(args), tmux_of(args)
     with during("reconciling") as progress:
-        done = reconcile_pool(rig, tmux=tmux, dry_run=args.dry_run)
+        done = reconcile_pool(rig, world=World(tmux=tmux), dry_run=args.dry_run)
         progress.say("looking at branches")
         gone = _gone(rig, done) if args.dry_run else ()
-        cleaned = clean_branches(rig, tmux=tmux, dry_run=args.dry_run, gone=gone)
+        cleaned = clean_branches(rig, world=World(tmux=tmux), dry_run=args.dry_run, gone=gone)
     if args.json:
         branches = {"branches_deleted": cleaned.deleted, "branches_kept": cleaned.kept}
         print_json("prune", {**as_json(rig, done), **branches})

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from polecat.core.pool import Reconciliation
 from polecat.model import Rig
-from polecat.pool import Reconciliation
-from polecat.reconcile import reconcile_pool
+from polecat.ports import World
+from polecat.upkeep.reconcile import reconcile_pool
 from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
 from polecat.verbs.progress import during
 from polecat.verbs.tables import plain
@@ -32,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     """Reconcile, or say what a reconcile would do."""
     rig = rig_of(args)
     with during("reconciling"):
-        done = reconcile_pool(rig, tmux=tmux_of(args), dry_run=args.dry_run)
+        done = reconcile_pool(rig, world=World(tmux=tmux_of(args)), dry_run=args.dry_run)
     if args.json:
         print_json("reconcile", as_json(rig, done))
     else:

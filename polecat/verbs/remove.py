@@ -6,7 +6,8 @@ import argparse
 
 from attrs import asdict
 
-from polecat.removal import Removed, remove_polecat
+from polecat.lifecycle.remove import Removed, remove_polecat
+from polecat.ports import World
 from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.progress import during
 
@@ -36,7 +37,13 @@ def run(args: argparse.Namespace) -> int:
     rig, name = polecat_of(args)
     with during(f"removing {args.polecat}"):
         done = remove_polecat(
-            rig, name, force=args.force, nuclear=args.nuclear, instance=args.instance, tmux=tmux_of(args), dry_run=args.dry_run
+            rig,
+            name,
+            force=args.force,
+            nuclear=args.nuclear,
+            instance=args.instance,
+            world=World(tmux=tmux_of(args)),
+            dry_run=args.dry_run,
         )
     if args.json:
         print_json("remove", as_json(done))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from polecat.repair import Repaired, repair_polecat
+from polecat.lifecycle.repair import Repaired, repair_polecat
+from polecat.ports import World
 from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.list import as_json
 from polecat.verbs.progress import during
@@ -35,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
             nuclear=args.nuclear,
             hook_bead=args.hook,
             base_branch=args.base_branch,
-            tmux=tmux_of(args),
+            world=World(tmux=tmux_of(args)),
             dry_run=args.dry_run,
         )
     for warning in done.warnings:

@@ -6,11 +6,10 @@ import argparse
 import shlex
 from datetime import UTC, datetime
 
-from polecat.adapters.git import GitCli
+from polecat.adapters.git.cli import GitCli
 from polecat.errors import NotFoundError
-from polecat.model import Repo
-from polecat.ports import Rescue
-from polecat.town import find_repo
+from polecat.ports import Repo, Rescue
+from polecat.town.find import find_repo
 from polecat.verbs.common import add_action, add_json, add_town, print_json, rig_of
 from polecat.verbs.tables import plain, table, terminal_width
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.rig_setup import add_rig
+from polecat.adapters.git.cli import GitCli
+from polecat.ports import World
+from polecat.upkeep.rigs import add_rig
 from polecat.verbs.common import add_action, add_json, add_town, print_json, town_of
 from polecat.verbs.progress import during
 
@@ -24,10 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Add a rig."""
-    from polecat.adapters.git import GitCli
-
     with during(f"cloning {args.git_url}"):
-        rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, git=GitCli())
+        rig = add_rig(town_of(args), args.name, args.git_url, branch=args.branch, prefix=args.prefix, world=World(git=GitCli()))
     if args.json:
         print_json(
             "rig add",

@@ -5,17 +5,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from attrs import evolve
 
-from polecat.env_file import load_env_file
+from polecat.core.plan import SpawnPlan, describe
 from polecat.errors import InvalidNameError, PolecatError
-from polecat.model import Event, FetchPolicy, SpawnedPolecat, SpawnOptions
+from polecat.lifecycle.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
+from polecat.model import FetchPolicy, SpawnedPolecat, SpawnOptions
 from polecat.names import check_env_key
-from polecat.plan import SpawnPlan, describe
-from polecat.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
+from polecat.place.env_file import load_env_file
+from polecat.ports import Event, World
 from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, seconds, tmux_of, whole
 from polecat.verbs.progress import Progress, during
 from polecat.verbs.tables import plain, plain_lines
@@ -125,12 +127,14 @@ def run(args: argparse.Namespace) -> int:
     rig, opts, tmux = rig_of(args), _options(args), tmux_of(args)
     batch = _batch(args, opts)
     if args.dry_run:
-        return _dry_run(args, plan_spawn(rig, batch[0], tmux=tmux), count=len(batch))
+        return _dry_run(args, plan_spawn(rig, batch[0], world=World(tmux=tmux)), count=len(batch))
     is_watched = sys.stderr.isatty() and not args.json
     with during("looking") as progress:
         base = opts.base_branch or rig.default_branch
         heard = partial(_show_progress, progress, base=base, with_name=len(batch) > 1) if is_watched else None
-        results = spawn_many(rig, batch, tmux=tmux, on_event=heard, max_concurrent=args.max_concurrent, min_interval_s=args.every)
+        results = spawn_many(
+            rig, batch, world=World(tmux=tmux, on_event=heard), max_concurrent=args.max_concurrent, min_interval_s=args.every
+        )
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     _print_cats(args, cats)
     failed = [error for error in results if isinstance(error, PolecatError)]
@@ -286,7 +290,7 @@ def _show_progress(progress: Progress, event: Event, *, base: str, with_name: bo
     label, facts = _LABELS.get(event.name), event.facts
     if label is None or (event.name == "hook_set" and not facts["hook_bead"]):
         return
-    text = {
+    texts: dict[str, Callable[[], str]] = {
         "orphan_ended": lambda: str(facts["session"]),
         "name_claimed": lambda: event.polecat,
         "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]} ({base})",
@@ -294,7 +298,8 @@ def _show_progress(progress: Progress, event: Event, *, base: str, with_name: bo
         "session_started": lambda: f"{facts['session']} {facts['pane']}",
         "agent_ready": lambda: str(facts["agent"]),
         "agent_waiting": lambda: str(facts["dialog"]),
-    }[event.name]()
+    }
+    text = texts[event.name]()
     took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
     who = f"{event.polecat:<12}  " if with_name else ""
     progress.line(f"  {who}{label:<9}  {text:<50} {took}")

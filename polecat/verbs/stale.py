@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.upkeep import Staleness, detect_stale
+from polecat.ports import World
+from polecat.upkeep.staleness import Staleness, detect_stale
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of, whole
 from polecat.verbs.progress import during
 from polecat.verbs.tables import table, terminal_width
@@ -25,7 +26,7 @@ def run(args: argparse.Namespace) -> int:
     """Say which polecats are stale."""
     rig = rig_of(args)
     with during("comparing with the default branch"):
-        found = detect_stale(rig, threshold=args.threshold, tmux=tmux_of(args))
+        found = detect_stale(rig, threshold=args.threshold, world=World(tmux=tmux_of(args)))
     if args.json:
         print_json("stale", [{"rig_name": rig.name, "polecat_name": s.name, "stale": s.is_stale, **_why(s)} for s in found])
     elif found:

@@ -6,8 +6,9 @@ import argparse
 
 from attrs import asdict
 
-from polecat.inspection import work_at_risk
-from polecat.polecats import get_polecat
+from polecat.ports import World
+from polecat.upkeep.inspection import work_at_risk
+from polecat.upkeep.listing import get_polecat
 from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.list import STATE_COLOURS, as_json, rows
 from polecat.verbs.progress import during
@@ -27,8 +28,8 @@ def run(args: argparse.Namespace) -> int:
     rig, name = polecat_of(args)
     tmux = tmux_of(args)
     with during(f"looking at {args.polecat}"):
-        cat = get_polecat(rig, name, tmux=tmux)
-        verdict = work_at_risk(cat, rig=rig, tmux=tmux)
+        cat = get_polecat(rig, name, world=World(tmux=tmux))
+        verdict = work_at_risk(cat, rig=rig, world=World(tmux=tmux))
     if args.json:
         risks = [asdict(risk) for risk in verdict.risks]
         print_json("status", {**as_json(cat), "risks": risks})

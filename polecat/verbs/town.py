@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from polecat.errors import PolecatError
-from polecat.town_setup import init_town
+from polecat.upkeep.towns import init_town
 from polecat.verbs.common import add_json, print_json
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.spares import warm_spares
+from polecat.ports import World
+from polecat.upkeep.spares import warm_spares
 from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of, whole
 from polecat.verbs.progress import during
 
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     """Fill the spares."""
     rig = rig_of(args)
     with during("making spares"):
-        done = warm_spares(rig, args.count, tmux=tmux_of(args))
+        done = warm_spares(rig, args.count, world=World(tmux=tmux_of(args)))
     if args.json:
         print_json("warm", {"rig_name": rig.name, "ready": done.ready, "made": done.made, "discarded": done.discarded})
     else:

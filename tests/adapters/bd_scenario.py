@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from polecat.adapters.bd import BdCli
+from polecat.adapters.beads.bd import BdCli
 from polecat.errors import BeadClosedError
 from polecat.ports import AgentFields, Beads
 from tests.adapters.scripted_bd import make_recording_bd

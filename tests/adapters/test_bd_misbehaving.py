@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.bd import BdCli
-from polecat.adapters.bd_dialect import dialect_of
-from polecat.agent_description import FIELD_NAMES, parse_description
+from polecat.adapters.beads.bd import BdCli
+from polecat.adapters.beads.dialect import dialect_of
+from polecat.core.agent_description import FIELD_NAMES, parse_description
 from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError, NotFoundError
 from polecat.ports import AgentFields
 from tests.adapters.scripted_bd import ScriptedBd, make_scripted_bd

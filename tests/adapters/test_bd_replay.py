@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from polecat.adapters.bd import BdCli
+from polecat.adapters.beads.bd import BdCli
 from polecat.errors import BeadsError
 from tests.adapters.bd_scenario import play
 from tests.adapters.scripted_bd import make_replaying_bd

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.git import GitCli
+from polecat.adapters.git.cli import GitCli
 from polecat.ports import Worktree
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, make_origin, write
 

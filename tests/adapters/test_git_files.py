@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters import git_config, git_files
-from polecat.adapters.git import GitCli
+from polecat.adapters.git import config as git_config
+from polecat.adapters.git import files as git_files
+from polecat.adapters.git.cli import GitCli
 from polecat.errors import GitError, PolecatError, ProgramMissingError, UnknownStateError
 from tests.git_fixtures import GitRig, commit, git, make_git_rig
 

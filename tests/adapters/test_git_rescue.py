@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.git import GitCli
-from polecat.adapters.git_run import GitProgram
-from polecat.adapters.git_snapshot import read_content
+from polecat.adapters.git.cli import GitCli
+from polecat.adapters.git.run import GitProgram
+from polecat.adapters.git.snapshot import read_content
 from polecat.errors import GitError, RescueFailedError
 from polecat.ports import Rescue, Worktree
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, make_origin, manifest, write

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.git import GitCli
-from polecat.adapters.git_run import GitProgram
+from polecat.adapters.git.cli import GitCli
+from polecat.adapters.git.run import GitProgram
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
-from polecat.locks import holding
-from polecat.model import Repo
+from polecat.ports import Repo
+from polecat.town.locks import holding
 from tests.conftest import ProgramCounts
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, make_origin, write
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.local_beads import SCHEMA_VERSION, LocalBeads
+from polecat.adapters.beads.local import SCHEMA_VERSION, LocalBeads
 from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
 from polecat.ports import AgentFields
 

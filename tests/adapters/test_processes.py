@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.adapters.processes import ProcessTable
+from polecat.adapters.processes.table import ProcessTable
 from polecat.errors import UnknownStateError
 from polecat.ports import Process
 from tests.tmux_fixtures import PrivateServer, eventually, private_server, request, started_program

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from polecat.adapters import program
-from polecat.adapters.program import Finished, Running
-from polecat.adapters.starting import Starter, by_sh, directly
+from polecat.adapters.processes import program
+from polecat.adapters.processes.program import Finished, Running
+from polecat.adapters.processes.start import Starter, by_sh, directly
 from polecat.errors import ProgramError, ProgramMissingError, ProgramTimeoutError
 
 pytestmark = pytest.mark.real

@@ -12,24 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.git import GitCli
-from polecat.config import load_rig_config, load_rig_settings, load_rigs, load_routes
-from polecat.errors import (
-    ConfigError,
-    GitError,
-    InvalidNameError,
-    LockTimeoutError,
-    NotFoundError,
-    PolecatError,
-    RigExistsError,
-)
-from polecat.locks import holding
-from polecat.model import Repo
-from polecat.rig_setup import add_rig
-from polecat.routes import Route
+from polecat.adapters.git.cli import GitCli
+from polecat.documents import Route
+from polecat.errors import ConfigError, GitError, InvalidNameError, LockTimeoutError, NotFoundError, PolecatError, RigExistsError
+from polecat.ports import Repo, World
 from polecat.testing import FakeGit
-from polecat.town import Town, find_repo
-from polecat.town_setup import init_town
+from polecat.town.config import load_rig_config, load_rigs
+from polecat.town.find import Town, find_repo
+from polecat.town.locks import holding
+from polecat.town.routes import load_routes
+from polecat.town.settings import load_rig_settings
+from polecat.upkeep.rigs import add_rig
+from polecat.upkeep.towns import init_town
 from tests.git_fixtures import commit, git, make_origin
 
 pytestmark = pytest.mark.real
@@ -188,7 +182,7 @@ def test_a_relative_path_is_made_absolute(town: Town, origin: Path, monkeypatch:
 def test_urls_that_are_none(town: Town, url: str) -> None:
     """T-47: what git could take for an option is refused before git starts."""
     with pytest.raises(PolecatError, match="cannot be the URL"):
-        add_rig(town, "a", url, git=FakeGit())
+        add_rig(town, "a", url, world=World(git=FakeGit()))
 
 
 @pytest.mark.parametrize("name", ["a-b", "a.b", "../x", "mayor", "settings", "", "x" * 70, "a\n"])
@@ -331,7 +325,9 @@ def test_many_at_once(town: Town, origin: Path) -> None:
 
     def add(name: str) -> None:
         try:
-            results.append(add_rig(town, name, str(origin), prefix=name * 2, git=GitCli(environ=dict(os.environ))).name)
+            results.append(
+                add_rig(town, name, str(origin), prefix=name * 2, world=World(git=GitCli(environ=dict(os.environ)))).name
+            )
         except RigExistsError:
             results.append("exists")
 
@@ -354,7 +350,7 @@ def test_a_prefix_taken_while_cloning(town: Town, origin: Path) -> None:
             return super().remote_default_branch(repo, timeout_s=timeout_s)
 
     with pytest.raises(InvalidNameError, match="belongs to rig 'first'"):
-        add_rig(town, "second", str(origin), prefix="pp", git=Slow(environ=dict(os.environ)))
+        add_rig(town, "second", str(origin), prefix="pp", world=World(git=Slow(environ=dict(os.environ))))
 
     assert [rig.name for rig in town.rigs()] == ["first"]
     assert not (town.root / "second").exists()

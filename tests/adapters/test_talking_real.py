@@ -13,11 +13,11 @@ import pytest
 from attrs import frozen
 
 from polecat.errors import SessionNotFoundError
+from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_polecat
 from polecat.model import Rig
 from polecat.ports import SessionRequest, StartedSession, Watch
-from polecat.state import Lease, settle
-from polecat.talking import attach_command, capture_polecat, nudge_polecat
 from polecat.testing.worlds import make_town
+from polecat.town.state import Lease, settle
 from tests.tmux_fixtures import SHOW_AND_READ, PrivateServer, eventually, private_server
 
 pytestmark = pytest.mark.real

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.adapters.launch import launch_text, passed_on, write_launch_file
+from polecat.adapters.tmux.launch import launch_text, passed_on, write_launch_file
 from polecat.errors import ProgramError, TmuxError
 from polecat.ports import SessionRequest, Watch
 from tests.conftest import ProgramCounts

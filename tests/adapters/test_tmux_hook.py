@@ -15,8 +15,8 @@ import pytest
 from attrs import evolve
 
 import polecat.adapters
-from polecat.events import event_line
 from polecat.ports import SessionRequest, StartedSession
+from polecat.town.events import event_line
 from tests.tmux_fixtures import PrivateServer, eventually, private_server, request, started_program
 
 pytestmark = pytest.mark.real

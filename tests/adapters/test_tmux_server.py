@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.adapters.tmux import TmuxCli
-from polecat.adapters.tmux_words import check_version, means_no_server
+from polecat.adapters.tmux.cli import TmuxCli
+from polecat.adapters.tmux.commands import check_version, means_no_server
 from polecat.errors import ProgramMissingError, TmuxError, TmuxUnreachableError
-from polecat.ports import ListsBeside
 from tests.conftest import ProgramCounts, TmuxGuard
 from tests.tmux_fixtures import PrivateServer, eventually, private_server, request
 
@@ -87,41 +86,6 @@ def test_a_missing_socket_directory_does_not_lead_elsewhere(tmux_guard: TmuxGuar
     (tmp_path / "file").write_text("")
     with pytest.raises(TmuxUnreachableError, match="TMUX_TMPDIR"):
         TmuxCli(environ={**environ, "TMUX_TMPDIR": str(tmp_path / "file" / "t")}).list_sessions()
-
-
-# --------------------------------------------------------------------------------------------------- beside other work
-
-
-def test_a_listing_beside_other_work(server: PrivateServer, tmp_path: Path) -> None:
-    """A listing that was begun shows what a plain one shows; it cannot be cancelled any more once it was waited for."""
-    tmux = server.cli()
-    tmux.start(request(tmp_path, "one"))
-    begun = tmux.begin_listing()
-
-    assert [session.name for session in begun.wait()] == ["one"]
-    begun.cancel()
-    assert isinstance(tmux, ListsBeside)
-
-
-def test_a_listing_that_nobody_waits_for(server: PrivateServer, tmp_path: Path) -> None:
-    """A listing that is cancelled leaves neither a process nor an open file, even if its client hangs."""
-    environ = _pretend_tmux(tmp_path / "bin", f"echo $$ >{tmp_path}/pid; exec sleep 1000")
-    before = len(os.listdir("/dev/fd"))
-    begun = TmuxCli(environ=environ).begin_listing()
-    eventually(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "", "the client runs")
-
-    begun.cancel()
-
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
-    assert len(os.listdir("/dev/fd")) == before
-
-
-def test_a_listing_without_a_server_and_without_tmux(server: PrivateServer, tmp_path: Path) -> None:
-    """No server is no session, whenever it is asked; no tmux is said at the beginning."""
-    assert server.cli().begin_listing().wait() == ()
-    with pytest.raises(ProgramMissingError):
-        TmuxCli(environ={"PATH": str(tmp_path)}).begin_listing()
 
 
 # ----------------------------------------------------------------------------------------------- unknown is not empty

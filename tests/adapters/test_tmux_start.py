@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.adapters.tmux import TmuxCli
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import TmuxError
 from polecat.ports import Watch
 from tests.conftest import ProgramCounts

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.tmux import TmuxCli
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import SessionNotFoundError
 from polecat.ports import StartedSession, Watch
 from tests.tmux_fixtures import PrivateServer, eventually, private_server, request

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polecat.adapters.tmux import TmuxCli
+from polecat.adapters.tmux.cli import TmuxCli
 from polecat.ports import PaneStatus, StartedSession, Watch
 from tests.conftest import ProgramCounts
 from tests.tmux_fixtures import PrivateServer, private_server, request

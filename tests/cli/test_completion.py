@@ -174,7 +174,7 @@ def test_other_shells_offer_the_same(town: Path, tmp_path: Path, shell: str, cap
 
 def test_names_are_there_at_once(town: Path) -> None:
     """Completing a name starts no program and loads nothing heavy."""
-    heavy = ("sh", "filelock", "structlog", "subprocess", "polecat.adapters", "polecat.spawn")
+    heavy = ("sh", "filelock", "structlog", "subprocess", "polecat.adapters", "polecat.lifecycle.spawn")
     code = f"import sys; from polecat.cli import main; main(['complete', 'polecats']); print([m for m in {heavy!r} if m in sys.modules])"
     began_s = time.monotonic()
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polecat.agent_description import FIELD_NAMES, format_description, parse_description, replace_fields
+from polecat.core.agent_description import FIELD_NAMES, format_description, parse_description, replace_fields
 from polecat.ports import AgentFields
 
 _VECTORS = Path(__file__).parent / "vectors"

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from polecat import config
-from polecat.agents import PRESETS, polecat_env, resolve_account, resolve_agent, startup_env
+from polecat.core.agents import PRESETS, polecat_env, resolve_account, resolve_agent, startup_env
 from polecat.errors import AccountNotFoundError, AgentNotFoundError, ConfigError
+from polecat.town import config
+from polecat.town.routes import load_routes, rig_prefix
+from polecat.town.settings import load_rig_settings, load_town_settings
 
 VECTORS = Path(__file__).parent / "vectors"
 
@@ -40,8 +42,8 @@ def test_startup_commands(case: dict[str, Any], tmp_path: Path) -> None:
     try:
         agent, warnings = resolve_agent(
             override=case["agent"],
-            rig_settings=config.load_rig_settings(rig_path),
-            town_settings=config.load_town_settings(tmp_path),
+            rig_settings=load_rig_settings(rig_path),
+            town_settings=load_town_settings(tmp_path),
             rig_registry=config.load_agent_registry(rig_path / "settings" / "agents.json"),
             town_registry=config.load_agent_registry(tmp_path / "settings" / "agents.json"),
             which=lambda program: f"/bin/{program}",
@@ -113,4 +115,4 @@ def test_rig_prefix(case: dict[str, Any], tmp_path: Path) -> None:
     """The routes say what the ids of a rig's beads start with."""
     put(tmp_path / ".beads" / "routes.jsonl", case["routes_jsonl"])
 
-    assert config.rig_prefix(config.load_routes(tmp_path), case["rig"]) == case["prefix"]
+    assert rig_prefix(load_routes(tmp_path), case["rig"]) == case["prefix"]

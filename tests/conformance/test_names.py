@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from polecat import config, pool_file
+from polecat.core.pool import NamePool, allocate_name, is_theme_name, reconcile_pool_with
+from polecat.core.session_names import parse_session_name
+from polecat.core.themes import PALETTE, THEMES, status_theme
+from polecat.documents import NamePoolSettings, RigSettings
 from polecat.errors import InvalidNameError
 from polecat.model import Rig, WorkStatus
 from polecat.names import agent_bead_id
-from polecat.pool import NamePool, allocate_name, is_theme_name, reconcile_pool_with
-from polecat.session_names import parse_session_name
-from polecat.themes import PALETTE, THEMES, status_theme
+from polecat.town import pool_state as pool_file
 from tests.vectors import cases, document
 
 
@@ -22,10 +23,10 @@ class _Pool:
 
     def __init__(self, case: dict[str, Any], rig_path: Path) -> None:
         self.rig = Rig(name=case["rig"], path=rig_path)
-        names = config.NamePoolSettings(
+        names = NamePoolSettings(
             style=case["theme"], names=tuple(case["custom_names"] or ()), max_before_numbering=case["max_size"]
         )
-        self.settings = config.RigSettings(namepool=names)
+        self.settings = RigSettings(namepool=names)
         self.rig.runtime_dir.mkdir(parents=True)
         self.in_use: set[str] = set()
         self.pool: NamePool = pool_file.load_pool(self.rig, self.settings)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from polecat import WorkStatus
-from polecat.safety import assess_staleness, report_allows_force, report_allows_removal, report_is_safe, report_requires_recovery
+from polecat.core.risk import (
+    assess_staleness,
+    report_allows_force,
+    report_allows_removal,
+    report_is_safe,
+    report_requires_recovery,
+)
 from tests.vectors import cases
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from polecat.config import parse_routes, rig_prefix
 from polecat.errors import TownNotFoundError
-from polecat.town import find_town
+from polecat.town.find import find_town
+from polecat.town.routes import parse_routes, rig_prefix
 from tests.vectors import cases
 
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from polecat.adapters import program
-from polecat.adapters.bd import BdCli
+from polecat.adapters.beads.bd import BdCli
+from polecat.adapters.processes import program
 from polecat.errors import BeadsConfigError
 from polecat.testing import BeadsContract, BeadsUnderTest
 

@@ -13,6 +13,7 @@ import polecat
 from polecat import Rig, SpawnOptions, init_town, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling, spawn_many
 from polecat.adapters import GitCli
 from polecat.errors import PolecatError
+from polecat.ports import World
 from tests.docs.test_tutorial import ROOT
 from tests.git_fixtures import git
 from tests.spawn_fixtures import SAY_ARGS, HandTown, hand_town, make_template
@@ -48,16 +49,16 @@ def live(town: HandTown) -> None:
     (rig.runtime_dir / "setup-hooks").mkdir()
     (rig.runtime_dir / "setup-hooks" / "10-say").write_text("#!/bin/sh\necho hook\n")
     (rig.runtime_dir / "setup-hooks" / "10-say").chmod(0o755)
-    one, *_ = spawn_many(rig, [SpawnOptions(hook_bead="gt-1"), SpawnOptions()], git=GitCli(), tmux=tmux)
+    one, *_ = spawn_many(rig, [SpawnOptions(hook_bead="gt-1"), SpawnOptions()], world=World(git=GitCli(), tmux=tmux))
     assert isinstance(one, polecat.SpawnedPolecat)
     with pytest.raises(PolecatError):
-        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-2", agent="dies"), git=GitCli(), tmux=tmux)
-    polecat.nudge_polecat(rig, one.polecat_name, "hello", tmux=tmux)
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-2", agent="dies"), world=World(git=GitCli(), tmux=tmux))
+    polecat.nudge_polecat(rig, one.polecat_name, "hello", world=World(tmux=tmux))
     (one.clone_path / "draft").write_text("x")
-    repair_polecat(rig, one.polecat_name, force=True, git=GitCli(), tmux=tmux)
-    remove_polecat(rig, "nux", force=True, git=GitCli(), tmux=tmux)
-    polecat.warm_spares(rig, 1, git=GitCli(), tmux=tmux)
-    reconcile_pool(rig, git=GitCli(), tmux=tmux)
+    repair_polecat(rig, one.polecat_name, force=True, world=World(git=GitCli(), tmux=tmux))
+    remove_polecat(rig, "nux", force=True, world=World(git=GitCli(), tmux=tmux))
+    polecat.warm_spares(rig, 1, world=World(git=GitCli(), tmux=tmux))
+    reconcile_pool(rig, world=World(git=GitCli(), tmux=tmux))
 
 
 @pytest.mark.real

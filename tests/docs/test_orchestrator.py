@@ -12,12 +12,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
 from polecat import PolecatState, list_polecats
 from polecat.adapters import GitCli
+from polecat.ports import World
 from tests.conftest import TmuxGuard
 from tests.docs.test_tutorial import ROOT, commands
 from tests.git_fixtures import git
@@ -40,8 +40,8 @@ POLECAT hook clear "$GT_RIG/$GT_POLECAT"
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
 
-def real_world(town: HandTown) -> dict[str, Any]:
-    return {"git": GitCli(), "tmux": town.server.cli()}
+def real_world(town: HandTown) -> World:
+    return World(git=GitCli(), tmux=town.server.cli())
 
 
 def orchestrator() -> ModuleType:
@@ -70,11 +70,11 @@ def let_work(town: HandTown) -> Callable[[], None]:
     world = real_world(town)
 
     def wait() -> None:
-        for cat in list_polecats(town.rig, with_work=False, **world):
+        for cat in list_polecats(town.rig, with_work=False, world=world):
             if cat.state is PolecatState.WORKING:
                 (town.notes / f"go-{cat.name}").write_text("go\n")
         eventually(
-            lambda: all(cat.state is PolecatState.DONE for cat in list_polecats(town.rig, with_work=False, **world)),
+            lambda: all(cat.state is PolecatState.DONE for cat in list_polecats(town.rig, with_work=False, world=world)),
             "all are done",
         )
 
@@ -120,10 +120,10 @@ def test_with_real_git_and_tmux_everything_is_done_and_taken_back(town: HandTown
     worker(town, push="git push -q origin HEAD")
     world = real_world(town)
 
-    fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2", "gt-3"], wait=let_work(town), **world))
+    fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2", "gt-3"], wait=let_work(town), world=world))
 
     assert fates == {"gt-1": "done", "gt-2": "done", "gt-3": "done"}
-    assert list_polecats(town.rig, **world) == []
+    assert list_polecats(town.rig, world=world) == []
     assert len(git("branch", "--list", "polecat/*", cwd=town.origin).splitlines()) == 3
     assert town.sessions() == []
 
@@ -135,7 +135,7 @@ def test_with_real_git_and_tmux_unpushed_work_is_kept(town: HandTown) -> None:
     worker(town, push="")
     world = real_world(town)
 
-    fates = dict(orchestrator().work_off(town.rig, ["gt-1"], wait=let_work(town), **world))
+    fates = dict(orchestrator().work_off(town.rig, ["gt-1"], wait=let_work(town), world=world))
 
     assert fates == {"gt-1": "gastown/polecats/furiosa is kept: 1 unpushed commit(s)"}
     assert (town.rig_dir / "polecats" / "furiosa" / "gastown" / "furiosa.txt").exists()

@@ -19,15 +19,14 @@ from docs._ext import cli_reference, error_reference, pictures, table_reference
 from docs._ext.error_scenes import SCENES
 from docs._ext.made_pages import MAKERS, MARK, fill
 from docs._ext.settings_reference import fields_of
-from polecat import config
-from polecat.environment import polecat_env
-from polecat.event_names import EVENTS, LOGGED
+from polecat.core.environment import polecat_env
+from polecat.core.event_names import EVENTS, LOGGED
+from polecat.core.risk import RiskCode
+from polecat.core.states import STATE_RULES
+from polecat.core.steps import STEPS
+from polecat.documents import NamePoolSettings, PlaceSettings, RigSettings, RuntimeConfig, TownSettings
 from polecat.model import PolecatState
-from polecat.place_settings import PlaceSettings
-from polecat.safety import RiskCode
-from polecat.settings import NamePoolSettings, RigSettings, RuntimeConfig, TownSettings
-from polecat.states import STATE_RULES
-from polecat.steps import STEPS
+from polecat.town.settings import load_rig_settings, load_town_settings
 from tests.docs.test_tutorial import ROOT
 
 DOCS = ROOT / "docs"
@@ -212,7 +211,7 @@ def test_every_key_of_the_settings_is_read(tmp_path: Path, cls: type, field: str
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "config.json").write_text(json.dumps(value))
 
-    loaded: Any = config.load_town_settings(tmp_path) if cls is TownSettings else config.load_rig_settings(tmp_path)
+    loaded: Any = load_town_settings(tmp_path) if cls is TownSettings else load_rig_settings(tmp_path)
     found = {PlaceSettings: "place", NamePoolSettings: "namepool"}.get(cls)
     loaded = getattr(loaded, found) if found else loaded.agents["a"] if cls is RuntimeConfig else loaded
 

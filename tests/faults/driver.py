@@ -15,13 +15,14 @@ from typing import Any
 from polecat import Rig, SpawnOptions, find_town, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
 from polecat.adapters import GitCli, LocalBeads, TmuxCli
 from polecat.errors import PolecatError, StepFailedError
+from polecat.ports import World
 from tests.faults.points import Points
 
-VERBS: Mapping[str, Callable[[Rig, dict[str, Any], dict[str, Any]], object]] = {
-    "spawn": lambda rig, asked, world: spawn_for_sling(rig, SpawnOptions(**asked), **world),
-    "remove": lambda rig, asked, world: remove_polecat(rig, **{"nuclear": True, **asked}, **world),
-    "repair": lambda rig, asked, world: repair_polecat(rig, **{"nuclear": True, **asked}, **world),
-    "reconcile": lambda rig, asked, world: reconcile_pool(rig, **world),
+VERBS: Mapping[str, Callable[[Rig, dict[str, Any], World], object]] = {
+    "spawn": lambda rig, asked, world: spawn_for_sling(rig, SpawnOptions(**asked), world=world),
+    "remove": lambda rig, asked, world: remove_polecat(rig, **{"nuclear": True, **asked}, world=world),
+    "repair": lambda rig, asked, world: repair_polecat(rig, **{"nuclear": True, **asked}, world=world),
+    "reconcile": lambda rig, asked, world: reconcile_pool(rig, world=world),
 }
 
 
@@ -56,15 +57,14 @@ def _obey(order: dict[str, Any]) -> None:
         env["PATH"] = f"{order['shims']}{os.pathsep}{env['PATH']}"
         limits = {"timeout_s": order["limit_s"]}
     tmux = TmuxCli(socket=order["socket"], config_file="/dev/null", environ=env, **limits)
-    world: dict[str, Any] = {
-        "git": GitCli(
-            environ=env, **{f"{kind}timeout_s": order["limit_s"] for kind in ("", "check_out_", "rescue_") if order["shims"]}
-        ),
-        "tmux": tmux,
-        "beads": LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3"),
-        "processes": tmux.processes,
-        "environ": env,
-    }
+    git_limits = {f"{kind}timeout_s": order["limit_s"] for kind in ("", "check_out_", "rescue_") if order["shims"]}
+    world = World(
+        git=GitCli(environ=env, **git_limits),
+        tmux=tmux,
+        beads=LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3"),
+        processes=tmux.processes,
+        environ=env,
+    )
     sys.addaudithook(points.listen)
     more: dict[str, object] = {}
     try:

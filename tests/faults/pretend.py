@@ -15,13 +15,12 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from polecat import Rig, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
-from polecat.model import Repo
-from polecat.ports import Bead
+from polecat.ports import Bead, Repo
 from polecat.testing import FakeBeads, FakeWorld, Fault, fake_world
-from polecat.town import find_repo
+from polecat.town.find import find_repo
 from tests.faults.points import Points
 
 WORK = {"README.md": b"changed by the agent\n", "new.txt": b"nobody has seen this yet\n", "deep/er/bytes": bytes(range(256))}
@@ -58,29 +57,29 @@ class Scene:
 
     def reconcile(self) -> None:
         """What anybody may do afterwards."""
-        reconcile_pool(self.rig, **self.world)
+        reconcile_pool(self.rig, world=self.world)
 
 
 def a_rig(root: Path) -> tuple[Rig, FakeWorld]:
     """Make a rig with two beads in its store and one polecat at work."""
     rig, world = fake_world(root)
-    world["beads"] = FakeBeads(strict=True)
+    world = evolve(world, beads=FakeBeads(strict=True))
     for bead in ("gt-1", "gt-2"):
-        world["beads"].add(Bead(id=bead, title=bead))
-    nux = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-2"), **world)
+        world.beads.add(Bead(id=bead, title=bead))
+    nux = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-2"), world=world)
     (nux.clone_path / "mine.txt").write_text("nux works here")
-    world["clock"].sleep(60)
+    world.clock.sleep(60)
     return rig, world
 
 
 def with_furiosa(root: Path, *, commits: bool) -> tuple[Rig, FakeWorld, str]:
     """Make such a rig with a second polecat that has changed files, and perhaps a commit nobody else has."""
     rig, world = a_rig(root)
-    cat = spawn_for_sling(rig, SpawnOptions(name="furiosa", hook_bead="gt-1"), **world)
-    commit = world["git"].commit(cat.clone_path, COMMITTED) if commits else ""
+    cat = spawn_for_sling(rig, SpawnOptions(name="furiosa", hook_bead="gt-1"), world=world)
+    commit = world.git.commit(cat.clone_path, COMMITTED) if commits else ""
     for name, data in WORK.items():
-        world["git"].edit(cat.clone_path, name, data)
-    world["clock"].sleep(60)
+        world.git.edit(cat.clone_path, name, data)
+    world.clock.sleep(60)
     return rig, world, commit
 
 
@@ -88,13 +87,15 @@ def spawning(root: Path) -> Scene:
     """A spawn with a bead, a prompt and a nudge."""
     rig, world = a_rig(root)
     opts = SpawnOptions(name="furiosa", hook_bead="gt-1", prompt="begin", nudge="go on", env={"KEY": "value"})
-    return Scene(rig=rig, world=world, operate=lambda rig, world: spawn_for_sling(rig, opts, **world))
+    return Scene(rig=rig, world=world, operate=lambda rig, world: spawn_for_sling(rig, opts, world=world))
 
 
 def removing(root: Path) -> Scene:
     """A forced removal of a polecat with uncommitted work and a bead on its hook."""
     rig, world, _ = with_furiosa(root, commits=False)
-    return Scene(rig=rig, world=world, work=WORK, operate=lambda rig, world: remove_polecat(rig, "furiosa", force=True, **world))
+    return Scene(
+        rig=rig, world=world, work=WORK, operate=lambda rig, world: remove_polecat(rig, "furiosa", force=True, world=world)
+    )
 
 
 def nuking(root: Path) -> Scene:
@@ -106,14 +107,16 @@ def nuking(root: Path) -> Scene:
         world=world,
         work=work,
         commit=commit,
-        operate=lambda rig, world: remove_polecat(rig, "furiosa", nuclear=True, **world),
+        operate=lambda rig, world: remove_polecat(rig, "furiosa", nuclear=True, world=world),
     )
 
 
 def repairing(root: Path) -> Scene:
     """A forced repair of a polecat with uncommitted work."""
     rig, world, _ = with_furiosa(root, commits=False)
-    return Scene(rig=rig, world=world, work=WORK, operate=lambda rig, world: repair_polecat(rig, "furiosa", force=True, **world))
+    return Scene(
+        rig=rig, world=world, work=WORK, operate=lambda rig, world: repair_polecat(rig, "furiosa", force=True, world=world)
+    )
 
 
 def remaking(root: Path) -> Scene:
@@ -125,7 +128,7 @@ def remaking(root: Path) -> Scene:
         world=world,
         work=work,
         commit=commit,
-        operate=lambda rig, world: repair_polecat(rig, "furiosa", nuclear=True, **world),
+        operate=lambda rig, world: repair_polecat(rig, "furiosa", nuclear=True, world=world),
     )
 
 
@@ -140,7 +143,7 @@ def remaking_what_cannot_be_saved(root: Path) -> Scene:
 
 
 def _unsavable(scene: Scene) -> Scene:
-    scene.world["git"].set_facts(scene.rig.home_dir(scene.name) / scene.rig.name, problems=("status: told to fail",))
+    scene.world.git.set_facts(scene.rig.home_dir(scene.name) / scene.rig.name, problems=("status: told to fail",))
     return scene
 
 
@@ -150,24 +153,24 @@ def reconciling(root: Path) -> Scene:
     for name, verb in (("slit", "spawn"), ("rictus", "remove"), ("toast", "repair")):
         scene = Scene(rig=rig, world=world, operate=_VERBS[verb](name), name=name)
         if verb != "spawn":
-            spawn_for_sling(rig, SpawnOptions(name=name), **world)
-            world["clock"].sleep(60)
+            spawn_for_sling(rig, SpawnOptions(name=name), world=world)
+            world.clock.sleep(60)
         half = {"spawn": "after git.check_out", "remove": "after git.drop_worktree", "repair": "after git.check_out"}[verb]
         died = die_at(scene, half, place=root)
         assert died.point == half, died
         world = scene.world
-    spawn_for_sling(rig, SpawnOptions(name="dementus"), **world)
-    world["tmux"].restart_server()
-    lost = spawn_for_sling(rig, SpawnOptions(name="capable"), **world)
+    spawn_for_sling(rig, SpawnOptions(name="dementus"), world=world)
+    world.tmux.restart_server()
+    lost = spawn_for_sling(rig, SpawnOptions(name="capable"), world=world)
     os.rename(rig.home_dir("capable"), root / "taken away")
-    assert world["tmux"].sessions() == [lost.session_name]
-    return Scene(rig=rig, world=world, work=WORK, operate=lambda rig, world: reconcile_pool(rig, **world))
+    assert world.tmux.sessions() == [lost.session_name]
+    return Scene(rig=rig, world=world, work=WORK, operate=lambda rig, world: reconcile_pool(rig, world=world))
 
 
 _VERBS: Mapping[str, Callable[[str], Callable[[Rig, FakeWorld], object]]] = {
-    "spawn": lambda name: lambda rig, world: spawn_for_sling(rig, SpawnOptions(name=name), **world),
-    "remove": lambda name: lambda rig, world: remove_polecat(rig, name, **world),
-    "repair": lambda name: lambda rig, world: repair_polecat(rig, name, **world),
+    "spawn": lambda name: lambda rig, world: spawn_for_sling(rig, SpawnOptions(name=name), world=world),
+    "remove": lambda name: lambda rig, world: remove_polecat(rig, name, world=world),
+    "repair": lambda name: lambda rig, world: repair_polecat(rig, name, world=world),
 }
 
 SCENES: Mapping[str, Callable[[Path], Scene]] = {
@@ -194,15 +197,15 @@ def picture(scene: Scene) -> Picture:
         found[f"file {name}"] = (
             _normal(path.read_bytes().replace(os.fsencode(rig.town_root), b"TOWN")) if path.is_file() else None
         )
-    known = world["git"].repo(_repo(scene))
+    known = world.git.repo(_repo(scene))
     found |= {f"branch {name}": commit for name, commit in known.heads.items()}
     found |= {f"upstream of {name}": branch for name, branch in known.upstream.items()}
     registered = {a: t for a, t in known.trees.items() if a.parent.name == "worktrees"}
     found |= {f"registration {tree.path.relative_to(rig.path)}": tree.branch for tree in registered.values()}
     found |= {f"stash {at}": branch for at, (branch, _) in enumerate(known.stashes)}
-    found |= {f"session {s.name}": s.is_dead for s in world["tmux"].list_sessions()}
-    for bead in world["beads"].beads():
-        agent = world["beads"].agent(bead.id) if bead.labels else None
+    found |= {f"session {s.name}": s.is_dead for s in world.tmux.list_sessions()}
+    for bead in world.beads.beads():
+        agent = world.beads.agent(bead.id) if bead.labels else None
         if agent is None:
             found[f"bead {bead.id}"] = (bead.status, bead.assignee)
         elif agent.is_open or agent.fields.hook_bead:
@@ -261,13 +264,13 @@ def of_bystander(seen: Picture) -> Picture:
 
 def is_rescued(scene: Scene) -> bool:
     """Whether a rescue was written, or none was needed."""
-    return not scene.work or bool(scene.world["git"].repo(_repo(scene)).rescues)
+    return not scene.work or bool(scene.world.git.repo(_repo(scene)).rescues)
 
 
 def missing_work(scene: Scene) -> list[str]:
     """The files whose bytes are nowhere: not in the worktree, not in a rescue, not in what the trash keeps for good."""
-    known = scene.world["git"].repo(_repo(scene))
-    commits = scene.world["git"].commits
+    known = scene.world.git.repo(_repo(scene))
+    commits = scene.world.git.commits
     contents: set[bytes] = set()
     for rescue in known.rescues.values():
         contents.update(commits[rescue.commit].files.values())
@@ -277,7 +280,7 @@ def missing_work(scene: Scene) -> list[str]:
         contents.update(path.read_bytes() for path in top.rglob("*") if path.is_file())
     gone = [name for name, data in scene.work.items() if data not in contents]
     tips = [*known.heads.values(), *(rescue.commit for rescue in known.rescues.values())]
-    if scene.commit and not any(scene.commit in scene.world["git"].ancestry(tip) for tip in tips):
+    if scene.commit and not any(scene.commit in scene.world.git.ancestry(tip) for tip in tips):
         gone.append(f"commit {scene.commit}")
     return gone
 
@@ -323,7 +326,7 @@ def _die(scene: Scene, point: int | str, will: Path) -> None:
         out = io.BytesIO()
         pickler = pickle.Pickler(out)
         pickler.dispatch_table = {type(threading.Lock()): _new_lock, type(threading.RLock()): _new_rlock}
-        pickler.dump((at, points, dict(scene.world)))
+        pickler.dump((at, points, scene.world))
         will.write_bytes(out.getvalue())
 
     points = Points(scene.rig.town_root, point, write_will, inside_calls=False)

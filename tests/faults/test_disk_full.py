@@ -13,6 +13,7 @@ from attrs import frozen
 
 from polecat import PolecatError, SpawnedPolecat, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
 from polecat.adapters import GitCli
+from polecat.ports import World
 from tests.faults.tables import WAY, Tables
 from tests.git_fixtures import commit, git, manifest, write
 from tests.spawn_fixtures import RECORD, HandTown, hand_town
@@ -45,11 +46,11 @@ class SmallDisk:
         """Free it again."""
         (self.place / "balloon").unlink(missing_ok=True)
 
-    def world(self) -> dict[str, Any]:
-        return {"tmux": self.town.server.cli(), "git": GitCli()}
+    def world(self) -> World:
+        return World(tmux=self.town.server.cli(), git=GitCli())
 
     def spawn(self, name: str) -> SpawnedPolecat:
-        return spawn_for_sling(self.town.rig, SpawnOptions(name=name, hook_bead=f"gt-{name}"), **self.world())
+        return spawn_for_sling(self.town.rig, SpawnOptions(name=name, hook_bead=f"gt-{name}"), world=self.world())
 
 
 @pytest.fixture
@@ -104,7 +105,7 @@ def _spawning(disk: SmallDisk, name: str, pages: int) -> str:
         _check_says_so(result)
         if not getattr(result, "left_behind", ()):
             assert _picture(disk, name) == before, "something was left behind"
-        reconcile_pool(disk.town.rig, **disk.world())
+        reconcile_pool(disk.town.rig, world=disk.world())
         assert _picture(disk, name) == before, "something is left after a reconcile"
         disk.spawn(name)
     assert (disk.town.rig_dir / "polecats" / name / "gastown" / "payload").read_bytes() == PAYLOAD
@@ -140,14 +141,14 @@ def _taking(verb: str, how: str) -> Callable[[SmallDisk, str, int], str]:
     def act(disk: SmallDisk, name: str, pages: int) -> str:
         work = _with_work(disk, name)
         rig, lifted = disk.town.rig, {how: True}
-        result = _try(disk, pages, lambda: call(rig, name, **lifted, **disk.world()))
+        result = _try(disk, pages, lambda: call(rig, name, **lifted, world=disk.world()))
         assert _is_safe(disk, name, work), f"work is lost: {result!r}"
         if isinstance(result, PolecatError):
             _check_says_so(result)
-        reconcile_pool(rig, **disk.world())
+        reconcile_pool(rig, world=disk.world())
         assert _is_safe(disk, name, work), "work is lost after a reconcile"
         if rig.home_dir(name).exists():
-            remove_polecat(rig, name, nuclear=True, **disk.world())
+            remove_polecat(rig, name, nuclear=True, world=disk.world())
         assert _is_safe(disk, name, work), "work is lost after the removal"
         disk.spawn(name)
         return "refused" if isinstance(result, PolecatError) else "done"
@@ -187,6 +188,6 @@ def test_a_full_disk(operation: str, disk: SmallDisk, is_whole: bool, tables: Ta
         finally:
             disk.make_room()
             if disk.town.rig.home_dir(name).exists():
-                remove_polecat(disk.town.rig, name, nuclear=True, **disk.world())
+                remove_polecat(disk.town.rig, name, nuclear=True, world=disk.world())
 
     assert not failures, "\n".join(failures)

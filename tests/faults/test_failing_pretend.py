@@ -10,8 +10,8 @@ import pytest
 
 from polecat import PolecatError
 from polecat.errors import StepFailedError
-from polecat.removal import Removed
-from polecat.repair import Repaired
+from polecat.lifecycle.remove import Removed
+from polecat.lifecycle.repair import Repaired
 from polecat.testing import FailAt, Fault, GarbageAt, HangAt
 from tests.faults.exactness import check_exact
 from tests.faults.pretend import SCENES, Picture, Scene, difference, is_rescued, missing_work, of_bystander, picture

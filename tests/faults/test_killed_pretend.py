@@ -8,16 +8,7 @@ from pathlib import Path
 import pytest
 
 from polecat import SpawnedPolecat, SpawnOptions, spawn_for_sling
-from tests.faults.pretend import (
-    SCENES,
-    Picture,
-    Scene,
-    die_at,
-    difference,
-    missing_work,
-    of_bystander,
-    picture,
-)
+from tests.faults.pretend import SCENES, Picture, Scene, die_at, difference, missing_work, of_bystander, picture
 from tests.faults.tables import Tables, sample
 
 MATRIX = "Killed in the pretend world"
@@ -75,6 +66,6 @@ def _check_cell(scene: Scene, before: Picture, done: Picture, name: str) -> str:
     scene.reconcile()
     assert not difference(settled, picture(scene)), "a second reconcile changed something"
     if name == "spawn" and outcome == "as before":
-        again = spawn_for_sling(scene.rig, SpawnOptions(name="furiosa", hook_bead="gt-1"), **scene.world)
+        again = spawn_for_sling(scene.rig, SpawnOptions(name="furiosa", hook_bead="gt-1"), world=scene.world)
         assert isinstance(again, SpawnedPolecat)
     return outcome

@@ -23,10 +23,10 @@ from polecat import (
     stop_polecat,
 )
 from polecat.errors import WorkAtRiskError
-from polecat.state import CLAIM_FILE, list_homes, read_claim, read_record
 from polecat.testing import CrashAt, Crashed, fake_world
 from polecat.testing.fake_git_world import FakeRepo
-from polecat.town import find_repo
+from polecat.town.find import find_repo
+from polecat.town.state import CLAIM_FILE, list_homes, read_claim, read_record
 
 NAMES = ("furiosa", "nux", "slit")
 BEADS = ("gt-1", "gt-2")
@@ -60,14 +60,14 @@ class Lifecycle(RuleBasedStateMachine):
         """Somebody spawns."""
         self._pass_time()
         with contextlib.suppress(PolecatError):
-            spawn_for_sling(self.rig, SpawnOptions(name=name, hook_bead=bead, force=force), **self.world)
+            spawn_for_sling(self.rig, SpawnOptions(name=name, hook_bead=bead, force=force), world=self.world)
 
     @rule(name=names, how=st.sampled_from(["plain", "force", "nuclear"]))
     def remove(self, name: str, how: str) -> None:
         """Somebody removes; without force nothing that is at risk may go."""
         at_risk = self._is_at_risk(name)
         try:
-            remove_polecat(self.rig, name, force=how == "force", nuclear=how == "nuclear", **self.world)
+            remove_polecat(self.rig, name, force=how == "force", nuclear=how == "nuclear", world=self.world)
         except WorkAtRiskError:
             assert how != "nuclear"
             assert self.rig.home_dir(name).exists()
@@ -81,20 +81,20 @@ class Lifecycle(RuleBasedStateMachine):
         """Somebody repairs."""
         self._pass_time()
         with contextlib.suppress(PolecatError):
-            repair_polecat(self.rig, name, force=how == "force", nuclear=how == "nuclear", **self.world)
+            repair_polecat(self.rig, name, force=how == "force", nuclear=how == "nuclear", world=self.world)
 
     @rule(name=names)
     def stop(self, name: str) -> None:
         """Somebody stops."""
         with contextlib.suppress(PolecatError):
-            stop_polecat(self.rig, name, **self.world)
+            stop_polecat(self.rig, name, world=self.world)
 
     @rule()
     def reconcile(self) -> None:
         """Somebody reconciles; after that every directory has an owner, and doing it again changes nothing."""
-        reconcile_pool(self.rig, **self.world)
+        reconcile_pool(self.rig, world=self.world)
         settled = self._settled()
-        reconcile_pool(self.rig, **self.world)
+        reconcile_pool(self.rig, world=self.world)
 
         assert self._settled() == settled
         for name in list_homes(self.rig).dirs:
@@ -102,7 +102,7 @@ class Lifecycle(RuleBasedStateMachine):
             assert claim is None, f"the claim of {name} is still there"
             assert record is not None, f"the home of {name} has no owner"
         homes = set(list_homes(self.rig).dirs)
-        for session in self.world["tmux"].list_sessions():
+        for session in self.world.tmux.list_sessions():
             owners = [name for name in homes if (record := read_record(self.rig, name)) and record.instance == session.instance]
             assert owners or not session.name.startswith("gt-gastown-"), f"the session {session.name} has no owner"
 
@@ -119,65 +119,65 @@ class Lifecycle(RuleBasedStateMachine):
         world = CrashAt(at, after=after).around(self.world)
         with contextlib.suppress(PolecatError, Crashed):
             if verb == "spawn":
-                spawn_for_sling(self.rig, SpawnOptions(name=name, hook_bead=bead), **world)
+                spawn_for_sling(self.rig, SpawnOptions(name=name, hook_bead=bead), world=world)
             elif verb == "remove":
-                remove_polecat(self.rig, name, nuclear=True, **world)
+                remove_polecat(self.rig, name, nuclear=True, world=world)
             elif verb == "repair":
-                repair_polecat(self.rig, name, nuclear=True, **world)
+                repair_polecat(self.rig, name, nuclear=True, world=world)
             else:
-                reconcile_pool(self.rig, **world)
+                reconcile_pool(self.rig, world=world)
 
     # --------------------------------------------------------------------------------------------- what happens besides
 
     @rule(name=names)
     def the_agent_ends(self, name: str) -> None:
         """An agent ends by itself."""
-        for session in self.world["tmux"].list_sessions():
+        for session in self.world.tmux.list_sessions():
             if session.name == f"gt-gastown-{name}":
-                self.world["tmux"].crash(session.name)
+                self.world.tmux.crash(session.name)
 
     @rule(name=names)
     def somebody_ends_the_session(self, name: str) -> None:
         """A person ends a session."""
-        for session in self.world["tmux"].list_sessions():
+        for session in self.world.tmux.list_sessions():
             if session.name == f"gt-gastown-{name}":
-                self.world["tmux"].kill(session.id, name=session.name, instance=session.instance)
+                self.world.tmux.kill(session.id, name=session.name, instance=session.instance)
 
     @rule(name=names)
     def somebody_renames_the_session(self, name: str) -> None:
         """A person renames a session."""
-        if f"gt-gastown-{name}" in self.world["tmux"].sessions():
+        if f"gt-gastown-{name}" in self.world.tmux.sessions():
             self.count += 1
-            self.world["tmux"].rename(f"gt-gastown-{name}", f"mine-{self.count}")
+            self.world.tmux.rename(f"gt-gastown-{name}", f"mine-{self.count}")
 
     @rule()
     def the_server_restarts(self) -> None:
         """All sessions are gone and ids begin anew."""
-        self.world["tmux"].restart_server()
+        self.world.tmux.restart_server()
 
     @rule(name=names)
     def the_agent_edits(self, name: str) -> None:
         """An agent writes a file."""
         if self._tree(name):
-            self.world["git"].edit(self._path(name), "work.txt", self._content(name))
+            self.world.git.edit(self._path(name), "work.txt", self._content(name))
 
     @rule(name=names)
     def the_agent_commits(self, name: str) -> None:
         """An agent commits what it has."""
         if self._tree(name):
-            self.world["git"].commit(self._path(name), {f"commit-{self.count}.txt": self._content(name)})
+            self.world.git.commit(self._path(name), {f"commit-{self.count}.txt": self._content(name)})
 
     @rule(name=names)
     def the_agent_stashes(self, name: str) -> None:
         """An agent stashes what it has."""
         if self._tree(name):
-            self.world["git"].stash(self._path(name))
+            self.world.git.stash(self._path(name))
 
     @rule(name=names)
     def the_agent_pushes(self, name: str) -> None:
         """An agent pushes its branch."""
         if self._tree(name):
-            self.world["git"].push(self._path(name))
+            self.world.git.push(self._path(name))
 
     @precondition(lambda self: bool(list_homes(self.rig).dirs))
     @rule(name=names)
@@ -192,7 +192,7 @@ class Lifecycle(RuleBasedStateMachine):
     def a_colleague_pushes(self) -> None:
         """The remote moves on."""
         self.count += 1
-        self.world["git"].advance_remote(files={"news.txt": f"{self.count}"})
+        self.world.git.advance_remote(files={"news.txt": f"{self.count}"})
 
     # ----------------------------------------------------------------------------------------------------- promises
 
@@ -201,7 +201,7 @@ class Lifecycle(RuleBasedStateMachine):
         """No two sessions are the same polecat's, and none is in another's worktree."""
         if not hasattr(self, "rig"):
             return
-        sessions = self.world["tmux"].list_sessions()
+        sessions = self.world.tmux.list_sessions()
         instances = [session.instance for session in sessions if session.instance and not session.is_dead]
         assert len(set(instances)) == len(instances)
         owners = [
@@ -225,13 +225,13 @@ class Lifecycle(RuleBasedStateMachine):
     def everybody_is_listed(self) -> None:
         """Every home is a polecat in the list, whatever state it is in."""
         if hasattr(self, "rig"):
-            cats = list_polecats(self.rig, with_work=False, **self.world)
+            cats = list_polecats(self.rig, with_work=False, world=self.world)
             assert [cat.name for cat in cats] == list(list_homes(self.rig).dirs)
 
     # ------------------------------------------------------------------------------------------------------- inside
 
     def _pass_time(self) -> None:
-        self.world["clock"].sleep(1)
+        self.world.clock.sleep(1)
 
     def _path(self, name: str) -> Path:
         return self.rig.home_dir(name) / self.rig.name
@@ -239,7 +239,7 @@ class Lifecycle(RuleBasedStateMachine):
     def _tree(self, name: str) -> bool:
         """Whether the polecat has a worktree an agent could work in, files checked out."""
         try:
-            self.world["git"].tree(self._path(name))
+            self.world.git.tree(self._path(name))
         except KeyError:
             return False
         return (self._path(name) / "README.md").exists()
@@ -254,10 +254,10 @@ class Lifecycle(RuleBasedStateMachine):
         return data
 
     def _repo(self) -> FakeRepo:
-        return self.world["git"].repo(find_repo(self.rig))
+        return self.world.git.repo(find_repo(self.rig))
 
     def _is_in_a_commit(self, data: bytes) -> bool:
-        git, known = self.world["git"], self._repo()
+        git, known = self.world.git, self._repo()
         tips = [*known.heads.values(), *known.tracking.values(), *(rescue.commit for rescue in known.rescues.values())]
         return any(data in git.commits[commit].files.values() for tip in tips for commit in git.ancestry(tip))
 
@@ -282,7 +282,7 @@ class Lifecycle(RuleBasedStateMachine):
     def _settled(self) -> object:
         claims = sorted(str(path) for path in self.rig.polecats_dir.glob(f"*/{CLAIM_FILE}"))
         homes = list_homes(self.rig).dirs
-        return (homes, claims, sorted(self._repo().heads), self.world["tmux"].sessions(), self.world["beads"].beads())
+        return (homes, claims, sorted(self._repo().heads), self.world.tmux.sessions(), self.world.beads.beads())
 
 
 TestLifecycle = Lifecycle.TestCase

@@ -7,10 +7,10 @@ import string
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from polecat.core.pool import NamePool, allocate_name, reconcile_pool_with
+from polecat.core.session_names import parse_session_name, polecat_of_session
+from polecat.core.themes import THEMES
 from polecat.names import branch_name, check_polecat_name, is_polecat_name, session_name
-from polecat.pool import NamePool, allocate_name, reconcile_pool_with
-from polecat.session_names import parse_session_name, polecat_of_session
-from polecat.themes import THEMES
 
 QUICK = settings(max_examples=80, deadline=None)
 

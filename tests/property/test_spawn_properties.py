@@ -8,13 +8,13 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from attrs import evolve
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 
 from polecat import PolecatError, SpawnedPolecat, SpawnOptions, reconcile_pool, spawn_for_sling, spawn_many
 from polecat.testing import FailAt, FakeAgent, FakeTmux, fake_world
-from polecat.testing.worlds import FakeWorld
 
 RELAXED = settings(deadline=None, max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 
@@ -28,7 +28,7 @@ def test_interleaved_spawns_never_share_a_name(wanted: list[str | None], workers
 
         def one(name: str | None) -> SpawnedPolecat | PolecatError:
             try:
-                return spawn_for_sling(rig, SpawnOptions(name=name), **world)
+                return spawn_for_sling(rig, SpawnOptions(name=name), world=world)
             except PolecatError as error:
                 return error
 
@@ -38,7 +38,7 @@ def test_interleaved_spawns_never_share_a_name(wanted: list[str | None], workers
         assert len({name.casefold() for name in names}) == len(names)
         assert len({cat.branch for cat in cats}) == len(cats)
         assert sorted(path.name for path in rig.polecats_dir.iterdir()) == sorted(names)
-        assert sorted(world["tmux"].sessions()) == sorted(f"gt-gastown-{name}" for name in names)
+        assert sorted(world.tmux.sessions()) == sorted(f"gt-gastown-{name}" for name in names)
         distinct = {name.casefold() for name in wanted if name}
         assert len(names) == wanted.count(None) + len(distinct), "only twins are refused"
 
@@ -50,11 +50,9 @@ def test_in_a_batch_each_stands_for_itself(exits: list[int | None]) -> None:
     with tempfile.TemporaryDirectory() as place:
         rig, world = fake_world(Path(place))
         ends = {f"gt-gastown-cat{number}": code for number, code in enumerate(exits)}
-        tmux = FakeTmux(
-            agent=lambda request: FakeAgent(exits=ends[request.name]), processes=world["processes"], clock=world["clock"]
-        )
-        mixed = FakeWorld(**{**world, "tmux": tmux})
-        results = spawn_many(rig, [SpawnOptions(name=f"cat{number}") for number in range(len(exits))], **mixed)
+        tmux = FakeTmux(agent=lambda request: FakeAgent(exits=ends[request.name]), processes=world.processes, clock=world.clock)
+        mixed = evolve(world, tmux=tmux)
+        results = spawn_many(rig, [SpawnOptions(name=f"cat{number}") for number in range(len(exits))], world=mixed)
         assert [isinstance(result, SpawnedPolecat) for result in results] == [code is None for code in exits]
         alive = [f"cat{number}" for number, code in enumerate(exits) if code is None]
         assert sorted(p.name for p in rig.polecats_dir.iterdir() if not p.name.startswith(".")) == alive
@@ -78,8 +76,8 @@ class Rigs(RuleBasedStateMachine):
     @rule(target=cats)
     def spawn(self) -> str:
         """A spawn that works; its name is nobody's."""
-        self.world["clock"].sleep(1)
-        cat = spawn_for_sling(self.rig, **self.world)
+        self.world.clock.sleep(1)
+        cat = spawn_for_sling(self.rig, world=self.world)
         assert cat.polecat_name not in self.homes
         self.homes.add(cat.polecat_name)
         self.alive[cat.polecat_name] = cat.instance
@@ -88,9 +86,9 @@ class Rigs(RuleBasedStateMachine):
     @rule(at=st.integers(1, 25))
     def spawn_that_fails_somewhere(self, at: int) -> None:
         """A spawn whose n-th call fails; it takes everything back, or got through."""
-        self.world["clock"].sleep(1)
+        self.world.clock.sleep(1)
         try:
-            cat = spawn_for_sling(self.rig, **FailAt(at).around(self.world))
+            cat = spawn_for_sling(self.rig, world=FailAt(at).around(self.world))
         except PolecatError:
             return
         self.homes.add(cat.polecat_name)
@@ -100,7 +98,7 @@ class Rigs(RuleBasedStateMachine):
     def agent_dies(self, name: str) -> None:
         """An agent dies; its home stays."""
         if name in self.alive:
-            self.world["tmux"].crash(f"gt-gastown-{name}", 1)
+            self.world.tmux.crash(f"gt-gastown-{name}", 1)
             del self.alive[name]
 
     @rule(name=consumes(cats))
@@ -113,9 +111,9 @@ class Rigs(RuleBasedStateMachine):
     @rule()
     def reconcile(self) -> None:
         """A reconcile; twice is once."""
-        reconcile_pool(self.rig, **self.world)
-        assert sorted(self.world["tmux"].sessions()) == sorted(f"gt-gastown-{name}" for name in self.alive)
-        again = reconcile_pool(self.rig, **self.world)
+        reconcile_pool(self.rig, world=self.world)
+        assert sorted(self.world.tmux.sessions()) == sorted(f"gt-gastown-{name}" for name in self.alive)
+        again = reconcile_pool(self.rig, world=self.world)
         assert again.orphans == again.healed == again.adopted == again.emptied == ()
 
     @invariant()
@@ -123,7 +121,7 @@ class Rigs(RuleBasedStateMachine):
         """Homes are those that were made and not removed; each living agent is the instance that was started."""
         homes = {path.name for path in self.rig.polecats_dir.iterdir() if not path.name.startswith(".")}
         assert homes == self.homes
-        instances = {s.name: s.instance for s in self.world["tmux"].list_sessions()}
+        instances = {s.name: s.instance for s in self.world.tmux.list_sessions()}
         for name, instance in self.alive.items():
             assert instances[f"gt-gastown-{name}"] == instance
 

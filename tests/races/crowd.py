@@ -14,15 +14,15 @@ from typing import Any
 
 from attrs import asdict
 
-from polecat import Rig, SpawnOptions, find_town, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
+from polecat import Rig, SpawnOptions, World, find_town, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
 from polecat.adapters import GitCli, LocalBeads, TmuxCli
 from polecat.errors import PolecatError
 
-VERBS: Mapping[str, Callable[[Rig, dict[str, Any], dict[str, Any]], object]] = {
-    "spawn": lambda rig, asked, world: asdict(spawn_for_sling(rig, SpawnOptions(**asked), **world)),
-    "remove": lambda rig, asked, world: asdict(remove_polecat(rig, **asked, **world)),
-    "repair": lambda rig, asked, world: asdict(repair_polecat(rig, **asked, **world)),
-    "reconcile": lambda rig, asked, world: asdict(reconcile_pool(rig, **world)),
+VERBS: Mapping[str, Callable[[Rig, dict[str, Any], World], object]] = {
+    "spawn": lambda rig, asked, world: asdict(spawn_for_sling(rig, SpawnOptions(**asked), world=world)),
+    "remove": lambda rig, asked, world: asdict(remove_polecat(rig, **asked, world=world)),
+    "repair": lambda rig, asked, world: asdict(repair_polecat(rig, **asked, world=world)),
+    "reconcile": lambda rig, asked, world: asdict(reconcile_pool(rig, world=world)),
 }
 
 
@@ -53,7 +53,7 @@ def _fork(order: dict[str, Any], ready: int, go: int) -> int:
         env = dict(os.environ)
         tmux = TmuxCli(socket=order["socket"], config_file="/dev/null", environ=env)
         beads = LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")
-        world: dict[str, Any] = {"git": GitCli(environ=env), "tmux": tmux, "beads": beads, "environ": env}
+        world = World(git=GitCli(environ=env), tmux=tmux, beads=beads, environ=env)
         os.read(ready, 1)
         answer = {"result": VERBS[order["verb"]](rig, order["asked"], world)}
     except PolecatError as error:

@@ -6,13 +6,13 @@ import os
 import shutil
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from polecat import PolecatState, list_polecats, reconcile_pool, remove_polecat, repair_polecat
 from polecat.adapters import GitCli
 from polecat.errors import PolecatError, RemoveFailedError, WorkAtRiskError
+from polecat.ports import World
 from tests.conftest import ProgramCounts
 from tests.git_fixtures import commit, git, manifest, write
 from tests.spawn_fixtures import HandTown, processes_of, shim_directory, with_path, write_json
@@ -21,8 +21,8 @@ from tests.tmux_fixtures import eventually
 pytestmark = pytest.mark.real
 
 
-def _world(town: HandTown) -> dict[str, Any]:
-    return {"tmux": town.server.cli(), "git": GitCli()}
+def _world(town: HandTown) -> World:
+    return World(tmux=town.server.cli(), git=GitCli())
 
 
 def _rescues(town: HandTown) -> list[str]:
@@ -38,11 +38,11 @@ def test_unpushed_work_of_an_unreachable_remote(town: HandTown) -> None:
 
     for force in (False, True):
         with pytest.raises(WorkAtRiskError) as refused:
-            remove_polecat(town.rig, cat.polecat_name, force=force, **_world(town))
+            remove_polecat(town.rig, cat.polecat_name, force=force, world=_world(town))
         assert "unpushed" in refused.value.reasons
     assert manifest(cat.clone_path) == before
     assert town.sessions() == [cat.session_name]
-    done = remove_polecat(town.rig, cat.polecat_name, nuclear=True, **_world(town))
+    done = remove_polecat(town.rig, cat.polecat_name, nuclear=True, world=_world(town))
 
     assert _rescues(town) == [done.rescue]
     assert git("show", f"{done.rescue}:only.txt", cwd=town.repo_dir) == "here"
@@ -58,8 +58,8 @@ def test_the_remote_keeps_its_branches(town: HandTown, program_counts: ProgramCo
     before = git("for-each-ref", cwd=town.origin)
     program_counts.reset()
 
-    remove_polecat(town.rig, cats[0].polecat_name, **_world(town))
-    repair_polecat(town.rig, cats[1].polecat_name, **_world(town))
+    remove_polecat(town.rig, cats[0].polecat_name, world=_world(town))
+    repair_polecat(town.rig, cats[1].polecat_name, world=_world(town))
 
     assert program_counts.calls("git")
     assert [call for call in program_counts.calls("git") if "push" in call.split()] == []
@@ -74,11 +74,13 @@ def test_a_repair_whose_new_worktree_cannot_be_made(town: HandTown, tmp_path: Pa
     real = shutil.which("git")
     broken = shim_directory(tmp_path / "bin", git=f'case " $* " in *" reset "*) exit 1 ;; esac; exec {real} "$@"')
     with pytest.raises(PolecatError, match="git reset failed"):
-        repair_polecat(town.rig, cat.polecat_name, force=True, tmux=town.server.cli(), git=GitCli(environ=with_path(broken)))
+        repair_polecat(
+            town.rig, cat.polecat_name, force=True, world=World(tmux=town.server.cli(), git=GitCli(environ=with_path(broken)))
+        )
     assert (manifest(cat.clone_path), git("symbolic-ref", "HEAD", cwd=cat.clone_path)) == (before, branch)
     assert town.sessions() == [cat.session_name]
 
-    done = repair_polecat(town.rig, cat.polecat_name, force=True, **_world(town))
+    done = repair_polecat(town.rig, cat.polecat_name, force=True, world=_world(town))
 
     listed = git("worktree", "list", "--porcelain", cwd=town.repo_dir).split("\n\n")
     assert [first for block in listed[1:] if "/.spare-" not in (first := block.splitlines()[0])] == [f"worktree {cat.clone_path}"]
@@ -94,13 +96,13 @@ def test_a_worktree_that_cannot_be_taken_away(town: HandTown) -> None:
     (town.rig_dir / "polecats" / ".trash").write_text("in the way")
 
     with pytest.raises(RemoveFailedError):
-        remove_polecat(town.rig, cat.polecat_name, force=True, **_world(town))
+        remove_polecat(town.rig, cat.polecat_name, force=True, world=_world(town))
 
     assert manifest(cat.clone_path) == before
-    assert [one.name for one in list_polecats(town.rig, **_world(town))] == [cat.polecat_name]
+    assert [one.name for one in list_polecats(town.rig, world=_world(town))] == [cat.polecat_name]
     assert town.spawn().polecat_name != cat.polecat_name
     (town.rig_dir / "polecats" / ".trash").unlink()
-    remove_polecat(town.rig, cat.polecat_name, force=True, **_world(town))
+    remove_polecat(town.rig, cat.polecat_name, force=True, world=_world(town))
     assert not cat.clone_path.exists()
 
 
@@ -127,6 +129,6 @@ def test_an_old_heartbeat_kills_nobody(town: HandTown) -> None:
     hour_ago = time.time() - 3600
     os.utime(beat, (hour_ago, hour_ago))
 
-    assert reconcile_pool(town.rig, **_world(town)).is_quiet
-    assert [one.state for one in list_polecats(town.rig, **_world(town))] == [PolecatState.WORKING]
+    assert reconcile_pool(town.rig, world=_world(town)).is_quiet
+    assert [one.state for one in list_polecats(town.rig, world=_world(town))] == [PolecatState.WORKING]
     assert cat.pid in processes_of(town.root)

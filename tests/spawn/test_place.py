@@ -10,6 +10,7 @@ import pytest
 
 from polecat import SpawnFailedError, SpawnOptions, plan_spawn, remove_polecat, repair_polecat
 from polecat.adapters import GitCli
+from polecat.ports import World
 from tests.git_fixtures import commit, git, make_origin, write
 from tests.spawn_fixtures import HandTown, write_json
 from tests.tmux_fixtures import environ_of
@@ -30,7 +31,7 @@ def test_ports_and_containers_of_its_own(town: HandTown) -> None:
     """Each agent has ports of its own, its set-up hooks and its plan know of them, and what the caller asks for wins."""
     _hook(town, f'echo "$POLECAT_PORT_BASE $COMPOSE_PROJECT_NAME" >"{town.notes}/seen"')
     tmux, git_ = town.server.cli(), GitCli()
-    planned = plan_spawn(town.rig, SpawnOptions(), tmux=tmux, git=git_).environment
+    planned = plan_spawn(town.rig, SpawnOptions(), world=World(tmux=tmux, git=git_)).environment
 
     first = town.spawn()
     seen = (town.notes / "seen").read_text().split()
@@ -71,7 +72,7 @@ def test_files_and_submodules_are_there_and_the_tree_is_clean(town: HandTown, tm
     assert git("status", "--porcelain", cwd=cat.clone_path) == ""
 
     tmux, git_ = town.server.cli(environ=environ), GitCli(environ=environ)
-    repaired = repair_polecat(town.rig, cat.polecat_name, tmux=tmux, git=git_, environ=environ)
+    repaired = repair_polecat(town.rig, cat.polecat_name, world=World(tmux=tmux, git=git_, environ=environ))
 
     assert repaired.warnings == ()
     assert (cat.clone_path / ".env").read_text() == "KEY=1"
@@ -79,7 +80,7 @@ def test_files_and_submodules_are_there_and_the_tree_is_clean(town: HandTown, tm
     assert git("status", "--porcelain", cwd=cat.clone_path) == ""
     assert git("submodule", "status", cwd=cat.clone_path).startswith(" ")
 
-    removed = remove_polecat(town.rig, cat.polecat_name, tmux=tmux, git=git_, environ=environ)
+    removed = remove_polecat(town.rig, cat.polecat_name, world=World(tmux=tmux, git=git_, environ=environ))
 
     assert (removed.rescue, removed.kept, removed.branch_deleted) == ("", None, True)
     assert not cat.clone_path.exists()
@@ -120,7 +121,7 @@ def test_trust_is_inherited_and_taken_back(bare_town: HandTown, home: Path) -> N
     assert "trust" in raised.value.undone
     assert trusted() == {str(town.rig_dir), str(cat.clone_path)}
 
-    remove_polecat(town.rig, cat.polecat_name, tmux=town.server.cli(), git=GitCli())
+    remove_polecat(town.rig, cat.polecat_name, world=World(tmux=town.server.cli(), git=GitCli()))
     assert trusted() == {str(town.rig_dir)}
     assert json.loads(config.read_text())["theme"] == "dark"
 

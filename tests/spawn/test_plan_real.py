@@ -9,6 +9,7 @@ import pytest
 
 from polecat import SpawnOptions, plan_spawn, reconcile_pool, spawn_for_sling
 from polecat.adapters import GitCli
+from polecat.ports import World
 from polecat.testing import FakeClock
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, agent_env, start_session, tree_of
@@ -38,13 +39,13 @@ def test_a_plan_touches_nothing_and_the_spawn_does_just_that(town: HandTown) -> 
     tmux, real_git, clock = town.server.cli(), GitCli(), FakeClock()
     before = everything(town)
 
-    plan = plan_spawn(town.rig, OPTIONS, tmux=tmux, git=real_git, clock=clock)
-    again = plan_spawn(town.rig, OPTIONS, tmux=tmux, git=real_git, clock=clock)
+    plan = plan_spawn(town.rig, OPTIONS, world=World(tmux=tmux, git=real_git, clock=clock))
+    again = plan_spawn(town.rig, OPTIONS, world=World(tmux=tmux, git=real_git, clock=clock))
 
     assert everything(town) == before
     assert again == plan
 
-    cat = spawn_for_sling(town.rig, OPTIONS, tmux=tmux, git=real_git, clock=clock)
+    cat = spawn_for_sling(town.rig, OPTIONS, world=World(tmux=tmux, git=real_git, clock=clock))
 
     assert plan.orphan_session == "gt-gastown-furiosa"
     assert [session.instance for session in tmux.list_sessions()] == [cat.instance]
@@ -64,8 +65,8 @@ def test_the_command_of_the_plan_is_the_command_that_runs(bare_town: HandTown, t
     script = town.agent("args", f'printf "%s\\n" "$0" "$@" >{tmp_path}/ran; pwd >>{tmp_path}/ran; printf "> "; exec sleep 600')
     tmux, real_git = town.server.cli(), GitCli()
 
-    plan = plan_spawn(town.rig, OPTIONS_ON_MAIN, tmux=tmux, git=real_git)
-    spawn_for_sling(town.rig, OPTIONS_ON_MAIN, tmux=tmux, git=real_git)
+    plan = plan_spawn(town.rig, OPTIONS_ON_MAIN, world=World(tmux=tmux, git=real_git))
+    spawn_for_sling(town.rig, OPTIONS_ON_MAIN, world=World(tmux=tmux, git=real_git))
 
     assert plan.argv[0] == str(script)
     assert (tmp_path / "ran").read_text().splitlines() == [*plan.argv, os.path.realpath(plan.clone_path)]
@@ -78,9 +79,9 @@ def test_the_dry_run_of_a_reconcile_touches_nothing(town: HandTown) -> None:
     town.rig.runtime_dir.mkdir(exist_ok=True)
     before = everything(town, "locks")
 
-    said = reconcile_pool(town.rig, tmux=tmux, git=real_git, dry_run=True)
+    said = reconcile_pool(town.rig, world=World(tmux=tmux, git=real_git), dry_run=True)
     after = everything(town, "locks")
-    done = reconcile_pool(town.rig, tmux=tmux, git=real_git)
+    done = reconcile_pool(town.rig, world=World(tmux=tmux, git=real_git))
 
     assert after == before
     assert said == done

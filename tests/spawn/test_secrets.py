@@ -15,6 +15,7 @@ import structlog
 
 from polecat import Event, SpawnFailedError, SpawnOptions, plan_spawn, spawn_for_sling
 from polecat.adapters import GitCli
+from polecat.ports import World
 from tests.spawn_fixtures import HandTown
 from tests.tmux_fixtures import environ_of
 
@@ -72,8 +73,8 @@ def test_secret_reaches_the_agent_and_nobody_else(town: HandTown) -> None:
     tmux, git = town.server.cli(), GitCli()
 
     with watching_arguments(SECRET) as found, kept_logs() as logged:
-        plan = plan_spawn(town.rig, opts, tmux=tmux, git=git)
-        cat = spawn_for_sling(town.rig, opts, tmux=tmux, git=git, on_event=heard.append)
+        plan = plan_spawn(town.rig, opts, world=World(tmux=tmux, git=git))
+        cat = spawn_for_sling(town.rig, opts, world=World(tmux=tmux, git=git, on_event=heard.append))
         in_arguments = found()
 
     assert environ_of(cat.pid)[b"API_TOKEN"] == SECRET.encode()

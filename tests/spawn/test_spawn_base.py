@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from polecat import FetchPolicy, PolecatError, SpawnFailedError, list_polecats, reconcile_pool
+from polecat.ports import World
 from tests.git_fixtures import commit, git
 from tests.spawn_fixtures import (
     RECORD,
@@ -170,9 +171,9 @@ def test_a_town_that_is_a_repository_itself(town: HandTown) -> None:
     before = tree_of(town.root / ".git")
     tmux = town.server.cli()
     assert town.spawn().polecat_name == "nux"
-    [broken, _] = list_polecats(town.rig, tmux=tmux)
+    [broken, _] = list_polecats(town.rig, world=World(tmux=tmux))
     assert (broken.name, broken.work, broken.branch) == ("furiosa", None, "")
-    reconcile_pool(town.rig, tmux=tmux)
+    reconcile_pool(town.rig, world=World(tmux=tmux))
     assert tree_of(town.root / ".git") == before
     assert git("status", "--porcelain", cwd=town.root) in ("", "?? .events.jsonl", "?? .events.jsonl\n?? .runtime/")
 

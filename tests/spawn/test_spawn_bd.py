@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from polecat import SpawnedPolecat, SpawnFailedError, SpawnOptions, remove_polecat, spawn_many
-from polecat.adapters import BdCli, GitCli, program
+from polecat.adapters import BdCli, GitCli
+from polecat.adapters.processes import program
 from polecat.errors import BeadsConfigError, BeadsError
+from polecat.ports import World
 from polecat.testing import fake_world
 from tests.adapters.scripted_bd import ScriptedBd, make_scripted_bd
 from tests.spawn_fixtures import RIG, HandTown
@@ -108,7 +110,10 @@ def _kill(town: HandTown, cat: SpawnedPolecat) -> None:
 def _remove(town: HandTown, beads: BdCli, name: str) -> None:
     env = dict(os.environ)
     remove_polecat(
-        town.rig, name, force=True, tmux=town.server.cli(environ=env), git=GitCli(environ=env), beads=beads, environ=env
+        town.rig,
+        name,
+        force=True,
+        world=World(tmux=town.server.cli(environ=env), git=GitCli(environ=env), beads=beads, environ=env),
     )
 
 
@@ -149,11 +154,13 @@ def test_twenty_spawns_on_a_stumbling_store(town: HandTown, script: ScriptedBd, 
     cats = spawn_many(
         rig,
         [SpawnOptions(hook_bead=f"gt-s{number}") for number in range(20)],
-        beads=_beads(town, script.binary, timeout_s=100),  # a coin decides each call, and a slow machine throws it less often
-        git=world["git"],
-        tmux=world["tmux"],
-        processes=world["processes"],
-        environ=world["environ"],
+        world=World(
+            beads=_beads(town, script.binary, timeout_s=100),
+            git=world.git,
+            tmux=world.tmux,
+            processes=world.processes,
+            environ=world.environ,
+        ),  # a coin decides each call, and a slow machine throws it less often,
     )
 
     assert time.monotonic() - began_s < 150

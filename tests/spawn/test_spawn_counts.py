@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from polecat import SpawnedPolecat, SpawnOptions, reconcile_pool, spawn_many
+from polecat.ports import World
 from tests.conftest import ProgramCounts
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, start_session
@@ -51,7 +52,7 @@ def test_a_reconcile(town: HandTown, program_counts: ProgramCounts, count: int) 
         *(word for name in names for word in ("new-session", "-d", "-s", f"gt-gastown-{name}", "exec sleep 600", ";"))
     )
     program_counts.reset()
-    done = reconcile_pool(town.rig, tmux=town.server.cli())
+    done = reconcile_pool(town.rig, world=World(tmux=town.server.cli()))
     assert done.in_use == frozenset(names) and done.is_quiet
     assert program_counts.count("tmux") <= 2, program_counts.calls("tmux")
     assert program_counts.count("git") <= 3, program_counts.calls("git")
@@ -66,19 +67,19 @@ def test_a_reconcile_with_something_to_do(town: HandTown, program_counts: Progra
     start_session(town.server, "gt-gastown-witness")
     shutil.rmtree(town.rig_dir / "polecats" / names[0])
     program_counts.reset()
-    done = reconcile_pool(town.rig, tmux=town.server.cli())
+    done = reconcile_pool(town.rig, world=World(tmux=town.server.cli()))
     assert done.orphans == ("furiosa",)
     assert len(done.stale) == 1
     assert town.sessions() == ["gt-gastown-witness"]
     assert program_counts.count("tmux") <= 3, program_counts.calls("tmux")
     assert program_counts.count("git") <= 3, program_counts.calls("git")
-    assert reconcile_pool(town.rig, tmux=town.server.cli()).is_quiet
+    assert reconcile_pool(town.rig, world=World(tmux=town.server.cli())).is_quiet
 
 
 def test_several_at_once_share_the_looking(town: HandTown, program_counts: ProgramCounts) -> None:
     """Five polecats at once: one fetch, one listing, names of their own, all in bounded time (T-51)."""
     began_s = time.monotonic()
-    results = spawn_many(town.rig, [SpawnOptions()] * 5, tmux=town.server.cli())
+    results = spawn_many(town.rig, [SpawnOptions()] * 5, world=World(tmux=town.server.cli()))
     took_s = time.monotonic() - began_s
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     assert [cat.polecat_name for cat in cats] == ["furiosa", "nux", "slit", "rictus", "dementus"]

@@ -10,14 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-from polecat import (
-    AgentDiedError,
-    AgentNotFoundError,
-    BeadsError,
-    NotReadyError,
-    SpawnFailedError,
-    TmuxUnreachableError,
-)
+from polecat import AgentDiedError, AgentNotFoundError, BeadsError, NotReadyError, SpawnFailedError, TmuxUnreachableError
 from polecat.adapters import LocalBeads
 from polecat.ports import AgentBead, AgentFields, Bead
 from tests.git_fixtures import git

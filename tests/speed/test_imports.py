@@ -54,7 +54,7 @@ def test_the_real_git() -> None:
     """The git adapter loads what saves work only when there is work to be saved."""
     modules = loaded("from polecat.adapters import GitCli; GitCli()")
 
-    assert "polecat.adapters.git_run" in modules
+    assert "polecat.adapters.git.run" in modules
     assert not modules & {f"polecat.adapters.git_{part}" for part in ("facts", "rescue", "snapshot", "import", "status")}
 
 

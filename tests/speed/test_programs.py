@@ -7,7 +7,8 @@ from collections import Counter
 import pytest
 
 from polecat import FetchPolicy, SpawnedPolecat, SpawnOptions, reconcile_pool, spawn_many
-from polecat.spares import warm_spares
+from polecat.ports import World
+from polecat.upkeep.spares import warm_spares
 from tests.conftest import ProgramCounts
 from tests.git_fixtures import commit
 from tests.spawn_fixtures import HandTown
@@ -60,7 +61,7 @@ def test_a_spawn_that_does_not_fetch(town: HandTown, program_counts: ProgramCoun
 def test_a_spawn_with_a_warm_spare(town: HandTown, program_counts: ProgramCounts) -> None:
     """A spare is looked over by one git process; its files are not touched when it stands at the tip."""
     town.spawn()
-    warm_spares(town.rig, 1, tmux=town.server.cli())
+    warm_spares(town.rig, 1, world=World(tmux=town.server.cli()))
     program_counts.reset()
 
     town.spawn()
@@ -73,7 +74,7 @@ def test_a_spawn_with_a_warm_spare(town: HandTown, program_counts: ProgramCounts
 def test_a_spare_that_is_behind_is_brought_to_the_tip(town: HandTown, program_counts: ProgramCounts) -> None:
     """When the remote has moved on, the spare's files follow with one process more (T-20)."""
     town.spawn()
-    warm_spares(town.rig, 1, tmux=town.server.cli())
+    warm_spares(town.rig, 1, world=World(tmux=town.server.cli()))
     tip = commit(town.origin, {"new.txt": "new\n"})
     program_counts.reset()
 
@@ -89,7 +90,7 @@ def test_a_batch(town: HandTown, program_counts: ProgramCounts) -> None:
     town.spawn()
     program_counts.reset()
 
-    results = spawn_many(town.rig, [SpawnOptions()] * 6, tmux=town.server.cli())
+    results = spawn_many(town.rig, [SpawnOptions()] * 6, world=World(tmux=town.server.cli()))
 
     assert all(isinstance(result, SpawnedPolecat) for result in results)
     calls = started(program_counts)
@@ -103,7 +104,7 @@ def test_a_reconcile(town: HandTown, program_counts: ProgramCounts) -> None:
         cats += [town.spawn() for _ in range(more)]
         program_counts.reset()
 
-        done = reconcile_pool(town.rig, tmux=town.server.cli())
+        done = reconcile_pool(town.rig, world=World(tmux=town.server.cli()))
 
         assert done.in_use == {cat.polecat_name for cat in cats}
         assert started(program_counts) == {"tmux list": 1}

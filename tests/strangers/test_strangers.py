@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import polecat
+from polecat.ports import World
 from polecat.testing import BeadsContract, BeadsUnderTest, TmuxContract, TmuxUnderTest, fake_world, real_town
 from tests.strangers.json_beads import JsonBeads
 from tests.strangers.pty_tmux import PtyTmux
@@ -72,15 +73,15 @@ def test_polecat_works_without_tmux(tmp_path: Path) -> None:
     """A spawn, a nudge and a removal work in the stranger's sessions, with real git."""
     tmux = PtyTmux()
     with real_town(tmp_path) as town, ended(tmux):
-        git, environ = town.world["git"], town.environ
+        git, environ = town.world.git, town.environ
         options = polecat.SpawnOptions(nudge="hello")
-        cat = polecat.spawn_for_sling(town.rig, options, git=git, tmux=tmux, environ=environ)
-        polecat.nudge_polecat(town.rig, cat.polecat_name, "go on", tmux=tmux, environ=environ)
+        cat = polecat.spawn_for_sling(town.rig, options, world=World(git=git, tmux=tmux, environ=environ))
+        polecat.nudge_polecat(town.rig, cat.polecat_name, "go on", world=World(tmux=tmux, environ=environ))
         eventually(lambda: town.received(cat.polecat_name) == "hello\rgo on\r", "both arrive")
-        polecat.remove_polecat(town.rig, cat.polecat_name, git=git, tmux=tmux, environ=environ)
+        polecat.remove_polecat(town.rig, cat.polecat_name, world=World(git=git, tmux=tmux, environ=environ))
 
         assert tmux.list_sessions() == ()
-        assert polecat.list_polecats(town.rig, git=git, tmux=tmux, environ=environ) == []
+        assert polecat.list_polecats(town.rig, world=World(git=git, tmux=tmux, environ=environ)) == []
 
 
 def test_polecat_works_with_the_store(tmp_path: Path) -> None:
@@ -88,13 +89,15 @@ def test_polecat_works_with_the_store(tmp_path: Path) -> None:
     rig, world = fake_world(tmp_path)
     store = JsonBeads(tmp_path / "beads.json")
     store.create("gt-1")
-    git, tmux, clock, environ = world["git"], world["tmux"], world["clock"], world["environ"]
+    git, tmux, clock, environ = world.git, world.tmux, world.clock, world.environ
 
     cat = polecat.spawn_for_sling(
-        rig, polecat.SpawnOptions(hook_bead="gt-1"), git=git, tmux=tmux, beads=store, clock=clock, environ=environ
+        rig, polecat.SpawnOptions(hook_bead="gt-1"), world=World(git=git, tmux=tmux, beads=store, clock=clock, environ=environ)
     )
     agent, held = store.agent("gt-gastown-polecat-furiosa"), store.held_by(cat.agent_id)
-    polecat.remove_polecat(rig, cat.polecat_name, force=True, git=git, tmux=tmux, beads=store, clock=clock, environ=environ)
+    polecat.remove_polecat(
+        rig, cat.polecat_name, force=True, world=World(git=git, tmux=tmux, beads=store, clock=clock, environ=environ)
+    )
     gone = store.agent("gt-gastown-polecat-furiosa")
 
     assert agent is not None and agent.is_open and agent.fields.hook_bead == "gt-1"

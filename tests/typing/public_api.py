@@ -38,6 +38,7 @@ from polecat import (
     WorkStatus,
 )
 from polecat.adapters import BdCli, GitCli, LocalBeads, TmuxCli
+from polecat.ports import World
 from polecat.testing import (
     BeadsContract,
     BeadsUnderTest,
@@ -134,17 +135,17 @@ def every_adapter_is_its_port(place: Path, environ: Mapping[str, str]) -> None:
     rig = make_rig(place)
     heard: list[Event] = []
     polecat.spawn_for_sling(
-        rig, git=gits[0], tmux=tmuxes[0], beads=stores[0], processes=tables[0], clock=clock, on_event=heard.append
+        rig, world=World(git=gits[0], tmux=tmuxes[0], beads=stores[0], processes=tables[0], clock=clock, on_event=heard.append)
     )
 
 
 def worlds_are_keyword_arguments(place: Path, fake: FakeTown, real: RealTown) -> None:
     rig, world = example_world()
-    assert_type(world["tmux"].sessions(), list[str])
-    assert_type(polecat.spawn_for_sling(rig, **world), SpawnedPolecat)
-    assert_type(polecat.spawn_many(rig, [], **fake_world(place)[1]), list[SpawnedPolecat | PolecatError])
-    assert_type(polecat.spawn_for_sling(fake.rig, **FailAt(3).around(fake.world)), SpawnedPolecat)
-    assert_type(polecat.remove_polecat(real.rig, "nux", **real.world), Removed)
+    assert_type(world.tmux.sessions(), list[str])
+    assert_type(polecat.spawn_for_sling(rig, world=world), SpawnedPolecat)
+    assert_type(polecat.spawn_many(rig, [], world=fake_world(place)[1]), list[SpawnedPolecat | PolecatError])
+    assert_type(polecat.spawn_for_sling(fake.rig, world=FailAt(3).around(fake.world)), SpawnedPolecat)
+    assert_type(polecat.remove_polecat(real.rig, "nux", world=real.world), Removed)
 
 
 class Contract(BeadsContract):

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.agents import PRESETS, Agent, agent_environment, nudge_header, polecat_env, resolve_agent, startup_nudge
-from polecat.config import AgentEntry, RigSettings, RuntimeConfig, TownSettings
-from polecat.environment import is_foreign
+from polecat.core.agents import PRESETS, Agent, agent_environment, nudge_header, polecat_env, resolve_agent, startup_nudge
+from polecat.core.environment import is_foreign
+from polecat.core.presets import PROVIDERS, Hooks, Readiness, prefix_pattern
+from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError, SpawnRefusedError
-from polecat.presets import PROVIDERS, Hooks, Readiness, prefix_pattern
 
 
 def resolve(

@@ -5,16 +5,8 @@ from __future__ import annotations
 import pytest
 
 from polecat import AgentFields, Bead, BeadClosedError, BeadsError, BeadTakenError
-from polecat.agent_description import format_description, replace_fields
-from polecat.bead_rules import (
-    as_agent,
-    check_can_be_given,
-    fields_at_close,
-    holds,
-    in_order,
-    spellings,
-    status_when_let_go,
-)
+from polecat.core.agent_description import format_description, replace_fields
+from polecat.core.bead_rules import as_agent, check_can_be_given, fields_at_close, holds, in_order, spellings, status_when_let_go
 
 NUX, ACE = "gas/polecats/nux", "gas/polecats/ace"
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from polecat.checkup import Checkup, Finding, check_town
-from polecat.locks import polecat_lock, pool_lock, take
+from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig
-from polecat.spawn import spawn_for_sling
-from polecat.state import Lease, publish_claim
+from polecat.ports import World
 from polecat.testing.fake_tmux import FakeTmux
 from polecat.testing.worlds import FakeWorld, fake_world
-from polecat.town import Town
-from polecat.trash import keep_for_good, trash_dir
+from polecat.town.find import Town
+from polecat.town.locks import polecat_lock, pool_lock, take
+from polecat.town.state import Lease, publish_claim
+from polecat.upkeep.doctor import Checkup, Finding, check_town
+from polecat.upkeep.trash import keep_for_good, trash_dir
 from polecat.verbs.doctor import lines
 
 
@@ -33,9 +34,7 @@ class Place:
         """Look it over."""
         return check_town(
             Town(root=self.rig.town_root),
-            git=self.world["git"],
-            tmux=self.world["tmux"],
-            environ=environ or self.world["environ"],
+            world=World(git=self.world.git, tmux=self.world.tmux, environ=environ or self.world.environ),
         )
 
     def wrong(self) -> list[Finding]:
@@ -56,20 +55,20 @@ def _snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def test_healthy_town_is_well_and_unchanged(place: Place) -> None:
     """A town with a working polecat has nothing wrong, and looking changes no file, session or lock's signature."""
-    spawn_for_sling(place.rig, **place.world)
-    before, sessions = _snapshot(place.rig.town_root), place.world["tmux"].sessions()
+    spawn_for_sling(place.rig, world=place.world)
+    before, sessions = _snapshot(place.rig.town_root), place.world.tmux.sessions()
 
     found = place.check()
 
     assert found.wrong == ()
     assert {finding.area for finding in found.findings} == {"programs", "town", "gastown"}
     assert _snapshot(place.rig.town_root) == before
-    assert place.world["tmux"].sessions() == sessions
+    assert place.world.tmux.sessions() == sessions
 
 
 def test_unreachable_tmux_is_wrong_and_ends_no_other_check(place: Place) -> None:
     """T-25: a tmux that cannot be asked is a finding, not a clean bill; the rest is still looked at."""
-    place.world["tmux"].unreachable = True
+    place.world.tmux.unreachable = True
 
     found = place.check()
 
@@ -92,7 +91,7 @@ def test_invalid_file_says_where_and_how_to_open_it(place: Place) -> None:
 
 def test_missing_agent_program_is_wrong(place: Place) -> None:
     """The commonest reason of a failing spawn: the agent is not installed."""
-    environ = {**place.world["environ"], "PATH": "/nonexistent"}
+    environ = {**place.world.environ, "PATH": "/nonexistent"}
 
     assert any("'claude'" in finding.text and "PATH" in finding.text for finding in place.check(environ).wrong)
 
@@ -114,7 +113,9 @@ def test_leftovers_are_found(place: Place) -> None:
     publish_claim(place.rig, Lease(instance="00", polecat="slit", rig="gastown", pid=1))
     tmux = FakeTmux(sessions=["gt-gastown-nux", "gt-gastown-witness"])
 
-    found = check_town(Town(root=place.rig.town_root), git=place.world["git"], tmux=tmux, environ=place.world["environ"]).wrong
+    found = check_town(
+        Town(root=place.rig.town_root), world=World(git=place.world.git, tmux=tmux, environ=place.world.environ)
+    ).wrong
 
     assert len(found) == 2
     assert "session of nux" in found[0].text

@@ -14,19 +14,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polecat import config, registry, routes
+from polecat.documents import NamePoolSettings, RigConfig, RigEntry, Route, TownConfig
 from polecat.errors import ConfigError
-from polecat.files import encode, read_text, write_bytes, write_json
-from polecat.json_documents import format_time, line_of, parse_document, parse_time
+from polecat.town import config, registry, routes
+from polecat.town.files import encode, read_text, write_bytes, write_json
+from polecat.town.json_files import format_time, line_of, parse_document, parse_time
+from polecat.town.routes import load_routes
+from polecat.town.settings import load_rig_settings, load_town_settings
 
 LOADERS: dict[str, Callable[[Path], object]] = {
     "mayor/town.json": lambda root: config.load_town(root / "mayor" / "town.json"),
     "mayor/rigs.json": config.load_rigs,
     "mayor/accounts.json": config.load_accounts,
-    "settings/config.json": config.load_town_settings,
+    "settings/config.json": load_town_settings,
     "settings/agents.json": lambda root: config.load_agent_registry(root / "settings" / "agents.json"),
     "gas/config.json": lambda root: config.load_rig_config(root / "gas"),
-    "gas/settings/config.json": lambda root: config.load_rig_settings(root / "gas"),
+    "gas/settings/config.json": lambda root: load_rig_settings(root / "gas"),
     "gas/settings/agents.json": lambda root: config.load_agent_registry(root / "gas" / "settings" / "agents.json"),
     "gas/.runtime/namepool-state.json": lambda root: config.load_pool_state(root / "gas"),
 }
@@ -173,7 +176,7 @@ def test_decoding_follows_go(tmp_path: Path) -> None:
     text = '{"VERSION": 7, "version": null, "Version": 1, "new": {}, "AGENT": "a", "agent": "b", "Agents": {"X": null, "Y": {}}}'
     put(tmp_path, "gas/settings/config.json", text)
 
-    loaded = config.load_rig_settings(tmp_path / "gas")
+    loaded = load_rig_settings(tmp_path / "gas")
 
     assert loaded.agent == "b"
     assert list(loaded.agents) == ["Y"]
@@ -232,9 +235,9 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     }
     put(tmp_path, "gas/settings/config.json", json.dumps(document))
 
-    loaded = config.load_rig_settings(tmp_path / "gas")
+    loaded = load_rig_settings(tmp_path / "gas")
 
-    assert loaded.namepool == config.NamePoolSettings(style="minerals", names=("ace", "witness"), max_before_numbering=5)
+    assert loaded.namepool == NamePoolSettings(style="minerals", names=("ace", "witness"), max_before_numbering=5)
     assert loaded.runtime is not None
     assert (loaded.runtime.args, loaded.runtime.command, loaded.runtime.ready_delay_ms) == ((), "/bin/my agent", -1)
     assert (loaded.runtime.config_dir_env, loaded.runtime.instructions_file) == ("C", "I.md")
@@ -367,9 +370,7 @@ def test_registering_a_rig_keeps_everything_else(tmp_path: Path) -> None:
     path = put(tmp_path, "mayor/rigs.json", old)
     path.chmod(0o640)
 
-    registry.register_rig(
-        tmp_path, "Gas", config.RigEntry(git_url="a&b", added_at=datetime(2026, 1, 13, tzinfo=UTC), beads_prefix="gt")
-    )
+    registry.register_rig(tmp_path, "Gas", RigEntry(git_url="a&b", added_at=datetime(2026, 1, 13, tzinfo=UTC), beads_prefix="gt"))
 
     document = json.loads(path.read_text())
     assert document["mine"] == [1, {"x": "y"}]
@@ -386,10 +387,10 @@ def test_registering_a_rig_keeps_everything_else(tmp_path: Path) -> None:
 
 def test_registering_makes_the_registry_and_unregistering_takes_out(tmp_path: Path) -> None:
     """A missing registry is made, readable by its owner only; taking a rig out twice is fine."""
-    registry.register_rig(tmp_path, "gas", config.RigEntry(git_url="u"))
+    registry.register_rig(tmp_path, "gas", RigEntry(git_url="u"))
     path = tmp_path / "mayor" / "rigs.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert config.load_rigs(tmp_path) == {"gas": config.RigEntry(git_url="u")}
+    assert config.load_rigs(tmp_path) == {"gas": RigEntry(git_url="u")}
 
     registry.unregister_rig(tmp_path, "gas")
     registry.unregister_rig(tmp_path, "gas")
@@ -402,15 +403,15 @@ def test_an_invalid_registry_is_not_touched(tmp_path: Path) -> None:
     path = put(tmp_path, "mayor/rigs.json", "{ broken")
 
     with pytest.raises(ConfigError):
-        registry.register_rig(tmp_path, "gas", config.RigEntry(git_url="u"))
+        registry.register_rig(tmp_path, "gas", RigEntry(git_url="u"))
 
     assert path.read_text() == "{ broken"
 
 
 def test_town_and_rig_round_trip(tmp_path: Path) -> None:
     """What is written for a town and a rig is read again, in Go's form."""
-    town = config.TownConfig(name="home", owner="me", created_at=datetime(2026, 1, 13, 12, tzinfo=UTC))
-    rig = config.RigConfig(name="gastown", git_url="u", default_branch="trunk", beads_prefix="gt")
+    town = TownConfig(name="home", owner="me", created_at=datetime(2026, 1, 13, 12, tzinfo=UTC))
+    rig = RigConfig(name="gastown", git_url="u", default_branch="trunk", beads_prefix="gt")
     (tmp_path / "gastown").mkdir()
 
     registry.write_town(tmp_path, town)
@@ -427,26 +428,26 @@ def test_routes_keep_comments_and_bad_lines(tmp_path: Path) -> None:
     old = '# mine\n{"prefix":"gt-","path":"gastown"}\nnot json\n{"prefix":"bd-","path":"beads"}'
     path = put(tmp_path, ".beads/routes.jsonl", old)
 
-    routes.add_route(tmp_path, routes.Route(prefix="gt-", path="gastown/mayor/rig"))
-    routes.add_route(tmp_path, routes.Route(prefix="ra-", path="rigA"))
+    routes.add_route(tmp_path, Route(prefix="gt-", path="gastown/mayor/rig"))
+    routes.add_route(tmp_path, Route(prefix="ra-", path="rigA"))
     routes.remove_route(tmp_path, "bd-")
 
     assert path.read_text() == '# mine\n{"prefix":"gt-","path":"gastown/mayor/rig"}\nnot json\n{"prefix":"ra-","path":"rigA"}\n'
-    assert config.load_routes(tmp_path)[1] == routes.Route(prefix="ra-", path="rigA")
+    assert load_routes(tmp_path)[1] == Route(prefix="ra-", path="rigA")
 
 
 def test_routes_absent_unreadable_or_endless(tmp_path: Path) -> None:
     """No file is no routes; a file that cannot be read, or has a line nobody can read, is an error."""
-    assert config.load_routes(tmp_path) == ()
+    assert load_routes(tmp_path) == ()
 
     path = put(tmp_path, ".beads/routes.jsonl", "\n" + "x" * 70_000)
     with pytest.raises(ConfigError, match="line 2"):
-        config.load_routes(tmp_path)
+        load_routes(tmp_path)
 
     path.unlink()
     path.mkdir()
     with pytest.raises(ConfigError):
-        config.load_routes(tmp_path)
+        load_routes(tmp_path)
 
 
 def test_no_permission_is_an_error(tmp_path: Path) -> None:

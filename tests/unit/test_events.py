@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polecat.events import EVENTS_FILE, append_event, event_line
+from polecat.town.events import EVENTS_FILE, append_event, event_line
 
 NOON = datetime(2026, 1, 12, 17, 30, tzinfo=UTC)
 

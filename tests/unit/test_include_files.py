@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve, frozen
 
-from polecat.include_files import include_files, sources
-from polecat.inside import Brought, bring_inside
+from polecat.documents import PlaceSettings
 from polecat.model import Rig
-from polecat.place_settings import PlaceSettings
+from polecat.place.include import include_files, sources
+from polecat.place.inside import Brought, bring_inside
 from polecat.ports import Worktree
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, write
 

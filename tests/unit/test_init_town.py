@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from polecat.config import load_rigs, load_town_settings
+from polecat.documents import Route
 from polecat.errors import InvalidNameError, PolecatError
-from polecat.routes import Route, load_routes
-from polecat.town import Town, find_town
-from polecat.town_setup import init_town
+from polecat.town.config import load_rigs
+from polecat.town.find import Town, find_town
+from polecat.town.routes import load_routes
+from polecat.town.settings import load_town_settings
+from polecat.upkeep.towns import init_town
 
 
 def _tree(root: Path) -> list[str]:

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from polecat.errors import LockTimeoutError, PolecatError
-from polecat.locks import fetch_lock, git_lock, holder_of, holding, polecat_lock, pool_lock, take, trash_lock, try_take
 from polecat.model import Rig
 from polecat.names import is_polecat_name
+from polecat.town.locks import fetch_lock, git_lock, holder_of, holding, polecat_lock, pool_lock, take, trash_lock, try_take
 from tests.tmux_fixtures import eventually
 
 HOLD = """
@@ -59,14 +59,14 @@ def listen(event, args):
 
 rig, world = fake_world(Path(sys.argv[1]))
 sys.addaudithook(listen)
-cat = spawn_for_sling(rig, SpawnOptions(hook_bead="bead"), **world)
+cat = spawn_for_sling(rig, SpawnOptions(hook_bead="bead"), world=world)
 (cat.clone_path / "new.txt").write_text("work")
-world["clock"].sleep(1)
-repair_polecat(rig, cat.polecat_name, force=True, **world)
-reconcile_pool(rig, **world)
+world.clock.sleep(1)
+repair_polecat(rig, cat.polecat_name, force=True, world=world)
+reconcile_pool(rig, world=world)
 first = {path.name: path.stat().st_ino for path in (rig.runtime_dir / "locks").iterdir()}
-remove_polecat(rig, cat.polecat_name, nuclear=True, **world)
-reconcile_pool(rig, **world)
+remove_polecat(rig, cat.polecat_name, nuclear=True, world=world)
+reconcile_pool(rig, world=world)
 gone = [name for name, inode in first.items() if (rig.runtime_dir / "locks" / name).stat().st_ino != inode]
 print(json.dumps({"pairs": sorted(pairs), "held": held(), "gone": gone, "files": sorted(first)}))
 """

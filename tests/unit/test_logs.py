@@ -11,6 +11,7 @@ from pathlib import Path
 import attrs
 import pytest
 import structlog
+from attrs import evolve
 
 from polecat import (
     Event,
@@ -23,7 +24,8 @@ from polecat import (
     spawn_for_sling,
     spawn_many,
 )
-from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeTown, FakeWorld, Fault, fake_world
+from polecat.ports import World
+from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeTown, Fault, fake_world
 
 SECRET = "hunter2-4f1c9a"
 
@@ -63,8 +65,8 @@ import sys
 from polecat import remove_polecat, spawn_for_sling
 from polecat.testing import example_world
 rig, world = example_world()
-cat = spawn_for_sling(rig, **world)
-remove_polecat(rig, cat.polecat_name, **world)
+cat = spawn_for_sling(rig, world=world)
+remove_polecat(rig, cat.polecat_name, world=world)
 assert ("structlog" in sys.modules) is {"structlog" in first}
 """
 
@@ -77,7 +79,7 @@ def test_never_on_stdout(capsys: pytest.CaptureFixture[str], town: FakeTown) -> 
     """An application that sends its log to stderr finds all of it there, and stdout empty."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
-        spawn_for_sling(town.rig, **town.world)
+        spawn_for_sling(town.rig, world=town.world)
     finally:
         structlog.reset_defaults()
 
@@ -105,7 +107,7 @@ EVENTS_OF_A_SPAWN = {
 
 def test_a_spawn_is_these_lines(logged: list[Line], town: FakeTown) -> None:
     """Events and their keys are the same in every spawn; each carries rig, polecat and instance."""
-    spawn_for_sling(town.rig, SpawnOptions(hook_bead="gt-1", nudge="go"), **town.world)
+    spawn_for_sling(town.rig, SpawnOptions(hook_bead="gt-1", nudge="go"), world=town.world)
 
     common = {"event", "level", "rig", "polecat", "instance"}
     told = {str(line["event"]): " ".join(key for key in line if key not in common) for line in logged}
@@ -117,7 +119,7 @@ def test_a_spawn_is_these_lines(logged: list[Line], town: FakeTown) -> None:
 
 def test_one_line_says_it_all(logged: list[Line], town: FakeTown) -> None:
     """`polecat_spawned` comes once for each spawn, with every fact of the result and the time of every step."""
-    cats = spawn_many(town.rig, [SpawnOptions(hook_bead="gt-1"), SpawnOptions()], **town.world)
+    cats = spawn_many(town.rig, [SpawnOptions(hook_bead="gt-1"), SpawnOptions()], world=town.world)
 
     lines = [line for line in logged if line["event"] == "polecat_spawned"]
     for cat, line in zip(cats, lines, strict=True):
@@ -139,7 +141,7 @@ def test_a_failed_spawn_has_its_line(logged: list[Line], town: FakeTown) -> None
     tmux = FakeTmux(agent=FakeAgent(screen="licence expired", exits=3), processes=town.processes, clock=town.clock)
 
     with pytest.raises(PolecatError):
-        spawn_for_sling(town.rig, **FakeWorld(**{**town.world, "tmux": tmux}))
+        spawn_for_sling(town.rig, world=evolve(town.world, tmux=tmux))
 
     failed = [line for line in logged if line["event"] == "spawn_failed"]
     assert [(line["step"], line["left_behind"]) for line in failed] == [("ready", [])]
@@ -151,7 +153,7 @@ def test_a_listener_hears_what_is_logged(logged: list[Line], town: FakeTown) -> 
     """`on_event` and the log tell the same facts in the same order."""
     heard: list[Event] = []
 
-    spawn_for_sling(town.rig, SpawnOptions(hook_bead="gt-1"), on_event=heard.append, **town.world)
+    spawn_for_sling(town.rig, SpawnOptions(hook_bead="gt-1"), world=evolve(town.world, on_event=heard.append))
 
     assert [event.name for event in heard] == [line["event"] for line in logged]
     for event, line in zip(heard, logged, strict=True):
@@ -164,10 +166,10 @@ def test_event_names_are_past_tense_and_constant(logged: list[Line], town: FakeT
     names: list[list[object]] = []
     for _ in range(2):
         logged.clear()
-        cat = spawn_for_sling(town.rig, SpawnOptions(nudge="go"), **town.world)
-        nudge_polecat(town.rig, cat.polecat_name, "go on", tmux=town.tmux, environ=town.world["environ"])
-        remove_polecat(town.rig, cat.polecat_name, force=True, **town.world)
-        reconcile_pool(town.rig, **town.world)
+        cat = spawn_for_sling(town.rig, SpawnOptions(nudge="go"), world=town.world)
+        nudge_polecat(town.rig, cat.polecat_name, "go on", world=World(tmux=town.tmux, environ=town.world.environ))
+        remove_polecat(town.rig, cat.polecat_name, force=True, world=town.world)
+        reconcile_pool(town.rig, world=town.world)
         names.append([line["event"] for line in logged])
 
     assert names[0] == names[1]
@@ -184,11 +186,11 @@ def test_no_secret_is_logged_wherever_a_spawn_breaks(logged: list[Line], tmp_pat
     number = 0
     while True:
         rig, world = fake_world(tmp_path / str(number))
-        world["environ"] = {**world["environ"], "MY_TOKEN": f"caller-{SECRET}"}
+        world = evolve(world, environ={**world.environ, "MY_TOKEN": f"caller-{SECRET}"})
         fault: Fault = FailAt(number) if number else Fault()
         opts = SpawnOptions(env={"API_KEY": f"spawn-{SECRET}"})
         try:
-            spawn_for_sling(rig, opts, on_event=heard.append, **fault.around(world))
+            spawn_for_sling(rig, opts, world=evolve(fault.around(world), on_event=heard.append))
         except PolecatError as error:
             said.append(f"{error!r} {error} {error.hint}")
         if number and not fault.has_struck:

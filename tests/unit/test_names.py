@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from polecat.core.session_names import SessionIdentity, parse_session_name, polecat_of_session
 from polecat.errors import InvalidNameError
 from polecat.model import Rig
 from polecat.names import (
@@ -24,7 +25,6 @@ from polecat.names import (
     nearest,
     session_name,
 )
-from polecat.session_names import SessionIdentity, parse_session_name, polecat_of_session
 
 HOSTILE = [
     "",

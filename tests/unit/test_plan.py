@@ -8,10 +8,20 @@ import pytest
 from attrs import evolve
 
 from polecat import FetchPolicy, Rig, SpawnOptions
+from polecat.core.plan import (
+    Choice,
+    SessionCensus,
+    SpawnPlan,
+    describe,
+    identity_env,
+    make_plan,
+    process_env,
+    take_census,
+    typed_text,
+)
+from polecat.core.presets import CLAUDE, PRESETS
 from polecat.errors import SpawnRefusedError
-from polecat.plan import Choice, SessionCensus, SpawnPlan, describe, identity_env, make_plan, process_env, take_census, typed_text
 from polecat.ports import Session
-from polecat.presets import CLAUDE, PRESETS
 
 RIG = Rig(name="gas", path=Path("/t/gas"), siblings=("gas-town", "other"))
 

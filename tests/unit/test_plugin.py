@@ -32,7 +32,7 @@ def test_a_fake_town(stranger: pytest.Pytester) -> None:
 
         @pytest.mark.parametrize("time", [1, 2])
         def test_spawn(fake_town, time):
-            cat = polecat.spawn_for_sling(fake_town.rig, **fake_town.world)
+            cat = polecat.spawn_for_sling(fake_town.rig, world=fake_town.world)
             assert cat.polecat_name == "furiosa"
             assert fake_town.tmux.sessions() == [cat.session_name]
             assert len(fake_town.beads.beads()) == 1
@@ -54,7 +54,7 @@ def test_a_real_town(stranger: pytest.Pytester, tmp_path: Path) -> None:
             cat = polecat.spawn_for_sling(real_town.rig, polecat.SpawnOptions(hook_bead="gt-1", nudge="hello"))
             polecat.nudge_polecat(real_town.rig, cat.polecat_name, "go on")
             assert [session.name for session in real_town.tmux.list_sessions()] == [cat.session_name]
-            assert polecat.get_polecat(real_town.rig, cat.polecat_name, **real_town.world).state is polecat.PolecatState.WORKING
+            assert polecat.get_polecat(real_town.rig, cat.polecat_name, world=real_town.world).state is polecat.PolecatState.WORKING
             while real_town.received(cat.polecat_name) != "hello\\rgo on\\r":
                 pass
             assert os.environ["HOME"] == real_town.environ["HOME"] != {str(tmp_path)!r}

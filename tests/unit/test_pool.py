@@ -6,10 +6,10 @@ import time
 
 import pytest
 
+from polecat.core.pool import NamePool, allocate_name, is_theme_name, pool_state, reconcile_pool_with
+from polecat.core.themes import THEMES
 from polecat.errors import InvalidNameError
 from polecat.names import RESERVED_NAMES, is_polecat_name
-from polecat.pool import NamePool, allocate_name, is_theme_name, pool_state, reconcile_pool_with
-from polecat.themes import THEMES
 
 
 def _given(pool: NamePool, count: int, in_use: set[str]) -> list[str]:

@@ -13,14 +13,15 @@ from pathlib import Path
 import pytest
 from attrs import evolve, field, frozen
 
-from polecat.agents import PRESETS
-from polecat.beads_paths import plan_redirect, resolve_beads_dir
-from polecat.config import RigSettings
+from polecat.core.agents import PRESETS
+from polecat.core.presets import PROVIDERS
+from polecat.documents import RigSettings
 from polecat.errors import PolecatError, ProgramTimeoutError
-from polecat.files import create_file
-from polecat.model import Repo, Rig
-from polecat.presets import PROVIDERS
-from polecat.provision import exclude_locally, install_agent_hooks, provision
+from polecat.model import Rig
+from polecat.place.provision import exclude_locally, install_agent_hooks, provision
+from polecat.ports import Repo
+from polecat.town.beads_paths import plan_redirect, resolve_beads_dir
+from polecat.town.files import create_file
 
 CLAUDE = PRESETS["claude"]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
+from polecat.core.presets import CLAUDE, Agent, Dialog, Readiness
+from polecat.core.readiness import Awaited, Judgement, judge
 from polecat.ports import PaneStatus, Watch
-from polecat.presets import CLAUDE, Agent, Dialog, Readiness
-from polecat.readiness import Awaited, Judgement, judge
 
 PROMPT = Agent(name="a", command="a", readiness=Readiness(prompt_pattern="^> "))
 NAMED = Agent(name="a", command="a", readiness=Readiness(process_names=("node",), window_s=0.25))

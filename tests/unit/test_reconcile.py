@@ -8,24 +8,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
-from polecat import (
-    Event,
-    Rig,
-    SpawnOptions,
-    UnknownStateError,
-    get_polecat,
-    list_polecats,
-    reconcile_pool,
-    spawn_for_sling,
-)
+from polecat import Event, Rig, SpawnOptions, UnknownStateError, get_polecat, list_polecats, reconcile_pool, spawn_for_sling
 from polecat.errors import GitError
-from polecat.locks import polecat_lock, take
 from polecat.ports import Bead, Session
-from polecat.reconcile import GRACE_S
-from polecat.state import Lease, publish_claim, read_claim, read_record
 from polecat.testing import CrashAt, Crashed, FakeBeads, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
+from polecat.town.locks import polecat_lock, take
+from polecat.town.state import Lease, publish_claim, read_claim, read_record
+from polecat.upkeep.reconcile import GRACE_S
 
 Place = tuple[Rig, FakeWorld]
 
@@ -38,8 +30,8 @@ def place(tmp_path: Path) -> Place:
 
 def with_sessions(world: FakeWorld, *sessions: str | Session) -> FakeWorld:
     """The world with these sessions and no others."""
-    tmux = FakeTmux(sessions=sessions, processes=world["processes"], clock=world["clock"])
-    return FakeWorld(**{**world, "tmux": tmux})
+    tmux = FakeTmux(sessions=sessions, processes=world.processes, clock=world.clock)
+    return evolve(world, tmux=tmux)
 
 
 def homes(rig: Rig) -> list[str]:
@@ -80,8 +72,8 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
     sessions = [Session(id="", name="gt-gastown-nux", instance="i1" if is_claimed else "")] if has_session else []
     world = with_sessions(world, *sessions)
 
-    reconcile_pool(rig, **world)
-    after = (homes(rig), world["tmux"].sessions())
+    reconcile_pool(rig, world=world)
+    after = (homes(rig), world.tmux.sessions())
     ends_session = has_session and not has_home and not is_claimed and not is_held
     takes_claim_back = is_claimed and not is_held and not has_session
     assert after == (
@@ -89,7 +81,7 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
         ["gt-gastown-nux"] if has_session and not ends_session else [],
     )
     before = tree(rig)
-    done = reconcile_pool(rig, **world)
+    done = reconcile_pool(rig, world=world)
     assert done.orphans == done.healed == done.adopted == done.emptied == ()
     assert tree(rig) == before
 
@@ -103,9 +95,9 @@ def test_only_orphans_of_this_rig_are_ended(place: Place) -> None:
         Session(id="", name="gt-gastown-toast", environment={"GT_RIG": "other"}),
     ]  # fmt: skip
     world = with_sessions(world, *stays, "gt-gastown-nux", "gt-gastown-gastown-51", "gt-gastown-nux-2")
-    done = reconcile_pool(rig, **world)
+    done = reconcile_pool(rig, world=world)
     assert set(done.orphans) == {"nux", "gastown-51", "nux-2"}
-    assert world["tmux"].sessions() == [s if isinstance(s, str) else s.name for s in stays]
+    assert world.tmux.sessions() == [s if isinstance(s, str) else s.name for s in stays]
 
 
 def test_a_dry_run_says_the_same_and_does_nothing(place: Place) -> None:
@@ -115,11 +107,11 @@ def test_a_dry_run_says_the_same_and_does_nothing(place: Place) -> None:
     publish_claim(rig, Lease(instance="i1", polecat="slit", rig=rig.name))
     before = tree(rig)
     count = Fault()
-    plan = reconcile_pool(rig, dry_run=True, **count.around(world))
+    plan = reconcile_pool(rig, dry_run=True, world=count.around(world))
     assert {str(call) for call in count.calls} <= {"tmux.list_sessions", "git.stale_registrations"}
-    assert tree(rig) == before and world["tmux"].sessions() == ["gt-gastown-nux"]
-    assert reconcile_pool(rig, **world) == plan
-    assert world["tmux"].sessions() == [] and homes(rig) == []
+    assert tree(rig) == before and world.tmux.sessions() == ["gt-gastown-nux"]
+    assert reconcile_pool(rig, world=world) == plan
+    assert world.tmux.sessions() == [] and homes(rig) == []
 
 
 # --------------------------------------------------------------------------------------------------------- unknown
@@ -131,8 +123,8 @@ def test_a_lost_directory_ends_nothing(place: Place) -> None:
     world = with_sessions(world, "gt-gastown-nux", "gt-gastown-slit")
     rig.polecats_dir.rmdir()
     with pytest.raises(UnknownStateError):
-        reconcile_pool(rig, **world)
-    assert len(world["tmux"].sessions()) == 2
+        reconcile_pool(rig, world=world)
+    assert len(world.tmux.sessions()) == 2
 
 
 def test_a_rig_that_is_gone_ends_nothing(place: Place) -> None:
@@ -141,8 +133,8 @@ def test_a_rig_that_is_gone_ends_nothing(place: Place) -> None:
     world = with_sessions(world, "gt-gastown-nux")
     rig.path.rename(rig.path.with_name("elsewhere"))
     with pytest.raises(Exception, match="gastown"):
-        reconcile_pool(rig, **world)
-    assert world["tmux"].sessions() == ["gt-gastown-nux"]
+        reconcile_pool(rig, world=world)
+    assert world.tmux.sessions() == ["gt-gastown-nux"]
 
 
 def test_a_directory_that_cannot_be_listed_ends_nothing(place: Place) -> None:
@@ -152,25 +144,25 @@ def test_a_directory_that_cannot_be_listed_ends_nothing(place: Place) -> None:
     rig.polecats_dir.rmdir()
     rig.polecats_dir.write_text("what is this")
     with pytest.raises(UnknownStateError):
-        reconcile_pool(rig, **world)
-    assert world["tmux"].sessions() == ["gt-gastown-nux"]
+        reconcile_pool(rig, world=world)
+    assert world.tmux.sessions() == ["gt-gastown-nux"]
 
 
 def test_a_new_rig_has_nothing_to_do(place: Place) -> None:
     """A rig without polecats/, history and sessions is simply new."""
     rig, world = place
     rig.polecats_dir.rmdir()
-    assert reconcile_pool(rig, **world).is_quiet
+    assert reconcile_pool(rig, world=world).is_quiet
 
 
 def test_a_git_that_cannot_tell_changes_nothing(place: Place) -> None:
     """If registrations cannot be read, nothing was ended before that (T-25)."""
     rig, world = place
     world = with_sessions(world, "gt-gastown-nux")
-    world["git"].fail_next("stale_registrations", GitError("broken"))
+    world.git.fail_next("stale_registrations", GitError("broken"))
     with pytest.raises(GitError):
-        reconcile_pool(rig, **world)
-    assert world["tmux"].sessions() == ["gt-gastown-nux"]
+        reconcile_pool(rig, world=world)
+    assert world.tmux.sessions() == ["gt-gastown-nux"]
 
 
 def test_a_claim_that_cannot_be_read_is_kept(place: Place) -> None:
@@ -179,7 +171,7 @@ def test_a_claim_that_cannot_be_read_is_kept(place: Place) -> None:
     world = with_sessions(world, "gt-gastown-slit")
     rig.home_dir("nux").mkdir()
     (rig.home_dir("nux") / ".claim.json").write_text("{")
-    done = reconcile_pool(rig, **world)
+    done = reconcile_pool(rig, world=world)
     assert done.orphans == ("slit",) and "nux" in done.in_use
     assert any(".claim.json" in text for text in done.kept)
 
@@ -187,15 +179,15 @@ def test_a_claim_that_cannot_be_read_is_kept(place: Place) -> None:
 def test_one_that_will_not_end_is_named_and_stops_nothing(place: Place) -> None:
     """A process that survives everything is reported under what was kept; the others are done (T-21)."""
     rig, world = place
-    tmux = world["tmux"]
-    first, second = (spawn_for_sling(rig, **world) for _ in range(2))
+    tmux = world.tmux
+    first, second = (spawn_for_sling(rig, world=world) for _ in range(2))
     for cat in (first, second):
         for path in sorted(rig.home_dir(cat.polecat_name).rglob("*"), reverse=True):
             path.rmdir() if path.is_dir() else path.unlink()
         rig.home_dir(cat.polecat_name).rmdir()
-    child = world["processes"].add(4711, instance=first.instance)
-    world["processes"].stubborn.add(child.pid)
-    done = reconcile_pool(rig, **world)
+    child = world.processes.add(4711, instance=first.instance)
+    world.processes.stubborn.add(child.pid)
+    done = reconcile_pool(rig, world=world)
     assert any("4711" in text for text in done.kept)
     assert second.session_name not in tmux.sessions()
 
@@ -208,43 +200,43 @@ def test_a_spawn_that_was_killed_is_taken_back(place: Place) -> None:
     rig, world = place
     count = Fault()
     rehearsal, rehearsed = fake_world(rig.path.parent.parent / "other")
-    spawn_for_sling(rehearsal, SpawnOptions(hook_bead="gt-1"), **count.around(rehearsed))
+    spawn_for_sling(rehearsal, SpawnOptions(hook_bead="gt-1"), world=count.around(rehearsed))
     at = next(call.number for call in count.calls if str(call) == "tmux.start")
     with pytest.raises(Crashed):
-        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **CrashAt(at).around(world))
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=CrashAt(at).around(world))
     assert homes(rig) == ["furiosa"] and read_claim(rig, "furiosa") is not None
-    assert [cat.state.value for cat in list_polecats(rig, **world)] == ["stalled"]
-    done = reconcile_pool(rig, **world)
+    assert [cat.state.value for cat in list_polecats(rig, world=world)] == ["stalled"]
+    done = reconcile_pool(rig, world=world)
     assert done.healed == ("furiosa",) and homes(rig) == []
-    bead = world["beads"].bead("gt-1")
+    bead = world.beads.bead("gt-1")
     assert bead is not None and (bead.status, bead.assignee) == ("open", "")
-    assert spawn_for_sling(rig, **world).polecat_name == "furiosa"
+    assert spawn_for_sling(rig, world=world).polecat_name == "furiosa"
 
 
 def test_a_spawn_that_was_killed_while_its_agent_lives_is_kept(place: Place) -> None:
     """An agent that runs is not ended because whoever started it is dead: the polecat is recorded (T-26)."""
     rig, world = place
-    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
     lease = read_record(rig, "furiosa")
     assert lease is not None
     (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / ".claim.json")
-    done = reconcile_pool(rig, **world)
+    done = reconcile_pool(rig, world=world)
     assert (done.adopted, done.healed) == (("furiosa",), ())
-    assert world["tmux"].sessions() == [cat.session_name]
+    assert world.tmux.sessions() == [cat.session_name]
     assert read_claim(rig, "furiosa") is None and read_record(rig, "furiosa") is not None
 
 
 def test_a_store_that_was_lost_ends_no_agent(place: Place) -> None:
     """Without its agent bead an agent that runs still runs; the bead is made anew, with the work on its hook (T-26)."""
     rig, world = place
-    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
     (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / ".claim.json")
-    world["beads"] = FakeBeads()
-    done = reconcile_pool(rig, **world)
+    world = evolve(world, beads=FakeBeads())
+    done = reconcile_pool(rig, world=world)
     assert (done.adopted, done.healed, done.kept) == (("furiosa",), (), ())
-    assert world["tmux"].sessions() == [cat.session_name]
-    cat_now = get_polecat(rig, "furiosa", **world)
-    assert (cat_now.state.value, [bead.id for bead in world["beads"].held_by(cat.agent_id)]) == ("working", ["gt-1"])
+    assert world.tmux.sessions() == [cat.session_name]
+    cat_now = get_polecat(rig, "furiosa", world=world)
+    assert (cat_now.state.value, [bead.id for bead in world.beads.held_by(cat.agent_id)]) == ("working", ["gt-1"])
 
 
 def test_a_claim_of_a_living_claimant_is_left_alone(place: Place, held: list[object]) -> None:
@@ -252,8 +244,8 @@ def test_a_claim_of_a_living_claimant_is_left_alone(place: Place, held: list[obj
     rig, world = place
     publish_claim(rig, Lease(instance="i1", polecat="nux", rig=rig.name))
     held.append(take(polecat_lock(rig, "nux"), what="test"))
-    world["clock"].sleep(100 * GRACE_S)
-    assert reconcile_pool(rig, **world).is_quiet
+    world.clock.sleep(100 * GRACE_S)
+    assert reconcile_pool(rig, world=world).is_quiet
     assert homes(rig) == ["nux"]
 
 
@@ -269,8 +261,8 @@ def test_an_empty_home_is_a_shell_only_when_it_is_old(place: Place, age_s: float
     """Gas Town makes a home before its worktree, without a lock: a fresh empty home is being filled (T-05)."""
     rig, world = place
     rig.home_dir("nux").mkdir()
-    age(rig.home_dir("nux"), age_s, world["clock"].now().timestamp())
-    done = reconcile_pool(rig, **world)
+    age(rig.home_dir("nux"), age_s, world.clock.now().timestamp())
+    done = reconcile_pool(rig, world=world)
     assert (done.emptied == ("nux",)) is goes
     assert (homes(rig) == []) is goes
 
@@ -282,8 +274,8 @@ def test_a_home_with_a_file_in_it_is_no_shell(place: Place) -> None:
         home = rig.home_dir(f"nux-{len(content)}")
         (home / "gastown").mkdir(parents=True)
         (home / "gastown" / content).write_text("")
-        age(home, 100 * GRACE_S, world["clock"].now().timestamp())
-    reconcile_pool(rig, **world)
+        age(home, 100 * GRACE_S, world.clock.now().timestamp())
+    reconcile_pool(rig, world=world)
     assert len(homes(rig)) == 2
 
 
@@ -294,8 +286,8 @@ def test_a_link_in_a_home_is_no_emptiness(place: Place, tmp_path: Path) -> None:
     (tmp_path / "precious" / "file").write_text("precious")
     rig.home_dir("nux").mkdir()
     (rig.home_dir("nux") / "gastown").symlink_to(tmp_path / "precious")
-    age(rig.home_dir("nux"), 100 * GRACE_S, world["clock"].now().timestamp())
-    reconcile_pool(rig, **world)
+    age(rig.home_dir("nux"), 100 * GRACE_S, world.clock.now().timestamp())
+    reconcile_pool(rig, world=world)
     assert (tmp_path / "precious" / "file").read_text() == "precious"
     assert os.path.lexists(rig.home_dir("nux") / "gastown")
 
@@ -305,7 +297,7 @@ def test_what_is_no_directory_is_taken_and_left(place: Place) -> None:
     rig, world = place
     (rig.polecats_dir / "nux").write_text("a file")
     (rig.polecats_dir / "slit").symlink_to("/nowhere")
-    done = reconcile_pool(rig, **with_sessions(world, "gt-gastown-nux"))
+    done = reconcile_pool(rig, world=with_sessions(world, "gt-gastown-nux"))
     assert {"nux", "slit"} <= done.in_use and done.orphans == ()
     assert homes(rig) == ["nux", "slit"]
 
@@ -315,7 +307,7 @@ def test_what_was_done_is_told(place: Place) -> None:
     rig, world = place
     heard: list[Event] = []
     publish_claim(rig, Lease(instance="i1", polecat="slit", rig=rig.name))
-    reconcile_pool(rig, on_event=heard.append, **with_sessions(world, "gt-gastown-nux"))
+    reconcile_pool(rig, world=evolve(with_sessions(world, "gt-gastown-nux"), on_event=heard.append))
     assert [(event.name, event.polecat) for event in heard] == [("orphan_ended", "nux"), ("claim_healed", "slit")]
 
 
@@ -323,9 +315,9 @@ def test_a_bead_of_somebody_else_is_not_handed_back(place: Place) -> None:
     """Taking a dead claim back takes no bead from who has it by now (T-07)."""
     rig, world = place
     publish_claim(rig, Lease(instance="i1", polecat="nux", rig=rig.name, hook_bead="gt-1"))
-    world["beads"].add(Bead(id="gt-1", status="hooked", assignee="gastown/polecats/slit"))
-    reconcile_pool(rig, **world)
-    bead = world["beads"].bead("gt-1")
+    world.beads.add(Bead(id="gt-1", status="hooked", assignee="gastown/polecats/slit"))
+    reconcile_pool(rig, world=world)
+    bead = world.beads.bead("gt-1")
     assert bead is not None and (bead.status, bead.assignee) == ("hooked", "gastown/polecats/slit")
 
 
@@ -333,25 +325,25 @@ def _die_once_the_session_is_made(rig: Rig, world: FakeWorld, *, after: bool) ->
     """A spawn whose process dies when it has made the session and noted nothing of it, or would note it next."""
     count = Fault()
     rehearsal, rehearsed = fake_world(rig.path.parent.parent / "other")
-    spawn_for_sling(rehearsal, **count.around(rehearsed))
+    spawn_for_sling(rehearsal, world=count.around(rehearsed))
     at = next(call.number for call in count.calls if str(call) == "tmux.start")
     with pytest.raises(Crashed):
-        spawn_for_sling(rig, **CrashAt(at, after=after).around(world))
+        spawn_for_sling(rig, world=CrashAt(at, after=after).around(world))
 
 
 def test_work_of_an_agent_nobody_had_noted_is_kept(place: Place) -> None:
     """T-24: an agent whose spawn was killed before its session was noted may have worked; what it left is kept in the trash."""
     rig, world = place
     _die_once_the_session_is_made(rig, world, after=True)
-    world["git"].edit(rig.home_dir("furiosa") / "gastown", "work.txt", b"only here")
-    world["tmux"].crash("gt-gastown-furiosa")
+    world.git.edit(rig.home_dir("furiosa") / "gastown", "work.txt", b"only here")
+    world.tmux.crash("gt-gastown-furiosa")
 
-    done = reconcile_pool(rig, **world)
+    done = reconcile_pool(rig, world=world)
 
     kept = [path for path in (rig.polecats_dir / ".trash").glob("*") if path.with_name(f"{path.name}.keep").exists()]
     assert done.healed == ("furiosa",)
     assert [(path / "work.txt").read_bytes() for path in kept] == [b"only here"]
-    reconcile_pool(rig, **world)
+    reconcile_pool(rig, world=world)
     assert (kept[0] / "work.txt").exists()
 
 
@@ -360,7 +352,7 @@ def test_an_agent_that_never_ran_leaves_nothing_to_keep(place: Place) -> None:
     rig, world = place
     _die_once_the_session_is_made(rig, world, after=False)
 
-    reconcile_pool(rig, **world)
+    reconcile_pool(rig, world=world)
 
     assert homes(rig) == []
     assert not list((rig.polecats_dir / ".trash").glob("*"))

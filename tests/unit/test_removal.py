@@ -9,12 +9,12 @@ from attrs import evolve
 
 from polecat import list_polecats, repair_polecat, work_at_risk
 from polecat.errors import GitError, PolecatNotFoundError, RemoveFailedError, RescueFailedError, WorkAtRiskError
-from polecat.model import Event, Rig, SpawnOptions
-from polecat.ports import Bead
-from polecat.removal import remove_polecat
-from polecat.spawn import spawn_for_sling
-from polecat.state import list_homes
+from polecat.lifecycle.remove import remove_polecat
+from polecat.lifecycle.spawn import spawn_for_sling
+from polecat.model import Rig, SpawnOptions
+from polecat.ports import Bead, Event
 from polecat.testing import FailAt, FakeWorld, fake_world
+from polecat.town.state import list_homes
 
 Place = tuple[Rig, FakeWorld]
 
@@ -27,13 +27,13 @@ def place(tmp_path: Path) -> Place:
 def test_a_removal_hands_the_work_back(place: Place) -> None:
     """T-30: the bead is nobody's again, its labels untouched, before the name is free; another polecat's bead is not."""
     rig, world = place
-    world["beads"].add(Bead(id="gt-1", labels=("keep-me",)))
-    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
-    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-2"), **world)
+    world.beads.add(Bead(id="gt-1", labels=("keep-me",)))
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-2"), world=world)
 
-    done = remove_polecat(rig, cat.polecat_name, force=True, **world)
+    done = remove_polecat(rig, cat.polecat_name, force=True, world=world)
 
-    freed, other = world["beads"].bead("gt-1"), world["beads"].bead("gt-2")
+    freed, other = world.beads.bead("gt-1"), world.beads.bead("gt-2")
     assert done.unassigned == ("gt-1",)
     assert freed is not None and (freed.assignee, freed.status, freed.labels) == ("", "open", ("keep-me",))
     assert other is not None and other.assignee == f"{rig.name}/polecats/nux"
@@ -42,13 +42,13 @@ def test_a_removal_hands_the_work_back(place: Place) -> None:
 def test_a_hooked_polecat_is_not_removed_by_accident(place: Place) -> None:
     """Work on the hook is a reason to ask first; nothing is touched."""
     rig, world = place
-    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), **world)
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
     with pytest.raises(WorkAtRiskError) as caught:
-        remove_polecat(rig, cat.polecat_name, **world)
+        remove_polecat(rig, cat.polecat_name, world=world)
     assert caught.value.reasons == ("hooked",)
     assert "polecat remove gastown/furiosa --force" in caught.value.hint
     assert "rescue" not in caught.value.hint  # a bead is handed back; nothing is there to be saved
-    assert world["tmux"].sessions() == [cat.session_name]
+    assert world.tmux.sessions() == [cat.session_name]
 
 
 @pytest.mark.parametrize("through_link", [False, True])
@@ -57,27 +57,27 @@ def test_a_removal_from_inside_is_refused(
 ) -> None:
     """T-27: whoever stands in the tree, also by a symlink, is told so before anything happens; nothing lifts that."""
     rig, world = place
-    cat = spawn_for_sling(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
     inside = cat.clone_path / "deep"
     inside.mkdir()
     (tmp_path / "link").symlink_to(inside)
     monkeypatch.chdir(tmp_path / "link" if through_link else inside)
 
     with pytest.raises(WorkAtRiskError) as caught:
-        remove_polecat(rig, cat.polecat_name, nuclear=True, **world)
+        remove_polecat(rig, cat.polecat_name, nuclear=True, world=world)
 
     assert caught.value.reasons == ("caller-inside",)
-    assert world["tmux"].sessions() == [cat.session_name] and inside.is_dir()
+    assert world.tmux.sessions() == [cat.session_name] and inside.is_dir()
 
 
 def test_standing_in_a_neighbour_is_no_obstacle(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """T-27: directories are compared by component, so ``nux2`` is not inside ``nux``."""
     rig, world = place
-    cat = spawn_for_sling(rig, SpawnOptions(name="nux"), **world)
-    neighbour = spawn_for_sling(rig, SpawnOptions(name="nux2"), **world)
+    cat = spawn_for_sling(rig, SpawnOptions(name="nux"), world=world)
+    neighbour = spawn_for_sling(rig, SpawnOptions(name="nux2"), world=world)
     monkeypatch.chdir(neighbour.clone_path)
 
-    remove_polecat(rig, cat.polecat_name, **world)
+    remove_polecat(rig, cat.polecat_name, world=world)
 
     assert list_homes(rig).dirs == ("nux2",)
 
@@ -85,11 +85,11 @@ def test_standing_in_a_neighbour_is_no_obstacle(place: Place, monkeypatch: pytes
 def test_a_worktree_that_cannot_be_moved_keeps_its_name(place: Place) -> None:
     """T-19: a removal that cannot be finished says so, and the name stays taken."""
     rig, world = place
-    cat = spawn_for_sling(rig, **world)
-    world["git"].fail_next("drop_worktree", GitError("cannot rename: Operation not permitted"))
+    cat = spawn_for_sling(rig, world=world)
+    world.git.fail_next("drop_worktree", GitError("cannot rename: Operation not permitted"))
 
     with pytest.raises(RemoveFailedError, match="not permitted"):
-        remove_polecat(rig, cat.polecat_name, **world)
+        remove_polecat(rig, cat.polecat_name, world=world)
 
     assert list_homes(rig).dirs == (cat.polecat_name,)
     assert cat.clone_path.is_dir()
@@ -98,13 +98,13 @@ def test_a_worktree_that_cannot_be_moved_keeps_its_name(place: Place) -> None:
 def test_another_instance_is_not_removed(place: Place) -> None:
     """T-06: a removal meant for an earlier life of the name leaves the later one alone."""
     rig, world = place
-    first = spawn_for_sling(rig, **world)
-    remove_polecat(rig, first.polecat_name, **world)
-    second = spawn_for_sling(rig, **world)
+    first = spawn_for_sling(rig, world=world)
+    remove_polecat(rig, first.polecat_name, world=world)
+    second = spawn_for_sling(rig, world=world)
     assert second.polecat_name == first.polecat_name
 
     with pytest.raises(PolecatNotFoundError, match="used again"):
-        remove_polecat(rig, first.polecat_name, instance=first.instance, **world)
+        remove_polecat(rig, first.polecat_name, instance=first.instance, world=world)
 
     assert second.clone_path.is_dir()
 
@@ -112,12 +112,12 @@ def test_another_instance_is_not_removed(place: Place) -> None:
 def test_what_a_forced_removal_takes_is_saved_first(place: Place) -> None:
     """Uncommitted work is in a rescue ref, named in the result, before the tree goes; a dry run only says so."""
     rig, world = place
-    cat = spawn_for_sling(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
     (cat.clone_path / "new.txt").write_text("work")
 
-    planned = remove_polecat(rig, cat.polecat_name, force=True, dry_run=True, **world)
+    planned = remove_polecat(rig, cat.polecat_name, force=True, dry_run=True, world=world)
     assert planned.rescue and cat.clone_path.is_dir()
-    done = remove_polecat(rig, cat.polecat_name, force=True, **world)
+    done = remove_polecat(rig, cat.polecat_name, force=True, world=world)
 
     assert evolve(planned.verdict) == done.verdict
     assert done.rescue.startswith("refs/polecat/rescue/furiosa/")
@@ -139,7 +139,7 @@ AT_RISK = {
 
 def _put_at_risk(world: FakeWorld, tree: Path, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bring a polecat into a state in which it must not be touched."""
-    git = world["git"]
+    git = world.git
     if how in ("uncommitted", "stash"):
         git.edit(tree, "new.txt", b"work")
     if how == "stash":
@@ -147,7 +147,7 @@ def _put_at_risk(world: FakeWorld, tree: Path, how: str, monkeypatch: pytest.Mon
     elif how == "unpushed":
         git.commit(tree, {"new.txt": b"work"})
     elif how == "process inside":
-        world["processes"].add(4711, cwd=tree)
+        world.processes.add(4711, cwd=tree)
     elif how == "standing inside":
         monkeypatch.chdir(tree)
     elif how == "git cannot tell":
@@ -158,34 +158,34 @@ def _put_at_risk(world: FakeWorld, tree: Path, how: str, monkeypatch: pytest.Mon
 def test_all_go_by_one_verdict(place: Place, how: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """T-15: removal, repair, their dry runs and whoever only asks name the same risks, and nothing was touched."""
     rig, world = place
-    cat = spawn_for_sling(rig, **world)
-    [listed] = list_polecats(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
+    [listed] = list_polecats(rig, world=world)
     _put_at_risk(world, cat.clone_path, how, monkeypatch)
     if how == "the store cannot tell":
-        world = FakeWorld(**{**world, "beads": FailAt(1, and_after=True).wrap(world["beads"], "beads")})
-    before = work_at_risk(listed, rig=rig, **world).reasons
+        world = evolve(world, beads=FailAt(1, and_after=True).wrap(world.beads, "beads"))
+    before = work_at_risk(listed, rig=rig, world=world).reasons
 
     for act in (remove_polecat, repair_polecat):
         for dry_run in (True, False):
             with pytest.raises(WorkAtRiskError) as refused:
-                act(rig, cat.polecat_name, dry_run=dry_run, **world)
+                act(rig, cat.polecat_name, dry_run=dry_run, world=world)
             assert refused.value.reasons == before == AT_RISK[how]
-    assert world["tmux"].sessions() == [cat.session_name]
+    assert world.tmux.sessions() == [cat.session_name]
     assert cat.clone_path.is_dir()
 
 
 def test_what_cannot_be_saved_is_not_removed(place: Place) -> None:
     """If the rescue cannot be written nothing is removed; nuclear takes the name back and keeps the tree itself."""
     rig, world = place
-    cat = spawn_for_sling(rig, **world)
-    world["git"].edit(cat.clone_path, "new.txt", b"work")
+    cat = spawn_for_sling(rig, world=world)
+    world.git.edit(cat.clone_path, "new.txt", b"work")
     for _ in range(2):
-        world["git"].fail_next("rescue", RescueFailedError("no room"))
+        world.git.fail_next("rescue", RescueFailedError("no room"))
 
     with pytest.raises(RescueFailedError, match="no room"):
-        remove_polecat(rig, cat.polecat_name, force=True, **world)
+        remove_polecat(rig, cat.polecat_name, force=True, world=world)
     assert (cat.clone_path / "new.txt").read_bytes() == b"work"
-    done = remove_polecat(rig, cat.polecat_name, nuclear=True, **world)
+    done = remove_polecat(rig, cat.polecat_name, nuclear=True, world=world)
 
     assert done.kept is not None
     assert (done.kept / "new.txt").read_bytes() == b"work"
@@ -196,11 +196,11 @@ def test_what_cannot_be_saved_is_not_removed(place: Place) -> None:
 def test_the_event_names_the_rescue(place: Place) -> None:
     """Whoever listens, and whoever reads the feed, learns where the work is."""
     rig, world = place
-    cat = spawn_for_sling(rig, **world)
-    world["git"].edit(cat.clone_path, "new.txt", b"work")
+    cat = spawn_for_sling(rig, world=world)
+    world.git.edit(cat.clone_path, "new.txt", b"work")
     heard: list[Event] = []
 
-    done = remove_polecat(rig, cat.polecat_name, force=True, on_event=heard.append, **world)
+    done = remove_polecat(rig, cat.polecat_name, force=True, world=evolve(world, on_event=heard.append))
 
     assert [event.facts["rescue"] for event in heard if event.name == "polecat_removed"] == [done.rescue]
     assert f'"rescue":"{done.rescue}"' in (rig.town_root / ".events.jsonl").read_text()

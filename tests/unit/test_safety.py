@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polecat.ports import GitFacts
-from polecat.safety import (
+from polecat.core.risk import (
     RiskCode,
     SafetyFacts,
     assess_staleness,
@@ -21,6 +20,7 @@ from polecat.safety import (
     report_is_safe,
     report_requires_recovery,
 )
+from polecat.ports import GitFacts
 
 CLEAN = GitFacts(head="a" * 40, branch="polecat/nux", merged="ancestor")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from polecat import reconcile_pool, reconcile_pool_with
+from polecat.ports import World
 from polecat.testing import FakeGit, FakeTmux, make_rig
 
 
@@ -16,5 +17,5 @@ def test_an_orphan_holds_no_name() -> None:
 def test_my_orchestrator_cleans_up(tmp_path: Path) -> None:
     """Orphan sessions in, killed sessions out."""
     tmux = FakeTmux(sessions=["gt-gas-furiosa", "gt-gas-witness"])
-    reconcile_pool(make_rig(tmp_path, "gas"), git=FakeGit(), tmux=tmux)
+    reconcile_pool(make_rig(tmp_path, "gas"), world=World(git=FakeGit(), tmux=tmux))
     assert tmux.sessions() == ["gt-gas-witness"]

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from polecat.model import Repo, Rig
-from polecat.polecats import list_polecats
-from polecat.reconcile import reconcile_pool
-from polecat.spares import spare_dirs, warm_spares
-from polecat.spawn import spawn_for_sling
+from polecat.lifecycle.spawn import spawn_for_sling
+from polecat.model import Rig
+from polecat.ports import Repo, World
 from polecat.testing import FakeWorld, fake_world
-from polecat.town import find_repo
+from polecat.town.find import find_repo
+from polecat.upkeep.listing import list_polecats
+from polecat.upkeep.reconcile import reconcile_pool
+from polecat.upkeep.spares import spare_dirs, warm_spares
 
 
 @pytest.fixture
@@ -21,19 +22,19 @@ def place(tmp_path: Path) -> tuple[Rig, FakeWorld]:
 
 
 def _warm(rig: Rig, world: FakeWorld, count: int) -> int:
-    return warm_spares(rig, count, git=world["git"], tmux=world["tmux"], beads=world["beads"], environ=world["environ"]).ready
+    return warm_spares(rig, count, world=World(git=world.git, tmux=world.tmux, beads=world.beads, environ=world.environ)).ready
 
 
 def test_a_spawn_uses_a_spare(place: tuple[Rig, FakeWorld]) -> None:
     """The spare becomes the polecat's worktree, on the polecat's branch; no checkout is made."""
     rig, world = place
     assert _warm(rig, world, 2) == 2
-    world["git"].calls.clear()
+    world.git.calls.clear()
 
-    cat = spawn_for_sling(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
 
-    assert "check_out" not in world["git"].calls
-    found = world["git"].find_worktree(_repo(rig), cat.clone_path)
+    assert "check_out" not in world.git.calls
+    found = world.git.find_worktree(_repo(rig), cat.clone_path)
     assert found is not None and found.branch == cat.branch and found.head == cat.base_commit
     assert len(spare_dirs(rig)) == 1
 
@@ -44,10 +45,10 @@ def test_a_used_spare_is_thrown_away(place: tuple[Rig, FakeWorld]) -> None:
     _warm(rig, world, 1)
     (spare_dirs(rig)[0] / rig.name / "foreign.txt").write_text("x")
 
-    cat = spawn_for_sling(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
 
     assert not (cat.clone_path / "foreign.txt").exists()
-    assert "check_out" in world["git"].calls
+    assert "check_out" in world.git.calls
     assert spare_dirs(rig) == []
 
 
@@ -55,11 +56,11 @@ def test_a_spare_behind_the_remote_is_brought_to_its_tip(place: tuple[Rig, FakeW
     """A polecat out of a spare starts where one without would (T-20)."""
     rig, world = place
     _warm(rig, world, 1)
-    world["git"].advance_remote(files={"news": "1"})
+    world.git.advance_remote(files={"news": "1"})
 
-    cat = spawn_for_sling(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
 
-    assert cat.base_commit == world["git"].remote["main"]
+    assert cat.base_commit == world.git.remote["main"]
     assert (cat.clone_path / "news").read_text() == "1"
 
 
@@ -67,8 +68,8 @@ def test_a_spare_is_no_polecat(place: tuple[Rig, FakeWorld]) -> None:
     """Lists and reconcile do not see spares, and the cap does not count them."""
     rig, world = place
     _warm(rig, world, 2)
-    assert list_polecats(rig, **world) == []
-    assert reconcile_pool(rig, **world).is_quiet
+    assert list_polecats(rig, world=world) == []
+    assert reconcile_pool(rig, world=world).is_quiet
     assert len(spare_dirs(rig)) == 2
 
 
@@ -76,9 +77,9 @@ def test_a_spare_somebody_wrote_into_is_kept(place: tuple[Rig, FakeWorld]) -> No
     """What somebody wrote into a spare is nowhere else: the spare is not used, and its files are kept in the trash."""
     rig, world = place
     _warm(rig, world, 1)
-    world["git"].edit(spare_dirs(rig)[0] / rig.name, "mine.txt", b"only here")
+    world.git.edit(spare_dirs(rig)[0] / rig.name, "mine.txt", b"only here")
 
-    cat = spawn_for_sling(rig, **world)
+    cat = spawn_for_sling(rig, world=world)
 
     kept = [path for path in (rig.polecats_dir / ".trash").glob("*") if path.with_name(f"{path.name}.keep").exists()]
     assert not (cat.clone_path / "mine.txt").exists()
@@ -90,7 +91,7 @@ def test_fewer_spares_are_wanted(place: tuple[Rig, FakeWorld]) -> None:
     rig, world = place
     _warm(rig, world, 3)
     assert _warm(rig, world, 1) == 1
-    assert len(world["git"].branches(_repo(rig), "polecat-spare/")) == 1
+    assert len(world.git.branches(_repo(rig), "polecat-spare/")) == 1
 
 
 def test_what_a_killed_filler_left_is_cleared(place: tuple[Rig, FakeWorld]) -> None:

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat import config
 from polecat.errors import ConfigError, PolecatError, UnknownStateError
 from polecat.model import Rig
-from polecat.pool_file import load_pool, save_pool
-from polecat.state import (
+from polecat.testing.worlds import make_town
+from polecat.town.pool_state import load_pool, save_pool
+from polecat.town.settings import load_rig_settings
+from polecat.town.state import (
     CLAIM_FILE,
     Lease,
     clone_path,
@@ -29,7 +30,6 @@ from polecat.state import (
     withdraw_claim,
     write_claim,
 )
-from polecat.testing.worlds import make_town
 
 LEASE = Lease(
     instance="i1", polecat="nux", rig="gastown", pid=1, branch="polecat/nux-1", process_names=("node", "claude"), hook_bead="gt-1"
@@ -166,7 +166,7 @@ def test_instance_ids_are_never_the_same() -> None:
 
 def test_the_counter_is_kept_and_settings_win(rig: Rig) -> None:
     """What was saved is the counter alone; theme, names and size come from the settings (design §6, deviation 16)."""
-    settings = config.load_rig_settings(rig.path)
+    settings = load_rig_settings(rig.path)
     pool = load_pool(rig, settings)
     save_pool(rig, evolve(pool, overflow_next=77))
     saved = rig.runtime_dir / "namepool-state.json"
@@ -182,12 +182,12 @@ def test_a_corrupt_counter_is_an_error(rig: Rig) -> None:
     rig.runtime_dir.mkdir()
     (rig.runtime_dir / "namepool-state.json").write_text("{")
     with pytest.raises(ConfigError, match="namepool-state"):
-        load_pool(rig, config.load_rig_settings(rig.path))
+        load_pool(rig, load_rig_settings(rig.path))
 
 
 def test_a_counter_that_did_not_change_is_not_written(rig: Rig) -> None:
     """Most spawns write nothing."""
-    pool = load_pool(rig, config.load_rig_settings(rig.path))
+    pool = load_pool(rig, load_rig_settings(rig.path))
     save_pool(rig, pool)
     path = rig.runtime_dir / "namepool-state.json"
     before = path.stat()
@@ -197,7 +197,7 @@ def test_a_counter_that_did_not_change_is_not_written(rig: Rig) -> None:
 
 def test_a_counter_that_cannot_be_saved_says_so(rig: Rig) -> None:
     """The error names the file, and nothing is left beside it."""
-    pool = load_pool(rig, config.load_rig_settings(rig.path))
+    pool = load_pool(rig, load_rig_settings(rig.path))
     rig.runtime_dir.write_text("in the way")
     with pytest.raises(PolecatError, match="namepool-state"):
         save_pool(rig, pool)

@@ -13,11 +13,12 @@ from attrs import evolve
 
 import polecat
 from polecat import Event, PolecatError, PolecatState, SpawnFailedError, SpawnOptions, spawn_for_sling
-from polecat.event_names import EVENTS, LOGGED
-from polecat.state import Lease, publish_claim
-from polecat.states import STATE_RULES, Signals, judge_state, rule_of
-from polecat.steps import BY_NAME, STEPS
+from polecat.core.event_names import EVENTS, LOGGED
+from polecat.core.states import STATE_RULES, Signals, judge_state, rule_of
+from polecat.core.steps import BY_NAME, STEPS
+from polecat.ports import World
 from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeWorld, fake_world
+from polecat.town.state import Lease, publish_claim
 
 TRUST = "Do you trust the files in this folder?\n❯ 1. Yes, I trust this folder"
 SOURCES = sorted(Path(str(polecat.__file__)).parent.rglob("*.py"))
@@ -67,31 +68,31 @@ def test_the_code_logs_the_lines_of_the_table_and_no_others() -> None:
 def _act(rig: polecat.Rig, world: FakeWorld, heard: list[Event]) -> None:
     """Make everything happen that an event tells of."""
     on_event = heard.append
-    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), on_event=on_event, **world)
-    polecat.nudge_polecat(rig, cat.polecat_name, "hello", tmux=world["tmux"], on_event=on_event)
-    world["clock"].sleep(1)
-    polecat.repair_polecat(rig, cat.polecat_name, on_event=on_event, **world)
-    polecat.remove_polecat(rig, cat.polecat_name, force=True, on_event=on_event, **world)
-    other = spawn_for_sling(rig, on_event=on_event, **world)
-    polecat.stop_polecat(rig, other.polecat_name, on_event=on_event, **world)
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=evolve(world, on_event=on_event))
+    polecat.nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux, on_event=on_event))
+    world.clock.sleep(1)
+    polecat.repair_polecat(rig, cat.polecat_name, world=evolve(world, on_event=on_event))
+    polecat.remove_polecat(rig, cat.polecat_name, force=True, world=evolve(world, on_event=on_event))
+    other = spawn_for_sling(rig, world=evolve(world, on_event=on_event))
+    polecat.stop_polecat(rig, other.polecat_name, world=evolve(world, on_event=on_event))
     with pytest.raises(PolecatError):
-        spawn_for_sling(rig, SpawnOptions(name=other.polecat_name), on_event=on_event, **world)
+        spawn_for_sling(rig, SpawnOptions(name=other.polecat_name), world=evolve(world, on_event=on_event))
 
 
 def _act_on_leavings(rig: polecat.Rig, world: FakeWorld, heard: list[Event]) -> None:
     """Make a reconcile find one of everything."""
-    gone = spawn_for_sling(rig, SpawnOptions(name="gone"), **world)
+    gone = spawn_for_sling(rig, SpawnOptions(name="gone"), world=world)
     gone.clone_path.joinpath(".git").unlink(missing_ok=True)
     for path in sorted(rig.home_dir("gone").rglob("*"), reverse=True):
         path.unlink() if not path.is_dir() else path.rmdir()
     rig.home_dir("gone").rmdir()
     publish_claim(rig, Lease(instance="i1", polecat="dead", rig=rig.name))
-    living = spawn_for_sling(rig, SpawnOptions(name="living"), **world)
+    living = spawn_for_sling(rig, SpawnOptions(name="living"), world=world)
     record = rig.runtime_dir / "polecats" / "living.json"
     record.rename(rig.home_dir(living.polecat_name) / ".claim.json")
     rig.home_dir("shell").mkdir()
     os.utime(rig.home_dir("shell"), (0, 0))  # an empty home may be one that is just being made
-    polecat.reconcile_pool(rig, on_event=heard.append, **world)
+    polecat.reconcile_pool(rig, world=evolve(world, on_event=heard.append))
 
 
 def test_every_event_carries_the_keys_of_the_table(tmp_path: Path) -> None:
@@ -101,8 +102,8 @@ def test_every_event_carries_the_keys_of_the_table(tmp_path: Path) -> None:
         rig, world = fake_world(tmp_path / str(at))
         act(rig, world, heard)
     rig, world = fake_world(tmp_path / "asks")
-    world["tmux"] = FakeTmux(agent=FakeAgent(screen=TRUST), processes=world["processes"], clock=world["clock"])
-    spawn_for_sling(rig, on_event=heard.append, **world)
+    tmux = FakeTmux(agent=FakeAgent(screen=TRUST), processes=world.processes, clock=world.clock)
+    spawn_for_sling(rig, world=evolve(world, tmux=tmux, on_event=heard.append))
 
     assert {event.name for event in heard} == set(EVENTS)
     for event in heard:
@@ -116,14 +117,14 @@ def test_every_event_carries_the_keys_of_the_table(tmp_path: Path) -> None:
 def test_a_spawn_takes_the_steps_of_the_table_in_their_order(tmp_path: Path) -> None:
     """The steps of a spawn that takes all of them are those of the table, except what is done once for a batch."""
     rig, world = fake_world(tmp_path)
-    spawn_for_sling(rig, SpawnOptions(name="nux"), **world)
+    spawn_for_sling(rig, SpawnOptions(name="nux"), world=world)
     home = rig.home_dir("nux")
     home.rename(tmp_path / "elsewhere")
-    world["clock"].sleep(1)
-    cat = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-1"), **world)
+    world.clock.sleep(1)
+    cat = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-1"), world=world)
 
     assert [name for name, _ in cat.timings.steps] == [step.name for step in STEPS if not step.is_shared]
-    plain = spawn_for_sling(rig, SpawnOptions(wait="no"), **world)
+    plain = spawn_for_sling(rig, SpawnOptions(wait="no"), world=world)
     assert [name for name, _ in plain.timings.steps] == [
         step.name for step in STEPS if not step.is_shared and not step.is_optional
     ]
@@ -143,7 +144,7 @@ def test_what_is_undone_is_what_the_table_says(tmp_path: Path) -> None:
         rig, world = fake_world(tmp_path / str(number))
         fault = FailAt(number)
         try:
-            spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), **fault.around(world))
+            spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), world=fault.around(world))
         except SpawnFailedError as error:
             undone.append(error.undone)
         except PolecatError:

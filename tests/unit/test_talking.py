@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from polecat.errors import LockTimeoutError, PolecatError, PolecatNotFoundError, SessionNotFoundError
-from polecat.locks import take
-from polecat.model import Event, Rig, SpawnedPolecat
-from polecat.spawn import spawn_for_sling
-from polecat.talking import attach_command, capture_polecat, nudge_lock, nudge_polecat
+from polecat.lifecycle.spawn import spawn_for_sling
+from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_lock, nudge_polecat
+from polecat.model import Rig, SpawnedPolecat
+from polecat.ports import Event, World
 from polecat.testing.worlds import FakeWorld, fake_world
+from polecat.town.locks import take
 
 Spawned = tuple[Rig, FakeWorld, SpawnedPolecat]
 
@@ -21,7 +22,7 @@ Spawned = tuple[Rig, FakeWorld, SpawnedPolecat]
 @pytest.fixture
 def spawned(tmp_path: Path) -> Spawned:
     rig, world = fake_world(tmp_path)
-    return rig, world, spawn_for_sling(rig, **world)
+    return rig, world, spawn_for_sling(rig, world=world)
 
 
 def test_nudge_is_one_text_with_one_enter(spawned: Spawned) -> None:
@@ -29,10 +30,10 @@ def test_nudge_is_one_text_with_one_enter(spawned: Spawned) -> None:
     rig, world, cat = spawned
     heard: list[Event] = []
 
-    nudge_polecat(rig, cat.polecat_name, "first\nsecond; $HOME", tmux=world["tmux"], on_event=heard.append)
+    nudge_polecat(rig, cat.polecat_name, "first\nsecond; $HOME", world=World(tmux=world.tmux, on_event=heard.append))
 
-    assert world["tmux"].typed(cat.pane)[-1] == "first\nsecond; $HOME"
-    assert world["tmux"].pressed(cat.pane)[-1:] == ["Enter"]
+    assert world.tmux.typed(cat.pane)[-1] == "first\nsecond; $HOME"
+    assert world.tmux.pressed(cat.pane)[-1:] == ["Enter"]
     assert [event.name for event in heard] == ["polecat_nudged"]
     assert "second" not in repr(heard)
 
@@ -40,20 +41,20 @@ def test_nudge_is_one_text_with_one_enter(spawned: Spawned) -> None:
 def test_renamed_session_is_still_found(spawned: Spawned) -> None:
     """A session that a person renamed is found by the spawn's stamp."""
     rig, world, cat = spawned
-    world["tmux"].rename(cat.session_name, "my-favourite")
+    world.tmux.rename(cat.session_name, "my-favourite")
 
-    assert nudge_polecat(rig, cat.polecat_name, "hello", tmux=world["tmux"]) == "my-favourite"
+    assert nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux)) == "my-favourite"
 
 
 def test_session_of_another_instance_gets_nothing(spawned: Spawned) -> None:
     """T-44: a polecat without a session is told so; neighbours with longer names are not typed to."""
     rig, world, cat = spawned
-    tmux = world["tmux"]
-    world["tmux"].kill("", name=cat.session_name, instance=cat.instance)
-    other = spawn_for_sling(rig, **world)
+    tmux = world.tmux
+    world.tmux.kill("", name=cat.session_name, instance=cat.instance)
+    other = spawn_for_sling(rig, world=world)
 
     with pytest.raises(SessionNotFoundError):
-        nudge_polecat(rig, cat.polecat_name, "hello", tmux=tmux)
+        nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=tmux))
 
     assert "hello" not in tmux.typed(other.pane)
 
@@ -62,14 +63,14 @@ def test_stuck_sender_is_waited_for_only_so_long(spawned: Spawned) -> None:
     """T-40: whoever holds the lock for ever costs the next sender its time limit and an error, not a hang; nothing is typed."""
     rig, world, cat = spawned
     held = take(nudge_lock(rig, cat.polecat_name), what="hang")
-    before = world["tmux"].received(cat.pane)
+    before = world.tmux.received(cat.pane)
     try:
         with pytest.raises(LockTimeoutError, match="hang"):
-            nudge_polecat(rig, cat.polecat_name, "hello", tmux=world["tmux"], timeout_s=0.05)
+            nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux), timeout_s=0.05)
     finally:
         held.release()
 
-    assert world["tmux"].received(cat.pane) == before
+    assert world.tmux.received(cat.pane) == before
 
 
 def test_many_threads_type_one_after_the_other(spawned: Spawned) -> None:
@@ -77,15 +78,14 @@ def test_many_threads_type_one_after_the_other(spawned: Spawned) -> None:
     rig, world, cat = spawned
     texts = [f"message {number}" for number in range(8)]
     threads = [
-        threading.Thread(target=nudge_polecat, args=(rig, cat.polecat_name, text), kwargs={"tmux": world["tmux"]})
-        for text in texts
+        threading.Thread(target=nudge_polecat, args=(rig, cat.polecat_name, text), kwargs={"tmux": world.tmux}) for text in texts
     ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(20)
 
-    assert sorted(world["tmux"].received(cat.pane).removesuffix("\r").split("\r"))[-8:] == texts
+    assert sorted(world.tmux.received(cat.pane).removesuffix("\r").split("\r"))[-8:] == texts
 
 
 def test_unknown_polecat_is_refused_with_what_was_meant(spawned: Spawned) -> None:
@@ -93,7 +93,7 @@ def test_unknown_polecat_is_refused_with_what_was_meant(spawned: Spawned) -> Non
     rig, world, _ = spawned
 
     with pytest.raises(PolecatNotFoundError, match="did you mean 'furiosa'"):
-        capture_polecat(rig, "furiosaa", tmux=world["tmux"])
+        capture_polecat(rig, "furiosaa", world=World(tmux=world.tmux))
 
 
 def test_nothing_to_send_is_refused(spawned: Spawned) -> None:
@@ -101,27 +101,27 @@ def test_nothing_to_send_is_refused(spawned: Spawned) -> None:
     rig, world, cat = spawned
 
     with pytest.raises(PolecatError, match="nothing to send"):
-        nudge_polecat(rig, cat.polecat_name, "", tmux=world["tmux"])
+        nudge_polecat(rig, cat.polecat_name, "", world=World(tmux=world.tmux))
 
 
 def test_capture_gives_the_last_lines(spawned: Spawned) -> None:
     """As many lines as were asked for, the last ones."""
     rig, world, cat = spawned
-    world["tmux"].show(cat.session_name, "one\ntwo\nthree")
+    world.tmux.show(cat.session_name, "one\ntwo\nthree")
 
-    assert capture_polecat(rig, cat.polecat_name, lines=2, tmux=world["tmux"]) == "two\nthree"
+    assert capture_polecat(rig, cat.polecat_name, lines=2, world=World(tmux=world.tmux)) == "two\nthree"
     with pytest.raises(PolecatError, match="0 lines"):
-        capture_polecat(rig, cat.polecat_name, lines=0, tmux=world["tmux"])
+        capture_polecat(rig, cat.polecat_name, lines=0, world=World(tmux=world.tmux))
 
 
 def test_attach_takes_another_server_away(spawned: Spawned) -> None:
     """Inside another tmux the session is attached to, because TMUX is taken away; inside the same one the client is switched."""
     rig, world, cat = spawned
     other = attach_command(
-        rig, cat.polecat_name, tmux=world["tmux"], environ={"TMUX": "/run/other,1,0", "TMUX_TMPDIR": "/nowhere"}
+        rig, cat.polecat_name, world=World(tmux=world.tmux, environ={"TMUX": "/run/other,1,0", "TMUX_TMPDIR": "/nowhere"})
     )
     own = {"TMUX": f"/nowhere/tmux-{os.getuid()}/default,1,0", "TMUX_TMPDIR": "/nowhere"}
-    same = attach_command(rig, cat.polecat_name, tmux=world["tmux"], environ=own)
+    same = attach_command(rig, cat.polecat_name, world=World(tmux=world.tmux, environ=own))
 
     assert "TMUX" not in other.environ
     assert other.argv[-3:] == ("attach-session", "-t", f"={cat.session_name}")
@@ -136,5 +136,5 @@ def test_a_listener_that_raises_is_no_part_of_a_nudge(spawned: Spawned) -> None:
     def listen(_event: Event) -> None:
         raise ZeroDivisionError("the listener's own mistake")
 
-    assert nudge_polecat(rig, cat.polecat_name, "hello", tmux=world["tmux"], on_event=listen) == cat.session_name
-    assert world["tmux"].typed(cat.pane)[-1] == "hello"
+    assert nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux, on_event=listen)) == cat.session_name
+    assert world.tmux.typed(cat.pane)[-1] == "hello"

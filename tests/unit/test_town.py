@@ -13,7 +13,7 @@ import pytest
 from polecat.errors import ConfigError, NotFoundError, RigNotFoundError, TownNotFoundError
 from polecat.model import Rig
 from polecat.testing import make_town
-from polecat.town import Town, find_repo, find_town, is_rig_name
+from polecat.town.find import Town, find_repo, find_town, is_rig_name
 
 
 @pytest.fixture

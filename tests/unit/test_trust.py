@@ -15,13 +15,13 @@ from attrs import evolve, field, frozen
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polecat.json_surgery import with_value
+from polecat.core.presets import PRESETS
+from polecat.documents import Trust
 from polecat.model import Rig
-from polecat.place import leave_place, sweep_places
-from polecat.presets import PRESETS
-from polecat.settings import Trust
-from polecat.trust import Inherited, inherit_trust, same_repository, withdraw_trust
-from polecat.trust_stores import ClaudeTrust, CodexTrust
+from polecat.place.json_edit import with_value
+from polecat.place.prepare import leave_place, sweep_places
+from polecat.place.trust import Inherited, inherit_trust, same_repository, withdraw_trust
+from polecat.place.trust_stores import ClaudeTrust, CodexTrust
 
 CLAUDE, CODEX = PRESETS["claude"], PRESETS["codex"]
 

@@ -7,14 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from polecat import AgentFields, AgentNotFoundError, Bead, GitFacts, PolecatError
-from polecat.agent_description import check_field_names, format_description, replace_fields
-from polecat.agents import from_entry, from_runtime, resolve_agent
-from polecat.bead_rules import check_can_be_given, check_is_agent, no_such_bead
-from polecat.config import AgentEntry, RigSettings, RuntimeConfig, TownSettings
+from polecat.core.agent_description import check_field_names, format_description, replace_fields
+from polecat.core.agents import from_entry, from_runtime, resolve_agent
+from polecat.core.bead_rules import check_can_be_given, check_is_agent, no_such_bead
+from polecat.core.presets import PRESETS
+from polecat.core.risk import SafetyFacts, judge_work
+from polecat.core.session_names import parse_session_name
+from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.names import check_bead_id, check_env_key, check_new_rig_name, check_polecat_name, check_prefix, check_rig_name
-from polecat.presets import PRESETS
-from polecat.safety import SafetyFacts, judge_work
-from polecat.session_names import parse_session_name
 
 LETTERS = "may only hold letters, digits, '_' and '-', and must start with a letter or digit"
 BUILT_IN = ", ".join(PRESETS)

@@ -10,6 +10,7 @@ import pytest
 
 import polecat
 from polecat import SpawnOptions
+from polecat.ports import World
 from polecat.testing import FakeTown
 
 pytest_plugins = ["polecat.testing.plugin"]
@@ -21,17 +22,17 @@ loose: Any = polecat
 @pytest.mark.parametrize(
     ("call", "said"),
     [
-        (lambda rig, world: loose.list_polecats(None, **world), "a rig is a Rig, or its name as a string; not None"),
-        (lambda rig, world: loose.spawn_for_sling(rig.path, **world), "a rig is a Rig, or its name as a string; not "),
+        (lambda rig, world: loose.list_polecats(None, world=world), "a rig is a Rig, or its name as a string; not None"),
+        (lambda rig, world: loose.spawn_for_sling(rig.path, world=world), "a rig is a Rig, or its name as a string; not "),
         (
-            lambda rig, world: loose.spawn_for_sling(rig, "gt-1", **world),
+            lambda rig, world: loose.spawn_for_sling(rig, "gt-1", world=world),
             "is a SpawnOptions, such as SpawnOptions(hook_bead='gt-1')",
         ),
-        (lambda rig, world: loose.plan_spawn(rig, {"hook_bead": "gt-1"}, **world), "not {'hook_bead': 'gt-1'}"),
-        (lambda rig, world: loose.spawn_many(rig, SpawnOptions(), **world), "spawn_many takes a list of SpawnOptions"),
-        (lambda rig, world: loose.spawn_many(rig, 3, **world), "one for each polecat; not 3"),
-        (lambda rig, world: loose.remove_polecat(rig, None, **world), "a name must be a string, not None"),
-        (lambda rig, world: loose.nudge_polecat(rig, 3, "hello", tmux=world["tmux"]), "a name must be a string, not 3"),
+        (lambda rig, world: loose.plan_spawn(rig, {"hook_bead": "gt-1"}, world=world), "not {'hook_bead': 'gt-1'}"),
+        (lambda rig, world: loose.spawn_many(rig, SpawnOptions(), world=world), "spawn_many takes a list of SpawnOptions"),
+        (lambda rig, world: loose.spawn_many(rig, 3, world=world), "one for each polecat; not 3"),
+        (lambda rig, world: loose.remove_polecat(rig, None, world=world), "a name must be a string, not None"),
+        (lambda rig, world: loose.nudge_polecat(rig, 3, "hello", world=World(tmux=world.tmux)), "a name must be a string, not 3"),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_named(fake_town: FakeTown, call: Callable[..., Any], said: str) -> None:
@@ -39,7 +40,7 @@ def test_an_argument_of_the_wrong_type_is_named(fake_town: FakeTown, call: Calla
     with pytest.raises(TypeError, match=re.escape(said)):
         call(fake_town.rig, fake_town.world)
 
-    assert polecat.list_polecats(fake_town.rig, **fake_town.world) == []
+    assert polecat.list_polecats(fake_town.rig, world=fake_town.world) == []
 
 
 @pytest.mark.parametrize(
@@ -70,9 +71,9 @@ def test_the_value_of_a_variable_is_never_shown() -> None:
 
 def test_a_bead_that_is_no_text_is_named(fake_town: FakeTown) -> None:
     """A bead's id of the wrong type is refused in words, and nothing is given out."""
-    cat = polecat.spawn_for_sling(fake_town.rig, **fake_town.world)
+    cat = polecat.spawn_for_sling(fake_town.rig, world=fake_town.world)
 
     with pytest.raises(TypeError, match="a name must be a string, not 3"):
-        loose.assign_issue(fake_town.rig, cat.polecat_name, 3, **fake_town.world)
+        loose.assign_issue(fake_town.rig, cat.polecat_name, 3, world=fake_town.world)
 
-    assert polecat.assigned_issue(fake_town.rig, cat.polecat_name, **fake_town.world) is None
+    assert polecat.assigned_issue(fake_town.rig, cat.polecat_name, world=fake_town.world) is None

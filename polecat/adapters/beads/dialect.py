@@ -1,0 +1,205 @@
+"""Which ``bd`` this is: what it can and what it accepts, found out by asking it once per binary.
+
+Between 0.47 and 1.x ``bd`` lost its daemon and the flag against it, the ``slot`` and ``agent`` commands and the issue type
+``agent``; ``list`` became a tree. Version strings lie (``dev``), so each ability is read from the program's own help, and by its
+text: some versions print an error about an unknown flag and exit 0. What cannot be found out is taken to be as in the newest.
+
+Source:
+    Incidents (c.1, c.2, c.4).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+from attrs import frozen
+
+from polecat.adapters.processes import program
+from polecat.errors import BeadsConfigError, BeadsUnavailableError, ProgramError, ProgramTimeoutError
+
+PROBE_TIMEOUT_S = 10.0
+_LOCK = threading.Lock()
+_KNOWN: dict[str, Dialect] = {}
+
+
+@frozen(kw_only=True)
+class Dialect:
+    """What one ``bd`` can. The defaults are those of the newest version known.
+
+    Attributes:
+        version: as it names itself; for people only.
+        has_slot: has the ``slot`` command (up to 0.61).
+        has_agent: has the ``agent`` command.
+        accepts_no_daemon: has a daemon, and the flag against it; keeps its data in SQLite.
+        accepts_allow_stale: checks whether its data are stale, unless told not to.
+        accepts_flat: ``list`` prints a tree unless told not to.
+        accepts_limit: ``list`` ends after 50 unless told not to.
+        accepts_no_pager: ``list`` may page.
+    """
+
+    version: str = ""
+    has_slot: bool = False
+    has_agent: bool = False
+    accepts_no_daemon: bool = False
+    accepts_allow_stale: bool = False
+    accepts_flat: bool = True
+    accepts_limit: bool = True
+    accepts_no_pager: bool = True
+
+    @property
+    def global_flags(self) -> tuple[str, ...]:
+        """What to put before every command."""
+        flags = (("--no-daemon", self.accepts_no_daemon), ("--allow-stale", self.accepts_allow_stale))
+        return tuple(flag for flag, accepted in flags if accepted)
+
+    @property
+    def agent_types(self) -> tuple[str, ...]:
+        """Which types to try for an agent bead. The label is what counts.
+
+        The first versions on Dolt keep beads of the type ``agent`` among what is swept away, so only those on SQLite get it.
+        """
+        return ("agent", "task") if self.has_agent and self.accepts_no_daemon else ("task",)
+
+    @property
+    def list_flags(self) -> tuple[str, ...]:
+        """What to put behind ``list --json``, to get everything and nothing but JSON."""
+        flags = (("--flat", self.accepts_flat), ("--limit=0", self.accepts_limit), ("--no-pager", self.accepts_no_pager))
+        return tuple(flag for flag, accepted in flags if accepted)
+
+
+def read_dialect(version: str, root_help: str, list_help: str) -> Dialect:
+    """Read the abilities out of what ``version``, ``--help`` and ``list --help`` print. Pure.
+
+    Examples:
+        >>> read_dialect("bd version 0.47.1 (dev)", "  show   Show\\n  slot   Slots\\n      --no-daemon   Force", "").has_slot
+        True
+    """
+    match = re.search(r"\d+\.\d+\.\d+\S*", version)
+    dialect = Dialect(version=match[0] if match else "")
+    if re.search(r"^\s+(?:show|create)\s", root_help, re.MULTILINE):
+        dialect = attrs.evolve(
+            dialect,
+            has_slot=_has_command(root_help, "slot"),
+            has_agent=_has_command(root_help, "agent"),
+            accepts_no_daemon=_has_flag(root_help, "--no-daemon"),
+            accepts_allow_stale=_has_flag(root_help, "--allow-stale"),
+        )
+    if _has_flag(list_help, "--assignee"):
+        dialect = attrs.evolve(
+            dialect,
+            accepts_flat=_has_flag(list_help, "--flat"),
+            accepts_limit=_has_flag(list_help, "--limit"),
+            accepts_no_pager=_has_flag(list_help, "--no-pager"),
+        )
+    return dialect
+
+
+def find_binary(name: str, environ: Mapping[str, str]) -> Path:
+    """Find the program in the PATH of the given environment.
+
+    Raises:
+        BeadsConfigError: it is not there.
+    """
+    found = shutil.which(name, path=environ.get("PATH", os.defpath))
+    if found is None:
+        raise BeadsConfigError(
+            f"{name!r} is not on PATH, but this rig keeps its work in a beads directory",
+            hint="install bd: go install github.com/steveyegge/beads/cmd/bd@latest",
+        )
+    return Path(found)
+
+
+def dialect_of(binary: Path, *, env: Mapping[str, str], timeout_s: float, cache_dir: Path | None = None) -> Dialect:
+    """Return what a ``bd`` can, asking it only if this very file was never asked.
+
+    Args:
+        binary: the program.
+        env: its environment.
+        timeout_s: how long it may take to print its help.
+        cache_dir: where the answer is kept for other processes; None keeps it in this one.
+
+    Raises:
+        BeadsUnavailableError: it hangs, or cannot be run.
+    """
+    key = _key_of(binary)
+    with _LOCK:
+        if key not in _KNOWN:
+            known = _load(cache_dir, key)
+            _KNOWN[key] = known or _probe(binary, env, min(timeout_s, PROBE_TIMEOUT_S))
+            if known is None:
+                _save(cache_dir, key, _KNOWN[key])
+        return _KNOWN[key]
+
+
+def _key_of(binary: Path) -> str:
+    path = binary.resolve()
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise BeadsUnavailableError(f"cannot look at {binary}: {error.strerror or error}") from error
+    return f"{path}|{facts.st_mtime_ns}|{facts.st_size}"
+
+
+def _probe(binary: Path, env: Mapping[str, str], timeout_s: float) -> Dialect:
+    # in a project's directory even --help may open its database
+    with tempfile.TemporaryDirectory(prefix="polecat-bd-") as nowhere:
+        asked: list[program.Running] = []
+        texts: list[str] = []
+        try:
+            for words in (("version",), ("--help",), ("list", "--help")):
+                running = program.start([str(binary), *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
+                asked.append(running)
+            while asked:
+                texts.append(_all_text(asked.pop(0).wait()))
+        except ProgramTimeoutError as error:
+            raise BeadsUnavailableError(f"{binary} did not say within {timeout_s:g} s what it can", hint="is it bd?") from error
+        except ProgramError as error:
+            raise BeadsUnavailableError(f"{binary} cannot be run: {error.message}") from error
+        finally:
+            for running in asked:
+                running.kill()
+                with contextlib.suppress(ProgramError):
+                    running.wait()
+    return read_dialect(*texts)
+
+
+def _all_text(finished: program.Finished) -> str:
+    return f"{finished.text}\n{finished.error_text}"
+
+
+def _has_command(text: str, name: str) -> bool:
+    return re.search(rf"^\s+{name}\s{{2,}}", text, re.MULTILINE) is not None
+
+
+def _has_flag(text: str, flag: str) -> bool:
+    return re.search(rf"^\s+(?:-\w, )?{flag}\b(?!-)", text, re.MULTILINE) is not None
+
+
+def _load(cache_dir: Path | None, key: str) -> Dialect | None:
+    if cache_dir is None:
+        return None
+    try:
+        entry = json.loads((cache_dir / "bd-dialect.json").read_text("utf-8"))
+        return Dialect(**entry["dialect"]) if entry["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # only a cache: whatever is wrong with it, we ask again
+
+
+def _save(cache_dir: Path | None, key: str, dialect: Dialect) -> None:
+    if cache_dir is None:
+        return
+    with contextlib.suppress(OSError):
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        fd, name = tempfile.mkstemp(dir=cache_dir, prefix=".bd-dialect-")
+        with os.fdopen(fd, "w", encoding="utf-8") as file:
+            json.dump({"key": key, "dialect": attrs.asdict(dialect)}, file)
+        os.replace(name, cache_dir / "bd-dialect.json")

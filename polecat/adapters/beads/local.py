@@ -1,0 +1,263 @@
+"""A store of work in one SQLite file, for rigs without a beads directory or machines without ``bd``.
+
+Safe between processes and threads: each method is one connection and, when it writes, one ``BEGIN IMMEDIATE`` transaction. The
+journal is SQLite's rollback journal, because WAL needs shared memory, which network file systems lack. Its file stays, emptied, so that
+a write waits for the disk twice and not four times. Reading never creates the file, so a plan touches nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+from attrs import field, frozen
+
+from polecat.core import bead_rules
+from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
+from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
+from polecat.ports import AgentBead, AgentFields, Bead
+
+SCHEMA_VERSION = 1
+"""What this version writes into ``PRAGMA user_version``; a file with a higher one is refused."""
+
+_SCHEMA = """
+CREATE TABLE beads (
+    id TEXT PRIMARY KEY NOT NULL,
+    title TEXT NOT NULL DEFAULT '',
+    status TEXT NOT NULL DEFAULT 'open',
+    assignee TEXT NOT NULL DEFAULT '',
+    labels TEXT NOT NULL DEFAULT '',
+    description TEXT NOT NULL DEFAULT '',
+    close_reason TEXT NOT NULL DEFAULT ''
+)
+"""
+_INDEX = "CREATE INDEX beads_assignee ON beads (assignee) WHERE assignee <> ''"
+_WRITE = """
+INSERT INTO beads (id, title, status, assignee, labels, description) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET title = excluded.title, status = excluded.status, assignee = excluded.assignee,
+    labels = excluded.labels, description = excluded.description
+"""
+_ONE = "SELECT id, title, status, assignee, labels, description FROM beads WHERE id = ?"
+_HELD = "SELECT id, title, status, assignee, labels, description FROM beads WHERE assignee IN (?, ?)"
+
+T = TypeVar("T")
+
+
+@frozen(kw_only=True)
+class _Row:
+    bead: Bead
+    description: str = ""
+
+
+@frozen
+class LocalBeads:
+    """`Beads` in a SQLite file.
+
+    A bead that was never seen is made when it is hooked or assigned: nothing else puts work into this store.
+
+    Args:
+        path: the file; it and its directory are made by the first write.
+        timeout_s: how long to wait for another process that writes.
+
+    Examples:
+        >>> import tempfile
+        >>> store = LocalBeads(Path(tempfile.mkdtemp()) / "beads.sqlite3")
+        >>> store.bead("gt-1") is None, store.path.exists()
+        (True, False)
+        >>> store.hook("gt-1", assignee="gas/polecats/nux").status
+        'hooked'
+    """
+
+    path: Path = field(converter=Path)
+    timeout_s: float = field(default=30.0, kw_only=True)
+
+    def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
+        """See `Beads.open_agent`."""
+        bead = Bead(id=bead_id, title=title, labels=(AGENT_LABEL,))
+        wanted = _Row(bead=bead, description=format_description(title, fields))
+
+        def change(row: _Row | None) -> _Row:
+            if row is not None:
+                bead_rules.check_is_agent(row.bead)
+            return wanted
+
+        return self._agent(self._change(bead_id, change))
+
+    def close_agent(self, bead_id: str, *, reason: str) -> bool:
+        """See `Beads.close_agent`."""
+        with self._transaction() as db:
+            row = _read(db, bead_id)
+            if row is None:
+                return False
+            bead_rules.check_is_agent(row.bead)
+            description = replace_fields(row.description, bead_rules.fields_at_close())
+            _write(db, _Row(bead=attrs.evolve(row.bead, status="closed"), description=description))
+            db.execute("UPDATE beads SET close_reason = ? WHERE id = ?", (reason, bead_id))
+            return True
+
+    def agent(self, bead_id: str) -> AgentBead | None:
+        """See `Beads.agent`."""
+        row = self._look(lambda db: _read(db, bead_id), absent=None)
+        return None if row is None else self._agent(row)
+
+    def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
+        """See `Beads.update_agent`."""
+
+        def change(row: _Row | None) -> _Row:
+            if row is None:
+                raise bead_rules.no_such_bead(bead_id, str(self.path))
+            bead_rules.check_is_agent(row.bead)
+            return attrs.evolve(row, description=replace_fields(row.description, changes))
+
+        return self._agent(self._change(bead_id, change))
+
+    def bead(self, bead_id: str) -> Bead | None:
+        """See `Beads.bead`."""
+        row = self._look(lambda db: _read(db, bead_id), absent=None)
+        return None if row is None else row.bead
+
+    def held_by(self, assignee: str) -> tuple[Bead, ...]:
+        """See `Beads.held_by`."""
+        names = bead_rules.spellings(assignee)
+        both = (names[0], names[-1])
+        nothing: tuple[Bead, ...] = ()
+        beads = self._look(lambda db: tuple(_row(cells).bead for cells in db.execute(_HELD, both)), absent=nothing)
+        return bead_rules.in_order(beads)
+
+    def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
+        """See `Beads.hook`; here the look and the change are one transaction."""
+        return self._give(bead_id, "hooked", assignee, expected)
+
+    def assign(self, bead_id: str, *, assignee: str) -> Bead:
+        """See `Beads.assign`."""
+        return self._give(bead_id, "in_progress", assignee, None)
+
+    def unassign(self, bead_id: str, *, expected: str) -> bool:
+        """See `Beads.unassign`."""
+        with self._transaction() as db:
+            row = _read(db, bead_id)
+            if row is None or not bead_rules.holds(row.bead, expected):
+                return False
+            status = bead_rules.status_when_let_go(row.bead)
+            _write(db, attrs.evolve(row, bead=attrs.evolve(row.bead, assignee="", status=status)))
+            return True
+
+    def set_status(self, bead_id: str, status: str) -> Bead:
+        """See `Beads.set_status`."""
+
+        def change(row: _Row | None) -> _Row:
+            if row is None:
+                raise bead_rules.no_such_bead(bead_id, str(self.path))
+            return attrs.evolve(row, bead=attrs.evolve(row.bead, status=status))
+
+        return self._change(bead_id, change).bead
+
+    def _give(self, bead_id: str, status: str, assignee: str, expected: str | None) -> Bead:
+        def change(row: _Row | None) -> _Row:
+            row = row or _Row(bead=Bead(id=bead_id))
+            bead_rules.check_can_be_given(row.bead, assignee, expected)
+            return attrs.evolve(row, bead=attrs.evolve(row.bead, status=status, assignee=assignee))
+
+        return self._change(bead_id, change).bead
+
+    def _agent(self, row: _Row) -> AgentBead:
+        return bead_rules.as_agent(row.bead, row.description)
+
+    def _change(self, bead_id: str, change: Callable[[_Row | None], _Row]) -> _Row:
+        with self._transaction() as db:
+            _write(db, change(_read(db, bead_id)))
+            row = _read(db, bead_id)
+        if row is None:
+            raise BeadsError(f"{self.path} did not keep bead {bead_id}")
+        return row
+
+    def _look(self, ask: Callable[[sqlite3.Connection], T], *, absent: T) -> T:
+        with self._explained():
+            try:
+                self.path.stat()
+            except FileNotFoundError:
+                return absent
+            with self._connection("rw") as db:
+                try:
+                    return absent if self._version(db) == 0 else ask(db)
+                except UnicodeEncodeError:  # a name that is no text, such as that of a foreign directory, is in no store
+                    return absent
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._explained():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self._connection("rwc") as db:
+                db.execute("PRAGMA journal_mode = PERSIST")
+                db.execute("PRAGMA synchronous = NORMAL")
+                db.execute("BEGIN IMMEDIATE")
+                try:
+                    if self._version(db) == 0:
+                        _create(db)
+                    yield db
+                except BaseException:
+                    if db.in_transaction:
+                        db.execute("ROLLBACK")
+                    raise
+                db.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def _connection(self, mode: str) -> Iterator[sqlite3.Connection]:
+        uri = f"{self.path.absolute().as_uri()}?mode={mode}"
+        db = sqlite3.connect(uri, uri=True, timeout=self.timeout_s, isolation_level=None)
+        try:
+            yield db
+        finally:
+            db.close()
+
+    def _version(self, db: sqlite3.Connection) -> int:
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            raise BeadsConfigError(
+                f"{self.path} was written by a newer polecat (schema {version}; this one knows {SCHEMA_VERSION})",
+                hint="upgrade polecat",
+            )
+        if version == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            raise BeadsConfigError(f"{self.path} is a database of something else", hint="move it away")
+        return version
+
+    @contextlib.contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except (OSError, sqlite3.OperationalError) as error:
+            raise BeadsUnavailableError(
+                f"the beads file {self.path} cannot be used: {error}",
+                hint="is its directory writable, is the disk full, does another process hold it?",
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise BeadsUnavailableError(
+                f"the beads file {self.path} is damaged, or is no beads file: {error}",
+                hint=f"move it away (mv '{self.path}' '{self.path}.damaged') or restore a backup; without it polecat starts anew",
+            ) from error
+
+
+def _create(db: sqlite3.Connection) -> None:
+    db.execute(_SCHEMA)
+    db.execute(_INDEX)
+    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _read(db: sqlite3.Connection, bead_id: str) -> _Row | None:
+    cells = db.execute(_ONE, (bead_id,)).fetchone()
+    return None if cells is None else _row(cells)
+
+
+def _row(cells: tuple[str, str, str, str, str, str]) -> _Row:
+    bead_id, title, status, assignee, labels, description = cells
+    bead = Bead(id=bead_id, title=title, status=status, assignee=assignee, labels=tuple(labels.split("\n") if labels else ()))
+    return _Row(bead=bead, description=description)
+
+
+def _write(db: sqlite3.Connection, row: _Row) -> None:
+    bead = row.bead
+    db.execute(_WRITE, (bead.id, bead.title, bead.status, bead.assignee, "\n".join(bead.labels), row.description))

@@ -1,0 +1,325 @@
+"""What of a worktree's work exists nowhere else.
+
+Every question that can be asked beside the others is (the processes overlap), and every answer that is missing, late, unknown or came
+with a warning ends in ``problems``: git says nothing and returns 0 for a directory it could not open, and that must not look clean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from attrs import define, evolve, field
+
+from polecat.adapters.git import files as git_files
+from polecat.adapters.git.run import GitProgram, Place, error_line
+from polecat.adapters.git.status import STATUS, StatusEntry, parse_status
+from polecat.adapters.git.submodules import module_dirs
+from polecat.adapters.processes.program import Finished
+from polecat.errors import GitError, PolecatError, ProgramError, UnknownStateError
+from polecat.ports import GitFacts, Merged, Repo, Worktree
+
+_IN_PROGRESS = {
+    "MERGE_HEAD": "merge",
+    "CHERRY_PICK_HEAD": "cherry-pick",
+    "REVERT_HEAD": "revert",
+    "rebase-merge": "rebase",
+    "rebase-apply/rebasing": "rebase",
+    "rebase-apply/applying": "am",
+    "BISECT_LOG": "bisect",
+    "index.lock": "index.lock",
+}
+_STASH_BRANCH = re.compile(r"(?:WIP on|On) (.+?): ")
+
+
+@define(kw_only=True)
+class Gathering:
+    """One worktree being looked at; findings pile up in `facts`."""
+
+    git: GitProgram
+    repo: Repo
+    place: Place
+    base: str | None
+    ignore: tuple[str, ...]
+    facts: GitFacts = field(factory=GitFacts)
+
+    @property
+    def admin_dir(self) -> Path:
+        """The worktree's registration."""
+        return self.place.git_dir
+
+    @property
+    def path(self) -> Path:
+        """The worktree's directory."""
+        assert self.place.work_tree is not None
+        return self.place.work_tree
+
+    def problem(self, text: str) -> None:
+        """Note what could not be found out."""
+        self.facts = evolve(self.facts, problems=(*self.facts.problems, text))
+
+    def is_ours(self, path: str) -> bool:
+        """Say whether a path is one that we put there."""
+        return any(path == ours or path.startswith(f"{ours}/") for ours in self.ignore)
+
+    def kept(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """Return the paths that we did not put there."""
+        return tuple(path for path in paths if not self.is_ours(path.rstrip("/")))
+
+
+def place_of(repo: Repo, worktree: Worktree) -> Place:
+    """Say where commands for a worktree work, after proving that it is what it says.
+
+    Raises:
+        GitError: it is neither a worktree of the repository nor one that was taken away from it.
+    """
+    proven = git_files.identify(repo.git_dir, worktree.path)
+    if proven is not None and os.path.realpath(proven[0]) == os.path.realpath(worktree.admin_dir):
+        return Place(git_dir=worktree.admin_dir, work_tree=worktree.path)
+    is_dropped = worktree.admin_dir == worktree.path.with_name(worktree.path.name + ".admin")
+    if is_dropped and worktree.path.is_dir() and git_files.read_text(worktree.admin_dir / "HEAD"):
+        return Place(git_dir=worktree.admin_dir, work_tree=worktree.path, common_dir=repo.git_dir.absolute())
+    raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
+
+
+def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None, ignore: Sequence[str]) -> GitFacts:
+    """Find out what of a worktree's work exists nowhere else. See `polecat.ports.Git.facts`."""
+    place = place_of(repo, worktree)
+    ours = tuple(path.rstrip("/") for path in ignore)
+    looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
+    _read_head(looking)
+    head = looking.facts.head
+    questions: dict[str, list[str]] = {
+        "status": [*STATUS, "--find-renames"],
+        "files": ["ls-files", "-v", "-s", "-z"],
+    }
+    if head is not None:
+        questions["commits"] = ["rev-list", "--count", head, *unfinished_heads(place.git_dir), "--not", "--remotes"]
+        if base is not None:
+            questions["base"] = ["merge-base", "--is-ancestor", head, base]
+    if _has_stash(looking):
+        questions["stashes"] = ["log", "-g", "--format=%H%x00%s", "refs/stash", "--"]
+    answers = dict(_ask(looking, questions))
+    entries = _read_status(looking, answers["status"])
+    gitlinks = _read_files(looking, answers["files"], entries)
+    _read_commits(looking, answers.get("commits"), answers.get("base"))
+    _read_stashes(looking, answers.get("stashes"))
+    _read_inner_repositories(looking, entries, gitlinks)
+    return looking.facts
+
+
+def _ask(looking: Gathering, questions: dict[str, list[str]]) -> Iterator[tuple[str, Finished | None]]:
+    """Ask all at once; None for an answer that did not come."""
+    with contextlib.ExitStack() as stack:
+        running = {}
+        for name, words in questions.items():
+            running[name] = looking.git.start(words, at=looking.place, read_only=True)
+            stack.callback(running[name].kill)
+        for name, one in running.items():
+            try:
+                yield name, looking.git.again_if_transient(one.wait(), questions[name], at=looking.place)
+            except ProgramError as error:
+                looking.problem(f"{name}: {error.message}")
+                yield name, None
+
+
+def _text(looking: Gathering, what: str, done: Finished | None) -> str | None:
+    """Return what git said if it said it without a doubt, otherwise note the problem."""
+    if done is None:
+        return None
+    if done.exit_code != 0 or done.stderr.strip():
+        looking.problem(f"{what}: git exited {done.exit_code}: {error_line(done.error_text)}")
+    return os.fsdecode(done.stdout) if done.exit_code == 0 else None
+
+
+def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
+    text = _text(looking, what, done)
+    if text is None or text.strip().isdecimal():
+        return None if text is None else int(text)
+    looking.problem(f"{what}: git said {text[:60]!r}, which is no number")
+    return None
+
+
+def _read_head(looking: Gathering) -> None:
+    admin, git_dir = looking.admin_dir, looking.repo.git_dir
+    if git_files.uses_reftable(git_dir):
+        line = _one_line(looking, ["symbolic-ref", "-q", "HEAD"])
+        head = _one_line(looking, ["rev-parse", "-q", "--verify", "HEAD"])
+        branch = line.removeprefix("refs/heads/") if line else None
+    else:
+        text = (git_files.read_text(admin / "HEAD") or "").rstrip("\n")
+        branch = text.removeprefix("ref: refs/heads/") if text.startswith("ref: refs/heads/") else None
+        head = git_files.read_ref(git_dir, f"refs/heads/{branch}") if branch else text
+    under_way = tuple(dict.fromkeys(word for name, word in _IN_PROGRESS.items() if os.path.lexists(admin / name)))
+    if not (admin / "index").exists():  # then only its maker can have died here: nobody works without an index
+        under_way = tuple(word for word in under_way if word != "index.lock")
+    names = (git_files.read_text(admin / f"{folder}/head-name") for folder in ("rebase-merge", "rebase-apply"))
+    rebased = next((name.strip().removeprefix("refs/heads/") for name in names if name), None)
+    looking.facts = evolve(
+        looking.facts, head=head or None, branch=branch or rebased, is_detached=branch is None, in_progress=under_way
+    )
+
+
+def _one_line(looking: Gathering, words: Sequence[str]) -> str | None:
+    return looking.git.run(words, at=looking.place, read_only=True).text.strip() or None
+
+
+def unfinished_heads(admin: Path) -> list[str]:
+    """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked."""
+    names = ("rebase-merge/orig-head", "rebase-apply/orig-head", "MERGE_HEAD", "CHERRY_PICK_HEAD")
+    found = (line for name in names for line in (git_files.read_text(admin / name) or "").splitlines())
+    return [line.strip() for line in found if git_files.is_oid(line.strip())]
+
+
+def _has_stash(looking: Gathering) -> bool:
+    if git_files.uses_reftable(looking.repo.git_dir):
+        return _one_line(looking, ["rev-parse", "-q", "--verify", "refs/stash"]) is not None
+    return git_files.read_ref(looking.repo.git_dir, "refs/stash") is not None
+
+
+def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry, ...]:
+    text = _text(looking, "status", done)
+    if text is None or done is None:
+        return ()
+    try:
+        entries = parse_status(done.stdout)
+    except UnknownStateError as error:
+        looking.problem(error.message)
+        return ()
+    if not (looking.admin_dir / "index").exists():
+        entries = _without_half_made(looking, entries)
+    plain = [entry for entry in entries if entry.kind in ("1", "2")]
+    by_kind = {kind: tuple(entry.path for entry in entries if entry.kind == kind) for kind in "2u?!"}
+    looking.facts = evolve(
+        looking.facts,
+        modified=looking.kept(entry.path for entry in plain if entry.unstaged != "." and not _is_only_inside(entry)),
+        staged=looking.kept(entry.path for entry in plain if entry.staged != "." and entry.kind == "1"),
+        renamed=looking.kept(by_kind["2"]),
+        conflicted=by_kind["u"],
+        untracked=looking.kept(path for path in by_kind["?"] if not path.endswith("/")),
+        ignored=looking.kept(by_kind["!"]),
+    )
+    return entries
+
+
+def _is_only_inside(entry: StatusEntry) -> bool:
+    return entry.is_submodule and entry.submodule[1] != "C"
+
+
+def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> tuple[StatusEntry, ...]:
+    """A worktree without an index was never filled to its end: files that are as in the commit, or missing, are no work."""
+    if looking.facts.head is None:
+        return entries
+    tree = _text(looking, "files", looking.git.run(["ls-tree", "-r", "-z", looking.facts.head], at=looking.place, read_only=True))
+    known = {line.partition("\t")[2]: line.split()[2] for line in (tree or "").split("\0") if line}
+    kept = (entry for entry in entries if entry.kind != "1" or entry.staged != "D")
+    return tuple(
+        entry for entry in kept if entry.kind != "?" or _blob(looking, entry.path, known.get(entry.path, "")) is not True
+    )
+
+
+def _read_files(looking: Gathering, done: Finished | None, entries: tuple[StatusEntry, ...]) -> tuple[str, ...]:
+    """Find edits that git was told not to look at; return the paths of all submodules."""
+    text = _text(looking, "files", done)
+    gitlinks: list[str] = []
+    hidden: list[str] = []
+    seen = {entry.path for entry in entries}
+    for line in (text or "").split("\0"):
+        words, _, path = line.partition("\t")
+        if not line:
+            continue
+        if not path or words.count(" ") != 3:
+            looking.problem(f"files: git said {line[:60]!r}, which is not known to mean anything")
+            continue
+        tag, mode, oid, _ = words.split(" ")
+        if mode == "160000":
+            gitlinks.append(path)
+        elif (tag.islower() or tag == "S") and path not in seen and _blob(looking, path, oid) is False:
+            hidden.append(path)
+    looking.facts = evolve(looking.facts, hidden=looking.kept(hidden))
+    return tuple(gitlinks)
+
+
+def _blob(looking: Gathering, path: str, oid: str) -> bool | None:
+    """Say whether a file is the blob; None when there is no file."""
+    full = looking.path / path
+    try:
+        mode = os.lstat(full).st_mode
+        data = os.fsencode(os.readlink(full)) if stat.S_ISLNK(mode) else full.read_bytes() if stat.S_ISREG(mode) else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        looking.problem(f"{path}: {error.strerror}")
+        return False
+    if data is None:
+        return False
+    kind = hashlib.sha256 if len(oid) == 64 else hashlib.sha1
+    return kind(b"blob %d\0" % len(data) + data).hexdigest() == oid
+
+
+def _read_commits(looking: Gathering, commits: Finished | None, base: Finished | None) -> None:
+    facts = looking.facts
+    if facts.head is None:
+        return
+    unpushed = _count(looking, "commits", commits) or 0
+    if unpushed and looking.base is not None and not _has_remote_branches(looking):
+        rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
+        unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
+    merged: Merged = "unknown"
+    if base is not None and base.exit_code in (0, 1) and not base.stderr:
+        merged = "ancestor" if base.exit_code == 0 else _same_changes(looking)
+    looking.facts = evolve(looking.facts, unpushed=unpushed, merged=merged)
+
+
+def _has_remote_branches(looking: Gathering) -> bool:
+    if git_files.uses_reftable(looking.repo.git_dir):
+        return _one_line(looking, ["for-each-ref", "--count=1", "refs/remotes"]) is not None
+    return bool(git_files.list_refs(looking.repo.git_dir, "refs/remotes/"))
+
+
+def _same_changes(looking: Gathering) -> Merged:
+    """Squash merges leave no ancestry; but merging again then changes nothing of the base."""
+    base, head = looking.base or "", looking.facts.head or ""
+    merge = looking.git.run(["merge-tree", "--write-tree", base, head], at=looking.place)
+    tree = _one_line(looking, ["rev-parse", "-q", "--verify", f"{base}^{{tree}}"])
+    if merge.exit_code == 1:
+        return "no"
+    if merge.exit_code != 0 or tree is None:
+        return "unknown"
+    return "same changes" if merge.text.strip() == tree else "no"
+
+
+def _read_stashes(looking: Gathering, done: Finished | None) -> None:
+    if done is None:
+        return
+    text = _text(looking, "stashes", done) or ""
+    rows = [line.partition("\0") for line in text.splitlines()]
+    if not rows or not all(git_files.is_oid(commit) for commit, _, _ in rows):
+        looking.problem("stashes: refs/stash exists but its log cannot be read")
+    branches = ((commit, _STASH_BRANCH.match(subject)) for commit, _, subject in rows)
+    ours = tuple(commit for commit, found in branches if found and found[1] == looking.facts.branch)
+    looking.facts = evolve(looking.facts, stashes=ours)
+
+
+def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...], gitlinks: tuple[str, ...]) -> None:
+    changed = [
+        f"{entry.path}: changed files" for entry in entries if entry.is_submodule and {"M", "U"} & set(entry.submodule[2:])
+    ]
+    own = {path: looking.path / path / ".git" for path in gitlinks if (looking.path / path / ".git").is_dir()}
+    for name, git_dir in {**module_dirs(looking.admin_dir), **own}.items():
+        words = ["rev-list", "--count", "--branches", "HEAD", "--glob=refs/stas[h]", "--not", "--remotes"]
+        try:
+            count = _count(looking, f"submodule {name}", looking.git.run(words, at=Place(git_dir=git_dir), read_only=True))
+        except PolecatError as error:
+            looking.problem(f"submodule {name}: {error.message}")
+            continue
+        if count:
+            changed.append(f"{name}: {count} unpushed commit(s)")
+    inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
+    nested = looking.kept(path for path in inner if os.path.lexists(looking.path / path / ".git"))
+    looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)

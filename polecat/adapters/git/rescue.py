@@ -1,0 +1,210 @@
+"""Saving a worktree's work to a ref before it is destroyed, byte for byte, and reading it back to be sure.
+
+``git stash`` and ``git add`` pass through filters, attributes and hooks, need an identity, and leave out what is not tracked or is a
+repository of its own. Here Python reads the bytes and ``fast-import`` writes them. Nothing of the worktree is changed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+
+from attrs import evolve
+
+from polecat.adapters.git import files as git_files
+from polecat.adapters.git import worktrees as git_worktrees
+from polecat.adapters.git.facts import place_of, unfinished_heads
+from polecat.adapters.git.fast_import import Snapshot, stream
+from polecat.adapters.git.run import GitProgram, Place, error_line
+from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
+from polecat.adapters.git.submodules import module_dirs
+from polecat.errors import PolecatError, RescueFailedError
+from polecat.ports import RESCUE_REFS, Repo, Rescue, Worktree
+
+
+def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish: Wish) -> Rescue | None:
+    """Save a worktree's work. See `polecat.ports.Git.rescue`."""
+    ref = RESCUE_REFS + ref_name
+    store = Place(git_dir=repo.git_dir)
+    if not git_files.is_ref_name(ref) or ".sub" in ref_name:
+        raise RescueFailedError(f"{ref_name!r} cannot name a rescue")
+    if git_worktrees.has_ref(git, repo, ref):
+        raise RescueFailedError(f"a rescue {ref_name!r} exists already")
+    made: list[str] = []
+    try:
+        tree = place_of(repo, worktree)
+        listing = list_tree(git, tree)
+        made += _save_inner(git, store, tree, listing.inner, ref, wish)
+        saved = _save(git, store, tree, listing, ref, wish, is_wanted=bool(made))
+    except (PolecatError, OSError) as error:
+        _forget(git, store, [ref, *made])
+        why = (
+            error.message if isinstance(error, PolecatError) else f"{error.filename or worktree.path}: {error.strerror or error}"
+        )
+        raise RescueFailedError(
+            f"the work in {worktree.path} could not be saved: {why}",
+            hint=getattr(error, "hint", "") or "nothing was deleted; save it by hand, or mend the cause and try again",
+        ) from error
+    return None if saved is None else evolve(saved, refs=(ref, *made))
+
+
+def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
+    """List what was saved, oldest first."""
+    git_files.check_repository(repo.git_dir)
+    form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
+    lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.splitlines()
+    rows = [line.split("\0", 3) for line in lines]
+    subs = [row[0] for row in rows if ".sub/" in row[0]]
+    found = (
+        Rescue(
+            ref=ref,
+            commit=commit,
+            created_at_s=int(at_s or 0),
+            message=message,
+            refs=(ref, *(sub for sub in subs if sub.startswith(f"{ref}.sub/"))),
+        )
+        for ref, commit, at_s, message in rows
+        if ".sub/" not in ref
+    )
+    return tuple(sorted(found, key=lambda one: (one.created_at_s, one.ref)))
+
+
+def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
+    """Say what a rescue changes in the commit it stands on: path to ``added``, ``changed`` or ``deleted``."""
+    words = ["show", "-s", "--format=%P", ref]
+    parents = git.must(words, at=repo, read_only=True).text.split()
+    one = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", "--no-commit-id"]
+    tail = [parents[0], ref] if parents else ["--root", ref]
+    parts = os.fsdecode(git.must([*one, *tail], at=repo, read_only=True).stdout).split("\0")
+    names = {"A": "added", "D": "deleted"}
+    return {path: names.get(letter[:1], "changed") for letter, path in zip(parts[::2], parts[1::2], strict=False)}
+
+
+# ------------------------------------------------------------------------------------------------------ one worktree
+
+
+def _save(
+    git: GitProgram, store: Place, tree: Place, listing: Listing, ref: str, wish: Wish, *, is_wanted: bool
+) -> Rescue | None:
+    head, snapshot = listing.head, collect(git, tree, listing, wish)
+    if snapshot.is_empty and not is_wanted and not _must_pin(git, tree, head, wish):
+        return None
+    at_s = int(time.time())
+    parents = tuple(dict.fromkeys([head, *unfinished_heads(tree.git_dir)] if head else []))
+    subject = " ".join(wish.message.split()) or "rescue"
+    message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
+    data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
+    _import(git, store, data)
+    commit = _prove(git, store, ref, snapshot)
+    return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,))
+
+
+def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> bool:
+    """A commit is safe only in what it was merged into: other remote-tracking branches vanish when the remote's do."""
+    if head is None:
+        return False
+    if wish.base is None or unfinished_heads(tree.git_dir):
+        return True
+    return git.run(["merge-base", "--is-ancestor", head, wish.base], at=tree, read_only=True).exit_code != 0
+
+
+def _import(git: GitProgram, store: Place, data: bytes) -> None:
+    began_s = time.time() - 2
+    done = git.run(
+        ["fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=git.rescue_timeout_s
+    )
+    if done.exit_code == 0:
+        return
+    for report in store.git_dir.glob("fast_import_crash_*"):
+        with contextlib.suppress(OSError):
+            if report.stat().st_mtime >= began_s:
+                report.unlink()
+    raise RescueFailedError(f"git fast-import failed: {error_line(done.error_text)}")
+
+
+def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
+    """Read back what was written: every path with its mode and content, nothing that should be gone, every object there.
+
+    Returns:
+        The commit.
+    """
+    ids = {kind: [one.object_id(is_sha256=kind) for one in snapshot.files.values()] for kind in (False, True)}
+    # the first line asks for the commit, the others for the files by both names they may have
+    asked = "".join(f"{name}\n" for name in (ref, *(oid for kind in (False, True) for oid in ids[kind])))
+    commands = (["ls-tree", "-r", "-z", ref], ["cat-file", "--batch-check"])
+    listed, known = git.together(commands, at=store, stdin=asked.encode(), timeout_s=git.rescue_timeout_s)
+    commit, _, rest = known.text.partition(" ")
+    if not git_files.is_oid(commit) or not rest.startswith("commit "):
+        raise RescueFailedError(f"git said it wrote {ref}, but it is not there")
+    blobs = {line.split(" ")[0] for line in known.text.splitlines() if " blob " in line}
+    rows = (line.partition("\t") for line in os.fsdecode(listed.stdout).split("\0") if line)
+    tree = {path: tuple(words.split(" ")[::2]) for words, _, path in rows}
+    for (path, one), oid in zip(snapshot.files.items(), ids[len(commit) == 64], strict=True):
+        if tree.get(path) != (one.mode, oid) or oid not in blobs:
+            raise RescueFailedError(f"what was written for {path!r} is not what is there")
+    for path in snapshot.gone:
+        if path in tree:
+            raise RescueFailedError(f"{path!r} should be gone in what was written")
+    return commit
+
+
+# ------------------------------------------------------------------------------------------------ repositories inside
+
+
+def _save_inner(git: GitProgram, store: Place, tree: Place, paths: Sequence[str], ref: str, wish: Wish) -> list[str]:
+    """Save every repository inside a worktree into refs of the outer one: its files, its branches, its stash."""
+    made: list[str] = []
+    try:
+        for number, (path, inner) in enumerate(sorted(_inner_places(tree, paths).items())):
+            name = re.sub(r"[^A-Za-z0-9_-]+", "-", path).strip("-") or "x"
+            made += _save_one_inner(git, store, inner, f"{ref}.sub/{number}-{name}", wish)
+    except BaseException:
+        _forget(git, store, made)
+        raise
+    return made
+
+
+def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wish: Wish) -> list[str]:
+    work = f"{prefix}/work"
+    saved = None
+    deeper: list[str] = []
+    unpushed = _unpushed(git, inner)
+    if inner.work_tree is not None:
+        listing = list_tree(git, inner)
+        deeper = _save_inner(git, inner, inner, listing.inner, work, wish)
+        plain = evolve(wish, base=None if unpushed else "HEAD", ignore=())
+        saved = _save(git, inner, inner, listing, work, plain, is_wanted=bool(deeper))
+    refs = ([work] if saved else []) + deeper
+    specs = [f"{one}:{one}" for one in refs]
+    if unpushed:
+        specs += [f"refs/heads/*:{prefix}/heads/*"] + (
+            [f"refs/stash:{prefix}/stash"] if commit_at(git, inner, "refs/stash") else []
+        )
+    if saved is None and not specs:
+        return []
+    words = ["fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules"]
+    git.must([*words, str(inner.git_dir), *specs], at=store, timeout_s=git.rescue_timeout_s)
+    _forget(git, inner, refs)
+    return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.splitlines()
+
+
+def _unpushed(git: GitProgram, inner: Place) -> int:
+    words = ["rev-list", "--count", "--branches", "--glob=refs/stas[h]", "--not", "--remotes"]
+    head = ["HEAD"] if commit_at(git, inner, "HEAD") else []
+    return int(git.must([*words[:2], *head, *words[2:]], at=inner, read_only=True).text)
+
+
+def _inner_places(tree: Place, paths: Sequence[str]) -> dict[str, Place]:
+    found = {path: inner for path in paths if (inner := inner_place(tree, path)) is not None}
+    known = {os.path.realpath(inner.git_dir) for inner in found.values()}
+    rest = {f"modules/{name}": folder for name, folder in module_dirs(tree.git_dir).items()}
+    return found | {name: Place(git_dir=at) for name, at in rest.items() if os.path.realpath(at) not in known}
+
+
+def _forget(git: GitProgram, store: Place, refs: Sequence[str]) -> None:
+    for ref in refs:
+        with contextlib.suppress(PolecatError):
+            git.run(["update-ref", "-d", ref], at=store)

@@ -1,0 +1,296 @@
+"""Running git: a clean environment, the right repository named explicitly, time limits, and the retries that git itself lacks.
+
+Rules, each with the reason it exists:
+
+- No command looks for its repository: it is told (``--git-dir``, or ``GIT_DIR`` and ``GIT_WORK_TREE``). A worktree with a broken
+  ``.git`` inside a town that is itself a repository would otherwise make git work on the town.
+- The caller's ``GIT_*`` that bend a command elsewhere are dropped; those that carry credentials reach only commands that talk to
+  the remote.
+- Hooks, file system monitors and background repacking are off: a hook can veto or delay us, a monitor can lie about what is clean.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.adapters.processes import program
+from polecat.adapters.processes.start import directly
+from polecat.errors import GitError, ProgramError, ProgramMissingError
+from polecat.ports import Repo, Worktree
+
+MISSING_HINT = "install git 2.31 or newer: apt install git, dnf install git, brew install git"
+TRIES = 4
+"""How often a command is run that fails because somebody else is at work; 3 of 4 were never needed in 179 tries, 2 were."""
+
+_CONFIG = (
+    *("-c", "gc.auto=0"),
+    *("-c", "maintenance.auto=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+    *("-c", "core.fsmonitor=false"),
+)
+
+_TRANSIENT = (
+    r"failed to read .*/worktrees/[^/]+/commondir"
+    r"|bad object worktrees/.*/HEAD"
+    r"|could not lock config file"
+    r"|cannot lock ref .* is at .* but expected"
+    r"|Unable to create .*\.lock.: File exists"
+)
+
+
+def is_transient(stderr: str) -> bool:
+    """Say whether git stumbled over somebody else's unfinished work, so that trying again can help.
+
+    Examples:
+        >>> is_transient("fatal: failed to read /r/.git/worktrees/x/commondir: Success")
+        True
+        >>> is_transient("fatal: invalid reference: main")
+        False
+    """
+    return bool(re.search(_TRANSIENT, stderr, re.DOTALL))
+
+
+def error_line(stderr: str) -> str:
+    """Pick the line of git's messages that says why.
+
+    Examples:
+        >>> error_line("Preparing worktree\\nfatal: invalid reference: x\\nhint: try y")
+        'invalid reference: x'
+    """
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    for mark in ("fatal: ", "error: ", "ERROR: "):
+        for line in lines:
+            if line.startswith(mark):
+                return line.removeprefix(mark)
+    return lines[-1] if lines else "it gave no reason"
+
+
+_FULL_BYTES = 1024 * 1024
+"""With less than this free, a command that failed may well have failed for that."""
+
+
+@frozen(kw_only=True)
+class Place:
+    """Where a command works, named so that git looks for nothing.
+
+    Args:
+        git_dir: the repository, or a worktree's registration.
+        work_tree: the files; None for commands that need none.
+        common_dir: the repository a registration belongs to; needed only when the registration was moved away from it.
+    """
+
+    git_dir: Path
+    work_tree: Path | None = None
+    common_dir: Path | None = None
+
+
+At = Repo | Worktree | Place | None
+
+
+def _is_configuration(key: str) -> bool:
+    """Say whether a variable is part of the configuration that git reads from the environment."""
+    return key == "GIT_CONFIG_COUNT" or key.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
+
+
+class GitProgram:
+    """The git program with one environment.
+
+    Args:
+        environ: the environment to start from; None means this process's own.
+        timeout_s: limit of commands that stay on this machine.
+        rescue_timeout_s: limit of each command that reads or writes all the work of a worktree to save it.
+        lock_patience_s: how long to wait for somebody else's ``config.lock``.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str] | None = None,
+        *,
+        timeout_s: float = 120.0,
+        rescue_timeout_s: float = 600.0,
+        lock_patience_s: float = 5.0,
+    ) -> None:
+        base = {
+            key: value for key, value in (os.environ if environ is None else environ).items() if not program.is_git_local(key)
+        }
+        base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+        self._remote_env = base
+        self._env = {key: value for key, value in base.items() if not _is_configuration(key)}
+        self.timeout_s = timeout_s
+        self.rescue_timeout_s = rescue_timeout_s
+        self.lock_patience_s = lock_patience_s
+
+    def start(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        *,
+        at: At,
+        stdin: bytes = b"",
+        timeout_s: float | None = None,
+        read_only: bool = False,
+        remote: bool = False,
+        in_dir: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
+    ) -> program.Running:
+        """Start ``git`` with *args* in a repository or worktree and return at once.
+
+        Args:
+            args: subcommand and arguments.
+            at: where; None for commands that need no repository.
+            stdin: what it reads.
+            timeout_s: its limit in seconds; None means the usual one.
+            read_only: refresh no index on the way.
+            remote: it talks to the remote, so it may see configuration that the caller's environment carries.
+            in_dir: a worktree that git is to find by itself there and nowhere above, for commands that run git in other repositories.
+            extra_env: further variables.
+        """
+        env = {**(self._remote_env if remote else self._env), **(extra_env or {})}
+        if read_only:
+            env["GIT_OPTIONAL_LOCKS"] = "0"
+        words: list[str | os.PathLike[str]] = ["git", *_CONFIG]
+        cwd = in_dir
+        if in_dir is not None:
+            env["GIT_CEILING_DIRECTORIES"] = str(in_dir.absolute().parent)
+        elif isinstance(at, Repo):
+            words.append(f"--git-dir={at.git_dir.absolute()}")
+            cwd = at.path
+        elif at is not None:
+            place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
+            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree, "GIT_COMMON_DIR": place.common_dir}
+            env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
+            cwd = place.work_tree or place.git_dir
+        if cwd is not None:
+            words[1:1] = ["-C", cwd.absolute()]
+        limit_s = self.timeout_s if timeout_s is None else timeout_s
+        with _git_errors():
+            return program.start([*words, *args], env=env, goes_to=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
+
+    def run(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        *,
+        at: At,
+        stdin: bytes = b"",
+        timeout_s: float | None = None,
+        read_only: bool = False,
+        remote: bool = False,
+        in_dir: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
+    ) -> program.Finished:
+        """Run git to its end, again while it stumbles over others' unfinished work. An exit status is a value. Arguments as `start`."""
+        for attempt in range(1, TRIES + 1):
+            started = self.start(
+                args,
+                at=at,
+                stdin=stdin,
+                timeout_s=timeout_s,
+                read_only=read_only,
+                remote=remote,
+                in_dir=in_dir,
+                extra_env=extra_env,
+            )
+            done = started.wait()
+            if done.exit_code == 128 and done.error_text.startswith("fatal: cannot change to "):
+                expect_success(done)  # it never got where it was to look, which is no answer to any question
+            if done.exit_code == 0 or attempt == TRIES or not is_transient(done.error_text):
+                break
+            time.sleep(0.05 * attempt)
+        return done
+
+    def together(
+        self, commands: Sequence[Sequence[str]], *, at: At, stdin: bytes = b"", timeout_s: float
+    ) -> list[program.Finished]:
+        """Run reading commands beside each other.
+
+        Raises:
+            GitError: one of them ended with another exit status than 0.
+        """
+        with contextlib.ExitStack() as stack:
+            running = []
+            for args in commands:
+                running.append(self.start(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True))
+                stack.callback(running[-1].kill)
+            return [
+                expect_success(self.again_if_transient(one.wait(), args, at=at, stdin=stdin, timeout_s=timeout_s))
+                for one, args in zip(running, commands, strict=True)
+            ]
+
+    def again_if_transient(
+        self, done: program.Finished, args: Sequence[str], *, at: At, stdin: bytes = b"", timeout_s: float | None = None
+    ) -> program.Finished:
+        """Return how a reading command ended; if it stumbled over others' unfinished work, ask once more."""
+        if done.exit_code == 0 or not is_transient(done.error_text):
+            return done
+        time.sleep(0.05)
+        return self.run(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True)
+
+    def must(
+        self,
+        args: Sequence[str | os.PathLike[str]],
+        *,
+        at: At,
+        stdin: bytes = b"",
+        timeout_s: float | None = None,
+        read_only: bool = False,
+        remote: bool = False,
+        in_dir: Path | None = None,
+        extra_env: Mapping[str, str] | None = None,
+    ) -> program.Finished:
+        """Run git as `run` does.
+
+        Raises:
+            GitError: it ended with another exit status than 0.
+        """
+        done = self.run(
+            args,
+            at=at,
+            stdin=stdin,
+            timeout_s=timeout_s,
+            read_only=read_only,
+            remote=remote,
+            in_dir=in_dir,
+            extra_env=extra_env,
+        )
+        return expect_success(done)
+
+
+def expect_success(done: program.Finished, *, hint: str = "") -> program.Finished:
+    """Return how git ended if it ended well, otherwise raise `GitError` with its reason."""
+    if done.exit_code == 0:
+        return done
+    raise GitError(
+        f"{program.short_name(done.argv)} failed: {error_line(done.error_text)}{_full_disk(done.cwd)}",
+        argv=done.argv,
+        exit_code=done.exit_code,
+        stderr=done.error_text,
+        cwd=done.cwd,
+        hint=hint,
+    )
+
+
+def _full_disk(place: Path | None) -> str:
+    """Say that the disk is full, which git often does not: it reports what it could not do, not why."""
+    try:
+        disk = os.statvfs(place or ".")
+    except OSError:
+        return ""
+    free_bytes = disk.f_bavail * disk.f_frsize
+    return f" (no space left on the disk of {place}: {free_bytes // 1024} KB are free)" if free_bytes < _FULL_BYTES else ""
+
+
+@contextlib.contextmanager
+def _git_errors() -> Iterator[None]:
+    """Turn what can go wrong before git runs into this adapter's errors."""
+    try:
+        yield
+    except ProgramMissingError as error:
+        raise ProgramMissingError("git is not on PATH", argv=error.argv, hint=MISSING_HINT) from None
+    except ProgramError as error:
+        raise GitError(error.message, argv=error.argv, cwd=error.cwd, hint=error.hint) from error

@@ -1,0 +1,200 @@
+"""Reading what of a worktree differs from its commit, byte for byte, without changing anything in it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterable, Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.adapters.git import files as git_files
+from polecat.adapters.git.fast_import import Content, Mode, Snapshot
+from polecat.adapters.git.run import GitProgram, Place, error_line
+from polecat.adapters.git.status import STATUS, StatusEntry, head_of, parse_status
+from polecat.errors import RescueFailedError
+
+
+@frozen(kw_only=True)
+class Wish:
+    """What is to be saved, and how much of it.
+
+    Attributes:
+        message: first line of the commit.
+        base: commit or ref that needs no saving, because the work is merged into it.
+        ignore: paths that are no work.
+        ignored_patterns: patterns of ignored files that are work.
+        size_limit_bytes: the most that may be read.
+    """
+
+    message: str
+    base: str | None
+    ignore: tuple[str, ...]
+    ignored_patterns: tuple[str, ...]
+    size_limit_bytes: int
+
+
+@frozen(kw_only=True)
+class Listing:
+    """What git says about a worktree.
+
+    Attributes:
+        head: the commit it stands at; None when there is none yet.
+        entries: what differs from it.
+        links: the paths of submodules.
+        hidden: files that git was told not to look at.
+    """
+
+    head: str | None
+    entries: tuple[StatusEntry, ...]
+    links: tuple[str, ...]
+    hidden: tuple[str, ...]
+
+    @property
+    def inner(self) -> tuple[str, ...]:
+        """Where repositories may be inside."""
+        return (*self.links, *(e.path.rstrip("/") for e in self.entries if e.kind in ("?", "!") and e.path.endswith("/")))
+
+
+def list_tree(git: GitProgram, tree: Place) -> Listing:
+    """Ask git what differs; a warning counts as a failure, because git may have left something out.
+
+    Raises:
+        GitError: git said no.
+        RescueFailedError: it said something that cannot be trusted.
+    """
+    commands = ([*STATUS, "--branch", "--no-renames"], ["ls-files", "-v", "-s", "-z"])
+    status, files = git.together(commands, at=tree, timeout_s=git.rescue_timeout_s)
+    for done in (status, files):
+        if done.stderr.strip():
+            raise RescueFailedError(f"git warned: {error_line(done.error_text)}")
+    rows = [line.partition("\t") for line in os.fsdecode(files.stdout).split("\0") if line]
+    if not all(words.count(" ") == 3 and path for words, _, path in rows):
+        raise RescueFailedError("git ls-files said something that is not known to mean anything")
+    return Listing(
+        head=head_of(status.stdout),
+        entries=parse_status(status.stdout),
+        links=tuple(path for words, _, path in rows if words.split(" ")[1] == "160000"),
+        hidden=tuple(path for words, _, path in rows if words[0].islower() or words[0] == "S"),
+    )
+
+
+def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snapshot:
+    """Read everything that a commit of the worktree's present state needs."""
+    is_filled = (tree.git_dir / "index").exists()
+    # hidden files that are there are saved whether they differ or not; absent ones were never checked out
+    names = {path for path in listing.hidden if os.path.lexists(_work_tree(tree) / path)}
+    links: dict[str, str] = {}
+    index: dict[str, tuple[str, str] | None] = {}
+    for entry in listing.entries:
+        if _is_under(entry.path.rstrip("/"), wish.ignore):
+            continue
+        if entry.kind == "!":
+            names.update(_precious(tree, entry.path, wish))
+        elif entry.is_submodule:
+            links.update(_link(git, tree, entry.path))
+        elif not entry.path.endswith("/") and (is_filled or entry.staged != "D"):
+            names.add(entry.path)
+        if entry.kind == "1" and entry.staged != "." and is_filled:
+            index[entry.path] = None if entry.staged == "D" else (entry.index_mode, entry.index_id)
+    names = {name for name in names if not _is_under(name, wish.ignore)}
+    _check_size(tree, names, wish)
+    files = {path: content for path in names if (content := read_content(_work_tree(tree) / path)) is not None}
+    return Snapshot(files=files, gone=tuple(sorted(names - files.keys())), links=links, index=index)
+
+
+def _precious(tree: Place, path: str, wish: Wish) -> Iterator[str]:
+    top = _work_tree(tree)
+    if not wish.ignored_patterns or os.path.lexists(top / path / ".git"):
+        return
+    names: Iterable[str] = [path]
+    if path.endswith("/"):
+        walked = os.walk(top / path, onerror=_raise)
+        names = (os.path.relpath(os.path.join(folder, name), top) for folder, _, files in walked for name in files)
+    for name in names:
+        parts = name.split("/")
+        whole = ["/".join(parts[: number + 1]) for number in range(len(parts))]
+        if any(fnmatchcase(one, pattern.strip("/")) for pattern in wish.ignored_patterns for one in (*whole, *parts)):
+            yield name
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _link(git: GitProgram, tree: Place, path: str) -> dict[str, str]:
+    inner = inner_place(tree, path)
+    at = commit_at(git, inner, "HEAD") if inner is not None else None
+    return {path: at} if at else {}
+
+
+def _is_under(path: str, tops: Iterable[str]) -> bool:
+    return any(path == top or path.startswith(f"{top}/") for top in tops)
+
+
+def _check_size(tree: Place, names: Iterable[str], wish: Wish) -> None:
+    total = 0
+    for name in names:
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            total += os.lstat(_work_tree(tree) / name).st_size
+    if total > wish.size_limit_bytes:
+        raise RescueFailedError(
+            f"{total} bytes are to be saved, more than the limit of {wish.size_limit_bytes}",
+            hint="move the big files away, or raise the limit",
+        )
+
+
+def read_content(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes) -> Content | None:
+    """Read a file that may be written to at the same time; None if there is no file or link.
+
+    Args:
+        path: the file.
+        read: how to read its bytes.
+
+    Raises:
+        RescueFailedError: it changes all the time.
+        OSError: it cannot be read.
+    """
+    for _ in range(5):
+        try:
+            before = os.lstat(path)
+            if stat.S_ISLNK(before.st_mode):
+                content = Content(mode="120000", data=os.fsencode(os.readlink(path)))
+            elif stat.S_ISREG(before.st_mode):
+                mode: Mode = "100755" if before.st_mode & 0o100 else "100644"
+                content = Content(mode=mode, data=read(path))
+            else:
+                return None
+            after = os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        if (before.st_mtime_ns, before.st_size, before.st_ino) == (after.st_mtime_ns, after.st_size, after.st_ino):
+            return content
+        time.sleep(0.02)
+    raise RescueFailedError(f"{path} is being written to", hint="end whatever writes there")
+
+
+def inner_place(tree: Place, path: str) -> Place | None:
+    """Say where the repository checked out below a worktree is; None if none is there."""
+    work = _work_tree(tree) / path
+    if (work / ".git").is_dir():
+        return Place(git_dir=work / ".git", work_tree=work)
+    link = git_files.read_text(work / ".git")
+    if link is None or not link.startswith("gitdir: "):
+        return None
+    return Place(git_dir=Path(os.path.realpath(work / link.removeprefix("gitdir: ").rstrip("\n"))), work_tree=work)
+
+
+def commit_at(git: GitProgram, place: Place, name: str) -> str | None:
+    """Return the commit a name stands for, None if there is none."""
+    done = git.run(["rev-parse", "-q", "--verify", f"{name}^{{commit}}"], at=place, read_only=True)
+    return done.text.strip() if done.exit_code == 0 else None
+
+
+def _work_tree(tree: Place) -> Path:
+    assert tree.work_tree is not None
+    return tree.work_tree

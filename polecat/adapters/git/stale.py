@@ -1,0 +1,128 @@
+"""What killed commands leave: registrations without a directory, directories that never became a worktree."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+from polecat.adapters.git import files as git_files
+from polecat.errors import GitError
+from polecat.ports import Repo, StaleRegistration
+
+MOVING = "polecat: being moved"
+HALF_MADE_AFTER_S = 600.0
+"""A registration that stays half-made for ten minutes has lost its maker; git needs milliseconds."""
+
+
+def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
+    """List registrations whose directory is gone and that nobody is making."""
+    top = os.fspath(repo.git_dir / "worktrees")  # as text: a path object for each of a thousand takes longer than the look at it
+    suspects = [name for name in git_files.registration_names(repo.git_dir) if not _is_plainly_alive(f"{top}/{name}")]
+    found = (_stale(repo.git_dir / "worktrees" / name) for name in suspects)
+    return tuple(one for one in found if one is not None)
+
+
+def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
+    """Move a registration out of the repository if it still is stale."""
+    if registration.admin_dir not in git_files.registrations(repo.git_dir) or _stale(registration.admin_dir) is None:
+        return False
+    must_be_free(into)
+    rename(registration.admin_dir, into)
+    return True
+
+
+def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
+    """Take away a directory that never became a worktree, and the registration that names it."""
+    path = Path(os.path.abspath(path))
+    if git_files.identify(repo.git_dir, path) is not None:
+        raise GitError(f"{path} is a whole worktree", cwd=repo.path)
+    if not _is_gone(path) and not _is_shell(path):
+        raise GitError(
+            f"{path} is no worktree of {repo.git_dir}, yet it holds files",
+            cwd=repo.path,
+            hint="look at them; if they are worth nothing, move the directory away",
+        )
+    admins = [admin for admin in git_files.registrations(repo.git_dir) if names_worktree(admin, path)]
+    targets = [into.with_name(f"{into.name}{f'-{number}' if number else ''}.admin") for number in range(len(admins))]
+    for target in targets if _is_gone(path) else (into, *targets):
+        must_be_free(target)
+    for admin, target in zip(admins, targets, strict=True):
+        rename(admin, target)
+    if not _is_gone(path):
+        rename(path, into)
+
+
+def names_worktree(admin: Path, path: Path) -> bool:
+    """Say whether a registration is of the worktree at *path*."""
+    back = (git_files.read_text(admin / "gitdir") or "").strip("\n")
+    return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
+
+
+def _is_plainly_alive(admin: str) -> bool:
+    """Say at a glance what is true of nearly all: filled once, not locked, its directory there. Anything else is looked at closely."""
+    try:
+        os.lstat(f"{admin}/index")
+        with open(f"{admin}/gitdir", "rb") as file:
+            link = os.fsdecode(file.read())
+        os.lstat(os.path.join(admin, link.rstrip("\n")))
+    except (OSError, ValueError):
+        return False
+    return not os.path.lexists(f"{admin}/locked")
+
+
+def _stale(admin: Path) -> StaleRegistration | None:
+    locked, gitdir, head, common = (git_files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
+    path = Path(os.path.abspath(admin / gitdir.strip("\n"))).parent if gitdir and gitdir.strip("\n") else None
+    if locked == MOVING:
+        locked = None
+    is_whole = bool(head and head.strip("0\n") and common and common.strip() and path)
+    if is_whole and locked is None and path is not None:
+        return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if _is_gone(path) else None
+    is_half_made = locked == "initializing" or (not is_whole and locked is None and not (admin / "index").exists())
+    if is_half_made and _age_s(admin) > HALF_MADE_AFTER_S and (path is None or _is_gone(path) or _is_shell(path)):
+        return StaleRegistration(admin_dir=admin, path=path, reason="it was never finished")
+    return None
+
+
+def _is_gone(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def _is_shell(path: Path) -> bool:
+    try:
+        return set(os.listdir(path)) <= {".git"} and not (path / ".git").is_dir()
+    except OSError:
+        return False
+
+
+def _age_s(admin: Path) -> float:
+    try:
+        times = [os.lstat(admin).st_mtime, *(entry.stat(follow_symlinks=False).st_mtime for entry in os.scandir(admin))]
+    except OSError:
+        return 0.0
+    return time.time() - max(times)
+
+
+def must_be_free(path: Path) -> None:
+    """Refuse a place where anything is, even an empty directory, which a rename would silently replace."""
+    if os.path.lexists(path):
+        raise GitError(f"{path} exists already", cwd=path.parent)
+
+
+def rename(source: Path, target: Path) -> None:
+    """Rename, with an error that says what is needed."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        raise GitError(
+            f"cannot move {source} to {target}: {error.strerror or error}",
+            cwd=source.parent,
+            hint="both must be on one file system, and writable for this user",
+        ) from error

@@ -1,0 +1,288 @@
+"""The one door to outside programs: argv in, how it ended out.
+
+Rules, each with the reason it exists:
+
+- No shell, no terminal, no stdin unless given, own process group, a time limit always: a program that asks, pages or hangs must
+  not hang us; at the limit, or on Ctrl-C, its whole group is killed.
+- How a process comes to be is chosen by whoever calls: git and tmux are started `directly`, everything else `by_sh` (see `starting`).
+- What the program writes goes into files in memory, not through pipes: nobody has to read along, and a daemon that it leaves behind
+  with our end still open cannot keep us waiting.
+- A Ctrl-C that comes while a program is being started waits until we know which one it is; otherwise nobody could end it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO, Any
+
+from attrs import frozen
+
+from polecat.adapters.processes.start import Call, Child, Starter, by_sh
+from polecat.errors import ProgramError, ProgramTimeoutError
+
+DEFAULT_TIMEOUT_S = 30.0
+
+_GIT_LOCAL = frozenset(
+    """
+    GIT_DIR GIT_WORK_TREE GIT_INDEX_FILE GIT_INDEX_VERSION GIT_OBJECT_DIRECTORY GIT_ALTERNATE_OBJECT_DIRECTORIES
+    GIT_COMMON_DIR GIT_PREFIX GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_SHALLOW_FILE GIT_GRAFT_FILE GIT_NO_REPLACE_OBJECTS
+    GIT_REPLACE_REF_BASE GIT_IMPLICIT_WORK_TREE GIT_INTERNAL_SUPER_PREFIX GIT_NAMESPACE GIT_CEILING_DIRECTORIES
+    GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS GIT_EXTERNAL_DIFF GIT_DIFF_OPTS
+    GIT_PAGER GIT_EDITOR GIT_SEQUENCE_EDITOR GIT_QUARANTINE_PATH GIT_REFLOG_ACTION GIT_DEFAULT_HASH
+    """.split()
+)
+
+
+def is_git_local(key: str) -> bool:
+    """Say whether a variable would bend a git command towards another repository, index or output."""
+    return key in _GIT_LOCAL or key.startswith("GIT_TRACE")
+
+
+@frozen(kw_only=True)
+class Finished:
+    """How a program ended.
+
+    Attributes:
+        argv: what was run.
+        exit_code: its exit status; negative when a signal ended it.
+        stdout: what it wrote, as bytes.
+        stderr: likewise.
+        duration_s: how long it took.
+        cwd: where it ran.
+    """
+
+    argv: tuple[str, ...]
+    exit_code: int
+    stdout: bytes
+    stderr: bytes
+    duration_s: float
+    cwd: Path | None = None
+
+    @property
+    def text(self) -> str:
+        """stdout as text; undecodable bytes survive as surrogates."""
+        return self.stdout.decode("utf-8", "surrogateescape")
+
+    @property
+    def error_text(self) -> str:
+        """stderr as text, stripped."""
+        return self.stderr.decode("utf-8", "surrogateescape").strip()
+
+
+def _checked(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
+    words = tuple(os.fspath(word) for word in argv)
+    for word in words:
+        if "\0" in word:
+            raise ProgramError(f"cannot pass {word!r} to {words[0]!r}: it holds a NUL", argv=words[:1])
+    return words
+
+
+def _file() -> IO[bytes]:
+    """Make a file without a name, in memory where the system has such files."""
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("polecat", os.MFD_CLOEXEC), "r+b", buffering=0)
+    return tempfile.TemporaryFile(buffering=0)
+
+
+def _input(data: bytes) -> IO[bytes]:
+    if not data:
+        return open(os.devnull, "rb", buffering=0)
+    file = _file()
+    file.write(data)
+    file.seek(0)
+    return file
+
+
+def _read(file: IO[bytes]) -> bytes:
+    """Return what a program wrote, whatever it did to the position."""
+    file.seek(0)
+    return file.read()
+
+
+class Running:
+    """A program that was started; `wait` for it or `kill` it, always."""
+
+    def __init__(self, call: Call, child: Child, *, cwd: Path | None, timeout_s: float, started_s: float) -> None:
+        self.argv = call.argv
+        self.cwd = cwd
+        self.timeout_s = timeout_s
+        self._child = child
+        self._stdout = call.stdout
+        self._stderr = call.stderr
+        self._started_s = started_s
+        self._result: tuple[int, bytes, bytes] | None = None
+
+    def wait(self) -> Finished:
+        """Wait for the end; once more after that gives the same answer.
+
+        Raises:
+            ProgramTimeoutError: the time limit passed; the program and its children are dead.
+            ProgramError: it ended, and its exit status is lost.
+        """
+        is_in_time = self._result is not None or self._ends_in_time()
+        code, stdout, stderr = self._collect()
+        if not is_in_time:
+            raise ProgramTimeoutError(
+                f"{short_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
+                argv=self.argv,
+                exit_code=code,
+                stderr=stderr.decode("utf-8", "replace").strip(),
+                cwd=self.cwd,
+            )
+        duration_s = time.monotonic() - self._started_s
+        return Finished(argv=self.argv, exit_code=code, stdout=stdout, stderr=stderr, duration_s=duration_s, cwd=self.cwd)
+
+    def kill(self) -> None:
+        """Kill the program with its children, if it was not waited for, and wait until it is dead."""
+        if self._result is None:
+            self._child.kill()
+            with contextlib.suppress(ProgramError):  # nobody can say how it ended; it is dead, and that was asked for
+                self._collect()
+
+    def _ends_in_time(self) -> bool:
+        """Wait; at the time limit, and on any interrupt, kill."""
+        try:
+            return self._child.wait_or_kill(self.timeout_s - (time.monotonic() - self._started_s))
+        except BaseException:
+            with contextlib.suppress(OSError):  # an interrupt may have cost us the exit status; the interrupt is what counts
+                self.kill()
+            raise
+
+    def _collect(self) -> tuple[int, bytes, bytes]:
+        """Take note of the exit status and what was written; everything the program had of ours is let go."""
+        if self._result is None:
+            try:
+                code = self._child.wait()
+            except ProgramError:
+                self._stdout.close()
+                self._stderr.close()
+                raise
+            # closed only once they are read: an interrupt in between may send us here again
+            self._result = (code, _read(self._stdout), _read(self._stderr))
+            self._stdout.close()
+            self._stderr.close()
+        return self._result
+
+
+@contextlib.contextmanager
+def _interrupts_held() -> Iterator[Callable[[], None]]:
+    """Hold back Ctrl-C and SIGTERM for the length of a ``with`` block; what it gives lets through what came meanwhile."""
+    came: list[int] = []
+    held: dict[int, Callable[[int, FrameType | None], Any]] = {}
+    if threading.current_thread() is threading.main_thread():  # Python runs handlers in no other
+        for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                held[number] = handler
+                signal.signal(number, lambda number, _frame: came.append(number))
+
+    def let_through() -> None:
+        while came:
+            number = came.pop(0)
+            held[number](number, None)
+
+    try:
+        yield let_through
+    except BaseException:
+        _restore(held)
+        let_through()
+        raise
+    _restore(held)
+
+
+def _restore(handlers: Mapping[int, Callable[[int, FrameType | None], Any]]) -> None:
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+_WITH_A_VALUE = frozenset(("-c", "-C", "-f", "-L", "-S"))
+"""Options of git, tmux and the shell that come before the command and take the next word."""
+
+
+def short_name(argv: Sequence[str]) -> str:
+    """Name a call by its program and its command.
+
+    Examples:
+        >>> short_name(["/usr/bin/git", "-C", "/place", "-c", "gc.auto=0", "--git-dir=/repo", "fetch", "-q", "origin"])
+        'git fetch'
+    """
+    rest = iter(argv[1:])
+    for word in rest:
+        if word in _WITH_A_VALUE:
+            next(rest, None)
+        elif not word.startswith("-"):
+            return f"{os.path.basename(argv[0])} {word if len(word) < 40 else word[:39] + '…'}"
+    return os.path.basename(argv[0])
+
+
+def start(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    goes_to: Path | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    starter: Starter = by_sh,
+) -> Running:
+    """Start a program and return at once.
+
+    Args:
+        argv: the program (looked up in *env*'s PATH) and its arguments, passed exactly.
+        env: its whole environment.
+        cwd: its working directory; None means ours.
+        goes_to: the working directory of a program that goes there by itself, as its arguments say; it is told in errors.
+        stdin: what it reads; nothing by default.
+        timeout_s: after this many seconds from now it is killed, with its children.
+        starter: how its process comes to be.
+
+    Raises:
+        ProgramMissingError: it is not on PATH.
+        ProgramError: the working directory is not one, or an argument cannot be passed.
+    """
+    words = _checked(argv)
+    place = cwd or goes_to
+    if place is not None and not place.is_dir():  # a bad directory would look like a missing program, and makes sh leak
+        raise ProgramError(f"cannot run {short_name(words)}: {place} is not a directory", argv=words, cwd=place)
+    began_s = time.monotonic()
+    running: Running | None = None
+    try:
+        with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
+            out, err = ours.enter_context(_file()), ours.enter_context(_file())
+            with _input(stdin) as source:
+                call = Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err)
+                child = starter(call)
+            running = Running(call, child, cwd=place, timeout_s=timeout_s, started_s=began_s)
+            ours.pop_all()
+        let_through()
+    except BaseException:  # from here on an interrupt may come anywhere
+        if running is not None:
+            running.kill()
+        raise
+    return running
+
+
+def run(
+    argv: Sequence[str | os.PathLike[str]],
+    *,
+    env: Mapping[str, str],
+    cwd: Path | None = None,
+    stdin: bytes = b"",
+    timeout_s: float = DEFAULT_TIMEOUT_S,
+    starter: Starter = by_sh,
+) -> Finished:
+    """Run a program to its end; a non-zero exit status is a value, not an error. Arguments and errors as `start`.
+
+    Examples:
+        >>> run(["printf", "%s", "a b"], env={"PATH": os.environ["PATH"]}).text
+        'a b'
+    """
+    return start(argv, env=env, cwd=cwd, stdin=stdin, timeout_s=timeout_s, starter=starter).wait()

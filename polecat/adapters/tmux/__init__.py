@@ -1,0 +1,3 @@
+"""tmux: the port over the tmux program, one client call a deed. May import what `polecat.adapters` may. Read first: `cli`."""
+
+from __future__ import annotations

@@ -1,0 +1,135 @@
+"""The names of all events and log lines, with the facts each carries. Pure data; nothing else is ever emitted.
+
+Names and keys are part of the public interface: they are added to, and not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+
+@frozen(kw_only=True)
+class EventKind:
+    """One kind of event.
+
+    Attributes:
+        says: what happened.
+        facts: the keys of its facts, each with its meaning.
+        is_timed: it says how long that took.
+    """
+
+    says: str
+    facts: Mapping[str, str] = field(factory=dict)
+    is_timed: bool = False
+
+
+_SESSION = "the session's name"
+_RESCUE = "the ref that holds what was at risk; empty if nothing was"
+
+EVENTS: Mapping[str, EventKind] = {
+    # a spawn, in the order in which they come
+    "name_claimed": EventKind(
+        says="a polecat has its name, and its home with a claim in it", facts={"branch": "the branch it will get"}, is_timed=True
+    ),
+    "orphan_ended": EventKind(
+        says="a session that bore the name, or has no home any more, was ended", facts={"session": _SESSION}
+    ),
+    "worktree_added": EventKind(
+        says="the worktree stands on its branch, with its files",
+        facts={
+            "branch": "its branch",
+            "base_commit": "the commit it starts at",
+            "path": "its directory",
+            "spare": "true if it was a warm spare",
+        },
+        is_timed=True,
+    ),
+    "worktree_provisioned": EventKind(
+        says="instructions, redirect, overlay and set-up hooks are done",
+        facts={"warnings": "what went wrong without stopping it"},
+        is_timed=True,
+    ),
+    "hook_set": EventKind(
+        says="the agent bead is open and the work is on the hook",
+        facts={"agent_bead": "the bead that stands for the polecat", "hook_bead": "the work; empty if there is none"},
+        is_timed=True,
+    ),
+    "session_started": EventKind(
+        says="the session is there and the agent's process runs",
+        facts={"session": _SESSION, "pane": "the id of its pane", "pid": "the agent's process"},
+        is_timed=True,
+    ),
+    "agent_ready": EventKind(says="the agent can be talked to", facts={"agent": "the agent's name"}, is_timed=True),
+    "agent_waiting": EventKind(
+        says="the agent asks something that only a person may answer", facts={"dialog": "what it asks"}, is_timed=True
+    ),
+    "polecat_spawned": EventKind(
+        says="a spawn has succeeded; its duration is the whole of it",
+        facts={
+            "clone_path": "its worktree",
+            "branch": "its branch",
+            "base_commit": "the commit it starts at",
+            "base_age_s": "how long ago the remote was asked for it; null if never",
+            "session": _SESSION,
+            "session_id": "tmux's id of the session",
+            "tmux_socket": "the server's socket; null for the user's own server",
+            "pane": "the id of its pane",
+            "pid": "the agent's process id",
+            "agent": "the agent's name",
+            "hook_bead": "the work; null if there is none",
+            "readiness": "`ready`, `waiting` or `not awaited`",
+            "waiting_for": "what it asks first; empty if nothing",
+            "warnings": "what went wrong without stopping it",
+            "timings": "step → seconds",
+        },
+        is_timed=True,
+    ),
+    "spawn_failed": EventKind(
+        says="a spawn was refused, or has failed and was taken back",
+        facts={"step": "the step that failed", "left_behind": "what could not be taken back"},
+    ),
+    # what is done with a polecat
+    "polecat_nudged": EventKind(says="a text was typed to it", facts={"session": _SESSION, "bytes": "how long the text was"}),
+    "session_ended": EventKind(says="its session was ended on request", facts={"session": _SESSION}),
+    "polecat_repaired": EventKind(
+        says="it has a fresh worktree",
+        facts={"branch": "the new branch", "rescue": _RESCUE, "base_commit": "the commit the new branch starts at"},
+    ),
+    "polecat_removed": EventKind(
+        says="its place was taken back",
+        facts={
+            "rescue": _RESCUE,
+            "branch": "its branch",
+            "branch_deleted": "true if the branch went too",
+            "unassigned": "the beads that were handed back",
+        },
+    ),
+    # a reconcile
+    "claim_adopted": EventKind(says="its spawner died after the agent had started; it is kept"),
+    "claim_healed": EventKind(says="its spawner, repairer or remover died; what that had begun was taken back or finished"),
+    "shell_removed": EventKind(says="an empty home was removed"),
+}
+"""Name → what it says. `Event` gives them to ``on_event``; structlog gets the same."""
+
+LOGGED: Mapping[str, EventKind] = {
+    "step_undone": EventKind(says="one thing of a failed operation was taken back", facts={"step": "what"}),
+    "undo_failed": EventKind(says="one thing could not be taken back", facts={"step": "what", "error": "why"}),
+    "spawn_interrupted": EventKind(
+        says="Ctrl-C or SIGTERM; the spawn was taken back", facts={"rig": "the rig", "step": "where it was"}
+    ),
+    "listener_failed": EventKind(
+        says="an `on_event` function raised; what it listened to goes on", facts={"heard": "the event", "error": "why"}
+    ),
+    "trust_not_withdrawn": EventKind(
+        says="trust that was handed on could not be taken back", facts={"rig": "the rig", "polecat": "its name", "error": "why"}
+    ),
+    "spare_not_used": EventKind(
+        says="a warm spare was not as it should be, so a checkout was made", facts={"spare": "which", "error": "why"}
+    ),
+    "spare_not_refreshed": EventKind(
+        says="a warm spare could not be brought up to date", facts={"spare": "which", "error": "why"}
+    ),
+}
+"""Name → what it says. Lines that only structlog gets."""

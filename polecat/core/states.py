@@ -1,0 +1,125 @@
+"""What a polecat does, judged from independent signals by one table. Pure; the documentation draws its picture from the table.
+
+One signal alone proves nothing: a session that lives may belong to an agent that is done, and one that ended may have left work.
+What could not be told is a value of its own, never read as an end.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from attrs import frozen
+
+from polecat.model import PolecatState
+
+PAUSED_STATES = frozenset(("stuck", "awaiting-gate"))
+"""Agent states that mean: it waits on purpose."""
+
+DONE_STATES = frozenset(("done", "closed"))
+"""Agent states that mean: it says that it is done."""
+
+
+@frozen(kw_only=True)
+class Signals:
+    """What is known about one polecat, from independent sources. None means: could not be told.
+
+    Attributes:
+        is_claimed: a claim stands in its home.
+        claimant_lives: the claim's holder lives.
+        session_lives: its session exists and the agent's process has not ended.
+        holds_work: a bead is on its hook, or assigned to it and open.
+        agent_state: what it said of itself last; empty when it said nothing.
+    """
+
+    is_claimed: bool = False
+    claimant_lives: bool = False
+    session_lives: bool | None = None
+    holds_work: bool | None = None
+    agent_state: str = ""
+
+
+@frozen(kw_only=True)
+class StateRule:
+    """One row of the table: an empty cell fits everything.
+
+    Attributes:
+        claim: the claim in its home is ``held`` by a living process, ``left`` by a dead one, or there is ``none``.
+        pauses: it said that it waits on purpose.
+        session: its session ``lives``, has ``ended``, or that is ``unknown``.
+        works: it holds work.
+        says_done: it said that it is done.
+        state: what it does then.
+        means: that in words.
+    """
+
+    claim: Literal["held", "left", "none", ""] = ""
+    pauses: Literal["yes", "no", ""] = ""
+    session: Literal["lives", "ended", "unknown", ""] = ""
+    works: Literal["yes", "no", "unknown", ""] = ""
+    says_done: Literal["yes", "no", ""] = ""
+    state: PolecatState
+    means: str
+
+
+STATE_RULES = (
+    StateRule(claim="held", state=PolecatState.SPAWNING, means="somebody is just making it"),
+    StateRule(claim="left", state=PolecatState.STALLED, means="who was making it died; reconcile settles it"),
+    StateRule(claim="none", pauses="yes", state=PolecatState.STUCK, means="it waits on purpose, for a person or a gate"),
+    StateRule(claim="none", pauses="no", session="unknown", state=PolecatState.UNKNOWN, means="tmux could not be asked"),
+    StateRule(
+        claim="none",
+        pauses="no",
+        session="lives",
+        works="no",
+        says_done="yes",
+        state=PolecatState.ZOMBIE,
+        means="done, and still running",
+    ),
+    StateRule(claim="none", pauses="no", session="lives", state=PolecatState.WORKING, means="its agent runs"),
+    StateRule(
+        claim="none",
+        pauses="no",
+        session="ended",
+        works="unknown",
+        state=PolecatState.UNKNOWN,
+        means="the beads could not be asked",
+    ),
+    StateRule(
+        claim="none", pauses="no", session="ended", works="yes", state=PolecatState.STALLED, means="work, and nobody doing it"
+    ),
+    StateRule(
+        claim="none", pauses="no", session="ended", works="no", state=PolecatState.DONE, means="it has ended and holds no work"
+    ),
+)
+"""The first row that fits counts."""
+
+COLUMNS = ("claim", "pauses", "session", "works", "says_done")
+"""The questions, in the order in which they are asked."""
+
+
+def judge_state(signals: Signals) -> PolecatState:
+    """Say what a polecat does: the first rule of `STATE_RULES` that fits.
+
+    Examples:
+        >>> judge_state(Signals(session_lives=False, holds_work=True))
+        <PolecatState.STALLED: 'stalled'>
+        >>> judge_state(Signals(session_lives=None))
+        <PolecatState.UNKNOWN: 'unknown'>
+    """
+    return rule_of(signals).state
+
+
+def rule_of(signals: Signals) -> StateRule:
+    """The rule by which a polecat's state is judged."""
+    seen = {
+        "claim": ("held" if signals.claimant_lives else "left") if signals.is_claimed else "none",
+        "pauses": _word(signals.agent_state in PAUSED_STATES),
+        "session": {True: "lives", False: "ended", None: "unknown"}[signals.session_lives],
+        "works": _word(signals.holds_work),
+        "says_done": _word(signals.agent_state in DONE_STATES),
+    }
+    return next(rule for rule in STATE_RULES if all(getattr(rule, column) in ("", seen[column]) for column in COLUMNS))
+
+
+def _word(answer: bool | None) -> str:
+    return {True: "yes", False: "no", None: "unknown"}[answer]

@@ -1,0 +1,209 @@
+"""What a polecat works on, said by whoever hands out work: its state, giving it a bead, taking that back.
+
+Source:
+    Contract §7.5 to §7.7. The assigned issue is looked up under both spellings of the assignee, hooked ones included.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from polecat.adapters.world import FullWorld, full_world
+from polecat.core.bead_rules import holds
+from polecat.errors import PolecatError
+from polecat.model import Rig
+from polecat.names import agent_bead_id, agent_id, check_bead_id
+from polecat.ports import Bead, World
+from polecat.town.locks import holding, polecat_lock
+from polecat.upkeep.listing import check_exists
+from polecat.upkeep.survey import as_rig
+
+ReportedState = Literal["working", "active", "done", "stuck"]
+CleanupStatus = Literal["clean", "has_uncommitted", "has_stash", "has_unpushed"]
+
+STATES = ("working", "active", "done", "stuck")
+CLEANUP_STATUSES = ("clean", "has_uncommitted", "has_stash", "has_unpushed")
+
+
+def assigned_issue(
+    rig: Rig | str,
+    name: str,
+    *,
+    world: World | None = None,
+) -> Bead | None:
+    """Find the bead a polecat holds: a hooked one before one in progress before an open one; None if it holds none.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead, or None.
+
+    Raises:
+        PolecatNotFoundError: there is no such polecat.
+        BeadsUnavailableError: the store could not be asked; that is not *none*.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+        >>> assigned_issue(rig, cat.polecat_name, world=world).id
+        'gt-1'
+    """
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    return _assigned(full_world(rig, world), rig, name)
+
+
+def set_state(
+    rig: Rig | str,
+    name: str,
+    state: ReportedState,
+    *,
+    cleanup_status: CleanupStatus | None = None,
+    world: World | None = None,
+) -> None:
+    """Say what a polecat does; its agent bead remembers it, and the bead it holds follows.
+
+    ==================  ================================
+    state               the bead it holds
+    ==================  ================================
+    working, active     becomes ``in_progress``
+    done                is handed back: nobody's
+    stuck               stays as it is
+    ==================  ================================
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        state: what it does.
+        cleanup_status: what of its work it says is nowhere else.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Raises:
+        PolecatNotFoundError: there is no such polecat.
+        BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import SpawnOptions, get_polecat, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+        >>> set_state(rig, cat.polecat_name, "stuck", world=world)
+        >>> get_polecat(rig, cat.polecat_name, world=world).state.value
+        'stuck'
+
+    Source:
+        Contract §7.6.
+    """
+    if state not in STATES or (cleanup_status is not None and cleanup_status not in CLEANUP_STATUSES):
+        raise PolecatError(
+            f"{state if state not in STATES else cleanup_status!r} is not a state a polecat can report",
+            hint=f"states: {', '.join(STATES)}; clean-up: {', '.join(CLEANUP_STATUSES)}",
+        )
+    rig = as_rig(rig)
+    with holding(polecat_lock(rig, name), what=f"set the state of {name}"):
+        check_exists(rig, name)
+        world = full_world(rig, world)
+        bead = _assigned(world, rig, name)
+        if bead is not None and state in ("working", "active"):
+            world.beads.set_status(bead.id, "in_progress")
+        if bead is not None and state == "done":
+            world.beads.unassign(bead.id, expected=bead.assignee)
+        agent_bead = agent_bead_id(rig.prefix, rig.name, name)
+        if world.beads.agent(agent_bead) is not None:
+            changes: dict[str, str] = {"agent_state": "working" if state == "active" else state}
+            if cleanup_status is not None:
+                changes["cleanup_status"] = cleanup_status
+            if state == "done":
+                changes["hook_bead"] = ""
+            world.beads.update_agent(agent_bead, **changes)
+
+
+def assign_issue(
+    rig: Rig | str,
+    name: str,
+    bead: str,
+    *,
+    world: World | None = None,
+) -> Bead:
+    """Give a polecat a bead: it becomes ``in_progress``, assigned to the polecat.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        bead: the bead's id.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead as it is now.
+
+    Raises:
+        PolecatNotFoundError: there is no such polecat.
+        BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> assign_issue(rig, cat.polecat_name, "gt-1", world=world).status
+        'in_progress'
+
+    Source:
+        Contract §7.7.
+    """
+    rig = as_rig(rig)
+    with holding(polecat_lock(rig, name), what=f"assign {bead} to {name}"):
+        check_exists(rig, name)
+        world = full_world(rig, world)
+        return world.beads.assign(check_bead_id(bead), assignee=agent_id(rig.name, name))
+
+
+def clear_issue(
+    rig: Rig | str,
+    name: str,
+    *,
+    world: World | None = None,
+) -> Bead | None:
+    """Take the bead a polecat holds back; None if it held none.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The bead as it was, or None.
+
+    Raises:
+        PolecatNotFoundError: there is no such polecat.
+        BeadsError: the store refused, or could not be asked.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+        >>> clear_issue(rig, cat.polecat_name, world=world).id
+        'gt-1'
+
+    Source:
+        Contract §7.7.
+    """
+    rig = as_rig(rig)
+    with holding(polecat_lock(rig, name), what=f"clear the hook of {name}"):
+        check_exists(rig, name)
+        world = full_world(rig, world)
+        bead = _assigned(world, rig, name)
+        if bead is not None:
+            world.beads.unassign(bead.id, expected=bead.assignee)
+        return bead
+
+
+def _assigned(world: FullWorld, rig: Rig, name: str) -> Bead | None:
+    who = agent_id(rig.name, name)
+    return next((bead for bead in world.beads.held_by(who) if holds(bead, who)), None)

@@ -1,0 +1,64 @@
+"""Stopping a polecat: its session and its agent end, its place stays."""
+
+from __future__ import annotations
+
+from polecat.adapters.world import full_world
+from polecat.errors import SessionNotFoundError
+from polecat.model import Rig
+from polecat.names import agent_id
+from polecat.ports import Event, World
+from polecat.town.locks import holding, polecat_lock
+from polecat.upkeep.inspection import lease_of, session_of
+from polecat.upkeep.listing import check_exists
+from polecat.upkeep.survey import as_rig, look
+from polecat.upkeep.termination import end_session
+
+
+def stop_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    world: World | None = None,
+    dry_run: bool = False,
+) -> str:
+    """End a polecat's session and every process its agent started; its worktree, branch and hook stay as they are.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        dry_run: only say what would be done.
+
+    Returns:
+        The name of the session that was ended.
+
+    Raises:
+        PolecatNotFoundError: there is none of that name.
+        SessionNotFoundError: it has no session.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> stop_polecat(rig, cat.polecat_name, world=world), world["tmux"].sessions()
+        ('gt-gastown-furiosa', [])
+
+    Source:
+        Contract §11, stop; design §6, deviation 15.
+    """
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    world = full_world(rig, world)
+    with holding(polecat_lock(rig, name), what=f"stop {name}"):
+        site = look(world, rig)
+        session = session_of(site, lease_of(site, name, None))
+        if session is None:
+            raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
+        if dry_run:
+            return session.name
+        end_session(world, session)
+        world.emit(
+            Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name})
+        )
+        return session.name

@@ -1,0 +1,248 @@
+"""Talking to polecats: typing to one, reading its screen, sitting down in front of it. Acts through the ports only.
+
+A polecat is looked for on the server that it was spawned on: what the spawn noted counts, whatever the settings say by now.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import field, frozen
+
+from polecat.adapters.tmux.cli import TmuxCli
+from polecat.adapters.world import caller_environ
+from polecat.core.plan import take_census
+from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
+from polecat.model import Rig
+from polecat.names import agent_id
+from polecat.ports import Event, Session, Tmux, World
+from polecat.town.locks import holding
+from polecat.town.logs import tell
+from polecat.town.settings import load_town_settings
+from polecat.town.state import Lease, read_claim, read_record
+from polecat.upkeep.listing import check_exists
+from polecat.upkeep.survey import as_rig
+
+NUDGE_TIMEOUT_S = 10.0
+"""How long a sender waits for the one before. A paste takes milliseconds; whoever needs longer hangs."""
+
+
+def nudge_lock(rig: Rig, name: str) -> Path:
+    """The lock of typing to one polecat; taken alone, held for one message."""
+    return rig.runtime_dir / "locks" / f"nudge-{name}.lock"
+
+
+def nudge_polecat(
+    rig: Rig | str,
+    name: str,
+    text: str,
+    *,
+    world: World | None = None,
+    timeout_s: float = NUDGE_TIMEOUT_S,
+) -> str:
+    """Type a message to a polecat's agent, whole, with one Enter. Senders at the same time wait for each other.
+
+    Nothing is typed into a session that is not the polecat's own any more: tmux checks that in the same step.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        text: what is typed; several lines are one message.
+        world: the outside; without a tmux in it, the server that the polecat was spawned on is asked. ``on_event`` hears
+            ``polecat_nudged``; the text is never part of it.
+        timeout_s: how long to wait for other senders.
+
+    Returns:
+        The name of the session.
+
+    Raises:
+        PolecatNotFoundError: the rig has none of that name.
+        SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
+        LockTimeoutError: another sender did not finish in time; nothing was typed.
+        PolecatError: there is no text, or it holds a NUL.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> nudge_polecat(rig, cat.polecat_name, "are you there?", world=world)
+        'gt-gastown-furiosa'
+        >>> world.tmux.typed(cat.pane)
+        ['are you there?']
+
+    Source:
+        Incidents T-40 to T-42.
+    """
+    if not text:
+        raise PolecatError("there is nothing to send", hint="give a text, or pipe one in: polecat send RIG/NAME < FILE")
+    if "\0" in text:
+        raise PolecatError("the text holds a NUL, which cannot be typed", hint="send text, not a binary file")
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
+        found = find_session(rig, name, world=world)
+        session = found.session
+        found.tmux.send_text(session.pane_id, text, instance=session.instance)
+    facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
+    tell(
+        Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
+        world.on_event if world else None,
+    )
+    return session.name
+
+
+def capture_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    lines: int = 200,
+    world: World | None = None,
+) -> str:
+    """Read what a polecat's agent shows.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        lines: how many lines at most, the last ones, 1 or more; those above the screen are read too.
+        world: as for `nudge_polecat`.
+
+    Returns:
+        The text, without trailing blank lines.
+
+    Raises:
+        PolecatNotFoundError: the rig has none of that name.
+        SessionNotFoundError: it has no session.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> world.tmux.show(cat.session_name, "one\\ntwo\\n> ")
+        >>> capture_polecat(rig, cat.polecat_name, lines=2, world=world)
+        'two\\n>'
+    """
+    if lines < 1:
+        raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    found = find_session(rig, name, world=world)
+    text = found.tmux.capture(found.session.pane_id, lines=lines)
+    return "\n".join(text.splitlines()[-lines:])
+
+
+# ------------------------------------------------------------------------------------------------------- attaching
+
+
+@frozen(kw_only=True)
+class AttachCommand:
+    """The program that shows a person a polecat's session.
+
+    Attributes:
+        argv: the program and its arguments.
+        environ: its environment.
+        session_name: the session.
+    """
+
+    argv: tuple[str, ...]
+    environ: Mapping[str, str] = field(repr=False)
+    session_name: str
+
+
+def attach_command(rig: Rig | str, name: str, *, world: World | None = None) -> AttachCommand:
+    """Say how to attach to a polecat's session, exactly that one, from wherever the caller sits.
+
+    Inside the same tmux server the client is switched, because tmux does not nest; inside another one, ``TMUX`` is taken away.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat.
+        world: as for `nudge_polecat`.
+
+    Returns:
+        The command; running it is the caller's business.
+
+    Raises:
+        PolecatNotFoundError: the rig has none of that name.
+        SessionNotFoundError: it has no session.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> attach_command(rig, cat.polecat_name, world=world).argv
+        ('tmux', '-u', 'attach-session', '-t', '=gt-gastown-furiosa')
+    """
+    rig = as_rig(rig)
+    check_exists(rig, name)
+    env = caller_environ(world)
+    found = find_session(rig, name, world=world)
+    socket = found.tmux.socket
+    where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
+    is_here = _is_inside(socket, env)
+    if not is_here:
+        env.pop("TMUX", None)
+    verb = "switch-client" if is_here else "attach-session"
+    target = f"={found.session.name}"
+    return AttachCommand(argv=("tmux", "-u", *where, verb, "-t", target), environ=env, session_name=found.session.name)
+
+
+def socket_path(socket: str | None, environ: Mapping[str, str]) -> str:
+    """The file behind a server's socket, as tmux finds it.
+
+    Examples:
+        >>> socket_path("/run/x", {}), socket_path("town", {"TMUX_TMPDIR": "/t"}).startswith("/t/tmux-")
+        ('/run/x', True)
+    """
+    if socket is not None and "/" in socket:
+        return socket
+    place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
+    return os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
+
+
+def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
+    ours = environ.get("TMUX", "").partition(",")[0]
+    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket_path(socket, environ))
+
+
+# --------------------------------------------------------------------------------------------------------- finding
+
+
+@frozen(kw_only=True)
+class Found:
+    """A polecat's session and the server it is on."""
+
+    session: Session
+    tmux: Tmux
+
+
+def find_session(rig: Rig, name: str, *, world: World | None = None) -> Found:
+    """Find a polecat's session: by the stamp of the spawn, because a person may rename it; else by its name.
+
+    Raises:
+        SessionNotFoundError: it has none.
+        TmuxUnreachableError: the server could not be asked.
+    """
+    lease = _lease(rig, name)
+    server = (world.tmux if world else None) or _server_of(rig, lease, caller_environ(world))
+    census = take_census(server.list_sessions(), rig)
+    session = (census.by_instance.get(lease.instance) if lease else None) or census.own.get(name)
+    if session is None:
+        raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"what it left is in {rig.home_dir(name)}")
+    return Found(session=session, tmux=server)
+
+
+def _lease(rig: Rig, name: str) -> Lease | None:
+    try:
+        return read_claim(rig, name) or read_record(rig, name)
+    except UnknownStateError:  # what cannot be read names no server; the name still finds the session
+        return None
+
+
+def _server_of(rig: Rig, lease: Lease | None, environ: Mapping[str, str]) -> Tmux:
+    socket = lease.tmux_socket if lease is not None else load_town_settings(rig.town_root).tmux_socket
+    return TmuxCli(socket=socket or None, environ=environ)

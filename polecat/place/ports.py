@@ -1,0 +1,145 @@
+"""Blocks of TCP ports, one for each polecat of a town, so that agents that run servers do not get into each other's way.
+
+The same polecat gets the same block again, as far as it is free: where the search begins is computed from its name. What was given
+out is noted in ``<town>/.runtime/polecat-ports.json``; a note counts for as long as the polecat's home exists, so a removal need not take
+it back, and nothing can be left behind.
+"""
+
+from __future__ import annotations
+
+import _socket as socket
+import contextlib
+import errno
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.errors import PolecatError
+from polecat.model import Rig
+from polecat.town.files import write_json
+from polecat.town.locks import holding
+
+LOCK_TIMEOUT_S = 10.0
+VERSION = 1
+
+IsFree = Callable[[int], bool]
+
+
+@frozen(kw_only=True)
+class PortRange:
+    """Where blocks are cut from.
+
+    Attributes:
+        base: the first port.
+        top: the last port.
+        size: ports in a block.
+    """
+
+    base: int
+    top: int
+    size: int
+
+    @property
+    def starts(self) -> range:
+        """The first port of each block."""
+        return range(self.base, self.top - self.size + 2, self.size)
+
+
+def ports_file(town_root: Path) -> Path:
+    """Where the blocks are noted."""
+    return town_root / ".runtime" / "polecat-ports.json"
+
+
+def is_port_free(port: int) -> bool:
+    """Try to listen on a port, on all addresses of both kinds. Whatever cannot be tried for want of the protocol counts as free."""
+    for family, address in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):  # noqa: S104  closed again at once
+        try:
+            with contextlib.closing(socket.socket(family, socket.SOCK_STREAM)) as probe:
+                if family == socket.AF_INET6:
+                    probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                probe.bind((address, port))
+        except OSError as error:
+            if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT):
+                return False
+    return True
+
+
+def reserve_ports(rig: Rig, name: str, ports: PortRange, *, is_free: IsFree = is_port_free) -> int:
+    """Give a polecat a block of ports that no other polecat of the town has and nobody listens on.
+
+    Args:
+        rig: the rig.
+        name: the polecat; its home exists.
+        ports: where blocks are cut from.
+        is_free: says whether nobody listens on a port.
+
+    Returns:
+        The first port of its block.
+
+    Raises:
+        PolecatError: no block is free, or the note cannot be written.
+        LockTimeoutError: somebody else is at it for too long.
+    """
+    root = rig.town_root
+    with holding(root / ".runtime" / "locks" / "polecat-ports.lock", what=f"ports for {name}", timeout_s=LOCK_TIMEOUT_S):
+        noted = {key: block for key, block in _read(ports_file(root)).items() if _is_alive(root, key)}
+        key = f"{rig.name}/{name}"
+        mine = noted.pop(key, None)
+        start = _choose(key, mine, ports, taken=list(noted.values()), root=root, is_free=is_free)
+        block = (start, ports.size)
+        if mine != block or len(_read(ports_file(root))) != len(noted) + 1:
+            _write(ports_file(root), {**noted, key: block})
+    return start
+
+
+def _choose(
+    key: str,
+    mine: tuple[int, int] | None,
+    ports: PortRange,
+    *,
+    taken: Iterable[tuple[int, int]],
+    root: Path,
+    is_free: IsFree,
+) -> int:
+    starts = ports.starts
+    number = int.from_bytes(hashlib.sha256(f"{root}\0{key}".encode("utf-8", "surrogateescape")).digest()[:8])
+    first = number % len(starts)
+    order: list[int] = [*starts[first:], *starts[:first]]
+    if mine is not None and mine[1] == ports.size and mine[0] in starts:
+        order.insert(0, mine[0])
+    taken = list(taken)
+    for start in order:
+        overlaps = any(start < other + size and other < start + ports.size for other, size in taken)
+        if not overlaps and all(is_free(port) for port in range(start, start + ports.size)):
+            return start
+    raise PolecatError(
+        f"no {ports.size} ports in a row are free between {ports.base} and {ports.top}",
+        hint="widen port_base and port_top in the rig's settings, or set port_block to 0",
+    )
+
+
+def _is_alive(root: Path, key: str) -> bool:
+    rig, _, name = key.partition("/")
+    return (root / rig / "polecats" / name).is_dir()
+
+
+def _read(path: Path) -> dict[str, tuple[int, int]]:
+    """Read the notes; a file that is damaged holds none: each block is tried before it is given out again."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
+        blocks = json.loads(path.read_text("utf-8"))["blocks"]
+        return {str(key): (int(block["base"]), int(block["size"])) for key, block in blocks.items()}
+    return {}
+
+
+def _write(path: Path, blocks: dict[str, tuple[int, int]]) -> None:
+    document = {
+        "version": VERSION,
+        "blocks": {key: {"base": base, "size": size} for key, (base, size) in sorted(blocks.items())},
+    }
+    try:
+        write_json(path, document)
+    except OSError as error:
+        raise PolecatError(f"cannot note the ports in {path}: {error.strerror or error}") from error

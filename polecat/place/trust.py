@@ -1,0 +1,157 @@
+"""Handing on the trust that a user has given to a repository to a new worktree of it, so that its agent need not ask again.
+
+Only what the user answered with yes is handed on, and only between places that are the same repository: the clone ``mayor/rig``, the rig's
+directory, the local checkout that the rig was added from. Without it, and whenever something is unclear, the agent asks, and the
+polecat is reported as *waiting*.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.core.presets import Agent
+from polecat.documents import Trust
+from polecat.model import Rig
+from polecat.place.trust_stores import ClaudeTrust, CodexTrust, TrustStore
+from polecat.town.files import why_not, write_json
+
+
+@frozen(kw_only=True)
+class Inherited:
+    """How handing on trust went.
+
+    Attributes:
+        source: the directory whose trust was handed on; empty if none was.
+        warnings: what went wrong, each one line.
+    """
+
+    source: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def inherit_trust(
+    rig: Rig, clone: Path, agent: Agent, *, policy: Trust, config_dir: str = "", environ: Mapping[str, str]
+) -> Inherited:
+    """Let a new worktree be trusted if, and only as long as, the user trusts the repository.
+
+    Args:
+        rig: the rig.
+        clone: the worktree; its parent's name is the polecat's.
+        agent: the agent that will start there.
+        policy: the rig's setting; only ``inherit`` hands anything on.
+        config_dir: the account's configuration directory; empty for none.
+        environ: the caller's environment.
+
+    Source:
+        Incident T-36.
+    """
+    stores = stores_of(agent, config_dir=config_dir, environ=environ)
+    if not stores:
+        return Inherited()
+    store, name = stores[0], clone.parent.name
+    try:
+        source = _trusted_source(rig, stores) if policy == "inherit" else ""
+        if not source:
+            withdraw_trust(rig, name)
+            return Inherited()
+        for place in dict.fromkeys((clone, Path(os.path.realpath(clone)))):
+            if not store.is_trusted(place):
+                _note(rig, name, store, place)
+                store.set_trusted(place, trusted=True)
+        return Inherited(source=source)
+    except OSError as error:
+        return Inherited(warnings=(f"trust was not handed on: {why_not(error)}",))
+    except ValueError as error:
+        return Inherited(warnings=(f"trust was not handed on: {store.path}: {error}",))
+
+
+def withdraw_trust(rig: Rig, name: str) -> None:
+    """Take back the trust that was handed on to a polecat's worktree. Nothing noted is nothing to do.
+
+    Raises:
+        OSError: the agent's file cannot be written.
+        ValueError: it has another form by now.
+    """
+    path = _note_path(rig, name)
+    for kind, file, place in _read_notes(path):
+        store = _STORES[kind](path=Path(file))
+        if Path(file).exists():
+            store.set_trusted(Path(place), trusted=False)
+    path.unlink(missing_ok=True)
+
+
+def stores_of(agent: Agent, *, config_dir: str, environ: Mapping[str, str]) -> tuple[TrustStore, ...]:
+    """Where an agent looks for trust: the first is the one it will read; the others are the user's own. Empty if we do not know."""
+    home = environ.get("HOME", "")
+    if agent.config_dir_env == "CLAUDE_CONFIG_DIR":
+        places = [config_dir, environ.get("CLAUDE_CONFIG_DIR", ""), home]
+        return tuple(ClaudeTrust(path=Path(place) / ".claude.json") for place in dict.fromkeys(filter(None, places)))
+    if "codex" in (*agent.process_names, posixpath.basename(agent.command)):
+        place = environ.get("CODEX_HOME") or (f"{home}/.codex" if home else "")
+        return (CodexTrust(path=Path(place) / "config.toml"),) if place else ()
+    return ()
+
+
+def same_repository(rig: Rig) -> tuple[Path, ...]:
+    """The places that are the rig's repository as a person knows it."""
+    places = [rig.path / "mayor" / "rig", rig.path]
+    url = rig.git_url.removeprefix("file://")
+    if os.path.isabs(url):
+        places.append(Path(url))
+    if rig.local_repo is not None and rig.git_url and _origin_of(rig.local_repo) == rig.git_url:
+        places.append(rig.local_repo)
+    return tuple(places)
+
+
+def _trusted_source(rig: Rig, stores: tuple[TrustStore, ...]) -> str:
+    for place in same_repository(rig):
+        for spelling in dict.fromkeys((place, Path(os.path.realpath(place)))):
+            if any(store.is_trusted(spelling) for store in stores):
+                return str(spelling)
+    return ""
+
+
+def _origin_of(clone: Path) -> str:
+    """Read where a clone comes from; empty if that cannot be told."""
+    try:
+        text = (clone / ".git" / "config").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    section = re.search(r'^\[remote "origin"\]$(.*?)(?=^\[|\Z)', text, re.MULTILINE | re.DOTALL)
+    url = re.search(r"^\s*url\s*=\s*(.*?)\s*$", section[1], re.MULTILINE) if section else None
+    return url[1] if url else ""
+
+
+# ------------------------------------------------------------------------------------------------- what we handed on
+
+_STORES: Mapping[str, Callable[..., TrustStore]] = {"claude": ClaudeTrust, "codex": CodexTrust}
+
+
+def _note_path(rig: Rig, name: str) -> Path:
+    return rig.runtime_dir / "trust" / f"{name}.json"
+
+
+def _note(rig: Rig, name: str, store: TrustStore, place: Path) -> None:
+    """Note what is about to be written, so that it can be taken back even if we are killed right after."""
+    kind = "claude" if isinstance(store, ClaudeTrust) else "codex"
+    path = _note_path(rig, name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes = [*_read_notes(path), (kind, str(store.path), str(place))]
+    write_json(path, {"version": 1, "given": [list(note) for note in dict.fromkeys(notes)]})
+
+
+def _read_notes(path: Path) -> list[tuple[str, str, str]]:
+    try:
+        given = json.loads(path.read_bytes())["given"]
+        return [(str(kind), str(file), str(place)) for kind, file, place in given if kind in _STORES]
+    except FileNotFoundError:
+        return []
+    except (ValueError, KeyError, TypeError):
+        return []

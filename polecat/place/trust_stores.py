@@ -1,0 +1,167 @@
+"""Where agents remember which directories their user trusts: reading it, and giving or taking back the trust of one directory.
+
+These files belong to the agents. One value is changed, every other byte stays, the file is replaced in one step, and nothing is written
+if the agent writes at the same time and does not stop. Formats as the agents' users and makers describe them in public; a file of
+another form is left alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+
+from attrs import frozen
+
+from polecat.place.json_edit import with_value
+from polecat.town.files import write_bytes
+
+LOCK_PATIENCE_S = 3.0
+LOCK_STALE_S = 10.0
+"""Claude Code renews its lock; one that is older belongs to nobody."""
+
+_TRIES = 5
+
+
+class TrustStore(Protocol):
+    """The memory of one agent."""
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        ...
+
+    def is_trusted(self, directory: Path) -> bool:
+        """Say whether the user trusts exactly this directory; what cannot be read says no."""
+        ...
+
+    def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
+        """Give or take back trust; False if that was so already.
+
+        Raises:
+            OSError: the file cannot be read or written, or the agent keeps writing it.
+            ValueError: it has another form than we know.
+        """
+        ...
+
+
+@frozen(kw_only=True)
+class ClaudeTrust:
+    """Claude Code's ``.claude.json``: ``projects.<directory>.hasTrustDialogAccepted``.
+
+    Attributes:
+        path: the file.
+        lock_patience_s: how long to wait while Claude Code itself writes it.
+    """
+
+    path: Path
+    lock_patience_s: float = LOCK_PATIENCE_S
+
+    def is_trusted(self, directory: Path) -> bool:
+        """Say whether the user trusts exactly this directory."""
+        try:
+            return _at(json.loads(self.path.read_bytes()), self._keys(directory)) is True
+        except (OSError, ValueError, RecursionError):
+            return False
+
+    def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
+        """Give or take back trust, under the lock that Claude Code itself takes."""
+        keys = self._keys(directory)
+
+        def change(text: str) -> str:
+            if (_at(json.loads(text), keys) is True) == trusted:
+                return text
+            return with_value(text, keys, trusted)
+
+        with _node_lock(Path(f"{os.path.realpath(self.path)}.lock"), patience_s=self.lock_patience_s):
+            return _replace(self.path, change)
+
+    def _keys(self, directory: Path) -> tuple[str, str, str]:
+        return ("projects", str(directory), "hasTrustDialogAccepted")
+
+
+@frozen(kw_only=True)
+class CodexTrust:
+    """Codex's ``config.toml``: ``[projects."<directory>"] trust_level = "trusted"``."""
+
+    path: Path
+
+    def is_trusted(self, directory: Path) -> bool:
+        """Say whether the user trusts exactly this directory."""
+        try:
+            return _at(_toml(self.path.read_text("utf-8")), self._keys(directory)) == "trusted"
+        except (OSError, ValueError, RecursionError):
+            return False
+
+    def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
+        """Append the entry, or take the very entry we appended away again; any other is the user's and stays."""
+        entry = f'\n[projects.{json.dumps(str(directory), ensure_ascii=False)}]\ntrust_level = "trusted"\n'
+
+        def change(text: str) -> str:
+            found = _at(_toml(text), self._keys(directory)[:2])
+            if not trusted:
+                return text.replace(entry, "", 1)
+            if found is not None:
+                return text
+            new = (text if not text or text.endswith("\n") else text + "\n") + entry
+            if _at(_toml(new), self._keys(directory)) != "trusted":
+                raise ValueError("the entry would not be understood")
+            return new
+
+        return _replace(self.path, change)
+
+    def _keys(self, directory: Path) -> tuple[str, str, str]:
+        return ("projects", str(directory), "trust_level")
+
+
+def _toml(text: str) -> object:
+    return tomllib.loads(text)
+
+
+def _at(document: object, keys: tuple[str, ...]) -> object:
+    for key in keys:
+        document = document.get(key) if isinstance(document, dict) else None
+    return document
+
+
+def _replace(path: Path, change: Callable[[str], str]) -> bool:
+    """Change a file's text in one step, anew if it changes meanwhile."""
+    for _ in range(_TRIES):
+        before = path.read_bytes()
+        text = before.decode("utf-8")
+        new = change(text)
+        if new == text:
+            return False
+        if path.read_bytes() == before:  # as late as possible: the rest of the window is one rename
+            write_bytes(path, new.encode("utf-8"))
+            return True
+    raise OSError(f"{path} is being written all the time")
+
+
+@contextmanager
+def _node_lock(lock: Path, *, patience_s: float) -> Iterator[None]:
+    """Hold the lock that programs in Node.js take by making a directory."""
+    until_s = time.monotonic() + patience_s
+    while True:
+        try:
+            lock.mkdir()
+            break
+        except FileExistsError:
+            with contextlib.suppress(FileNotFoundError, OSError):
+                if time.time() - lock.stat().st_mtime > LOCK_STALE_S:
+                    lock.rmdir()
+                    continue
+            if time.monotonic() > until_s:
+                raise OSError(f"{lock} is held by the agent") from None
+            time.sleep(0.02)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            lock.rmdir()

@@ -1,0 +1,93 @@
+"""Where beads live: ``.beads`` directories and the ``redirect`` files that lead from one to another. Reads only."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.errors import PolecatError
+
+MAX_HOPS = 3
+"""How many further redirects are followed, as in the reference."""
+
+
+def _redirect_in(beads_dir: Path) -> str:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return (beads_dir / "redirect").read_text("utf-8").strip()
+    return ""
+
+
+def _joined(base: Path, text: str) -> Path:
+    return Path(os.path.normpath(f"{base}/{text}"))  # an absolute text, too, is meant below the base
+
+
+def resolve_beads_dir(workdir: Path) -> Path:
+    """Find the beads directory that programs running in *workdir* use. It need not exist.
+
+    A redirect is relative to the directory that holds the ``.beads`` it stands in. One that leads to itself counts as absent; after
+    the first redirect at most three more are followed.
+
+    Source:
+        Contract §12.7. The reference also deletes a redirect that leads to itself; looking must not change anything.
+    """
+    here = Path(os.path.normpath(workdir / ".beads"))
+    text = _redirect_in(here)
+    return beads_dir_through(workdir, text) if text else here
+
+
+def beads_dir_through(workdir: Path, text: str) -> Path:
+    """Find the beads directory that programs in *workdir* use once its redirect says *text*; rules as `resolve_beads_dir`."""
+    here, there = Path(os.path.normpath(workdir / ".beads")), _joined(workdir, text)
+    for _ in range(1 + MAX_HOPS):
+        if there == here:
+            break
+        here = there
+        text = _redirect_in(here)
+        if not text:
+            break
+        there = _joined(here.parent, text)
+    return here
+
+
+@frozen(kw_only=True)
+class Redirect:
+    """The redirect that a worktree needs.
+
+    Attributes:
+        text: its content, without the newline.
+        warning: what a person should know about the rig's beads; empty for nothing.
+    """
+
+    text: str
+    warning: str = ""
+
+
+def plan_redirect(town_root: Path, rig_path: Path, stands_at: Path) -> Redirect | None:
+    """Decide the redirect of a worktree; None if the rig has no beads.
+
+    Args:
+        town_root: the town.
+        rig_path: the rig.
+        stands_at: where the worktree is, or will be, below the rig.
+
+    Raises:
+        PolecatError: there is no worktree at that place of a town: it is the rig's root or the mayor's own clone.
+
+    Source:
+        Contract §12.7.
+    """
+    parts = Path(os.path.relpath(stands_at, town_root)).parts
+    if len(parts) < 2 or parts[0] == "..":
+        raise PolecatError(f"{stands_at} is no worktree of a rig in the town {town_root}")
+    if parts[1] == "mayor":
+        raise PolecatError(f"{stands_at} is the canonical place of the rig's beads and cannot be redirected")
+    up = "../" * (len(parts) - 1)
+    if (rig_path / ".beads").exists():
+        return Redirect(text=up + (_redirect_in(rig_path / ".beads") or ".beads"))
+    if (rig_path / "mayor" / "rig" / ".beads").exists():
+        warning = f"{rig_path / '.beads'} is missing; the mayor's beads are used, repair the rig with: gt doctor --fix"
+        return Redirect(text=up + "mayor/rig/.beads", warning=warning)
+    return None

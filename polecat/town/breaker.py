@@ -1,0 +1,52 @@
+"""The respawn breaker: a bead whose agents keep failing is not given to yet another one.
+
+Only failures of agents count (it ended, or was never ready), in a row; an unreachable remote or a full disk says nothing about the
+bead. The count is kept in the rig, one small file a bead, and changed only by who holds the bead's lock.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from polecat.errors import RespawnLimitError
+from polecat.model import Rig
+from polecat.town import files
+
+
+def check_breaker(rig: Rig, bead: str, *, limit: int) -> None:
+    """Refuse a bead that made agents fail *limit* times in a row.
+
+    Raises:
+        RespawnLimitError: it did.
+    """
+    failures = agent_failures(rig, bead)
+    if failures >= limit:
+        raise RespawnLimitError(
+            f"bead {bead!r} made {failures} agents fail in a row; the limit is {limit}",
+            hint=f"find out why, then: polecat hook clear {bead} --rig {rig.name}; or spawn with --force",
+        )
+
+
+def agent_failures(rig: Rig, bead: str) -> int:
+    """How many agents failed on a bead in a row. A file that cannot be read counts as none: it only ever keeps a bead back."""
+    try:
+        return int(json.loads(_path(rig, bead).read_text("utf-8"))["failures"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return 0
+
+
+def count_failure(rig: Rig, bead: str) -> None:
+    """One more agent failed on this bead."""
+    path = _path(rig, bead)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.write_json(path, {"bead": bead, "failures": agent_failures(rig, bead) + 1})
+
+
+def reset_breaker(rig: Rig, bead: str) -> None:
+    """An agent took it up, or a person looked into it."""
+    _path(rig, bead).unlink(missing_ok=True)
+
+
+def _path(rig: Rig, bead: str) -> Path:
+    return rig.runtime_dir / "respawns" / f"{bead}.json"

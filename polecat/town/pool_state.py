@@ -1,0 +1,50 @@
+"""The counter of a rig's pool, on disk."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from polecat.core.pool import NamePool, pool_state
+from polecat.documents import RigSettings
+from polecat.errors import PolecatError
+from polecat.model import Rig
+from polecat.town.config import load_pool_state
+from polecat.town.files import write_json
+
+
+def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
+    """Build the rig's pool from its settings and the saved counter; settings win over what was saved.
+
+    Source:
+        Contract §4.2, §4.4; design §6, deviation 16.
+    """
+    names = settings.namepool
+    saved = load_pool_state(rig.path)
+    return NamePool(
+        rig_name=rig.name,
+        theme=names.style if names else "",
+        custom_names=names.names if names else (),
+        max_size=names.max_before_numbering if names else 0,
+        overflow_next=saved.overflow_next if saved else 0,
+    )
+
+
+def save_pool(rig: Rig, pool: NamePool) -> None:
+    """Save the counter, atomically and only if it changed; the caller holds the pool lock.
+
+    Source:
+        Contract §3.10.
+    """
+    path = rig.runtime_dir / "namepool-state.json"
+    state = pool_state(pool)
+    with contextlib.suppress(OSError, ValueError):
+        if json.loads(path.read_text("utf-8")) == state:
+            return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, state)
+    except OSError as error:
+        raise PolecatError(
+            f"cannot save the pool's state {path}: {error.strerror or error}", hint="the rig must be writable"
+        ) from error

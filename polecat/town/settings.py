@@ -1,0 +1,249 @@
+"""Reads the settings of towns and rigs; their values are in `polecat.documents`.
+
+Gas Town's own keys mean what they mean there. Keys that only polecat knows stand beside them at the top level, which it ignores.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from polecat.documents import (
+    TOP_PORT,
+    MergeQueue,
+    NamePoolSettings,
+    PlaceSettings,
+    RigSettings,
+    RuntimeConfig,
+    TownSettings,
+    Trust,
+)
+from polecat.model import FetchPolicy
+from polecat.names import RESERVED_NAMES, check_polecat_name
+from polecat.town.json_files import Node, read_document
+
+_DURATION = r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z"
+
+
+# --------------------------------------------------------------------------------------------------------- loading
+
+
+def load_rig_settings(rig_path: Path) -> RigSettings:
+    """Read a rig's settings; an absent file gives the defaults.
+
+    Raises:
+        ConfigError: the file is invalid.
+    """
+    doc = read_document(rig_path / "settings" / "config.json")
+    if doc is None:
+        return RigSettings()
+    doc.choice_of("type", ("rig-settings",))
+    check_version(doc, newest=1)
+    _check_unused(doc)
+    runtime = doc.object_of("runtime")
+    return RigSettings(
+        namepool=_name_pool(doc),
+        merge_queue=_merge_queue(doc),
+        runtime=None if runtime is None else _runtime(runtime),
+        agent=doc.text_of("agent"),
+        agents=_agents(doc),
+        role_agents=_role_agents(doc),
+        max_polecats=doc.integer_of("max_polecats", 30, least=1),
+        fetch=_fetch(doc),
+        fetch_timeout_s=doc.number_of("fetch_timeout_s", 120.0, above=0),
+        leave_out=paths_of(doc, "leave_out"),
+        trust=_trust(doc),
+        ready_timeout_s=doc.number_of("ready_timeout_s", 60.0, above=0),
+        min_free_disk_mb=doc.integer_of("min_free_disk_mb", 500, least=0),
+        respawn_limit=doc.integer_of("respawn_limit", 3, least=1),
+        warm_spares=doc.integer_of("warm_spares", 0, least=0, most=100),
+        rescue_ignored=patterns_of(doc, "rescue_ignored"),
+        setup_hook_timeout_s=doc.number_of("setup_hook_timeout_s", 300.0, above=0),
+        worktree_include=patterns_of(doc, "worktree_include"),
+        place=read_place(doc),
+    )
+
+
+def load_town_settings(town_root: Path) -> TownSettings:
+    """Read a town's settings; an absent file gives the defaults.
+
+    Raises:
+        ConfigError: the file is invalid.
+    """
+    doc = read_document(town_root / "settings" / "config.json")
+    if doc is None:
+        return TownSettings()
+    doc.text_of("type")
+    doc.integer_of("version")
+    socket = doc.child("tmux_socket")
+    if socket is not None and (any(c in socket.text() for c in "\0\n") or socket.text().startswith("-")):
+        raise socket.must("a socket's name or path")
+    return TownSettings(
+        default_agent=doc.text_of("default_agent"),
+        agents=_agents(doc),
+        role_agents=_role_agents(doc),
+        tmux_socket=doc.text_of("tmux_socket"),
+    )
+
+
+def check_version(doc: Node, *, newest: int) -> int:
+    """Read the version of a document, which must not be from the future."""
+    version = doc.integer_of("version")
+    if version > newest:
+        hint = "it was written by a newer program"
+        raise doc.missing("version", f"is unsupported: {version}; known up to {newest}", hint=hint)
+    return version
+
+
+def _runtime(node: Node) -> RuntimeConfig:
+    session, hooks, tmux = node.object_of("session"), node.object_of("hooks"), node.object_of("tmux")
+    instructions = node.object_of("instructions")
+    for key in ("command", "provider"):
+        if any(c in node.text_of(key) for c in "\0\n"):
+            raise node.missing(key, "must be one line")
+    return RuntimeConfig(
+        provider=node.text_of("provider"),
+        command=node.text_of("command"),
+        args=node.texts_of("args"),
+        initial_prompt=node.text_of("initial_prompt"),
+        prompt_mode=node.choice_of("prompt_mode", ("arg", "none")),
+        session_id_env=session.text_of("session_id_env") if session else "",
+        config_dir_env=session.text_of("config_dir_env") if session else "",
+        hooks_provider=hooks.text_of("provider") if hooks else "",
+        hooks_dir=hooks.text_of("dir") if hooks else "",
+        hooks_file=hooks.text_of("settings_file") if hooks else "",
+        process_names=(tmux.texts_of("process_names") or ()) if tmux else (),
+        ready_prompt_prefix=tmux.text_of("ready_prompt_prefix") if tmux else "",
+        ready_delay_ms=tmux.integer_of("ready_delay_ms") if tmux else 0,
+        instructions_file=instructions.text_of("file") if instructions else "",
+    )
+
+
+def _agents(doc: Node) -> dict[str, RuntimeConfig]:
+    return {name: _runtime(node) for name, node in doc.entries_of("agents").items()}
+
+
+def _role_agents(doc: Node) -> dict[str, str]:
+    return {role: node.text() for role, node in doc.entries_of("role_agents").items()}
+
+
+def _name_pool(doc: Node) -> NamePoolSettings | None:
+    node = doc.object_of("namepool")
+    if node is None:
+        return None
+    for item in node.items_of("names") or ():
+        if item.value is None or item.text().lower() in RESERVED_NAMES:
+            continue
+        try:
+            check_polecat_name(item.text())
+        except ValueError as error:
+            raise item.error(f"cannot name a polecat: {error}") from None
+    return NamePoolSettings(
+        style=node.text_of("style"),
+        names=tuple(name for name in node.texts_of("names") or () if name),
+        max_before_numbering=node.integer_of("max_before_numbering"),
+    )
+
+
+def _merge_queue(doc: Node) -> MergeQueue | None:
+    node = doc.object_of("merge_queue")
+    if node is None:
+        return None
+    for key in ("enabled", "integration_branches", "run_tests", "delete_merged_branches"):
+        node.flag_of(key)
+    for key in ("target_branch", "integration_branch_template", "test_command"):
+        node.text_of(key)
+    interval = node.text_of("poll_interval")
+    if interval and not re.match(_DURATION, interval):
+        raise node.missing("poll_interval", f"must be a duration such as 30s or 1m30s, not {interval!r}")
+    return MergeQueue(
+        on_conflict=node.choice_of("on_conflict", ("assign_back", "auto_rebase")),
+        poll_interval=interval,
+        retry_flaky_tests=node.integer_of("retry_flaky_tests", least=0),
+        max_concurrent=node.integer_of("max_concurrent", least=0),
+    )
+
+
+def _check_unused(doc: Node) -> None:
+    """Check what Gas Town reads and polecat does not, so that both accept the same files."""
+    theme, crew, workflow = (doc.object_of(key) for key in ("theme", "crew", "workflow"))
+    if theme is not None:
+        theme.text_of("name")
+        custom = theme.object_of("custom")
+        if custom is not None:
+            custom.text_of("bg")
+            custom.text_of("fg")
+        for node in theme.entries_of("role_themes").values():
+            node.text()
+    if crew is not None:
+        crew.text_of("startup")
+    if workflow is not None:
+        workflow.text_of("default_formula")
+
+
+def _fetch(doc: Node) -> str:
+    node = doc.child("fetch")
+    if node is None or not node.text():
+        return "always"
+    try:
+        if FetchPolicy.parse(node.text()).max_age_s >= 0:
+            return node.text()
+    except ValueError:
+        pass
+    raise node.must("'always', 'never' or 'if-older-than SECONDS'")
+
+
+def _trust(doc: Node) -> Trust:
+    match doc.choice_of("trust", ("inherit", "ask", "accept")):
+        case "accept":
+            return "accept"
+        case "ask":
+            return "ask"
+        case _:
+            return "inherit"
+
+
+def read_place(doc: Node) -> PlaceSettings:
+    """Read them from the rig's settings.
+
+    Raises:
+        ConfigError: one is not what it should be.
+    """
+    source = doc.text_of("worktree_include_from")
+    if source and (not os.path.isabs(os.path.expanduser(source)) or any(c in source for c in "\0\n")):
+        raise doc.missing("worktree_include_from", "must be an absolute path, or start with ~/")
+    base = doc.integer_of("port_base", 20_000, least=1024, most=TOP_PORT)
+    block = doc.integer_of("port_block", 10, least=0, most=1000)
+    top = doc.integer_of("port_top", max(32_767, min(TOP_PORT, base + 999)), least=1024, most=TOP_PORT)
+    if block and base + block - 1 > top:
+        raise doc.missing("port_top", f"leaves no room for a block of {block} ports from {base}")
+    return PlaceSettings(
+        submodules=doc.flag_of("submodules", True),
+        submodule_timeout_s=doc.number_of("submodule_timeout_s", 300.0, above=0),
+        lfs="lazy" if doc.choice_of("lfs", ("eager", "lazy")) == "lazy" else "eager",
+        port_block=block,
+        port_base=base,
+        port_top=top,
+        compose_project=doc.flag_of("compose_project", True),
+        worktree_include_from=os.path.expanduser(source),
+        worktree_include_limit_mb=doc.integer_of("worktree_include_limit_mb", 1024, least=0),
+    )
+
+
+def patterns_of(doc: Node, key: str) -> tuple[str, ...]:
+    """Read a list of patterns, each on one line."""
+    items = doc.items_of(key) or ()
+    for item in items:
+        if not item.text() or any(c in item.text() for c in "\0\n"):
+            raise item.must("a pattern on one line")
+    return tuple(item.text() for item in items)
+
+
+def paths_of(doc: Node, key: str) -> tuple[str, ...]:
+    """Read a list of paths inside the project."""
+    for item in doc.items_of(key) or ():
+        parts = item.text().strip("/").split("/") if isinstance(item.value, str) else []
+        if not parts or any(part in ("", ".", "..", ".git") for part in parts):
+            raise item.must("a path inside the project, such as docs/old")
+    return patterns_of(doc, key)

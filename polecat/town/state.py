@@ -1,0 +1,327 @@
+"""What the disk knows about a rig's polecats: homes, claims, records.
+
+- A *home* is the directory ``polecats/<name>``. While it exists the name is taken.
+- A *claim* is a file in a home that says: this instance is being made right now. It is true while the claimant holds the
+  polecat's lock; when that lock is free the claimant is dead and `reconcile` takes the claim's leavings back.
+- A *record* is what we remember about a finished spawn. It lives outside the home, because the reference removes homes with
+  ``rmdir``, which a file of ours would block for ever.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Literal
+
+from attrs import asdict, fields_dict, frozen
+
+from polecat.errors import PolecatError, UnknownStateError
+from polecat.model import Rig
+from polecat.names import is_polecat_name
+
+CLAIM_FILE = ".claim.json"
+
+
+@frozen(kw_only=True)
+class Lease:
+    """One spawn's hold on a name: a claim while it is made, a record afterwards.
+
+    Attributes:
+        instance: id of the spawn; all undoing and ending goes by it, never by the name alone.
+        polecat: the name.
+        rig: the rig.
+        pid: the claimant's process, for messages.
+        since: when, RFC 3339.
+        branch: the branch made for it.
+        base_commit: where that branch started.
+        session: name of the session made for it.
+        session_id: the server's id of it.
+        pane: the agent's pane.
+        agent_pid: the agent's process.
+        server_pid: the tmux server's process; pane and session ids mean something only while it lives.
+        tmux_socket: which tmux server; empty for the default one.
+        agent: which agent was started.
+        process_names: how that agent's process may be called.
+        hook_bead: the bead on its hook.
+        agent_bead: the bead that stands for it.
+        purpose: what a claim is for: ``spawn``, ``repair`` or ``remove``.
+        may_have_run: its agent was about to be started, so there may be work of it in the worktree.
+    """
+
+    instance: str
+    polecat: str
+    rig: str
+    pid: int = 0
+    since: str = ""
+    branch: str = ""
+    base_commit: str = ""
+    session: str = ""
+    session_id: str = ""
+    pane: str = ""
+    agent_pid: int = 0
+    server_pid: int = 0
+    tmux_socket: str = ""
+    agent: str = ""
+    process_names: tuple[str, ...] = ()
+    hook_bead: str = ""
+    agent_bead: str = ""
+    purpose: Literal["spawn", "repair", "remove"] = "spawn"
+    may_have_run: bool = False
+
+
+@frozen(kw_only=True)
+class Homes:
+    """What stands in ``polecats/``.
+
+    Attributes:
+        dirs: the polecats: real, visible directories, sorted.
+        others: visible names that are something else (a file, a symlink); taken, but no polecats.
+        exists: ``polecats/`` is there at all.
+    """
+
+    dirs: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    exists: bool = True
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Every name that a new polecat must not have."""
+        return frozenset(self.dirs) | frozenset(self.others)
+
+
+def new_instance_id() -> str:
+    """Make an id that no other spawn has: 16 hexadecimal digits."""
+    return secrets.token_hex(8)
+
+
+def list_homes(rig: Rig) -> Homes:
+    """List what stands in ``polecats/``; one directory read.
+
+    Raises:
+        UnknownStateError: the rig or its ``polecats/`` cannot be listed, which is not the same as being empty.
+    """
+    if not rig.path.is_dir():
+        raise UnknownStateError(f"the rig's directory {rig.path} cannot be found", hint="is its disk mounted?")
+    try:
+        with os.scandir(rig.polecats_dir) as entries:
+            seen = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
+    except FileNotFoundError:
+        return Homes(dirs=(), exists=False)
+    except OSError as error:
+        raise UnknownStateError(
+            f"{rig.polecats_dir} cannot be listed: {error.strerror or error}", hint="nothing was decided or changed"
+        ) from error
+    return Homes(dirs=tuple(n for n, is_dir in seen if is_dir), others=tuple(n for n, is_dir in seen if not is_dir))
+
+
+def clone_path(rig: Rig, name: str) -> Path:
+    """The worktree of a polecat: ``<home>/<rig>``, or the home itself in the old layout.
+
+    Source:
+        Contract §2.3.
+    """
+    home = rig.home_dir(name)
+    new = home / rig.name
+    if not new.is_dir() and home.is_dir() and (home / ".git").exists():
+        return home
+    return new
+
+
+# ------------------------------------------------------------------------------------------------- claims, records
+
+
+def publish_claim(rig: Rig, lease: Lease) -> None:
+    """Create the home with the claim in it, both or neither; the caller holds the pool lock and the polecat's lock.
+
+    Raises:
+        PolecatError: the disk said no; nothing is left behind.
+    """
+    home = rig.home_dir(lease.polecat)
+    try:
+        rig.polecats_dir.mkdir(parents=True, exist_ok=True)
+        draft = rig.polecats_dir / f".claim-{lease.instance}-{secrets.token_hex(6)}"
+        draft.mkdir()
+        try:
+            draft.chmod(0o755)
+            _write(draft / CLAIM_FILE, lease)
+            draft.rename(home)  # replaces an empty directory at most; the caller has seen that there is none
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+    except OSError as error:
+        raise PolecatError(
+            f"cannot make the home {home}: {error.strerror or error}", hint="the rig must be writable and have free disk"
+        ) from error
+
+
+def write_claim(rig: Rig, lease: Lease) -> None:
+    """Write a claim into a home that exists: what the claimant is about to do, so that others could finish it or take it back."""
+    _write(rig.home_dir(lease.polecat) / CLAIM_FILE, lease)
+
+
+def drop_claim(rig: Rig, lease: Lease) -> None:
+    """Take a claim out of a home that stays, if it still is that instance's."""
+    claim = read_claim(rig, lease.polecat)
+    if claim is not None and claim.instance == lease.instance:
+        (rig.home_dir(lease.polecat) / CLAIM_FILE).unlink(missing_ok=True)
+
+
+def read_claim(rig: Rig, name: str) -> Lease | None:
+    """Read the claim in a home; None if there is none.
+
+    Raises:
+        UnknownStateError: there is one that cannot be read.
+    """
+    return _read(rig.home_dir(name) / CLAIM_FILE)
+
+
+def settle(rig: Rig, lease: Lease) -> None:
+    """Turn a claim into a record: the spawn is complete."""
+    record = _record_path(rig, lease.polecat)
+    record.parent.mkdir(parents=True, exist_ok=True)
+    _write(record, lease)
+    with contextlib.suppress(FileNotFoundError):
+        (rig.home_dir(lease.polecat) / CLAIM_FILE).unlink()
+
+
+def read_record(rig: Rig, name: str) -> Lease | None:
+    """Read what we remember of a polecat; None if polecat did not make it.
+
+    Raises:
+        UnknownStateError: there is a record that cannot be read.
+    """
+    return _read(_record_path(rig, name))
+
+
+def drop_record(rig: Rig, name: str, *, instance: str) -> None:
+    """Forget a polecat, if the record still is that instance's."""
+    with contextlib.suppress(UnknownStateError):
+        record = read_record(rig, name)
+        if record is None or record.instance != instance:
+            return
+    with contextlib.suppress(FileNotFoundError):
+        _record_path(rig, name).unlink()
+
+
+def withdraw_claim(rig: Rig, lease: Lease) -> None:
+    """Take a home back that holds nothing but the claim, in one step: whoever is killed leaves the claim or a draft, no empty home.
+
+    Raises:
+        PolecatError: something else is in it; the home stays, with its claim.
+    """
+    home = rig.home_dir(lease.polecat)
+    rest = sorted(name for name in os.listdir(home) if name != CLAIM_FILE and not _is_draft(name)) if home.is_dir() else []
+    if rest:
+        raise PolecatError(f"{home} still holds {', '.join(rest[:3])}")
+    withdrawn = rig.polecats_dir / f".claim-{lease.instance}-withdrawn"
+    with contextlib.suppress(FileNotFoundError):
+        home.rename(withdrawn)
+        drop_draft(withdrawn)
+
+
+def _is_draft(name: str) -> bool:
+    return name.startswith(f".{CLAIM_FILE}.")
+
+
+def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
+    """Names we remember though they have no home any more: Gas Town removed them."""
+    taken = homes.taken
+    return tuple(name for name in _names_with_records(rig) if name not in taken)
+
+
+def forget(rig: Rig, name: str) -> None:
+    """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
+    if not os.path.lexists(rig.home_dir(name)):
+        _record_path(rig, name).unlink(missing_ok=True)
+
+
+def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
+
+    A home that cannot be listed is left out: nothing is known of it.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    top = os.fspath(rig.polecats_dir)
+    for name in names:
+        with contextlib.suppress(OSError), os.scandir(f"{top}/{name}") as entries:
+            found[name] = tuple(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
+    return found
+
+
+def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
+    """Claims and records that were never published, or no longer are, because their writer was killed in between.
+
+    Args:
+        rig: the rig; the caller holds its pool lock, under which claims are published.
+        inside: the files of each home, as `files_in_homes` found them.
+        is_free: says that nobody holds the lock of a polecat; asked only where there is a draft.
+    """
+    found = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
+    of: dict[str, list[Path]] = {}
+    for name, files in inside.items():
+        for file in files:
+            if _is_draft(file):
+                of.setdefault(name, []).append(rig.home_dir(name) / file)
+    for path in _record_path(rig, "x").parent.glob(".*.json.*"):
+        name = path.name[1:].partition(".json.")[0]
+        if name in inside:
+            of.setdefault(name, []).append(path)
+    for name, paths in of.items():
+        if is_free(name):
+            found += [path for path in paths if path.is_file()]
+    return tuple(sorted(found))
+
+
+def drop_draft(draft: Path) -> None:
+    """Remove an unpublished claim or record; anything else in a directory keeps it there. One that is gone is fine."""
+    if not draft.is_dir():
+        draft.unlink(missing_ok=True)
+        return
+    for path in draft.glob("*.json*"):
+        path.unlink(missing_ok=True)
+    with contextlib.suppress(FileNotFoundError):
+        draft.rmdir()
+
+
+def had_polecats(rig: Rig) -> bool:
+    """Say whether this rig ever gave out a name; then a missing ``polecats/`` is a lost disk, not a new rig."""
+    return (rig.runtime_dir / "namepool-state.json").exists() or any(_names_with_records(rig))
+
+
+def _names_with_records(rig: Rig) -> list[str]:
+    with contextlib.suppress(FileNotFoundError):
+        names = (file.removesuffix(".json") for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
+        return sorted(name for name in names if is_polecat_name(name))
+    return []
+
+
+def _record_path(rig: Rig, name: str) -> Path:
+    return rig.runtime_dir / "polecats" / f"{name}.json"
+
+
+def _write(path: Path, lease: Lease) -> None:
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        draft.write_text(json.dumps(asdict(lease), indent=2) + "\n", "utf-8")
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def _read(path: Path) -> Lease | None:
+    try:
+        raw = json.loads(path.read_text("utf-8"))
+        known = {key: value for key, value in raw.items() if key in fields_dict(Lease)}
+        return Lease(**{**known, "process_names": tuple(known.get("process_names", ()))})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise UnknownStateError(
+            f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
+        ) from error

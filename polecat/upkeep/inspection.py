@@ -1,0 +1,228 @@
+"""Finding out whether a polecat's work may be touched: the facts for `safety`, gathered through the ports."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.adapters.world import FullWorld, full_world
+from polecat.core.bead_rules import holds
+from polecat.core.risk import SafetyFacts, Verdict, judge_work, precious_among
+from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, UnknownStateError, WorkAtRiskError
+from polecat.model import Polecat, Rig
+from polecat.names import agent_bead_id, agent_id
+from polecat.ports import Bead, GitFacts, Process, Session, Worktree, World
+from polecat.town.state import CLAIM_FILE, Lease, clone_path, new_instance_id, read_claim, read_record
+from polecat.upkeep.survey import Site, as_rig, look
+
+
+@frozen(kw_only=True)
+class Inspection:
+    """What was found out about one polecat before touching it.
+
+    Attributes:
+        path: its worktree, or where that should be.
+        worktree: the worktree, proved; None if there is none.
+        git: the facts; None if there is no worktree.
+        held: the beads it holds.
+        stray: what else stands in its home.
+        verdict: the verdict.
+    """
+
+    path: Path
+    worktree: Worktree | None
+    git: GitFacts | None
+    held: tuple[Bead, ...]
+    stray: tuple[str, ...]
+    verdict: Verdict
+
+
+def inspect(world: FullWorld, site: Site, name: str, *, session: Session | None) -> Inspection:
+    """Find out what touching a polecat's work would lose, and whom it would hurt.
+
+    Args:
+        world: the outside.
+        site: the rig.
+        name: the polecat.
+        session: its session; its own processes do not count as somebody inside.
+
+    Returns:
+        The facts and the verdict. What could not be found out is a risk in the verdict.
+    """
+    rig = site.rig
+    problems: list[str] = []
+    path = clone_path(rig, name)
+    worktree, git = _git_facts(world, site, path, problems)
+    held, active_mr, report = _bead_facts(world, rig, name, problems)
+    stray = _stray(rig, name, path)
+    facts = SafetyFacts(
+        git=git,
+        precious=precious_among(git.ignored if git else (), site.settings.rescue_ignored),
+        inside=_inside(world, rig.home_dir(name), session),
+        caller_inside=stands_in(rig.home_dir(name)),
+        hooked_bead=held[0].id if held else "",
+        active_mr=active_mr,
+        cleanup_status=report,
+        stray=stray,
+        problems=tuple(problems),
+    )
+    return Inspection(path=path, worktree=worktree, git=git, held=held, stray=stray, verdict=judge_work(facts))
+
+
+def _git_facts(world: FullWorld, site: Site, path: Path, problems: list[str]) -> tuple[Worktree | None, GitFacts | None]:
+    try:
+        worktree = world.git.find_worktree(site.repo, path)
+        if worktree is None:
+            return None, None
+        return worktree, world.git.facts(site.repo, worktree, base=base_ref(site.rig))
+    except PolecatError as error:
+        problems.append(error.message)
+        return None, GitFacts(problems=(error.message,))
+
+
+def base_ref(rig: Rig) -> str:
+    """What a rig's work is to be merged into."""
+    return f"refs/remotes/origin/{rig.default_branch}"
+
+
+def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> tuple[tuple[Bead, ...], str, str]:
+    who = agent_id(rig.name, name)
+    try:
+        held = tuple(bead for bead in world.beads.held_by(who) if holds(bead, who))
+        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+    except BeadsError as error:
+        problems.append(f"its beads ({error.message})")
+        return (), "", ""
+    fields = agent.fields if agent is not None and agent.is_open else None
+    return held, fields.active_mr if fields else "", fields.cleanup_status if fields else ""
+
+
+def _inside(world: FullWorld, home: Path, session: Session | None) -> tuple[str, ...] | None:
+    try:
+        root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
+        own = world.processes.family([root] if root else [], instance=session.instance if session else "")
+        others = [process for process in world.processes.inside(home) if process not in own]
+    except UnknownStateError:
+        return None
+    return tuple(f"{process.name} ({process.pid})" for process in _without_us(others))
+
+
+def _without_us(processes: list[Process]) -> list[Process]:
+    """We ourselves, and the shell that called us, are told by `caller_inside`."""
+    us = {os.getpid(), os.getppid()}
+    return [process for process in processes if process.pid not in us]
+
+
+def stands_in(directory: Path) -> bool:
+    """Say whether our working directory is *directory* or below it, symlinks resolved, compared by component."""
+    try:
+        here = Path(os.path.realpath(os.getcwd()))
+    except FileNotFoundError:  # our directory is gone, so it is not the one that is there
+        return False
+    target = Path(os.path.realpath(directory))
+    return here == target or target in here.parents
+
+
+def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
+    home = rig.home_dir(name)
+    if path == home or not home.is_dir():
+        return ()
+    return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
+
+
+def lease_of(site: Site, name: str, instance: str | None) -> Lease:
+    """What we know of a polecat; one that Gas Town made gets an instance id of its own here.
+
+    Raises:
+        PolecatNotFoundError: it is another instance than the one asked for.
+    """
+    known = read_claim(site.rig, name) or read_record(site.rig, name)
+    if instance is not None and (known is None or known.instance != instance):
+        raise PolecatNotFoundError(
+            f"{agent_id(site.rig.name, name)} is not instance {instance} any more; its name was used again"
+        )
+    if known is not None:
+        return known
+    bead = agent_bead_id(site.rig.prefix, site.rig.name, name)
+    return Lease(instance=new_instance_id(), polecat=name, rig=site.rig.name, agent_bead=bead)
+
+
+def session_of(site: Site, lease: Lease) -> Session | None:
+    """The polecat's session: by its stamp, because a user may rename it; else by its name."""
+    return site.census.of(lease.polecat, lease.instance)
+
+
+def refuse(
+    site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, verb: str = "remove", keeps_hook: bool = False
+) -> None:
+    """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
+
+    Args:
+        site: the rig.
+        name: the polecat.
+        seen: what was found out.
+        force, nuclear: what is lifted.
+        verb: what was asked for, for the advice.
+        keeps_hook: what is on its hook stays there, and is no obstacle.
+    """
+    obstacles = [
+        risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if not (keeps_hook and risk.code == "hooked")
+    ]
+    if not obstacles:
+        return
+    who = agent_id(site.rig.name, name).replace("/polecats/", "/")
+    what = "; ".join(risk.text for risk in obstacles)
+    head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
+    at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
+    codes = tuple(risk.code for risk in obstacles)
+    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(verb, who, seen, codes))
+
+
+def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
+    if "caller-inside" in codes:
+        return "cd somewhere else first"
+    lines = []
+    if "unpushed" in codes:
+        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+    if "uncommitted" in codes or "ignored" in codes:
+        lines.append(f"look at it:  git -C {seen.path} status")
+    if "hooked" in codes:
+        lines.append(f"unhook it:   polecat hook clear {who}")
+    lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
+    kept = "   (a rescue ref is kept)" if set(codes) != {"hooked"} else ""  # a bead is handed back, there is nothing to save
+    lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}{kept}")
+    return "\n".join(lines)
+
+
+def work_at_risk(
+    polecat: Polecat,
+    *,
+    rig: Rig | None = None,
+    world: World | None = None,
+) -> Verdict:
+    """Say what touching a polecat's work would lose: the very verdict that `remove_polecat` goes by.
+
+    Args:
+        polecat: as `list_polecats` gave it.
+        rig: its rig; by default the one of that name in the town that contains the working directory.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Returns:
+        The risks; none of them if nothing would be lost and nobody hurt.
+
+    Examples:
+        >>> from polecat import list_polecats, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> _ = (cat.clone_path / "new.txt").write_text("x")
+        >>> work_at_risk(list_polecats(rig, world=world)[0], rig=rig, world=world).reasons
+        ('uncommitted',)
+    """
+    rig = rig or as_rig(polecat.rig_name)
+    world = full_world(rig, world)
+    site = look(world, rig)
+    lease = lease_of(site, polecat.name, None)
+    return inspect(world, site, polecat.name, session=session_of(site, lease)).verdict

@@ -1,0 +1,205 @@
+"""Polecats as they are found: who they are, what they do, what of their work exists nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from polecat.adapters.world import FullWorld, full_world
+from polecat.core.bead_rules import HELD_STATUSES, holds
+from polecat.core.plan import SessionCensus, take_census
+from polecat.core.states import Signals, judge_state
+from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
+from polecat.model import Polecat, Rig, WorkStatus
+from polecat.names import agent_bead_id, agent_id, check_is_text, nearest, session_name
+from polecat.ports import AgentBead, Repo, World
+from polecat.town.find import find_repo
+from polecat.town.locks import polecat_lock, try_take
+from polecat.town.state import clone_path, list_homes, read_claim, read_record
+from polecat.upkeep.survey import as_rig
+
+T = TypeVar("T")
+
+
+def list_polecats(
+    rig: Rig | str,
+    *,
+    world: World | None = None,
+    with_work: bool = True,
+) -> list[Polecat]:
+    """List the polecats of a rig, sorted by name. One that cannot be judged is listed as unknown, never left out.
+
+    Args:
+        rig: the rig, or its name.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        with_work: also count what of each one's work exists nowhere else; that costs a few git processes per polecat.
+
+    Returns:
+        Every polecat as it was found.
+
+    Raises:
+        UnknownStateError: ``polecats/`` cannot be listed.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> _ = spawn_for_sling(rig, world=world)
+        >>> [(cat.name, cat.state.value, str(cat.work)) for cat in list_polecats(rig, world=world)]
+        [('furiosa', 'working', 'clean')]
+    """
+    rig = as_rig(rig)
+    world = full_world(rig, world)
+    names = list_homes(rig).dirs
+    repo, census = find_repo(rig), _census(world, rig)
+
+    def one(name: str) -> Polecat:
+        return _found(world, rig, repo, census, name, with_work=with_work)
+
+    if len(names) < 2 or not with_work:
+        return [one(name) for name in names]
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
+        return list(pool.map(one, names))
+
+
+def get_polecat(
+    rig: Rig | str,
+    name: str,
+    *,
+    world: World | None = None,
+) -> Polecat:
+    """Find one polecat.
+
+    Args:
+        rig: the rig, or its name.
+        name: the polecat's name.
+        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+
+    Raises:
+        PolecatNotFoundError: the rig has none of that name.
+
+    Returns:
+        The polecat as it was found.
+
+    Examples:
+        >>> from polecat import SpawnOptions, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+        >>> found = get_polecat(rig, cat.polecat_name, world=world)
+        >>> found.state.value, found.issue
+        ('working', 'gt-1')
+    """
+    rig = as_rig(rig)
+    return find_polecat(full_world(rig, world), rig, name)
+
+
+def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
+    """Find one polecat with what is at hand; see `get_polecat`."""
+    check_exists(rig, name)
+    return _found(world, rig, find_repo(rig), _census(world, rig), name, with_work=True)
+
+
+def check_exists(rig: Rig, name: str) -> None:
+    """Raise `PolecatNotFoundError`, with what was probably meant, if the rig has no polecat of that name."""
+    check_is_text(name)
+    names = list_homes(rig).dirs
+    if name not in names:
+        near = nearest(name, names) if len(name) < 100 else None
+        shown = f"{', '.join(names[:10])}{', …' if len(names) > 10 else ''}" if names else "none"
+        meant = f"; did you mean {near!r}?" if near else f"; it has {shown}"
+        raise PolecatNotFoundError(f"no polecat {name!r} in rig {rig.name!r}{meant}", known=names)
+
+
+# -------------------------------------------------------------------------------------------------------- looking
+
+
+def _census(world: FullWorld, rig: Rig) -> SessionCensus | None:
+    try:
+        return take_census(world.tmux.list_sessions(), rig)
+    except TmuxError:
+        return None
+
+
+def _found(world: FullWorld, rig: Rig, repo: Repo, census: SessionCensus | None, name: str, *, with_work: bool) -> Polecat:
+    path = clone_path(rig, name)
+    claim = _or_none(lambda: read_claim(rig, name))
+    record = _or_none(lambda: read_record(rig, name))
+    lease = claim or record
+    session = None if census is None else census.of(name, lease.instance if lease else "")
+    issue, holds_work, agent_state = _work_of(world, rig, name)
+    lives = None if census is None else session is not None and not session.is_dead
+    signals = Signals(
+        is_claimed=claim is not None,
+        claimant_lives=claim is not None and _is_held(rig, name),
+        session_lives=lives,
+        holds_work=holds_work,
+        agent_state=agent_state,
+    )
+    worktree = _or_none(lambda: world.git.find_worktree(repo, path))
+    return Polecat(
+        name=name,
+        rig_name=rig.name,
+        state=judge_state(signals),
+        clone_path=path,
+        branch=(worktree.branch or "") if worktree else "",
+        issue=issue,
+        session_name=session.name if session else session_name(rig.name, name),
+        is_running=lives,
+        work=_or_none(lambda: count_work(world, repo, rig, name)) if with_work else None,
+        instance=lease.instance if lease else "",
+        created_at=_time(lease.since) if lease else None,
+        active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
+    )
+
+
+def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool | None, str]:
+    who = agent_id(rig.name, name)
+    try:
+        held = [bead for bead in world.beads.held_by(who) if holds(bead, who)]
+        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+        issue = held[0].id if held else _named_hook(world, agent, who)
+    except BeadsError:
+        return None, None, ""
+    return issue or None, bool(issue), agent.fields.agent_state if agent else ""
+
+
+def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
+    """The bead that an agent bead names, unless the store knows that bead as closed, or as no longer that polecat's."""
+    named = agent.fields.hook_bead if agent and agent.is_open else ""
+    bead = world.beads.bead(named) if named else None
+    return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
+
+
+def count_work(world: FullWorld, repo: Repo, rig: Rig, name: str) -> WorkStatus | None:
+    """Count what of a polecat's work exists nowhere else; None if it has no worktree of ours to count in.
+
+    Raises:
+        PolecatError: it could not be counted.
+    """
+    worktree = world.git.find_worktree(repo, clone_path(rig, name))
+    return None if worktree is None else world.git.facts(repo, worktree).status()
+
+
+def _is_held(rig: Rig, name: str) -> bool:
+    lock = try_take(polecat_lock(rig, name), what="look whether it is free")
+    if lock is None:
+        return True
+    lock.release()
+    return False
+
+
+def _or_none(read: Callable[[], T | None]) -> T | None:
+    try:
+        return read()
+    except (PolecatError, OSError):
+        return None
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None

@@ -1,0 +1,243 @@
+"""Adding rigs to a town, so that Gas Town and polecat both accept them.
+
+Nothing is visible before it is complete: what is made grows under a hidden name, is renamed into place, and is registered last.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.adapters.world import caller_environ, real_git
+from polecat.documents import RigConfig, RigEntry, Route
+from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError
+from polecat.model import Rig
+from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest
+from polecat.ports import Git, Repo, World
+from polecat.town.config import load_rigs
+from polecat.town.files import write_bytes, write_json
+from polecat.town.find import Town
+from polecat.town.locks import LOCK_TIMEOUT_S, holding
+from polecat.town.registry import register_rig, write_rig_config
+from polecat.town.routes import add_route, load_routes, remove_route, rig_prefix
+from polecat.upkeep.towns import clear_errors, now
+
+CLONE_TIMEOUT_S = 1800.0
+
+_HALF_MADE = ".polecat-rig-add"
+"""Stands in a rig's directory from its beginning until it is registered."""
+
+_SCP_LIKE = re.compile(r"[^/]+:")
+
+
+_RIG_SETTINGS = {
+    "type": "rig-settings",
+    "version": 1,
+    "namepool": {"style": "mad-max", "max_before_numbering": 50},
+}
+
+
+@frozen(kw_only=True)
+class _Request:
+    """A rig to be added, checked."""
+
+    town: Town
+    name: str
+    git_url: str
+    branch: str | None
+    prefix: str
+
+    @property
+    def path(self) -> Path:
+        return self.town.root / self.name
+
+    @property
+    def draft(self) -> Path:
+        return self.town.root / f".{self.name}.rig-add"
+
+
+def add_rig(
+    town: Town,
+    name: str,
+    git_url: str,
+    *,
+    branch: str | None = None,
+    prefix: str | None = None,
+    world: World | None = None,
+    clone_timeout_s: float = CLONE_TIMEOUT_S,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+) -> Rig:
+    """Clone a repository into a town and register it as a rig.
+
+    The rig holds what Gas Town needs to load it and to spawn polecats in it: ``.repo.git`` (bare, with remote-tracking branches),
+    ``config.json``, ``settings/config.json``, ``polecats/``, ``crew/`` and ``witness/``. The clones that Gas Town's own mayor and
+    refinery work in (``mayor/rig``, ``refinery/rig``) and a beads database are theirs to make.
+
+    Args:
+        town: the town.
+        name: the rig's name: letters, digits and ``_``.
+        git_url: where the source comes from; a path on this machine is made absolute.
+        branch: the branch new work starts from; None means the remote's default.
+        prefix: what ids of the rig's beads start with; None derives it from the name.
+        world: the outside; only its git is used.
+        clone_timeout_s: how long the clone may take.
+        lock_timeout_s: how long to wait for others who change the town's registry.
+
+    Returns:
+        The rig, as `Town.rig` gives it.
+
+    Raises:
+        InvalidNameError: name or prefix is malformed, or the prefix belongs to another rig.
+        RigExistsError: the town has such a rig, or a file or directory in its place.
+        NotFoundError: the repository has no commit, or not that branch.
+        GitError: the repository cannot be cloned.
+        LockTimeoutError: somebody is adding a rig of this name, or holds the registry.
+        PolecatError: the town cannot be written. In every case nothing is left behind.
+
+    Examples:
+        >>> import tempfile
+        >>> from polecat import World, init_town
+        >>> from polecat.testing import FakeGit
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     town = init_town(f"{place}/town")
+        ...     rig = add_rig(town, "gastown", "https://example.org/gastown.git", world=World(git=FakeGit()))
+        ...     rig.name, rig.default_branch, rig.prefix
+        ('gastown', 'main', 'gt')
+
+    Source:
+        Contract §2.6.
+    """
+    request = _Request(
+        town=town,
+        name=check_new_rig_name(name),
+        git_url=_check_url(git_url),
+        branch=branch,
+        prefix=check_prefix(prefix or derive_prefix(name)),
+    )
+    git = (world.git if world else None) or real_git(caller_environ(world))
+    git.check()
+    mayor, what = town.root / "mayor", f"rig add {name}"
+    with (
+        clear_errors(f"add rig {name!r} to {town.root}"),
+        holding(mayor / f".rig-{name}.lock", what=what, timeout_s=lock_timeout_s),
+    ):
+        _clear_leavings(request)
+        _must_be_free(request)
+        try:
+            _build(request, git, clone_timeout_s)
+            with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
+                _must_be_free(request)
+                _put_in_place(request)
+        finally:
+            shutil.rmtree(request.draft, ignore_errors=True)
+    return town.rig(name)
+
+
+def _check_url(url: str) -> str:
+    """Return the URL; a path on this machine made absolute, because the rig's repository is elsewhere."""
+    if not url.strip() or not url.isprintable() or url.startswith("-"):
+        raise PolecatError(f"{url!r} cannot be the URL of a repository", hint="give a URL or a path, such as ./project")
+    if "://" in url or _SCP_LIKE.match(url):
+        return url
+    if not os.path.isdir(url) and not os.path.isfile(url):
+        raise NotFoundError(f"there is no repository at {os.path.abspath(url)}", hint="give a URL or the path of a repository")
+    return os.path.abspath(url)
+
+
+def _clear_leavings(request: _Request) -> None:
+    """Clear what a `rig add` of this name that was killed has left. We hold the name's lock, so nobody is at it."""
+    shutil.rmtree(request.draft, ignore_errors=True)
+    if (request.path / _HALF_MADE).exists() and request.name not in load_rigs(request.town.root):
+        os.rename(request.path, request.draft)
+        _forget_route(request)
+        shutil.rmtree(request.draft, ignore_errors=True)
+
+
+def _forget_route(request: _Request) -> None:
+    for route in load_routes(request.town.root):
+        if route.path == request.name:
+            remove_route(request.town.root, route.prefix)
+
+
+def _must_be_free(request: _Request) -> None:
+    """Refuse a name, a place or a prefix that is taken."""
+    root = request.town.root
+    entries, routes = load_rigs(root), load_routes(root)
+    if request.name in entries:
+        raise RigExistsError(f"the town {root} has a rig {request.name!r} already", hint=f"it stands in {request.path}")
+    if os.path.lexists(request.path):
+        raise RigExistsError(f"{request.path} exists already and is not a rig of the town", hint="choose another name")
+    owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
+    for rig, entry in entries.items():
+        owners[rig_prefix(routes, rig).casefold()] = rig
+        if entry.beads_prefix:
+            owners[entry.beads_prefix.removesuffix("-").casefold()] = rig
+    owner = owners.get(request.prefix.casefold())
+    if owner is not None:
+        whose = "the town itself" if owner == "." else f"rig {owner.split('/')[0]!r}"
+        raise InvalidNameError("prefix", request.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
+
+
+def _build(request: _Request, git: Git, timeout_s: float) -> None:
+    """Make the whole rig under its hidden name."""
+    draft = request.draft
+    draft.mkdir()
+    (draft / _HALF_MADE).touch()
+    repo = git.clone_bare(request.git_url, draft / ".repo.git", timeout_s=timeout_s)
+    branch = _choose_branch(request, git, repo)
+    write_rig_config(
+        draft,
+        RigConfig(
+            name=request.name,
+            git_url=request.git_url,
+            default_branch=branch,
+            created_at=now(),
+            beads_prefix=request.prefix,
+        ),
+    )
+    for below in ("polecats", "crew", "witness", "settings", ".runtime/overlay", ".runtime/setup-hooks"):
+        (draft / below).mkdir(parents=True)
+    write_json(draft / "settings" / "config.json", _RIG_SETTINGS)
+    write_bytes(draft / ".gitignore", b"plugins/\n.repo.git/\n")
+
+
+def _choose_branch(request: _Request, git: Git, repo: Repo) -> str:
+    """Say which branch new work starts from; it must exist."""
+    branches = git.remote_branches(repo)
+    if not branches:
+        raise NotFoundError(
+            f"the repository {request.git_url} has no commit yet", hint="push a first commit, then add the rig again"
+        )
+    if request.branch is not None:
+        if request.branch in branches:
+            return request.branch
+        meant = nearest(request.branch, branches)
+        instead = f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(branches[:10])}"
+        raise NotFoundError(f"the repository {request.git_url} has no branch {request.branch!r}{instead}", known=branches)
+    default = git.remote_default_branch(repo, timeout_s=60.0)
+    chosen = next((branch for branch in (default, "master", "main") if branch in branches), None)
+    if chosen is None:
+        raise NotFoundError(
+            f"the repository {request.git_url} does not say which branch is its default",
+            known=branches,
+            hint=f"choose one with --branch; it has {', '.join(branches[:10])}",
+        )
+    return chosen
+
+
+def _put_in_place(request: _Request) -> None:
+    """Rename the rig into place, then register it. The registry entry is what makes it a rig."""
+    root = request.town.root
+    os.rename(request.draft, request.path)
+    try:
+        add_route(root, Route(prefix=f"{request.prefix}-", path=request.name))
+        register_rig(root, request.name, RigEntry(git_url=request.git_url, added_at=now(), beads_prefix=request.prefix))
+    except BaseException:
+        os.rename(request.path, request.draft)
+        _forget_route(request)
+        raise
+    (request.path / _HALF_MADE).unlink(missing_ok=True)

@@ -1,0 +1,247 @@
+"""Warm spares: worktrees made ahead of time, so that a spawn in a huge project only renames.
+
+A spare stands in ``polecats/.spare-<id>/<rig>``: as deep as a polecat's worktree, hidden from every list, on a branch of its own below
+``polecat-spare/``. It counts for disk and not as a polecat. Spares are made by the verb or behind a spawn that used one, never by a
+daemon. One that is used, damaged or unknown is thrown away, and the spawn takes the ordinary way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from polecat.adapters.processes.background import run_in_background
+from polecat.adapters.world import FullWorld, full_world
+from polecat.errors import DiskFullError, PolecatError
+from polecat.model import FetchPolicy, Rig
+from polecat.ports import Worktree, World
+from polecat.town.locks import git_lock, holding, spares_lock, try_take
+from polecat.town.logs import log
+from polecat.upkeep.survey import MB, Survey, as_rig, survey
+from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
+from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
+
+READY, DRAFT = ".spare-", ".warming-"
+BRANCHES = "polecat-spare/"
+
+
+@frozen(kw_only=True)
+class Warmed:
+    """What filling the spares did.
+
+    Attributes:
+        ready: how many spares there are now.
+        made: how many of them are new.
+        discarded: how many were thrown away.
+    """
+
+    ready: int
+    made: int = 0
+    discarded: int = 0
+
+
+def warm_spares(
+    rig: Rig | str,
+    count: int | None = None,
+    *,
+    world: World | None = None,
+) -> Warmed:
+    """Fill a rig's spares, and bring those there are to the remote's tip. One process at a time; a second one leaves it to the first.
+
+    Args:
+        rig: the rig, or its name.
+        count: how many there should be; None means the rig's setting ``warm_spares``. Fewer than there are throws the rest away.
+        git, tmux, beads, environ: as for `spawn_for_sling`.
+
+    Returns:
+        What was done.
+
+    Raises:
+        PolecatError: there should be fewer than 0, or more than the rig may have polecats.
+        DiskFullError: less disk would be left than the settings ask for.
+        GitError: there is nothing to make them from.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> warm_spares(rig, 2, git=world["git"], tmux=world["tmux"], beads=world["beads"], environ=world["environ"]).ready
+        2
+    """
+    rig = as_rig(rig)
+    world = full_world(rig, world)
+    seen = survey(rig)
+    wanted = min(seen.settings.warm_spares, seen.settings.max_polecats) if count is None else count
+    if not 0 <= wanted <= seen.settings.max_polecats:
+        raise PolecatError(
+            f"{wanted} spares are not between 0 and the {seen.settings.max_polecats} polecats that rig {rig.name!r} may have",
+            hint="ask for fewer, or raise max_polecats in the rig's settings",
+        )
+    lock = try_take(spares_lock(rig), what="fill the spares")
+    if lock is None:
+        return Warmed(ready=len(spare_dirs(rig)))
+    try:
+        return _fill(world, seen, wanted)
+    finally:
+        lock.release()
+
+
+def _fill(world: FullWorld, seen: Survey, wanted: int) -> Warmed:
+    for draft in seen.rig.polecats_dir.glob(f"{DRAFT}*"):  # whoever made it is dead: the lock is ours
+        _discard(world, seen, draft)
+    if wanted == 0 and not spare_dirs(seen.rig):
+        return Warmed(ready=0)
+    with fetching(world, seen, FetchPolicy(timeout_s=seen.settings.fetch_timeout_s)) as news:
+        base = find_base(world, seen, seen.rig.default_branch, trouble=news.trouble())
+    discarded = 0
+    for spare in spare_dirs(seen.rig):
+        if len(spare_dirs(seen.rig)) > wanted or not _refresh(world, seen, spare, base):
+            _discard(world, seen, spare)
+            discarded += 1
+    made = 0
+    while len(spare_dirs(seen.rig)) < wanted:
+        _make(world, seen, base)
+        made += 1
+    return Warmed(ready=len(spare_dirs(seen.rig)), made=made, discarded=discarded)
+
+
+def spare_dirs(rig: Rig) -> list[Path]:
+    """The spares there are, oldest first."""
+    with contextlib.suppress(FileNotFoundError):
+        return sorted(path for path in rig.polecats_dir.iterdir() if path.name.startswith(READY))
+    return []
+
+
+def take_spare(world: FullWorld, seen: Survey, target: Path, *, branch: str, base: Base) -> Worktree | None:
+    """Move a spare to *target* and put it on *branch* at the base; None if there is none that is as it should be.
+
+    Whoever renames it first has it. It is looked at before it is used: anything in it that is not its commit's means that somebody
+    was in it, and then it goes to the trash.
+
+    Args:
+        world: the outside.
+        seen: the rig.
+        target: the worktree to be.
+        branch: the branch to be.
+        base: where it starts.
+    """
+    for spare in spare_dirs(seen.rig):
+        try:
+            taken = _take(world, seen, spare, target)
+            if taken is None:
+                continue
+            if not world.git.is_pristine(taken):
+                _throw_away(world, seen, taken)
+                continue
+            return _use(world, seen, taken, branch, base)
+        except PolecatError as error:
+            log("warning", "spare_not_used", spare=spare.name, error=error.message)
+            return None
+    return None
+
+
+def _take(world: FullWorld, seen: Survey, spare: Path, target: Path) -> Worktree | None:
+    with holding(git_lock(seen.rig), what=f"take spare {spare.name}"):
+        worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
+        if worktree is None or not (worktree.branch or "").startswith(BRANCHES):
+            return None
+        taken = world.git.move_worktree(seen.repo, worktree, target)
+    with contextlib.suppress(OSError):
+        spare.rmdir()
+    return taken
+
+
+def _use(world: FullWorld, seen: Survey, taken: Worktree, branch: str, base: Base) -> Worktree:
+    try:
+        with holding(git_lock(seen.rig), what=f"put a spare on {branch}"):
+            ours = world.git.rebranch(seen.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
+    except PolecatError:
+        _throw_away(world, seen, taken)
+        raise
+    return ours if taken.head != base.commit else evolve(ours, is_filled=True)
+
+
+def _throw_away(world: FullWorld, seen: Survey, worktree: Worktree) -> None:
+    """Into the trash; if git cannot prove that nothing is in it, it is kept there, and its branch stays."""
+    is_clean = _is_worthless(world, seen, worktree)
+    into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
+    with taking_in(into), holding(git_lock(seen.rig), what="throw a spare away"):
+        world.git.drop_worktree(seen.repo, worktree, into=into)
+        if is_clean and worktree.branch and worktree.head:
+            world.git.delete_branch(seen.repo, worktree.branch, expected=worktree.head)
+    if is_clean:
+        no_longer_kept(into)
+
+
+def _is_worthless(world: FullWorld, seen: Survey, worktree: Worktree) -> bool:
+    try:
+        return world.git.facts(seen.repo, worktree).is_clean
+    except PolecatError:
+        return False
+
+
+def _make(world: FullWorld, seen: Survey, base: Base) -> None:
+    rig, token = seen.rig, secrets.token_hex(6)
+    free_mb = world.free_bytes(rig.path) // MB
+    if free_mb < seen.settings.min_free_disk_mb:
+        raise DiskFullError(f"only {free_mb} MB are free at {rig.path}; no spare was made", hint="free some disk")
+    draft = rig.polecats_dir / f"{DRAFT}{token}"
+    draft.mkdir(parents=True)
+    worktree = make_worktree(world, seen, draft / rig.name, branch=f"{BRANCHES}{token}", base=base)
+    world.git.check_out(worktree, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
+    ready = rig.polecats_dir / f"{READY}{token}"
+    ready.mkdir()
+    with holding(git_lock(rig), what="put a spare in place"):
+        world.git.move_worktree(seen.repo, worktree, ready / rig.name)
+    draft.rmdir()
+
+
+def _refresh(world: FullWorld, seen: Survey, spare: Path, base: Base) -> bool:
+    """Bring a spare to the tip; False if it is not as it should be."""
+    try:
+        worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
+        if worktree is None or not world.git.is_pristine(worktree):
+            return False
+        if worktree.head == base.commit:
+            return True
+        branch = f"{BRANCHES}{secrets.token_hex(6)}"
+        with holding(git_lock(seen.rig), what="refresh a spare"):
+            fresh = world.git.rebranch(seen.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
+        world.git.check_out(fresh, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
+    except PolecatError as error:
+        log("warning", "spare_not_refreshed", spare=spare.name, error=error.message)
+        return False
+    return True
+
+
+def _discard(world: FullWorld, seen: Survey, place: Path) -> None:
+    worktree = world.git.find_worktree(seen.repo, place / seen.rig.name)
+    if worktree is not None and (worktree.branch or "").startswith(BRANCHES):
+        _throw_away(world, seen, worktree)
+    into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
+    with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(seen.rig), what="clear a spare"):
+        world.git.clear_half_made(seen.repo, place / seen.rig.name, into=into)
+    delete_entry(into)
+    with contextlib.suppress(OSError):
+        place.rmdir()
+    if place.exists():  # something in it that nobody can account for: kept, out of the way
+        place.rename(keep_for_good(trash_dir(seen.rig) / f"{place.name.lstrip('.')}.kept"))
+
+
+def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:
+    """Fill the spares again after one was used: a process of its own, with low priority; returns at once.
+
+    Only as far as the rig's setting ``warm_spares`` says.
+    """
+    if survey(rig).settings.warm_spares == 0:
+        return
+    run_in_background(
+        [sys.executable, "-m", "polecat", "warm", rig.name, "--town", os.fspath(rig.town_root)],
+        environ=environ,
+        log_path=rig.runtime_dir / "logs" / "warm.log",
+    )

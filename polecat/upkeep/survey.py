@@ -1,0 +1,196 @@
+"""Looking at a rig once: settings, sessions, homes. Everything later in an operation decides from what was seen here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from attrs import frozen
+
+from polecat.adapters.world import FullWorld, rig_beads_dir
+from polecat.core.accounts import resolve_account
+from polecat.core.agents import resolve_agent
+from polecat.core.plan import Choice, SessionCensus, take_census
+from polecat.core.pool import NamePool
+from polecat.documents import RigSettings, TownSettings
+from polecat.errors import AgentNotFoundError, DiskFullError
+from polecat.model import FetchPolicy, Rig, SpawnOptions
+from polecat.names import check_bead_id, check_polecat_name
+from polecat.ports import Repo
+from polecat.town.config import load_accounts, load_agent_registry
+from polecat.town.find import find_repo, find_town
+from polecat.town.pool_state import load_pool
+from polecat.town.settings import load_rig_settings, load_town_settings
+from polecat.town.state import Homes, list_homes
+
+MB = 1024 * 1024
+
+
+@frozen(kw_only=True)
+class Survey:
+    """A rig as its files show it.
+
+    Attributes:
+        rig: the rig.
+        repo: the repository of its worktrees.
+        settings: the rig's settings.
+        town_settings: the town's.
+        pool: the names, with the saved counter.
+    """
+
+    rig: Rig
+    repo: Repo
+    settings: RigSettings
+    town_settings: TownSettings
+    pool: NamePool
+
+
+@frozen(kw_only=True)
+class Site(Survey):
+    """A rig as one look saw it, its sessions included.
+
+    Attributes:
+        census: the sessions of the server, seen from this rig.
+        homes: what stands in ``polecats/``; listed after the sessions, so that no session looks older than its home.
+    """
+
+    census: SessionCensus
+    homes: Homes
+
+
+def as_rig(rig: Rig | str) -> Rig:
+    """Take a rig as it is, or look a name up in the town that contains the working directory.
+
+    Raises:
+        TownNotFoundError: no town contains the working directory.
+        RigNotFoundError: the town has no such rig.
+        TypeError: it is neither.
+    """
+    if not isinstance(rig, (Rig, str)):
+        raise TypeError(f"a rig is a Rig, or its name as a string; not {rig!r}")
+    return rig if isinstance(rig, Rig) else find_town().rig(rig)
+
+
+def as_orders(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
+    """Take what several spawns are asked to do.
+
+    Raises:
+        TypeError: it is no iterable of `SpawnOptions`.
+    """
+    if isinstance(opts, (SpawnOptions, str)) or not isinstance(opts, Iterable):
+        raise TypeError(f"spawn_many takes a list of SpawnOptions, one for each polecat; not {opts!r}")
+    orders = list(opts)
+    for one in orders:
+        if not isinstance(one, SpawnOptions):
+            raise TypeError(f"what a spawn is asked to do is a SpawnOptions, such as SpawnOptions(hook_bead='gt-1'); not {one!r}")
+    return orders
+
+
+def look(world: FullWorld, rig: Rig) -> Site:
+    """Look at a rig: a few files, one tmux call, one directory.
+
+    Raises:
+        ConfigError: a file is invalid.
+        TmuxUnreachableError: the server could not be asked; that is not *no sessions*.
+        UnknownStateError: ``polecats/`` cannot be listed.
+    """
+    return with_sessions(world, survey(rig))
+
+
+def survey(rig: Rig) -> Survey:
+    """Read a rig's files; no program is started.
+
+    Raises:
+        ConfigError: a file is invalid.
+    """
+    settings = load_rig_settings(rig.path)
+    return Survey(
+        rig=rig,
+        repo=find_repo(rig),
+        settings=settings,
+        town_settings=load_town_settings(rig.town_root),
+        pool=load_pool(rig, settings),
+    )
+
+
+def with_sessions(world: FullWorld, seen: Survey) -> Site:
+    """Complete a survey with one tmux call and one directory listing. Errors as `look`."""
+    listed = world.tmux.list_sessions()
+    return Site(
+        rig=seen.rig,
+        repo=seen.repo,
+        settings=seen.settings,
+        town_settings=seen.town_settings,
+        pool=seen.pool,
+        census=take_census(listed, seen.rig),
+        homes=list_homes(seen.rig),
+    )
+
+
+def choose(world: FullWorld, site: Survey, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
+    """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
+
+    Args:
+        world: the outside.
+        site: the rig.
+        opts: what was asked.
+        needs_program: the agent is to be started, so its program must be there.
+
+    Raises:
+        InvalidNameError: the bead or the name is malformed.
+        AgentNotFoundError: no such agent, or its program is not on PATH.
+        AccountNotFoundError: no such account.
+    """
+    if opts.hook_bead is not None:
+        check_bead_id(opts.hook_bead)
+    if opts.name is not None:
+        check_polecat_name(opts.name)
+    rig, settings, town = site.rig, site.settings, site.town_settings
+    agent, warnings = resolve_agent(
+        override=opts.agent,
+        rig_settings=settings,
+        town_settings=town,
+        rig_registry=load_agent_registry(rig.path / "settings" / "agents.json"),
+        town_registry=load_agent_registry(rig.town_root / "settings" / "agents.json"),
+        which=world.which,
+    )
+    if needs_program and world.which(agent.command) is None:
+        raise AgentNotFoundError(
+            f"the program {agent.command!r} of agent {agent.name!r} is not on PATH",
+            hint=f"install it, or choose another agent with --agent; PATH is {world.environ.get('PATH', '')}",
+        )
+    config_dir, account = resolve_account(load_accounts(rig.town_root), flag=opts.account or "", environ=world.environ)
+    beads_dir = rig_beads_dir(rig)
+    return Choice(
+        agent=agent,
+        account=account,
+        config_dir=config_dir,
+        fetch=fetch_policy(settings),
+        accepts_trust=settings.trust == "accept",
+        leave_out=settings.leave_out,
+        has_gt=world.which("gt") is not None,
+        beads_dir=str(beads_dir) if beads_dir else "",
+        variables=settings.place.variable_names,
+        ready_timeout_s=settings.ready_timeout_s,
+        warnings=warnings,
+    )
+
+
+def fetch_policy(settings: RigSettings) -> FetchPolicy:
+    """The rig's own fetch policy."""
+    policy = FetchPolicy.parse(settings.fetch)
+    return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
+
+
+def check_disk(world: FullWorld, site: Survey) -> None:
+    """Refuse to go on with too little free disk.
+
+    Raises:
+        DiskFullError: less is free than the settings ask for.
+    """
+    free_bytes = world.free_bytes(site.rig.path)
+    least_mb = site.settings.min_free_disk_mb
+    if free_bytes < least_mb * MB:
+        raise DiskFullError(
+            f"only {free_bytes // MB} MB are free at {site.rig.path}; a spawn needs {least_mb} MB",
+            hint="free some disk, remove polecats that are done, or lower min_free_disk_mb in the rig's settings",
+        )

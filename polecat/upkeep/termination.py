@@ -1,0 +1,75 @@
+"""Ending a session and everything its agent started, and nothing else."""
+
+from __future__ import annotations
+
+from polecat.adapters.world import FullWorld
+from polecat.errors import PolecatError, UnknownStateError
+from polecat.ports import Process, Session, StartedSession
+
+ROUNDS = 3
+"""How often we look for children that were forked in between; whoever forks faster than that is reported, not chased."""
+
+GRACE_S = 2.0
+"""How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
+
+
+def end_session(world: FullWorld, session: Session | StartedSession, *, root: Process | None = None) -> None:
+    """End a session with its whole process tree, by process id and start time, never by name or group.
+
+    The tree is taken before the session is ended, because children that left the tree cannot be found by it afterwards;
+    those that left it before are found by our instance id in their environment.
+
+    Args:
+        world: the outside.
+        session: the session as it was listed or made; another one that has its name by now is not touched.
+        root: the agent's process as it was at the start; without it, whoever has the pane's process id now, if the pane lives.
+
+    Raises:
+        UnknownStateError: a process would not end.
+        TmuxUnreachableError: the server could not be asked.
+    """
+    if root is None and isinstance(session, Session) and not session.is_dead:
+        root = world.processes.identify(session.pane_pid)
+    family = world.processes.family([root] if root else [], instance=session.instance)
+    world.tmux.kill(session.id, name=session.name, instance=session.instance)
+    survivors = world.processes.end(family, grace_s=GRACE_S)
+    for _ in range(ROUNDS):  # children that were forked while we ended their parents
+        late = world.processes.family([], instance=session.instance)
+        if not set(late) - set(survivors):
+            break
+        survivors = world.processes.end(late, grace_s=GRACE_S)
+    if survivors:
+        pids = ", ".join(str(process.pid) for process in survivors)
+        raise UnknownStateError(
+            f"processes {pids} of session {session.name!r} did not end", hint="look at them with ps, and end them by hand"
+        )
+
+
+def end_unseen(world: FullWorld, instance: str) -> None:
+    """End what a start may have made that broke, or whose maker was killed, before anybody noted its session.
+
+    Args:
+        world: the outside.
+        instance: the stamp that its session and its processes bear.
+
+    Raises:
+        UnknownStateError: a process would not end.
+        TmuxUnreachableError: the server could not be asked, so there may be one.
+    """
+    session = next((one for one in world.tmux.list_sessions() if one.instance == instance), None)
+    if session is not None:
+        end_session(world, session)
+        return
+    survivors = world.processes.end(world.processes.family([], instance=instance), grace_s=GRACE_S)
+    if survivors:
+        pids = ", ".join(str(process.pid) for process in survivors)
+        raise UnknownStateError(f"processes {pids} did not end", hint="look at them with ps, and end them by hand")
+
+
+def fate_of(world: FullWorld, session: Session) -> str:
+    """Say what became of a session whose ending broke, for an error's list of what is not as it was; empty if it is still there."""
+    try:
+        there = any(one.id == session.id and one.instance == session.instance for one in world.tmux.list_sessions())
+    except PolecatError:
+        return "perhaps its session was ended"
+    return "" if there else "its session was ended"

@@ -1,0 +1,131 @@
+"""Making a town that Gas Town and polecat both accept.
+
+Nothing is visible before it is complete: ``mayor/``, which makes the directory a town, grows under a hidden name and comes last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from polecat.documents import Route, TownConfig
+from polecat.errors import InvalidNameError, PolecatError
+from polecat.town.files import write_json
+from polecat.town.find import MARKER, Town
+from polecat.town.registry import write_town
+from polecat.town.routes import add_route
+
+_OURS = frozenset((".beads", "logs", "settings"))
+"""What an interrupted `init_town` may have left; such a directory may be made a town all the same."""
+
+
+def init_town(directory: Path | str, name: str | None = None) -> Town:
+    """Make a directory a town: ``mayor/``, ``settings/``, ``logs/`` and the route of the town's own beads.
+
+    Args:
+        directory: made where missing, with the directories above it; empty if it exists.
+        name: the town's name; None means the directory's.
+
+    Raises:
+        PolecatError: it is a town already, stands in one, holds other things, or cannot be written. Nothing was changed.
+        InvalidNameError: the name is empty or holds control characters.
+
+    Returns:
+        The town.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     init_town(f"{place}/town").name
+        'town'
+    """
+    root = Path(os.path.abspath(directory))
+    name = root.name if name is None else name
+    if not name.strip() or not name.isprintable():
+        raise InvalidNameError("town", name, "is empty or holds control characters")
+    _must_suit(root)
+    with contextlib.ExitStack() as undo, clear_errors(f"make a town of {root}"):
+        for missing in reversed([p for p in (root, *root.parents) if not p.exists()]):
+            _make_directory(missing, undo)
+        for below in ("settings", "logs", ".beads"):
+            _make_directory(root / below, undo)
+        settings = root / "settings" / "config.json"
+        _make_file(settings, undo, lambda: write_json(settings, _TOWN_SETTINGS))
+        routes = root / ".beads" / "routes.jsonl"
+        _make_file(routes, undo, lambda: add_route(root, Route(prefix="hq-", path=".")))
+        _make_mayor(root, name, undo)
+        undo.pop_all()
+    return Town(root=root, name=name)
+
+
+_TOWN_SETTINGS = {"type": "town-settings", "version": 1, "default_agent": "claude"}
+
+
+def _must_suit(root: Path) -> None:
+    """Refuse a place that cannot become a town."""
+    if os.path.lexists(root / MARKER):
+        raise PolecatError(f"{root} is a town already", hint=f"add a rig to it: polecat rig add NAME GIT_URL --town {root}")
+    for above in root.parents:
+        if os.path.lexists(above / MARKER):
+            raise PolecatError(f"{root} would stand inside the town {above}", hint="choose a directory outside it")
+    try:
+        there = sorted(entry for entry in os.listdir(root) if entry not in _OURS and not entry.startswith(".mayor."))
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise PolecatError(f"cannot make a town of {root}: {error.strerror or error}") from error
+    if there:
+        shown = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
+        raise PolecatError(f"{root} is not empty: it holds {shown}", hint="choose a new directory")
+
+
+def _make_directory(path: Path, undo: contextlib.ExitStack) -> None:
+    with contextlib.suppress(FileExistsError):
+        path.mkdir()
+        undo.callback(_quietly, path.rmdir)
+
+
+def _make_file(path: Path, undo: contextlib.ExitStack, make: Callable[[], None]) -> None:
+    if not path.exists():
+        make()
+        undo.callback(_quietly, path.unlink)
+
+
+def _quietly(step: Callable[[], None]) -> None:
+    with contextlib.suppress(OSError):
+        step()
+
+
+def _make_mayor(root: Path, name: str, undo: contextlib.ExitStack) -> None:
+    """Make ``mayor/`` aside and rename it into place: from then on the directory is a town."""
+    draft = root / f".mayor.{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    undo.callback(shutil.rmtree, draft, ignore_errors=True)
+    write_town(draft, TownConfig(name=name, created_at=now()))
+    write_json(draft / "mayor" / "rigs.json", {"version": 1, "rigs": {}}, mode=0o600)
+    os.rename(draft / "mayor", root / "mayor")
+    for left in root.glob(".mayor.*"):
+        shutil.rmtree(left, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def clear_errors(what: str) -> Iterator[None]:
+    """Turn what the system refuses within a ``with`` block into an error that says what was to be done."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, PolecatError):
+            raise
+        raise PolecatError(
+            f"cannot {what}: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
+            hint="the directory must be writable and its disk must not be full",
+        ) from error
+
+
+def now() -> datetime:
+    """This second, in UTC."""
+    return datetime.now(UTC).replace(microsecond=0)
