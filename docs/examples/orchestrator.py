@@ -5,27 +5,23 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import polecat
 from polecat import Polecat, PolecatError, PolecatState, Rig, SpawnedPolecat, SpawnOptions, World
 
 TASK = "Do {bead} and push it. Then run: polecat hook clear $GT_RIG/$GT_POLECAT, and end."
+PAUSE = partial(time.sleep, 2)
 OVER = (PolecatState.DONE, PolecatState.ZOMBIE, PolecatState.STALLED)
 
 
 def work_off(
-    rig: Rig,
-    work: Sequence[str],
-    *,
-    at_once: int = 2,
-    wait: Callable[[], None] = lambda: time.sleep(2),
-    world: World | None = None,
+    rig: Rig, work: Sequence[str], *, at_once: int = 2, wait: Callable[[], object] = PAUSE, world: World | None = None
 ) -> Iterator[tuple[str, str]]:
     """Have each bead of *work* done by a polecat; yield it with what became of it."""
     todo, busy = list(work), dict[str, str]()
     while todo or busy:
-        free = at_once - len(busy)
-        batch, todo = todo[:free], todo[free:]
+        batch, todo = todo[: at_once - len(busy)], todo[at_once - len(busy) :]
         orders = [SpawnOptions(hook_bead=bead, prompt=TASK.format(bead=bead)) for bead in batch]
         for bead, cat in zip(batch, polecat.spawn_many(rig, orders, world=world), strict=True):
             match cat:

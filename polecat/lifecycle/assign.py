@@ -36,7 +36,7 @@ def assigned_issue(
     Args:
         rig: the rig, or its name.
         name: the polecat.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Returns:
         The bead, or None.
@@ -81,7 +81,7 @@ def set_state(
         name: the polecat.
         state: what it does.
         cleanup_status: what of its work it says is nowhere else.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Raises:
         PolecatNotFoundError: there is no such polecat.
@@ -136,7 +136,7 @@ def assign_issue(
         rig: the rig, or its name.
         name: the polecat.
         bead: the bead's id.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Returns:
         The bead as it is now.
@@ -174,7 +174,7 @@ def clear_issue(
     Args:
         rig: the rig, or its name.
         name: the polecat.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Returns:
         The bead as it was, or None.

@@ -79,7 +79,7 @@ def remove_polecat(
         force: go on in spite of uncommitted changes and a hook; they are rescued and handed back first.
         nuclear: go on in spite of everything but standing inside; still rescued first, and if that fails still removed.
         instance: remove only if it still is this spawn's polecat; names are used again.
-        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
     Returns:

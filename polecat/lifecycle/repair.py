@@ -77,7 +77,7 @@ def repair_polecat(
         nuclear: go on in spite of everything but standing inside.
         hook_bead: bead to put on its hook; without one it keeps what it holds.
         base_branch: branch of the remote to start from instead of the rig's default branch.
-        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
     Returns:
@@ -96,7 +96,7 @@ def repair_polecat(
         >>> cat = spawn_for_sling(rig, world=world)
         >>> (cat.clone_path / "draft.txt").write_text("x")
         1
-        >>> world["clock"].sleep(1)
+        >>> world.clock.sleep(1)
         >>> done = repair_polecat(rig, cat.polecat_name, force=True, world=world)
         >>> done.polecat.branch != cat.branch, (cat.clone_path / "draft.txt").exists(), bool(done.rescue)
         (True, False, True)

@@ -26,7 +26,7 @@ def stop_polecat(
     Args:
         rig: the rig, or its name.
         name: the polecat.
-        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
     Returns:
@@ -41,7 +41,7 @@ def stop_polecat(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> stop_polecat(rig, cat.polecat_name, world=world), world["tmux"].sessions()
+        >>> stop_polecat(rig, cat.polecat_name, world=world), world.tmux.sessions()
         ('gt-gastown-furiosa', [])
 
     Source:

@@ -20,7 +20,9 @@ Examples:
 
 from __future__ import annotations
 
-from polecat.testing.beads_contract import BeadsContract, BeadsUnderTest
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from polecat.testing.contract import Contract
 from polecat.testing.fake_agents import FakeAgent
 from polecat.testing.fake_beads import FakeBeads
@@ -29,12 +31,15 @@ from polecat.testing.fake_git import FakeGit
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux import FakeTmux
 from polecat.testing.faults import Call, CrashAt, Crashed, FailAt, Fault, Garbage, GarbageAt, HangAt, KillAt, MeanwhileAt
-from polecat.testing.git_contract import GitContract
-from polecat.testing.git_under_test import GitUnderTest
 from polecat.testing.real_towns import RealTown, RealWorld, real_town
-from polecat.testing.tmux_contract import TmuxContract
-from polecat.testing.tmux_under_test import TmuxUnderTest
 from polecat.testing.worlds import FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
+
+if TYPE_CHECKING:
+    from polecat.testing.beads_contract import BeadsContract, BeadsUnderTest
+    from polecat.testing.git_contract import GitContract
+    from polecat.testing.git_under_test import GitUnderTest
+    from polecat.testing.tmux_contract import TmuxContract
+    from polecat.testing.tmux_under_test import TmuxUnderTest
 
 __all__ = [
     "BeadsContract",
@@ -71,3 +76,20 @@ __all__ = [
     "make_town",
     "real_town",
 ]
+
+_CONTRACTS = {
+    "BeadsContract": "beads_contract",
+    "BeadsUnderTest": "beads_contract",
+    "GitContract": "git_contract",
+    "GitUnderTest": "git_under_test",
+    "TmuxContract": "tmux_contract",
+    "TmuxUnderTest": "tmux_under_test",
+}
+"""Loaded on first use: `polecat.testing.plugin` has pytest show the values of their asserts, and must come first for that."""
+
+
+def __getattr__(name: str) -> object:
+    if name not in _CONTRACTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"polecat.testing.{_CONTRACTS[name]}"), name)
+    return value

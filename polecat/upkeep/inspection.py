@@ -207,7 +207,7 @@ def work_at_risk(
     Args:
         polecat: as `list_polecats` gave it.
         rig: its rig; by default the one of that name in the town that contains the working directory.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Returns:
         The risks; none of them if nothing would be lost and nobody hurt.

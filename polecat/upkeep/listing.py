@@ -33,7 +33,7 @@ def list_polecats(
 
     Args:
         rig: the rig, or its name.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
         with_work: also count what of each one's work exists nowhere else; that costs a few git processes per polecat.
 
     Returns:
@@ -75,7 +75,7 @@ def get_polecat(
     Args:
         rig: the rig, or its name.
         name: the polecat's name.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Raises:
         PolecatNotFoundError: the rig has none of that name.

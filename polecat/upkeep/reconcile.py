@@ -95,7 +95,7 @@ def reconcile_pool(
 
     Args:
         rig: the rig, or its name.
-        git, tmux, beads, processes, clock, environ, on_event: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
     Returns:
@@ -106,10 +106,11 @@ def reconcile_pool(
         TmuxUnreachableError: likewise.
 
     Examples:
+        >>> from attrs import evolve
         >>> from polecat.testing import FakeTmux, example_world
         >>> rig, world = example_world()
         >>> tmux = FakeTmux(sessions=["gt-gastown-furiosa", "gt-gastown-witness"])
-        >>> reconcile_pool(rig, **{world=world, "tmux": tmux}).orphans
+        >>> reconcile_pool(rig, world=evolve(world, tmux=tmux)).orphans
         ('furiosa',)
         >>> tmux.sessions()
         ['gt-gastown-witness']

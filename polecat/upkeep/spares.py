@@ -57,7 +57,7 @@ def warm_spares(
     Args:
         rig: the rig, or its name.
         count: how many there should be; None means the rig's setting ``warm_spares``. Fewer than there are throws the rest away.
-        git, tmux, beads, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Returns:
         What was done.
@@ -70,7 +70,7 @@ def warm_spares(
     Examples:
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
-        >>> warm_spares(rig, 2, git=world["git"], tmux=world["tmux"], beads=world["beads"], environ=world["environ"]).ready
+        >>> warm_spares(rig, 2, world=world).ready
         2
     """
     rig = as_rig(rig)

@@ -45,7 +45,7 @@ def detect_stale(
     Args:
         rig: the rig, or its name.
         threshold: so many commits behind make it stale by themselves, 1 or more.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
 
     Returns:
         One answer for each polecat, sorted by name.
@@ -111,7 +111,7 @@ def clean_branches(
 
     Args:
         rig: the rig, or its name.
-        git, tmux, beads, processes, clock, environ: as for `spawn_for_sling`.
+        world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
         gone: polecats whose registration a reconcile would have dropped first; for a dry run of both.
 

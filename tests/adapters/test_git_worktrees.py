@@ -390,7 +390,7 @@ def test_ctrl_c_in_an_add_leaves_nothing(rig: GitRig, tmp_path: Path) -> None:
         f'case "$*" in *"worktree add"*) "$REAL" "$@"; touch {tmp_path}/there; sleep 30 ;; esac; exec "$REAL" "$@"',
     )
     code = (
-        "from pathlib import Path; from polecat.adapters.git import GitCli; from polecat.model import Repo\n"
+        "from pathlib import Path; from polecat.adapters.git.cli import GitCli; from polecat.ports import Repo\n"
         f"GitCli().add_worktree(Repo(path=Path({str(rig.repo.path)!r})), Path({str(rig.root / 'polecats/nux')!r}),"
         f" branch='polecat/nux', start={rig.start!r}, upstream=None)"
     )

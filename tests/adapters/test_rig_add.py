@@ -264,9 +264,10 @@ def test_registration_that_fails_takes_everything_back(town: Town, origin: Path)
 _KILLED = """
 import os, signal, sys
 from pathlib import Path
-from polecat.adapters.git import GitCli
-from polecat.rig_setup import add_rig
-from polecat.town import find_town
+from polecat.adapters.git.cli import GitCli
+from polecat.ports import World
+from polecat.upkeep.rigs import add_rig
+from polecat.town.find import find_town
 
 class DiesCloning(GitCli):
     def clone_bare(self, url, path, **kwargs):
@@ -274,7 +275,7 @@ class DiesCloning(GitCli):
         os.kill(os.getpid(), signal.SIGKILL)
         return repo
 
-add_rig(find_town(Path(sys.argv[1])), "a", sys.argv[2], git=DiesCloning(environ=dict(os.environ)))
+add_rig(find_town(Path(sys.argv[1])), "a", sys.argv[2], world=World(git=DiesCloning(environ=dict(os.environ))))
 """
 
 

@@ -76,7 +76,7 @@ def _start(rig: Rig, server: PrivateServer, name: str) -> Cat:
 FOUR_SENDERS = """
 import sys, threading
 from polecat import find_town
-from polecat.talking import nudge_polecat
+from polecat.lifecycle.talk import nudge_polecat
 
 rig = find_town(sys.argv[1]).rig("gastown")
 texts = sys.argv[2].split("|")

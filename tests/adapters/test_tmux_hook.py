@@ -21,7 +21,7 @@ from tests.tmux_fixtures import PrivateServer, eventually, private_server, reque
 
 pytestmark = pytest.mark.real
 
-ON_EXIT = Path(polecat.adapters.__path__[0]) / "on_exit.sh"
+ON_EXIT = Path(polecat.adapters.__path__[0]) / "tmux" / "on_exit.sh"
 ODD = 'it\'s "x" $(touch pwned) #{pid} %H \\ ;\n❯;'
 
 

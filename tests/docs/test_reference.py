@@ -246,7 +246,7 @@ def test_every_variable_is_on_the_page_of_the_environment() -> None:
 
     assert len(_variables_read()) > 8
     assert _variables_read() | set_for_agents <= named
-    hooks = (PACKAGE / "setup_hooks.py").read_text("utf-8")
+    hooks = (PACKAGE / "place" / "setup_hooks.py").read_text("utf-8")
     assert set(re.findall(r'"(GT_[A-Z_]+)"', hooks)) <= named
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import polecat
-from polecat.ports import World
+from polecat import World
 from polecat.testing import BeadsContract, BeadsUnderTest, TmuxContract, TmuxUnderTest, fake_world, real_town
 from tests.strangers.json_beads import JsonBeads
 from tests.strangers.pty_tmux import PtyTmux

@@ -22,7 +22,7 @@ from tests.tmux_fixtures import eventually
 HOLD = """
 import sys, time
 from pathlib import Path
-from polecat.locks import take
+from polecat.town.locks import take
 held = take(Path(sys.argv[1]), what="spawn nux")
 print("held", flush=True)
 time.sleep(600)

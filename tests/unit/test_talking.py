@@ -78,7 +78,7 @@ def test_many_threads_type_one_after_the_other(spawned: Spawned) -> None:
     rig, world, cat = spawned
     texts = [f"message {number}" for number in range(8)]
     threads = [
-        threading.Thread(target=nudge_polecat, args=(rig, cat.polecat_name, text), kwargs={"tmux": world.tmux}) for text in texts
+        threading.Thread(target=nudge_polecat, args=(rig, cat.polecat_name, text), kwargs={"world": world}) for text in texts
     ]
     for thread in threads:
         thread.start()

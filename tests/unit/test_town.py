@@ -25,7 +25,7 @@ def town(tmp_path: Path) -> Town:
 def _elsewhere(code: str, cwd: Path, **env: str) -> str:
     """Run code in a process of its own, because it changes or loses its working directory."""
     done = subprocess.run(
-        [sys.executable, "-c", f"from polecat.town import *\nimport os, shutil\n{code}"],
+        [sys.executable, "-c", f"from polecat.town.find import *\nimport os, shutil\n{code}"],
         cwd=cwd,
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2]), **env},
         capture_output=True,
