@@ -151,7 +151,7 @@ def faults(session: nox.Session) -> None:
 def warm(session: nox.Session) -> None:
     """Run the tests of spawns, races and failures with the real programs once more, every rig with two warm spares."""
     session.install("-e", ".", *group("test"))
-    places = session.posargs or ["tests/spawn", "tests/races", "tests/faults"]
+    places = session.posargs or ["tests/lifecycle", "tests/races", "tests/faults"]
     pytest(session, "-q", "-n", "auto", "-m", "not bd", *places, env={"POLECAT_TEST_SPARES": "2"})
 
 
@@ -181,7 +181,7 @@ def minimums(session: nox.Session) -> None:
 def wheel(session: nox.Session) -> None:
     """Run the tests against the built wheel, away from the sources, on each Python we name; one that is missing is skipped.
 
-    `nox -s wheel-3.12 -- -n 2 tests/unit` runs some of them.
+    `nox -s wheel-3.12 -- -n 2 tests/core` runs some of them.
     """
     session.install("build")
     place = own_directory(session)

@@ -24,6 +24,8 @@ import hypothesis
 import pytest
 from attrs import frozen
 
+from tests.spawn_fixtures import RECORD, HandTown, hand_town, make_template
+
 _FOREIGN = ("GIT_", "GT_", "BD_", "BEADS_", "CLAUDE", "POLECAT_", "XDG_", "TMUX", "NO_COLOR", "FORCE_COLOR", "CLICOLOR")
 
 _IDENTITY = {
@@ -245,3 +247,23 @@ def program_counts(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
         shim.chmod(0o755)
     monkeypatch.setenv("PATH", str(directory), prepend=os.pathsep)
     return counts
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, tmux_guard: object) -> Path:
+    """An origin and a clone of it, to be copied."""
+    return make_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def bare_town(tmp_path: Path, template: Path) -> Iterator[HandTown]:
+    """A town without an agent of its own."""
+    with hand_town(tmp_path, template) as town:
+        yield town
+
+
+@pytest.fixture
+def town(bare_town: HandTown) -> HandTown:
+    """A town whose agent is ready at once and records what is typed."""
+    bare_town.agent("recorder", RECORD)
+    return bare_town

@@ -10,8 +10,8 @@ import pytest
 
 from polecat.adapters.beads.bd import BdCli
 from polecat.errors import BeadsError
-from tests.adapters.bd_scenario import play
-from tests.adapters.scripted_bd import make_replaying_bd
+from tests.adapters.beads.bd_scenario import play
+from tests.adapters.beads.scripted_bd import make_replaying_bd
 
 _RECORDINGS = sorted((Path(__file__).parent / "bd_recordings").glob("*.json"))
 

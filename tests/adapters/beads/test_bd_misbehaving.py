@@ -15,7 +15,7 @@ from polecat.adapters.beads.dialect import dialect_of
 from polecat.core.agent_description import FIELD_NAMES, parse_description
 from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError, NotFoundError
 from polecat.ports import AgentFields
-from tests.adapters.scripted_bd import ScriptedBd, make_scripted_bd
+from tests.adapters.beads.scripted_bd import ScriptedBd, make_scripted_bd
 
 _AGENT = "gt-gas-polecat-nux"
 _WORK = "gt-w1"

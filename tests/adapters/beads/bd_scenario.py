@@ -2,7 +2,7 @@
 
 Record a version (its store must be new; ``bd init`` first)::
 
-    python -m tests.adapters.bd_scenario BD PROJECT_DIRECTORY RECORDING.json
+    python -m tests.adapters.beads.bd_scenario BD PROJECT_DIRECTORY RECORDING.json
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from polecat.adapters.beads.bd import BdCli
 from polecat.errors import BeadClosedError
 from polecat.ports import AgentFields, Beads
-from tests.adapters.scripted_bd import make_recording_bd
+from tests.adapters.beads.scripted_bd import make_recording_bd
 
 AGENT = "gt-gas-polecat-nux"
 WORK = "gt-w1"

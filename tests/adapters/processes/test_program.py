@@ -172,7 +172,7 @@ with open(sys.argv[2], "w") as file:
     print(done.exit_code, done.stdout, done.stderr, file=file)
 """
     subprocess.run(
-        [sys.executable, "-c", script, closed, tmp_path / "said"], check=False, timeout=30, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", script, closed, tmp_path / "said"], check=False, timeout=30, cwd=Path(__file__).parents[3]
     )
 
     assert (tmp_path / "said").read_text() == "0 b'in out\\n' b'err\\n'\n"
@@ -189,7 +189,7 @@ from polecat.adapters.processes import program, start
 print(program.run(["echo", "hello"], env=os.environ, starter=start.{starter}).text)
 """
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=30, cwd=Path(__file__).parents[3]
     )
 
     assert done.stdout.strip() == "hello", done.stderr
@@ -297,7 +297,7 @@ def test_interrupt_ends_the_program(door: Door, tmp_path: Path) -> None:
         f"import os; from polecat.adapters.processes.program import run; from polecat.adapters.processes.start import {door.starter.__name__} as starter\n"
         f"run(['/bin/sh', '-c', 'echo $$ >{tmp_path}/pid.new; mv {tmp_path}/pid.new {tmp_path}/pid; exec sleep 1000'], env=os.environ, starter=starter)"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.DEVNULL, cwd=root) as waiting:
         until = time.monotonic() + 20
         while not (tmp_path / "pid").exists():
@@ -352,6 +352,6 @@ def test_a_program_is_waited_for_without_a_descriptor_to_spare() -> None:
         "except ProgramTimeoutError as error: print(error.exit_code)\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[2], timeout=30, check=False
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=Path(__file__).parents[3], timeout=30, check=False
     )
     assert (done.stdout, done.stderr) == ("7\n-9\n", "")

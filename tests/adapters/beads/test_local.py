@@ -17,7 +17,7 @@ from polecat.adapters.beads.local import SCHEMA_VERSION, LocalBeads
 from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
 from polecat.ports import AgentFields
 
-_PROJECT = Path(__file__).parents[2]
+_PROJECT = Path(__file__).parents[3]
 
 
 def _python(code: str, *args: str | int | Path) -> subprocess.Popen[str]:

@@ -16,7 +16,7 @@ from polecat.adapters.processes import program
 from polecat.errors import BeadsConfigError, BeadsError
 from polecat.ports import World
 from polecat.testing import fake_world
-from tests.adapters.scripted_bd import ScriptedBd, make_scripted_bd
+from tests.adapters.beads.scripted_bd import ScriptedBd, make_scripted_bd
 from tests.spawn_fixtures import RIG, HandTown
 from tests.tmux_fixtures import eventually
 
