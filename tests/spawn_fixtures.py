@@ -131,7 +131,7 @@ class HandTown:
         """The arguments that a polecat's agent was given."""
         return [os.fsdecode(word) for word in (self.notes / f"args-{name}").read_bytes().split(b"\0")[:-1]]
 
-    def leavings(self) -> dict[str, object]:
+    def leftovers(self) -> dict[str, object]:
         """Everything a spawn could leave behind. Empty for a rig without polecats."""
         runtime = self.rig_dir / ".runtime"
         worktrees = self.repo_dir / "worktrees"
@@ -151,8 +151,8 @@ class HandTown:
 
     def assert_nothing_left(self) -> None:
         """Fail unless the rig looks as if nobody had ever spawned here; the trash is deleted in the background."""
-        eventually(lambda: not self.leavings(), "everything is gone")
-        assert self.leavings() == {}
+        eventually(lambda: not self.leftovers(), "everything is gone")
+        assert self.leftovers() == {}
 
 
 def processes_of(town: Path) -> list[int]:

@@ -32,7 +32,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "config.json": settings_reference.rig_config,
     "accounts.json": settings_reference.account,
     "agents.json": settings_reference.agent_entry,
-    "lease": settings_reference.lease,
+    "record": settings_reference.record,
     "picture of the pipeline": pictures.pipeline,
     "picture of the states": pictures.states,
 }

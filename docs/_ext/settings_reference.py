@@ -20,7 +20,7 @@ from polecat.documents import (
     TownConfig,
     TownSettings,
 )
-from polecat.town.state import Lease
+from polecat.town.state import Record
 
 KEYS: Mapping[type, Mapping[str, str]] = {
     RuntimeConfig: {
@@ -133,6 +133,6 @@ def agent_entry() -> str:
     return _table(AgentEntry)
 
 
-def lease() -> str:
+def record() -> str:
     """A claim or a record."""
-    return _table(Lease)
+    return _table(Record)

@@ -21,7 +21,7 @@ from polecat.ports import Session
 
 
 @frozen(kw_only=True)
-class SessionCensus:
+class SessionIndex:
     """The sessions of a server, seen from one rig.
 
     Attributes:
@@ -45,7 +45,7 @@ class SessionCensus:
         return self.by_instance.get(instance) or self.own.get(name)
 
 
-def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
+def index_sessions(sessions: Collection[Session], rig: Rig) -> SessionIndex:
     """Sort out which sessions are polecats of *rig*.
 
     A session is the rig's polecat if its name says so and, where its own environment names a role, rig or polecat, that says so
@@ -65,7 +65,7 @@ def take_census(sessions: Collection[Session], rig: Rig) -> SessionCensus:
         else:
             own[name] = session
     stamped = {session.instance: session for session in sessions if session.instance}
-    return SessionCensus(own=own, foreign=frozenset(foreign), by_instance=stamped, names=frozenset(s.name for s in sessions))
+    return SessionIndex(own=own, foreign=frozenset(foreign), by_instance=stamped, names=frozenset(s.name for s in sessions))
 
 
 def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:

@@ -81,7 +81,7 @@ class Reconciliation:
     Attributes:
         in_use: the names that are taken.
         orphans: names whose session has no directory; `reconcile_pool` ends these sessions.
-        healed: names whose spawn died half-way; what it had made is taken back.
+        recovered: names whose spawn died half-way; what it had made is taken back.
         adopted: names whose spawner died though the agent lives; they are kept.
         emptied: names whose home was an empty shell.
         stale: worktree registrations whose directory is gone.
@@ -91,7 +91,7 @@ class Reconciliation:
 
     in_use: frozenset[str]
     orphans: tuple[str, ...]
-    healed: tuple[str, ...] = field(default=(), repr=False)
+    recovered: tuple[str, ...] = field(default=(), repr=False)
     adopted: tuple[str, ...] = field(default=(), repr=False)
     emptied: tuple[str, ...] = field(default=(), repr=False)
     stale: tuple[str, ...] = field(default=(), repr=False)
@@ -101,7 +101,7 @@ class Reconciliation:
     @property
     def is_quiet(self) -> bool:
         """There is nothing to do."""
-        return not (self.orphans or self.healed or self.adopted or self.emptied or self.stale or self.forgotten)
+        return not (self.orphans or self.recovered or self.adopted or self.emptied or self.stale or self.forgotten)
 
 
 def allocate_name(pool: NamePool, in_use: Collection[str]) -> tuple[str, NamePool]:

@@ -16,7 +16,7 @@ from polecat.names import agent_bead_id, agent_id, check_bead_id
 from polecat.ports import Bead, World
 from polecat.town.locks import holding, polecat_lock
 from polecat.upkeep.listing import check_exists
-from polecat.upkeep.survey import as_rig
+from polecat.upkeep.observation import as_rig
 
 ReportedState = Literal["working", "active", "done", "stuck"]
 CleanupStatus = Literal["clean", "has_uncommitted", "has_stash", "has_unpushed"]

@@ -15,7 +15,7 @@ from polecat.model import SpawnedPolecat, SpawnOptions, Timings
 from polecat.ports import Event, Process, StartedSession, Worktree
 from polecat.town.locks import HeldLock
 from polecat.town.logs import log
-from polecat.town.state import Lease
+from polecat.town.state import Record
 from polecat.upkeep.undo import Undo
 
 T = TypeVar("T")
@@ -54,7 +54,7 @@ class Attempt:
         self.result: SpawnedPolecat | None = None
         self._choice: Choice | None = None
         self._plan: SpawnPlan | None = None
-        self._lease: Lease | None = None
+        self._claim: Record | None = None
         self._times: list[tuple[str, float]] = []
         self._began_s = time.monotonic()
         self._step = "admit"
@@ -79,17 +79,17 @@ class Attempt:
         return _known(self._plan, "plan")
 
     @property
-    def lease(self) -> Lease:
+    def claim(self) -> Record:
         """Its hold on its name; set by the step *claim*."""
-        return _known(self._lease, "lease")
+        return _known(self._claim, "claim")
 
-    @lease.setter
-    def lease(self, lease: Lease) -> None:
-        self._lease = lease
+    @claim.setter
+    def claim(self, record: Record) -> None:
+        self._claim = record
 
-    def named(self, plan: SpawnPlan, lease: Lease) -> None:
+    def named(self, plan: SpawnPlan, record: Record) -> None:
         """It has its name now."""
-        self._plan, self._lease = plan, lease
+        self._plan, self._claim = plan, record
         self.warnings.extend(plan.warnings)
 
     @contextlib.contextmanager
@@ -119,7 +119,7 @@ class Attempt:
                 name=event,
                 rig=self.rig_name,
                 polecat=self._plan.polecat_name if self._plan else "",
-                instance=self._lease.instance if self._lease else "",
+                instance=self._claim.instance if self._claim else "",
                 duration_s=duration_s,
                 facts=facts,
             )
@@ -129,7 +129,7 @@ class Attempt:
         """End in failure: take everything back and keep the error, with what was undone and what was not."""
         self.undo.run()  # an interrupt passes through: `abandon` goes on from there, and the locks are ours until then
         self.release()
-        self.error = self._dressed(error) if self._lease else as_polecat_error(error)
+        self.error = self._dressed(error) if self._claim else as_polecat_error(error)
         self.tell("spawn_failed", step=self._step, left_behind=list(self.undo.left_behind))
 
     def finish(self, result: SpawnedPolecat) -> None:
@@ -139,9 +139,9 @@ class Attempt:
         self.result = result
 
     @property
-    def claimed(self) -> Lease | None:
+    def claimed(self) -> Record | None:
         """Its hold on its name, if it has one already."""
-        return self._lease
+        return self._claim
 
     def abandon(self, sweep: Callable[[Attempt], None]) -> None:
         """End because of an interrupt: take everything back without an error of our own.

@@ -13,11 +13,11 @@ from polecat.model import Rig
 from polecat.names import session_name
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.state import Homes, Lease, had_polecats, list_homes, new_instance_id, publish_claim, withdraw_claim
-from polecat.upkeep.survey import Site
+from polecat.town.state import Homes, Record, had_polecats, list_homes, new_instance_id, publish_claim, withdraw_claim
+from polecat.upkeep.observation import Observation
 
 
-def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
+def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
     """Give every attempt its name, its instance id and its home; an attempt that cannot have one fails alone.
 
     Under the pool lock the homes are listed again, because others may have claimed since the first look. A name is free if nothing
@@ -31,20 +31,20 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
         UnknownStateError: the picture is incomplete, so no name may be given.
         LockTimeoutError: somebody held the pool lock too long.
     """
-    rig = site.rig
+    rig = observed.rig
     with holding(pool_lock(rig), what="claim a name"):
         homes = list_homes(rig)
-        _check_picture(site, homes)
+        _check_picture(observed, homes)
         _make_polecats_dir(rig)
-        pool = load_pool(rig, site.settings)
+        pool = load_pool(rig, observed.settings)
         taken = set(homes.taken)
-        room = site.settings.max_polecats - len(homes.dirs)
+        room = observed.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
                 with attempt.step("claim") as facts:
                     if room <= 0:
-                        raise _full(site, len(homes.dirs))
-                    pool = _claim(site, attempt, pool, taken)
+                        raise _full(observed, len(homes.dirs))
+                    pool = _claim(observed, attempt, pool, taken)
                     facts.update(branch=attempt.plan.branch)
                 room -= 1
             except (PolecatError, OSError) as error:
@@ -53,10 +53,10 @@ def claim_names(site: Site, attempts: Sequence[Attempt]) -> None:
             save_pool(rig, pool)
 
 
-def _check_picture(site: Site, homes: Homes) -> None:
+def _check_picture(observed: Observation, homes: Homes) -> None:
     """A missing ``polecats/`` is a new rig only if nothing speaks against it."""
-    rig = site.rig
-    if not homes.exists and (had_polecats(rig) or site.census.own):
+    rig = observed.rig
+    if not homes.exists and (had_polecats(rig) or observed.sessions.own):
         raise UnknownStateError(
             f"{rig.polecats_dir} is missing, though this rig has had polecats; no name was given out",
             hint=f"is its disk mounted? If it really is gone: mkdir {rig.polecats_dir}",
@@ -72,21 +72,21 @@ def _make_polecats_dir(rig: Rig) -> None:
         ) from error
 
 
-def _full(site: Site, count: int) -> RigFullError:
-    cap = site.settings.max_polecats
+def _full(observed: Observation, count: int) -> RigFullError:
+    cap = observed.settings.max_polecats
     return RigFullError(
-        f"rig {site.rig.name!r} has {count} polecats, spawning ones included; its limit is {cap}",
-        hint=f"remove one that is done (polecat list {site.rig.name}), or raise max_polecats in the rig's settings",
+        f"rig {observed.rig.name!r} has {count} polecats, spawning ones included; its limit is {cap}",
+        hint=f"remove one that is done (polecat list {observed.rig.name}), or raise max_polecats in the rig's settings",
     )
 
 
-def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
-    rig = site.rig
-    name, lock, pool = _free_name(site, attempt, pool, taken)
+def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
+    rig = observed.rig
+    name, lock, pool = _free_name(observed, attempt, pool, taken)
     taken.add(name)
     attempt.locks.append(lock)
     now = attempt.world.clock.now()
-    orphan = site.census.own.get(name)
+    orphan = observed.sessions.own.get(name)
     plan = make_plan(
         rig,
         attempt.opts,
@@ -96,7 +96,7 @@ def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> Nam
         unix_ms=int(now.timestamp() * 1000),
         local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
     )
-    lease = Lease(
+    record = Record(
         instance=new_instance_id(),
         polecat=name,
         rig=rig.name,
@@ -110,16 +110,16 @@ def _claim(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> Nam
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
     )
-    publish_claim(rig, lease)
-    attempt.named(plan, lease)
-    attempt.undo.add("claim", lambda: withdraw_claim(rig, lease))
+    publish_claim(rig, record)
+    attempt.named(plan, record)
+    attempt.undo.add("claim", lambda: withdraw_claim(rig, record))
     return pool
 
 
-def _free_name(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) -> tuple[str, HeldLock, NamePool]:
-    rig, asked = site.rig, attempt.opts.name
+def _free_name(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> tuple[str, HeldLock, NamePool]:
+    rig, asked = observed.rig, attempt.opts.name
     if asked is not None:
-        _check_free(site, asked, taken)
+        _check_free(observed, asked, taken)
         lock = try_take(polecat_lock(rig, asked), what=f"spawn {asked}")
         if lock is None:
             raise SpawnRefusedError(f"somebody is just making or removing {rig.name}/{asked}", hint="try again later")
@@ -127,7 +127,7 @@ def _free_name(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) ->
     busy: set[str] = set()
     while True:
         name, grown = allocate_name(pool, taken | busy)
-        if site.census.is_taken(rig.name, name):
+        if observed.sessions.is_taken(rig.name, name):
             busy.add(name)
             continue
         lock = try_take(polecat_lock(rig, name), what=f"spawn {name}")
@@ -136,9 +136,9 @@ def _free_name(site: Site, attempt: Attempt, pool: NamePool, taken: set[str]) ->
         busy.add(name)
 
 
-def _check_free(site: Site, asked: str, taken: Collection[str]) -> None:
-    rig = site.rig
-    if site.census.is_taken(rig.name, asked):
+def _check_free(observed: Observation, asked: str, taken: Collection[str]) -> None:
+    rig = observed.rig
+    if observed.sessions.is_taken(rig.name, asked):
         raise SpawnRefusedError(
             f"a session that is no polecat of rig {rig.name!r} has the name {session_name(rig.name, asked)!r}",
             hint="choose another name, or end that session",
@@ -150,7 +150,7 @@ def _check_free(site: Site, asked: str, taken: Collection[str]) -> None:
         )
 
 
-def predicted_name(site: Site, asked: str | None) -> str:
+def predicted_name(observed: Observation, asked: str | None) -> str:
     """The name a spawn would get now, nothing touched.
 
     Raises:
@@ -158,21 +158,21 @@ def predicted_name(site: Site, asked: str | None) -> str:
         RigFullError: the rig holds as many polecats as it may.
         UnknownStateError: the picture is incomplete.
     """
-    _check_picture(site, site.homes)
-    if len(site.homes.dirs) >= site.settings.max_polecats:
-        raise _full(site, len(site.homes.dirs))
-    taken = set(site.homes.taken)
+    _check_picture(observed, observed.homes)
+    if len(observed.homes.dirs) >= observed.settings.max_polecats:
+        raise _full(observed, len(observed.homes.dirs))
+    taken = set(observed.homes.taken)
     if asked is not None:
-        _check_free(site, asked, taken)
+        _check_free(observed, asked, taken)
         return asked
-    name = allocate_name(site.pool, taken)[0]
-    while site.census.is_taken(site.rig.name, name):
+    name = allocate_name(observed.pool, taken)[0]
+    while observed.sessions.is_taken(observed.rig.name, name):
         taken.add(name)
-        name = allocate_name(site.pool, taken)[0]
+        name = allocate_name(observed.pool, taken)[0]
     return name
 
 
-def orphan_in_the_way(site: Site, name: str) -> str:
+def orphan_in_the_way(observed: Observation, name: str) -> str:
     """The orphan session a spawn of *name* would end first; empty for none."""
-    orphan = site.census.own.get(name)
-    return orphan.name if orphan and orphan.name == session_name(site.rig.name, name) else ""
+    orphan = observed.sessions.own.get(name)
+    return orphan.name if orphan and orphan.name == session_name(observed.rig.name, name) else ""

@@ -24,12 +24,21 @@ from polecat.place.prepare import leave_place
 from polecat.ports import Event, Session, World
 from polecat.town.events import append_event, event_line
 from polecat.town.locks import git_lock, holding, polecat_lock
-from polecat.town.state import Lease, drop_claim, read_claim, write_claim
-from polecat.upkeep.inspection import Inspection, inspect, lease_of, refuse, session_of
+from polecat.town.state import Record, drop_claim, read_claim, write_claim
+from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
 from polecat.upkeep.listing import check_exists
-from polecat.upkeep.recovery import free_home, heal_first
-from polecat.upkeep.rescue import Saved, Traces, drop_branch, has_changed, may_drop_branch, must_rescue, rescue_work, traces_of
-from polecat.upkeep.survey import Site, as_rig, look
+from polecat.upkeep.observation import Observation, as_rig, observe
+from polecat.upkeep.recovery import free_home, recover_first
+from polecat.upkeep.rescue import (
+    Fingerprints,
+    Saved,
+    drop_branch,
+    fingerprints_of,
+    has_changed,
+    may_drop_branch,
+    must_rescue,
+    rescue_work,
+)
 from polecat.upkeep.termination import end_session, fate_of
 from polecat.upkeep.trash import empty_trash, keep_for_good, no_longer_kept, trash_dir, trash_entry
 
@@ -109,46 +118,46 @@ def remove_polecat(
     world = full_world(rig, world)
     with holding(polecat_lock(rig, name), what=f"remove {name}"):
         check_exists(rig, name)
-        site = look(world, rig)
+        observed = observe(world, rig)
         if not dry_run and instance is None:
-            site = heal_first(world, site, name)
-            if name not in site.homes.dirs:  # somebody had begun to remove it, or never finished making it
+            observed = recover_first(world, observed, name)
+            if name not in observed.homes.dirs:  # somebody had begun to remove it, or never finished making it
                 return Removed(rig_name=rig.name, polecat_name=name)
-        lease = lease_of(site, name, instance)
-        session = session_of(site, lease)
-        first = inspect(world, site, name, session=session)
-        refuse(site, name, first, force=force, nuclear=nuclear)
+        record = record_of(observed, name, instance)
+        session = session_of(observed, record)
+        first = inspect(world, observed, name, session=session)
+        refuse(observed, name, first, force=force, nuclear=nuclear)
         if dry_run:
-            return _planned(site, lease, session, first)
-        removal = _Removal(world=world, site=site, lease=lease, force=force, nuclear=nuclear)
+            return _planned(observed, record, session, first)
+        removal = _Removal(world=world, observed=observed, record=record, force=force, nuclear=nuclear)
         return removal.run(session)
 
 
-def _planned(site: Site, lease: Lease, session: Session | None, seen: Inspection) -> Removed:
+def _planned(observed: Observation, record: Record, session: Session | None, seen: Inspection) -> Removed:
     return Removed(
-        rig_name=site.rig.name,
-        polecat_name=lease.polecat,
+        rig_name=observed.rig.name,
+        polecat_name=record.polecat,
         session_ended=session.name if session else "",
-        rescue=f"refs/polecat/rescue/{lease.polecat}/…" if seen.worktree is not None and must_rescue(seen) else "",
+        rescue=f"refs/polecat/rescue/{record.polecat}/…" if seen.worktree is not None and must_rescue(seen) else "",
         branch=(seen.worktree.branch or "") if seen.worktree else "",
         branch_deleted=may_drop_branch(seen),
-        unassigned=tuple(bead for bead in _holders(lease, seen) if bead in {held.id for held in seen.held}),
-        kept=_would_keep(site.rig, lease, seen),
+        unassigned=tuple(bead for bead in _holders(record, seen) if bead in {held.id for held in seen.held}),
+        kept=_would_keep(observed.rig, record, seen),
         verdict=seen.verdict,
     )
 
 
-def _holders(lease: Lease, seen: Inspection) -> dict[str, str]:
+def _holders(record: Record, seen: Inspection) -> dict[str, str]:
     """The beads that are to be handed back and who holds each; the one we know of even if nobody could say who holds it."""
-    known = {lease.hook_bead: agent_id(lease.rig, lease.polecat)} if lease.hook_bead else {}
+    known = {record.hook_bead: agent_id(record.rig, record.polecat)} if record.hook_bead else {}
     return {**known, **{bead.id: bead.assignee for bead in seen.held}}
 
 
-def _would_keep(rig: Rig, lease: Lease, seen: Inspection) -> Path | None:
-    entry = trash_dir(rig) / f"{lease.polecat}-{lease.instance}"
+def _would_keep(rig: Rig, record: Record, seen: Inspection) -> Path | None:
+    entry = trash_dir(rig) / f"{record.polecat}-{record.instance}"
     if seen.stray:
         return entry.with_name(f"{entry.name}.home")
-    stands = seen.path != rig.home_dir(lease.polecat) and os.path.lexists(seen.path)
+    stands = seen.path != rig.home_dir(record.polecat) and os.path.lexists(seen.path)
     return entry if seen.verdict.stands("unknown") and (seen.worktree is not None or stands) else None
 
 
@@ -160,15 +169,15 @@ class _Removal:
     """A removal that has been allowed, with the polecat's lock held. *done* is what is not as it was, for the error."""
 
     world: FullWorld
-    site: Site
-    lease: Lease
+    observed: Observation
+    record: Record
     force: bool
     nuclear: bool
     done: list[str] = field(factory=list)
 
     def run(self, session: Session | None) -> Removed:
         """Do it, step by step."""
-        site, name = self.site, self.lease.polecat
+        observed, name = self.observed, self.record.polecat
         with self._step("session"):
             if session is not None:
                 self._end(session)
@@ -182,7 +191,7 @@ class _Removal:
         with self._step("home"):
             kept = self._free_name() or kept
         done = Removed(
-            rig_name=site.rig.name,
+            rig_name=observed.rig.name,
             polecat_name=name,
             session_ended=session.name if session else "",
             rescue=saved.ref,
@@ -193,7 +202,7 @@ class _Removal:
             verdict=seen.verdict,
         )
         self._tell(done)
-        empty_trash(site.rig)
+        empty_trash(observed.rig)
         return done
 
     def _end(self, session: Session) -> None:
@@ -214,43 +223,47 @@ class _Removal:
             raise
         self.done.append(what)
 
-    def _save(self) -> tuple[Inspection, Traces, Saved]:
+    def _save(self) -> tuple[Inspection, Fingerprints, Saved]:
         """Look again, because the agent may have written until it ended, and save what would be lost."""
         try:
-            seen = inspect(self.world, self.site, self.lease.polecat, session=None)
-            refuse(self.site, self.lease.polecat, seen, force=self.force, nuclear=self.nuclear)
-            traces = traces_of(seen)
-            return seen, traces, rescue_work(self.world, self.site, self.lease, seen, purpose="removal", may_fail=self.nuclear)
+            seen = inspect(self.world, self.observed, self.record.polecat, session=None)
+            refuse(self.observed, self.record.polecat, seen, force=self.force, nuclear=self.nuclear)
+            traces = fingerprints_of(seen)
+            return (
+                seen,
+                traces,
+                rescue_work(self.world, self.observed, self.record, seen, purpose="removal", may_fail=self.nuclear),
+            )
         except PolecatError as error:
             if self.done:
                 error.args = (f"{error.message}\n  nothing was removed, but {' and '.join(self.done)}",)
             raise
 
-    def _take_worktree(self, seen: Inspection, traces: Traces, saved: Saved) -> Path | None:
+    def _take_worktree(self, seen: Inspection, traces: Fingerprints, saved: Saved) -> Path | None:
         """Move the worktree to the trash, and look once more: what somebody wrote after it was saved is not lost either.
 
         Until that is proved, the entry in the trash is one that nobody empties, whatever becomes of this process.
         """
-        world, site, name = self.world, self.site, self.lease.polecat
+        world, observed, name = self.world, self.observed, self.record.polecat
         intent = evolve(
-            self.lease, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid()
+            self.record, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid()
         )
-        home = site.rig.home_dir(name)
+        home = observed.rig.home_dir(name)
         if seen.path != home:
-            write_claim(site.rig, intent)
-        into = keep_for_good(trash_entry(site.rig, self.lease))
+            write_claim(observed.rig, intent)
+        into = keep_for_good(trash_entry(observed.rig, self.record))
         if seen.worktree is None:
             return self._bury(seen, into)
         try:
-            with holding(git_lock(site.rig), what=f"remove worktree of {name}"):
-                world.git.drop_worktree(site.repo, seen.worktree, into=into)
-                is_changed = has_changed(world, site, seen, into, traces)
+            with holding(git_lock(observed.rig), what=f"remove worktree of {name}"):
+                world.git.drop_worktree(observed.repo, seen.worktree, into=into)
+                is_changed = has_changed(world, observed, seen, into, traces)
                 if is_changed and not self.nuclear:
-                    world.git.restore_worktree(site.repo, seen.worktree, source=into)
+                    world.git.restore_worktree(observed.repo, seen.worktree, source=into)
                     raise GitError(f"somebody wrote into {seen.path} while it was being removed; it is back where it was")
         except BaseException:
             if not os.path.lexists(into):
-                drop_claim(site.rig, intent)
+                drop_claim(observed.rig, intent)
                 no_longer_kept(into)
             else:
                 self.done.append(f"its worktree is in {into}")
@@ -263,7 +276,7 @@ class _Removal:
 
     def _bury(self, seen: Inspection, into: Path) -> Path | None:
         """What stands where a worktree should, and could not be proved to be one, is kept."""
-        if seen.path == self.site.rig.home_dir(self.lease.polecat) or not os.path.lexists(seen.path):
+        if seen.path == self.observed.rig.home_dir(self.record.polecat) or not os.path.lexists(seen.path):
             no_longer_kept(into)
             return None
         os.rename(seen.path, into)
@@ -273,7 +286,7 @@ class _Removal:
     def _drop_branch(self, seen: Inspection, saved: Saved) -> tuple[str, bool]:
         what = "its branch was deleted"
         with self._doing(what):
-            branch, is_deleted = drop_branch(self.world, self.site, seen, saved)
+            branch, is_deleted = drop_branch(self.world, self.observed, seen, saved)
         if not is_deleted:
             self.done.remove(what)
         return branch, is_deleted
@@ -282,19 +295,19 @@ class _Removal:
         """Unassign before the name is free, so that nobody inherits work."""
         beads = self.world.beads
         freed = []
-        for bead, holder in _holders(self.lease, seen).items():
+        for bead, holder in _holders(self.record, seen).items():
             with self._doing(f"{bead} was handed back"):
                 if beads.unassign(bead, expected=holder):
                     freed.append(bead)
-        if self.lease.agent_bead:
+        if self.record.agent_bead:
             with self._doing("its agent bead was closed"):
-                beads.close_agent(self.lease.agent_bead, reason="polecat removed")
+                beads.close_agent(self.record.agent_bead, reason="polecat removed")
         return tuple(freed)
 
     def _free_name(self) -> Path | None:
-        home = self.site.rig.home_dir(self.lease.polecat)
-        leave_place(self.site.rig, self.lease.polecat)
-        kept = free_home(self.site.rig, self.lease)
+        home = self.observed.rig.home_dir(self.record.polecat)
+        leave_place(self.observed.rig, self.record.polecat)
+        kept = free_home(self.observed.rig, self.record)
         if os.path.lexists(home):
             raise PolecatError(f"{home} is still there")
         return kept
@@ -306,7 +319,7 @@ class _Removal:
         except (PolecatError, OSError) as error:
             if isinstance(error, WorkAtRiskError):
                 raise
-            who = agent_id(self.site.rig.name, self.lease.polecat)
+            who = agent_id(self.observed.rig.name, self.record.polecat)
             why = getattr(error, "message", None) or str(error)
             failed = RemoveFailedError(
                 f"cannot remove {who}: {why}",
@@ -321,8 +334,8 @@ class _Removal:
         return f"already done: {'; '.join(self.done)}" if self.done else "nothing was touched"
 
     def _way_on(self) -> str:
-        rig, name = self.site.rig.name, self.lease.polecat
-        if read_claim(self.site.rig, name) is None:
+        rig, name = self.observed.rig.name, self.record.polecat
+        if read_claim(self.observed.rig, name) is None:
             return f"mend the cause and remove it again: polecat remove {rig}/{name}"
         return f"the name stays taken; mend the cause, then finish it: polecat reconcile {rig}"
 
@@ -330,13 +343,15 @@ class _Removal:
         branch = {"branch": done.branch, "branch_deleted": done.branch_deleted}
         facts = {"rescue": done.rescue, **branch, "unassigned": list(done.unassigned)}
         self.world.emit(
-            Event(name="polecat_removed", rig=done.rig_name, polecat=done.polecat_name, instance=self.lease.instance, facts=facts)
+            Event(
+                name="polecat_removed", rig=done.rig_name, polecat=done.polecat_name, instance=self.record.instance, facts=facts
+            )
         )
         payload: dict[str, object] = {"agent": agent_id(done.rig_name, done.polecat_name), "reason": "removed"}
         if done.rescue:
             payload["rescue"] = done.rescue
         line = event_line(self.world.clock.now(), "kill", actor="gt", payload=payload)
         try:
-            append_event(self.site.rig.town_root, line)
+            append_event(self.observed.rig.town_root, line)
         except OSError:
             return

@@ -23,13 +23,22 @@ from polecat.place.prepare import prepare_place
 from polecat.place.provision import provision
 from polecat.ports import Event, Session, Worktree, World
 from polecat.town.locks import git_lock, holding, polecat_lock
-from polecat.town.state import Lease, clone_path, drop_claim, new_instance_id, settle, write_claim
+from polecat.town.state import Record, clone_path, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.hook import check_bead, open_agent_bead_for, take_bead_lock
-from polecat.upkeep.inspection import Inspection, inspect, lease_of, refuse, session_of
+from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
 from polecat.upkeep.listing import check_exists, find_polecat
-from polecat.upkeep.recovery import aside_dir, heal_first
-from polecat.upkeep.rescue import Saved, Traces, drop_branch, has_changed, may_drop_branch, must_rescue, rescue_work, traces_of
-from polecat.upkeep.survey import Site, as_rig, choose, fetch_policy, look
+from polecat.upkeep.observation import Observation, as_rig, choose, fetch_policy, observe
+from polecat.upkeep.recovery import aside_dir, recover_first
+from polecat.upkeep.rescue import (
+    Fingerprints,
+    Saved,
+    drop_branch,
+    fingerprints_of,
+    has_changed,
+    may_drop_branch,
+    must_rescue,
+    rescue_work,
+)
 from polecat.upkeep.termination import end_session, fate_of
 from polecat.upkeep.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, taking_in, trash_entry
 from polecat.upkeep.undo import Undo
@@ -109,24 +118,24 @@ def repair_polecat(
     world = full_world(rig, world)
     with _holding_bead(rig, hook_bead), holding(polecat_lock(rig, name), what=f"repair {name}"):
         check_exists(rig, name)
-        site = look(world, rig)
+        observed = observe(world, rig)
         if not dry_run:
-            site = heal_first(world, site, name)
+            observed = recover_first(world, observed, name)
             check_exists(rig, name)
-        old = lease_of(site, name, None)
-        session = session_of(site, old)
-        seen = inspect(world, site, name, session=session)
-        check_bead(world, site, SpawnOptions(hook_bead=hook_bead, name=name))
+        old = record_of(observed, name, None)
+        session = session_of(observed, old)
+        seen = inspect(world, observed, name, session=session)
+        check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
         hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
-        refuse(site, name, seen, force=force, nuclear=nuclear, verb="repair", keeps_hook=hooked_is_fine)
+        refuse(observed, name, seen, force=force, nuclear=nuclear, verb="repair", keeps_hook=hooked_is_fine)
         if dry_run:
-            return _planned(world, site, name, session, seen)
-        repair = _Repair(world=world, site=site, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
+            return _planned(world, observed, name, session, seen)
+        repair = _Repair(world=world, observed=observed, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
         return repair.run(session, hook_bead or _hook_to_keep(world, old, seen), base_branch or rig.default_branch)
 
 
-def _planned(world: FullWorld, site: Site, name: str, session: Session | None, seen: Inspection) -> Repaired:
-    cat = find_polecat(world, site.rig, name)
+def _planned(world: FullWorld, observed: Observation, name: str, session: Session | None, seen: Inspection) -> Repaired:
+    cat = find_polecat(world, observed.rig, name)
     return Repaired(
         polecat=cat,
         session_ended=session.name if session else "",
@@ -136,7 +145,7 @@ def _planned(world: FullWorld, site: Site, name: str, session: Session | None, s
     )
 
 
-def _hook_to_keep(world: FullWorld, old: Lease, seen: Inspection) -> str:
+def _hook_to_keep(world: FullWorld, old: Record, seen: Inspection) -> str:
     """The bead it holds; if nobody could say when it was inspected, the one it was given, if it still has that."""
     if seen.held:
         return seen.held[0].id
@@ -159,8 +168,8 @@ class _Repair:
     """A repair that has been allowed, with the polecat's lock held."""
 
     world: FullWorld
-    site: Site
-    old: Lease
+    observed: Observation
+    old: Record
     force: bool
     nuclear: bool
     keeps_hook: bool
@@ -172,19 +181,19 @@ class _Repair:
         try:
             step = "worktree"
             base, warnings = self._base(base_branch)
-            lease = self._new_lease(base, hook_bead)
-            fresh, more = self._make_aside(lease, base, undo)
+            record = self._new_lease(base, hook_bead)
+            fresh, more = self._make_aside(record, base, undo)
             step = "session"
             if session is not None:
                 self._end(session, undo)
             step = "rescue"
-            seen = inspect(self.world, self.site, self.old.polecat, session=None)
+            seen = inspect(self.world, self.observed, self.old.polecat, session=None)
             again = {"force": self.force, "nuclear": self.nuclear, "keeps_hook": self.keeps_hook}
-            refuse(self.site, self.old.polecat, seen, verb="repair", **again)
-            traces = traces_of(seen)
-            saved = rescue_work(self.world, self.site, self.old, seen, purpose="repair", may_fail=self.nuclear)
+            refuse(self.observed, self.old.polecat, seen, verb="repair", **again)
+            traces = fingerprints_of(seen)
+            saved = rescue_work(self.world, self.observed, self.old, seen, purpose="repair", may_fail=self.nuclear)
             step = "swap"
-            self._swap(seen, traces, fresh, lease, saved)
+            self._swap(seen, traces, fresh, record, saved)
             undo.forget()
         except (PolecatError, OSError) as error:
             undo.run()
@@ -193,7 +202,7 @@ class _Repair:
             undo.run()
             raise
         ended = session.name if session is not None else ""
-        return evolve(self._finish(seen, lease, saved, (*warnings, *more)), session_ended=ended)
+        return evolve(self._finish(seen, record, saved, (*warnings, *more)), session_ended=ended)
 
     def _end(self, session: Session, undo: Undo) -> None:
         try:
@@ -204,14 +213,14 @@ class _Repair:
         undo.cannot("its session was ended")
 
     def _base(self, branch: str) -> tuple[Base, tuple[str, ...]]:
-        with fetching(self.world, self.site, fetch_policy(self.site.settings)) as news:
-            base = find_base(self.world, self.site, branch, trouble=news.trouble())
+        with fetching(self.world, self.observed, fetch_policy(self.observed.settings)) as news:
+            base = find_base(self.world, self.observed, branch, failure=news.failure())
         return base, (base.warning,) if base.warning else ()
 
-    def _new_lease(self, base: Base, hook_bead: str) -> Lease:
+    def _new_lease(self, base: Base, hook_bead: str) -> Record:
         now = self.world.clock.now()
-        rig, name = self.site.rig, self.old.polecat
-        return Lease(
+        rig, name = self.observed.rig, self.old.polecat
+        return Record(
             instance=new_instance_id(),
             polecat=name,
             rig=rig.name,
@@ -225,28 +234,28 @@ class _Repair:
             purpose="repair",
         )
 
-    def _make_aside(self, lease: Lease, base: Base, undo: Undo) -> tuple[Worktree, tuple[str, ...]]:
+    def _make_aside(self, record: Record, base: Base, undo: Undo) -> tuple[Worktree, tuple[str, ...]]:
         """At the same depth as the place it will take, so that relative links stay true."""
-        world, site, rig = self.world, self.site, self.site.rig
-        aside, had_tree = aside_dir(rig, lease), clone_path(rig, lease.polecat).exists()
-        if not (rig.home_dir(lease.polecat) / ".git").exists():  # the old layout's home is the worktree; a claim would dirty it
-            write_claim(rig, lease)
-            undo.add("claim", lambda: self._drop_claim(lease))
+        world, observed, rig = self.world, self.observed, self.observed.rig
+        aside, had_tree = aside_dir(rig, record), clone_path(rig, record.polecat).exists()
+        if not (rig.home_dir(record.polecat) / ".git").exists():  # the old layout's home is the worktree; a claim would dirty it
+            write_claim(rig, record)
+            undo.add("claim", lambda: self._drop_claim(record))
         aside.mkdir()
         undo.add("directory aside", aside.rmdir)
-        fresh = make_worktree(world, site, aside / rig.name, branch=lease.branch, base=base)
-        undo.add("new worktree", lambda: self._discard(fresh, lease, had_tree=had_tree))
-        world.git.check_out(fresh, leave_out=site.settings.leave_out, lazy_lfs=site.settings.place.is_lfs_lazy)
-        choice = choose(world, site, SpawnOptions(), needs_program=False)
-        stands_at = rig.home_dir(lease.polecat) / rig.name
+        fresh = make_worktree(world, observed, aside / rig.name, branch=record.branch, base=base)
+        undo.add("new worktree", lambda: self._discard(fresh, record, had_tree=had_tree))
+        world.git.check_out(fresh, leave_out=observed.settings.leave_out, lazy_lfs=observed.settings.place.is_lfs_lazy)
+        choice = choose(world, observed, SpawnOptions(), needs_program=False)
+        stands_at = rig.home_dir(record.polecat) / rig.name
         place = prepare_place(
-            rig, stands_at, choice.agent, settings=site.settings, config_dir=choice.config_dir, environ=world.environ
+            rig, stands_at, choice.agent, settings=observed.settings, config_dir=choice.config_dir, environ=world.environ
         )
         warnings = provision(
             rig,
             fresh.path,
-            repo=site.repo,
-            settings=site.settings,
+            repo=observed.repo,
+            settings=observed.settings,
             agent=choice.agent,
             environ=world.environ,
             has_gt=choice.has_gt,
@@ -256,38 +265,38 @@ class _Repair:
         )
         return fresh, (*place.warnings, *warnings)
 
-    def _drop_claim(self, lease: Lease) -> None:
+    def _drop_claim(self, record: Record) -> None:
         """Only when nothing is left that the claim tells others how to settle."""
-        if aside_dir(self.site.rig, lease).exists():
-            raise PolecatError(f"the new worktree is still there; settle it: polecat reconcile {self.site.rig.name}")
-        drop_claim(self.site.rig, lease)
+        if aside_dir(self.observed.rig, record).exists():
+            raise PolecatError(f"the new worktree is still there; settle it: polecat reconcile {self.observed.rig.name}")
+        drop_claim(self.observed.rig, record)
 
-    def _discard(self, fresh: Worktree, lease: Lease, *, had_tree: bool) -> None:
-        if had_tree and not clone_path(self.site.rig, lease.polecat).exists():
+    def _discard(self, fresh: Worktree, record: Record, *, had_tree: bool) -> None:
+        if had_tree and not clone_path(self.observed.rig, record.polecat).exists():
             raise PolecatError("the old one is not back, so the new one stays for a reconcile to put in its place")
-        into = trash_entry(self.site.rig, lease)
-        with taking_in(into), holding(git_lock(self.site.rig), what=f"drop worktree of {lease.polecat}"):
-            self.world.git.drop_worktree(self.site.repo, fresh, into=into)
-            self.world.git.delete_branch(self.site.repo, lease.branch, expected=lease.base_commit)
+        into = trash_entry(self.observed.rig, record)
+        with taking_in(into), holding(git_lock(self.observed.rig), what=f"drop worktree of {record.polecat}"):
+            self.world.git.drop_worktree(self.observed.repo, fresh, into=into)
+            self.world.git.delete_branch(self.observed.repo, record.branch, expected=record.base_commit)
         delete_entry(into)
 
-    def _swap(self, seen: Inspection, traces: Traces, fresh: Worktree, lease: Lease, saved: Saved) -> None:
+    def _swap(self, seen: Inspection, traces: Fingerprints, fresh: Worktree, record: Record, saved: Saved) -> None:
         """Old one out, new one in, under the repository's lock; if the new one cannot come in, the old one comes back.
 
         Until the old one is proved to be what was saved, its entry in the trash is one that nobody empties.
         """
-        world, site = self.world, self.site
-        into = keep_for_good(trash_entry(site.rig, self.old))
-        target = site.rig.home_dir(lease.polecat) / site.rig.name
+        world, observed = self.world, self.observed
+        into = keep_for_good(trash_entry(observed.rig, self.old))
+        target = observed.rig.home_dir(record.polecat) / observed.rig.name
         try:
-            with holding(git_lock(site.rig), what=f"swap worktrees of {lease.polecat}"):
+            with holding(git_lock(observed.rig), what=f"swap worktrees of {record.polecat}"):
                 self._take_out(seen, into)
                 try:
-                    is_changed = has_changed(world, site, seen, into, traces)
+                    is_changed = has_changed(world, observed, seen, into, traces)
                     if is_changed and not self.nuclear:
                         raise GitError(f"somebody wrote into {seen.path} while it was being repaired")
                     target.parent.mkdir(exist_ok=True)
-                    world.git.move_worktree(site.repo, fresh, target)
+                    world.git.move_worktree(observed.repo, fresh, target)
                 except BaseException:
                     self._bring_back(seen, into)
                     raise
@@ -300,39 +309,39 @@ class _Repair:
 
     def _take_out(self, seen: Inspection, into: Path) -> None:
         if seen.worktree is not None:
-            self.world.git.drop_worktree(self.site.repo, seen.worktree, into=into)
+            self.world.git.drop_worktree(self.observed.repo, seen.worktree, into=into)
         elif seen.path.exists():
             seen.path.rename(into)
 
     def _bring_back(self, seen: Inspection, into: Path) -> None:
         if seen.worktree is not None:
-            self.world.git.restore_worktree(self.site.repo, seen.worktree, source=into)
+            self.world.git.restore_worktree(self.observed.repo, seen.worktree, source=into)
         elif os.path.lexists(into):
             into.rename(seen.path)
 
-    def _finish(self, seen: Inspection, lease: Lease, saved: Saved, warnings: tuple[str, ...]) -> Repaired:
-        world, site, rig = self.world, self.site, self.site.rig
+    def _finish(self, seen: Inspection, record: Record, saved: Saved, warnings: tuple[str, ...]) -> Repaired:
+        world, observed, rig = self.world, self.observed, self.observed.rig
         notes = list(warnings)
-        aside = aside_dir(rig, lease)
+        aside = aside_dir(rig, record)
         try:
             aside.rmdir()
-            branch, is_deleted = drop_branch(world, site, seen, saved)
-            open_agent_bead_for(world, rig, lease, state="idle" if not lease.hook_bead else "spawning")
-            settle(rig, lease)
+            branch, is_deleted = drop_branch(world, observed, seen, saved)
+            open_agent_bead_for(world, rig, record, state="idle" if not record.hook_bead else "spawning")
+            settle(rig, record)
         except (PolecatError, OSError) as error:
             why = getattr(error, "message", None) or str(error)
             notes.append(f"the worktree is new, but: {why}; mend the cause, then finish it: polecat reconcile {rig.name}")
             branch, is_deleted = (seen.worktree.branch or "") if seen.worktree else "", False
-        facts = {"branch": lease.branch, "rescue": saved.ref, "base_commit": lease.base_commit}
-        world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=lease.polecat, instance=lease.instance, facts=facts))
+        facts = {"branch": record.branch, "rescue": saved.ref, "base_commit": record.base_commit}
+        world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=record.polecat, instance=record.instance, facts=facts))
         empty_trash(rig)
-        cat = find_polecat(world, rig, lease.polecat)
+        cat = find_polecat(world, rig, record.polecat)
         return Repaired(polecat=cat, rescue=saved.ref, old_branch=branch, old_branch_deleted=is_deleted, warnings=tuple(notes))
 
     def _dressed(self, error: PolecatError | OSError, step: str, undo: Undo) -> PolecatError:
         if isinstance(error, WorkAtRiskError) and not undo.left_behind:
             return error
-        who = agent_id(self.site.rig.name, self.old.polecat)
+        who = agent_id(self.observed.rig.name, self.old.polecat)
         why = error.message if isinstance(error, PolecatError) else f"{error.strerror or error}"
         failed = RepairFailedError(f"cannot repair {who}: {why}", step=step, undone=undo.undone, left_behind=undo.left_behind)
         failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)

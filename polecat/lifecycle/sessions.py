@@ -44,7 +44,7 @@ def status_options(rig: str, name: str, session: str, *, has_gt: bool) -> tuple[
 
 
 @frozen(kw_only=True)
-class Arrival:
+class WaitResult:
     """How waiting for one agent ended.
 
     Attributes:
@@ -60,7 +60,7 @@ class Arrival:
     waited_s: float = 0.0
 
 
-def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Iterator[tuple[int, Arrival]]:
+def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Iterator[tuple[int, WaitResult]]:
     """Wait for agents, all with the same calls, and give each one's end as soon as it is known.
 
     Args:
@@ -88,7 +88,7 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
                 continue
             del pending[at]
             screen = "" if verdict.outcome in ("ready", "gone") else last_screen(tmux, one.pane_id)
-            yield at, Arrival(judgement=verdict, status=status, screen=screen, waited_s=now_s - one.began_s)
+            yield at, WaitResult(judgement=verdict, status=status, screen=screen, waited_s=now_s - one.began_s)
 
 
 def _answer(tmux: Tmux, verdict: Judgement) -> None:

@@ -25,10 +25,20 @@ from polecat.lifecycle.sessions import await_agents
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.ports import World
 from polecat.upkeep.hook import check_bead
-from polecat.upkeep.recovery import heal
+from polecat.upkeep.observation import (
+    Observation,
+    RigContext,
+    as_orders,
+    as_rig,
+    check_disk,
+    choose,
+    observe,
+    observe_sessions,
+    read_context,
+)
+from polecat.upkeep.recovery import recover
 from polecat.upkeep.spares import refill_in_background
-from polecat.upkeep.survey import Site, Survey, as_orders, as_rig, check_disk, choose, look, survey, with_sessions
-from polecat.upkeep.worktrees import Fetching, fetching
+from polecat.upkeep.worktrees import SharedFetch, fetching
 
 MAX_CONCURRENT = 4
 """Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
@@ -146,18 +156,18 @@ def plan_spawn(
     rig = as_rig(rig)
     [opts] = as_orders([opts or SpawnOptions()])
     world = full_world(rig, world)
-    site = look(world, rig)
-    choice = choose(world, site, opts)
-    check_disk(world, site)
-    check_bead(world, site, opts)
-    name = predicted_name(site, opts.name)
+    observed = observe(world, rig)
+    choice = choose(world, observed, opts)
+    check_disk(world, observed)
+    check_bead(world, observed, opts)
+    name = predicted_name(observed, opts.name)
     now = world.clock.now()
     return make_plan(
         rig,
         opts,
         choice,
         name=name,
-        orphan_session=orphan_in_the_way(site, name),
+        orphan_session=orphan_in_the_way(observed, name),
         unix_ms=int(now.timestamp() * 1000),
         local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
     )
@@ -167,35 +177,35 @@ def plan_spawn(
 
 
 def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, pace: Pace) -> None:
-    seen = survey(rig)
+    seen = read_context(rig)
     _each(attempts, lambda attempt: _admit(seen, attempt))
     if not still_open(attempts):
         return
     with ExitStack() as held:
         with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
-            site = with_sessions(world, seen)
+            observed = observe_sessions(world, seen)
             world.tmux.check()  # the listing has told its version, unless no server runs yet
-            _each(attempts, lambda attempt: steps.reserve_bead(site, attempt, held))
-            claim_names(site, still_open(attempts))
-            _each(attempts, lambda attempt: _build(site, attempt, news, pace), max_concurrent)
+            _each(attempts, lambda attempt: steps.reserve_bead(observed, attempt, held))
+            claim_names(observed, still_open(attempts))
+            _each(attempts, lambda attempt: _build(observed, attempt, news, pace), max_concurrent)
         _await_agents(world, rig, still_open(attempts))
-        _each(attempts, lambda attempt: steps.record(site, attempt))
+        _each(attempts, lambda attempt: steps.make_record(observed, attempt))
 
 
-def _admit(seen: Survey, attempt: Attempt) -> None:
+def _admit(seen: RigContext, attempt: Attempt) -> None:
     """Refuse what cannot work, before anything is touched."""
     with attempt.step("admit"):
         attempt.choice = choose(attempt.world, seen, attempt.opts)
         check_disk(attempt.world, seen)
 
 
-def _build(site: Site, attempt: Attempt, news: Fetching, pace: Pace) -> None:
-    steps.clear_the_way(site, attempt)
-    steps.add_worktree(site, attempt, news)
-    steps.provision_worktree(site, attempt)
-    steps.open_bead(site, attempt)
+def _build(observed: Observation, attempt: Attempt, news: SharedFetch, pace: Pace) -> None:
+    steps.clear_the_way(observed, attempt)
+    steps.add_worktree(observed, attempt, news)
+    steps.provision_worktree(observed, attempt)
+    steps.open_bead(observed, attempt)
     pace.wait()
-    steps.start_session(site, attempt)
+    steps.start_session(observed, attempt)
     steps.say_working(attempt)
 
 
@@ -204,8 +214,8 @@ def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> No
     for attempt in waiting:
         attempt.now_at("ready")
     try:
-        for at, arrival in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
-            guarded(waiting[at], partial(steps.arrive, rig, arrival))
+        for at, waited in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
+            guarded(waiting[at], partial(steps.finish_wait, rig, waited))
     except PolecatError as error:  # the server cannot be asked any more; each spawn ends with an error of its own
         for attempt in still_open(waiting):
             attempt.fail(UnknownStateError(error.message, hint=error.hint))
@@ -213,11 +223,11 @@ def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> No
 
 def _sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
     """Take back what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
-    lease = attempt.claimed
-    if lease is not None:
-        world.tmux.kill("", name=lease.session, instance=lease.instance)
-        if rig.home_dir(lease.polecat).exists():
-            heal(world, look(world, rig), lease)
+    record = attempt.claimed
+    if record is not None:
+        world.tmux.kill("", name=record.session, instance=record.instance)
+        if rig.home_dir(record.polecat).exists():
+            recover(world, observe(world, rig), record)
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:

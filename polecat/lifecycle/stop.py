@@ -8,9 +8,9 @@ from polecat.model import Rig
 from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.town.locks import holding, polecat_lock
-from polecat.upkeep.inspection import lease_of, session_of
+from polecat.upkeep.inspection import record_of, session_of
 from polecat.upkeep.listing import check_exists
-from polecat.upkeep.survey import as_rig, look
+from polecat.upkeep.observation import as_rig, observe
 from polecat.upkeep.termination import end_session
 
 
@@ -51,8 +51,8 @@ def stop_polecat(
     check_exists(rig, name)
     world = full_world(rig, world)
     with holding(polecat_lock(rig, name), what=f"stop {name}"):
-        site = look(world, rig)
-        session = session_of(site, lease_of(site, name, None))
+        observed = observe(world, rig)
+        session = session_of(observed, record_of(observed, name, None))
         if session is None:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         if dry_run:

@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
-from polecat.core.plan import take_census
+from polecat.core.plan import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
@@ -21,9 +21,9 @@ from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
 from polecat.town.logs import tell
 from polecat.town.settings import load_town_settings
-from polecat.town.state import Lease, read_claim, read_record
+from polecat.town.state import Record, read_claim, read_record
 from polecat.upkeep.listing import check_exists
-from polecat.upkeep.survey import as_rig
+from polecat.upkeep.observation import as_rig
 
 NUDGE_TIMEOUT_S = 10.0
 """How long a sender waits for the one before. A paste takes milliseconds; whoever needs longer hangs."""
@@ -227,22 +227,22 @@ def find_session(rig: Rig, name: str, *, world: World | None = None) -> Found:
         SessionNotFoundError: it has none.
         TmuxUnreachableError: the server could not be asked.
     """
-    lease = _lease(rig, name)
-    server = (world.tmux if world else None) or _server_of(rig, lease, caller_environ(world))
-    census = take_census(server.list_sessions(), rig)
-    session = (census.by_instance.get(lease.instance) if lease else None) or census.own.get(name)
+    record = _lease(rig, name)
+    server = (world.tmux if world else None) or _server_of(rig, record, caller_environ(world))
+    sessions = index_sessions(server.list_sessions(), rig)
+    session = (sessions.by_instance.get(record.instance) if record else None) or sessions.own.get(name)
     if session is None:
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"what it left is in {rig.home_dir(name)}")
     return Found(session=session, tmux=server)
 
 
-def _lease(rig: Rig, name: str) -> Lease | None:
+def _lease(rig: Rig, name: str) -> Record | None:
     try:
         return read_claim(rig, name) or read_record(rig, name)
     except UnknownStateError:  # what cannot be read names no server; the name still finds the session
         return None
 
 
-def _server_of(rig: Rig, lease: Lease | None, environ: Mapping[str, str]) -> Tmux:
-    socket = lease.tmux_socket if lease is not None else load_town_settings(rig.town_root).tmux_socket
+def _server_of(rig: Rig, record: Record | None, environ: Mapping[str, str]) -> Tmux:
+    socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
     return TmuxCli(socket=socket or None, environ=environ)

@@ -11,7 +11,7 @@ from polecat.place.include import LIST, include_files, sources
 from polecat.ports import Git, Repo, Worktree
 
 
-def furnish(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSettings) -> tuple[str, ...]:
+def fill_checkout(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSettings) -> tuple[str, ...]:
     """Fill submodules and copy ignored files. A project that has neither costs no process.
 
     Args:

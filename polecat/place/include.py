@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 from polecat.documents import PlaceSettings
 from polecat.errors import GitError
 from polecat.model import Rig
-from polecat.place.inside import Brought, bring_inside
+from polecat.place.beneath import Brought, bring_beneath
 from polecat.ports import Git, Worktree
 from polecat.town.files import why_not
 
@@ -89,7 +89,7 @@ class _Copying:
             return
         for name in names:
             try:
-                done, used_bytes = bring_inside(self.worktree.path, name, source, room_bytes=self.room_bytes)
+                done, used_bytes = bring_beneath(self.worktree.path, name, source, room_bytes=self.room_bytes)
             except OSError as error:
                 self.warnings.append(f"{name!r} was not copied: {why_not(error)}")
                 continue

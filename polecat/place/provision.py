@@ -17,9 +17,9 @@ from polecat.core.agents import Agent
 from polecat.documents import RigSettings
 from polecat.errors import PolecatError
 from polecat.model import Rig
-from polecat.place.checkout_files import furnish
+from polecat.place.beneath import copy_beneath, create_beneath, exists_beneath, replace_beneath
+from polecat.place.checkout_files import fill_checkout
 from polecat.place.hook_files import OPENCODE_PLUGIN, PRIME_TEXT, claude_settings
-from polecat.place.inside import copy_inside, create_inside, exists_inside, replace_inside
 from polecat.place.setup_hooks import RunHook, entries_of, run_setup_hooks
 from polecat.ports import Git, Repo
 from polecat.town.beads_paths import beads_dir_through, plan_redirect
@@ -83,7 +83,7 @@ def provision(
     """
     place = _Place(rig=rig, clone=clone, stands_at=stands_at or clone, warnings=[], added=[])
     if git is not None:
-        place.warnings.extend(furnish(git, rig, repo, clone, settings))
+        place.warnings.extend(fill_checkout(git, rig, repo, clone, settings))
     if has_gt:
         install_agent_hooks(rig, agent, role=role)
     _copy_instructions(place)
@@ -138,14 +138,14 @@ def install_agent_hooks(rig: Rig, agent: Agent, *, role: str = "polecat") -> Non
 
 def _copy_instructions(place: _Place) -> None:
     source = place.rig.path / "mayor" / "rig" / "AGENTS.md"
-    if exists_inside(place.clone, "AGENTS.md") or not source.is_file():
+    if exists_beneath(place.clone, "AGENTS.md") or not source.is_file():
         return
     try:
         data = source.read_bytes()
     except OSError:
         return
     try:
-        create_inside(place.clone, "AGENTS.md", data)
+        create_beneath(place.clone, "AGENTS.md", data)
         place.added.append("AGENTS.md")
     except OSError as error:
         place.warnings.append(f"AGENTS.md was not copied: {why_not(error)}")
@@ -160,7 +160,7 @@ def _lead_to_beads(place: _Place) -> None:
         place.warnings.append(redirect.warning)
     data = f"{redirect.text}\n".encode("utf-8", "surrogateescape")
     try:
-        if not create_inside(place.clone, REDIRECT, data):
+        if not create_beneath(place.clone, REDIRECT, data):
             _replace_redirect(place, data)
     except OSError as error:
         raise PolecatError(
@@ -175,7 +175,7 @@ def _replace_redirect(place: _Place, data: bytes) -> None:
     path = place.clone / REDIRECT
     if not path.is_symlink() and path.is_file() and path.read_bytes() == data:
         return
-    replace_inside(place.clone, REDIRECT, data)
+    replace_beneath(place.clone, REDIRECT, data)
     place.warnings.append(f"the project tracks {REDIRECT}; this rig's own was put in its place and shows up in git status")
 
 
@@ -198,9 +198,9 @@ def _copy_overlay(place: _Place) -> None:
     for entry in entries_of(overlay, "overlay", place.warnings):
         if entry.is_dir(follow_symlinks=False):
             continue
-        is_ours = entry.name in place.added or not exists_inside(place.clone, entry.name)
+        is_ours = entry.name in place.added or not exists_beneath(place.clone, entry.name)
         try:
-            copy_inside(place.clone, entry.name, Path(entry.path))
+            copy_beneath(place.clone, entry.name, Path(entry.path))
         except OSError as error:
             place.warnings.append(f"overlay file {entry.name!r} was not copied: {error.strerror or error}")
             continue

@@ -103,11 +103,11 @@ def run_setup_hooks(
     log = _HookLog(rig.runtime_dir / "logs" / f"setup-{log_name}.log")
     run = run_hook or _program_run()
     for entry in hooks:
-        trouble = _run_one(entry, clone, env, timeout_s, run, log.write)
-        if trouble:
-            warnings.append(f"set-up hook {entry.name!r} {trouble}; its output is in {log.path}")
-    if log.trouble:
-        warnings.append(f"the output of the set-up hooks was not kept: {log.trouble}")
+        failure = _run_one(entry, clone, env, timeout_s, run, log.write)
+        if failure:
+            warnings.append(f"set-up hook {entry.name!r} {failure}; its output is in {log.path}")
+    if log.failure:
+        warnings.append(f"the output of the set-up hooks was not kept: {log.failure}")
     return tuple(warnings)
 
 
@@ -135,9 +135,9 @@ def _run_one(
         ended = run_hook((*_ONE_STREAM, entry.path), env=env, cwd=clone, timeout_s=timeout_s)
     except ProgramError as error:
         is_late = isinstance(error, ProgramTimeoutError)
-        trouble = f"did not end within {timeout_s:g} s and was killed" if is_late else f"failed: {error.message}"
-        log(entry.name, f"{error.stderr}\n-- {trouble}\n".lstrip().encode("utf-8", "surrogateescape"))
-        return trouble
+        failure = f"did not end within {timeout_s:g} s and was killed" if is_late else f"failed: {error.message}"
+        log(entry.name, f"{error.stderr}\n-- {failure}\n".lstrip().encode("utf-8", "surrogateescape"))
+        return failure
     log(entry.name, ended.stdout + ended.stderr)
     if ended.exit_code < 0:
         return f"was ended by signal {-ended.exit_code}"
@@ -149,7 +149,7 @@ class _HookLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.trouble = ""
+        self.failure = ""
         self._flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
 
     def write(self, hook: str, output: bytes) -> None:
@@ -160,4 +160,4 @@ class _HookLog:
             with open(fd, "wb") as file:
                 file.write(f"== {hook}\n".encode("utf-8", "surrogateescape") + output)
         except OSError as error:
-            self.trouble = why_not(error)
+            self.failure = why_not(error)

@@ -28,7 +28,7 @@ CLAIM_FILE = ".claim.json"
 
 
 @frozen(kw_only=True)
-class Lease:
+class Record:
     """One spawn's hold on a name: a claim while it is made, a record afterwards.
 
     Attributes:
@@ -135,20 +135,20 @@ def clone_path(rig: Rig, name: str) -> Path:
 # ------------------------------------------------------------------------------------------------- claims, records
 
 
-def publish_claim(rig: Rig, lease: Lease) -> None:
+def publish_claim(rig: Rig, record: Record) -> None:
     """Create the home with the claim in it, both or neither; the caller holds the pool lock and the polecat's lock.
 
     Raises:
         PolecatError: the disk said no; nothing is left behind.
     """
-    home = rig.home_dir(lease.polecat)
+    home = rig.home_dir(record.polecat)
     try:
         rig.polecats_dir.mkdir(parents=True, exist_ok=True)
-        draft = rig.polecats_dir / f".claim-{lease.instance}-{secrets.token_hex(6)}"
+        draft = rig.polecats_dir / f".claim-{record.instance}-{secrets.token_hex(6)}"
         draft.mkdir()
         try:
             draft.chmod(0o755)
-            _write(draft / CLAIM_FILE, lease)
+            _write(draft / CLAIM_FILE, record)
             draft.rename(home)  # replaces an empty directory at most; the caller has seen that there is none
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -159,19 +159,19 @@ def publish_claim(rig: Rig, lease: Lease) -> None:
         ) from error
 
 
-def write_claim(rig: Rig, lease: Lease) -> None:
+def write_claim(rig: Rig, record: Record) -> None:
     """Write a claim into a home that exists: what the claimant is about to do, so that others could finish it or take it back."""
-    _write(rig.home_dir(lease.polecat) / CLAIM_FILE, lease)
+    _write(rig.home_dir(record.polecat) / CLAIM_FILE, record)
 
 
-def drop_claim(rig: Rig, lease: Lease) -> None:
+def drop_claim(rig: Rig, record: Record) -> None:
     """Take a claim out of a home that stays, if it still is that instance's."""
-    claim = read_claim(rig, lease.polecat)
-    if claim is not None and claim.instance == lease.instance:
-        (rig.home_dir(lease.polecat) / CLAIM_FILE).unlink(missing_ok=True)
+    claim = read_claim(rig, record.polecat)
+    if claim is not None and claim.instance == record.instance:
+        (rig.home_dir(record.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
 
-def read_claim(rig: Rig, name: str) -> Lease | None:
+def read_claim(rig: Rig, name: str) -> Record | None:
     """Read the claim in a home; None if there is none.
 
     Raises:
@@ -180,16 +180,16 @@ def read_claim(rig: Rig, name: str) -> Lease | None:
     return _read(rig.home_dir(name) / CLAIM_FILE)
 
 
-def settle(rig: Rig, lease: Lease) -> None:
+def settle(rig: Rig, claim: Record) -> None:
     """Turn a claim into a record: the spawn is complete."""
-    record = _record_path(rig, lease.polecat)
-    record.parent.mkdir(parents=True, exist_ok=True)
-    _write(record, lease)
+    path = _record_path(rig, claim.polecat)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write(path, claim)
     with contextlib.suppress(FileNotFoundError):
-        (rig.home_dir(lease.polecat) / CLAIM_FILE).unlink()
+        (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink()
 
 
-def read_record(rig: Rig, name: str) -> Lease | None:
+def read_record(rig: Rig, name: str) -> Record | None:
     """Read what we remember of a polecat; None if polecat did not make it.
 
     Raises:
@@ -208,17 +208,17 @@ def drop_record(rig: Rig, name: str, *, instance: str) -> None:
         _record_path(rig, name).unlink()
 
 
-def withdraw_claim(rig: Rig, lease: Lease) -> None:
+def withdraw_claim(rig: Rig, record: Record) -> None:
     """Take a home back that holds nothing but the claim, in one step: whoever is killed leaves the claim or a draft, no empty home.
 
     Raises:
         PolecatError: something else is in it; the home stays, with its claim.
     """
-    home = rig.home_dir(lease.polecat)
+    home = rig.home_dir(record.polecat)
     rest = sorted(name for name in os.listdir(home) if name != CLAIM_FILE and not _is_draft(name)) if home.is_dir() else []
     if rest:
         raise PolecatError(f"{home} still holds {', '.join(rest[:3])}")
-    withdrawn = rig.polecats_dir / f".claim-{lease.instance}-withdrawn"
+    withdrawn = rig.polecats_dir / f".claim-{record.instance}-withdrawn"
     with contextlib.suppress(FileNotFoundError):
         home.rename(withdrawn)
         drop_draft(withdrawn)
@@ -304,21 +304,21 @@ def _record_path(rig: Rig, name: str) -> Path:
     return rig.runtime_dir / "polecats" / f"{name}.json"
 
 
-def _write(path: Path, lease: Lease) -> None:
+def _write(path: Path, record: Record) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        draft.write_text(json.dumps(asdict(lease), indent=2) + "\n", "utf-8")
+        draft.write_text(json.dumps(asdict(record), indent=2) + "\n", "utf-8")
         draft.replace(path)
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
 
 
-def _read(path: Path) -> Lease | None:
+def _read(path: Path) -> Record | None:
     try:
         raw = json.loads(path.read_text("utf-8"))
-        known = {key: value for key, value in raw.items() if key in fields_dict(Lease)}
-        return Lease(**{**known, "process_names": tuple(known.get("process_names", ()))})
+        known = {key: value for key, value in raw.items() if key in fields_dict(Record)}
+        return Record(**{**known, "process_names": tuple(known.get("process_names", ()))})
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, AttributeError) as error:

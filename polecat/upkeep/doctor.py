@@ -102,14 +102,14 @@ def check_town(
     return Checkup(findings=tuple(found))
 
 
-def check_without_town(trouble: PolecatError, *, world: World | None = None) -> Checkup:
+def check_without_town(failure: PolecatError, *, world: World | None = None) -> Checkup:
     """Look at the programs, where there is no town to look over.
 
     Args:
         trouble: why there is none.
         world: the outside; what it does not give is the real thing.
     """
-    return Checkup(findings=(*_programs(_world(Path(os.sep), world)), _from_error("town", trouble)))
+    return Checkup(findings=(*_programs(_world(Path(os.sep), world)), _from_error("town", failure)))
 
 
 def _world(root: Path, world: World | None) -> FullWorld:

@@ -20,8 +20,8 @@ from polecat.ports import Repo, World
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.files import why_not
 from polecat.town.locks import holder_of, pool_lock
+from polecat.upkeep.observation import MB, RigContext, choose, read_context
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.survey import MB, Survey, choose, survey
 from polecat.upkeep.trash import entries
 
 Level = Literal["ok", "note", "wrong"]
@@ -54,12 +54,12 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[RigFinding]:
     try:
         load_rig_config(rig.path)
         load_agent_registry(rig.path / "settings" / "agents.json")
-        seen = survey(rig)
+        seen = read_context(rig)
     except (PolecatError, OSError) as error:
         yield _from_error(error)
         return
     yield RigFinding(level="ok", text=f"{rig.path}: its files are valid")
-    checks: tuple[Callable[[FullWorld, Survey], Iterator[RigFinding]], ...] = (
+    checks: tuple[Callable[[FullWorld, RigContext], Iterator[RigFinding]], ...] = (
         _agent, _repository, _upkeep, _locks, _leftovers, _launch_files, _trash, _disk,
     )  # fmt: skip
     for check in checks:
@@ -82,7 +82,7 @@ def _from_error(error: PolecatError | OSError) -> RigFinding:
     return RigFinding(level="wrong", text=f"cannot be checked: {why_not(error)}", remedy=remedy)
 
 
-def _agent(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _agent(world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     choice = choose(world, seen, SpawnOptions())
     yield RigFinding(level="ok", text=f"agent {choice.agent.name} is {world.which(choice.agent.command)}")
     for warning in choice.warnings:
@@ -92,7 +92,7 @@ def _agent(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
 # ------------------------------------------------------------------------------------------------------ repository
 
 
-def _repository(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _repository(world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     rig, repo = seen.rig, seen.repo
     at = shlex.quote(str(repo.path))
     tip = world.git.resolve(repo, f"refs/remotes/origin/{rig.default_branch}")
@@ -116,7 +116,7 @@ def _ago(seconds: float) -> str:
     return f"{max(0, int(seconds))} s"
 
 
-def _upkeep(_world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _upkeep(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     """A repository that cleans up by itself may do so in the middle of a spawn; git never waits for its own locks."""
     settings = _git_config(seen.repo)
     at = shlex.quote(str(seen.repo.path))
@@ -161,7 +161,7 @@ def _age_s(path: Path) -> float:
 # ----------------------------------------------------------------------------------------------- locks and leftovers
 
 
-def _locks(_world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _locks(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     folder = seen.rig.runtime_dir / "locks"
     held = [path for path in sorted(folder.glob("*.lock")) if _is_held(path)] if folder.is_dir() else []
     for path in held:
@@ -185,7 +185,7 @@ def _is_held(path: Path) -> bool:
     return False
 
 
-def _leftovers(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _leftovers(world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     rig = seen.rig
     if pool_lock(rig).exists() and _is_held(pool_lock(rig)):
         yield RigFinding(level="note", text="leftovers were not looked for, because the pool's lock is held", remedy="try again")
@@ -194,7 +194,7 @@ def _leftovers(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
     yield RigFinding(level="ok", text=f"{len(found.in_use)} of {seen.settings.max_polecats} polecats")
     for names, what in (
         (found.orphans, "the session of {} has no home any more"),
-        (found.healed, "the spawn, repair or removal of {} was killed half-way"),
+        (found.recovered, "the spawn, repair or removal of {} was killed half-way"),
         (found.adopted, "{} lives, and its spawn was killed before it was recorded"),
         (found.emptied, "the home of {} is empty"),
         (found.stale, "a registration leads to {}, which is gone"),
@@ -205,7 +205,7 @@ def _leftovers(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
         yield RigFinding(level="note", text=f"left alone: {text}")
 
 
-def _launch_files(_world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _launch_files(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     folder = seen.rig.runtime_dir / "launch"
     for path in sorted(folder.glob("launch-*")) if folder.is_dir() else []:
         if _age_s(path) > OLD_S:
@@ -213,7 +213,7 @@ def _launch_files(_world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
             yield RigFinding(level="wrong", text=text, remedy=f"rm {shlex.quote(str(path))}")
 
 
-def _trash(_world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _trash(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     found = entries(seen.rig)
     kept = [path for path, is_kept in found if is_kept]
     for path in kept:
@@ -242,7 +242,7 @@ def _size(folders: list[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
     return total, True
 
 
-def _disk(world: FullWorld, seen: Survey) -> Iterator[RigFinding]:
+def _disk(world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     free_mb, needed_mb = world.free_bytes(seen.rig.path) // MB, seen.settings.min_free_disk_mb
     text = f"{free_mb} MB of disk are free; a spawn needs {needed_mb} MB"
     level: Level = "wrong" if free_mb < needed_mb else "note" if free_mb < 3 * needed_mb else "ok"

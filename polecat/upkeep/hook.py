@@ -13,8 +13,8 @@ from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.state import Lease, read_claim, read_record
-from polecat.upkeep.survey import Site
+from polecat.town.state import Record, read_claim, read_record
+from polecat.upkeep.observation import Observation
 from polecat.upkeep.undo import Undo
 
 ROLE_BEAD = "hq-polecat-role"
@@ -43,14 +43,14 @@ class BeadCheck:
 
     Attributes:
         holder: who held it, dead or merely assigned; empty for nobody. Only from them may it be taken.
-        existing: the lease of the very polecat that was asked for by name, if it lives and has the bead already.
+        existing: the record of the very polecat that was asked for by name, if it lives and has the bead already.
     """
 
     holder: str = ""
-    existing: Lease | None = None
+    existing: Record | None = None
 
 
-def check_bead(world: FullWorld, site: Site, opts: SpawnOptions) -> BeadCheck:
+def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> BeadCheck:
     """Refuse a bead that is closed, that keeps failing, or that is on the hook of somebody who lives.
 
     Raises:
@@ -62,30 +62,30 @@ def check_bead(world: FullWorld, site: Site, opts: SpawnOptions) -> BeadCheck:
     if not opts.hook_bead:
         return BeadCheck()
     if not opts.force:
-        check_breaker(site.rig, opts.hook_bead, limit=site.settings.respawn_limit)
+        check_breaker(observed.rig, opts.hook_bead, limit=observed.settings.respawn_limit)
     bead = world.beads.bead(opts.hook_bead)
     if bead is None:
         return BeadCheck()
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
-    if bead.status in ("hooked", "in_progress") and bead.assignee and _lives(site, bead):
-        if opts.name and holds(bead, agent_id(site.rig.name, opts.name)):
-            return BeadCheck(holder=bead.assignee, existing=read_record(site.rig, opts.name))
+    if bead.status in ("hooked", "in_progress") and bead.assignee and _lives(observed, bead):
+        if opts.name and holds(bead, agent_id(observed.rig.name, opts.name)):
+            return BeadCheck(holder=bead.assignee, existing=read_record(observed.rig, opts.name))
         raise BeadTakenError(
             f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {bead.assignee}",
             holder=bead.assignee,
-            hint=f"wait for it, or take it back first: polecat hook clear {bead.id} --rig {site.rig.name}",
+            hint=f"wait for it, or take it back first: polecat hook clear {bead.id} --rig {observed.rig.name}",
         )
     return BeadCheck(holder=bead.assignee)
 
 
-def _lives(site: Site, bead: Bead) -> bool:
+def _lives(observed: Observation, bead: Bead) -> bool:
     """Whether the holder may be alive. Only a polecat of this rig without a session is known not to be."""
-    rig = site.rig.name
-    for name in site.homes.dirs:
+    rig = observed.rig.name
+    for name in observed.homes.dirs:
         if holds(bead, agent_id(rig, name)):
-            lease = read_claim(site.rig, name) or read_record(site.rig, name)
-            session = site.census.of(name, lease.instance if lease else "")
+            record = read_claim(observed.rig, name) or read_record(observed.rig, name)
+            session = observed.sessions.of(name, record.instance if record else "")
             return session is not None and not session.is_dead
     return not _is_ours(bead.assignee, rig)
 
@@ -95,7 +95,7 @@ def _is_ours(assignee: str, rig: str) -> bool:
     return parts[0] == rig and (len(parts) == 3 and parts[1] == "polecats")
 
 
-def open_agent_bead(world: FullWorld, site: Site, plan: SpawnPlan, undo: Undo, *, holder: str) -> None:
+def open_agent_bead(world: FullWorld, observed: Observation, plan: SpawnPlan, undo: Undo, *, holder: str) -> None:
     """Create or reopen the polecat's agent bead, with nothing of an earlier life in it, and hook the work.
 
     Raises:
@@ -103,7 +103,7 @@ def open_agent_bead(world: FullWorld, site: Site, plan: SpawnPlan, undo: Undo, *
     """
     fields = AgentFields(
         role_type="polecat",
-        rig=site.rig.name,
+        rig=observed.rig.name,
         agent_state="spawning",
         hook_bead=plan.hook_bead,
         role_bead=ROLE_BEAD,
@@ -115,12 +115,12 @@ def open_agent_bead(world: FullWorld, site: Site, plan: SpawnPlan, undo: Undo, *
         undo.add("hook", lambda: _unhook(world, plan))
 
 
-def open_agent_bead_for(world: FullWorld, rig: Rig, lease: Lease, *, state: str) -> None:
+def open_agent_bead_for(world: FullWorld, rig: Rig, record: Record, *, state: str) -> None:
     """Write the agent bead of a polecat that got a new worktree, and hook what it holds."""
-    fields = AgentFields(role_type="polecat", rig=rig.name, agent_state=state, hook_bead=lease.hook_bead, role_bead=ROLE_BEAD)
-    world.beads.open_agent(lease.agent_bead, title=lease.agent_bead, fields=fields)
-    if lease.hook_bead:
-        world.beads.hook(lease.hook_bead, assignee=agent_id(rig.name, lease.polecat))
+    fields = AgentFields(role_type="polecat", rig=rig.name, agent_state=state, hook_bead=record.hook_bead, role_bead=ROLE_BEAD)
+    world.beads.open_agent(record.agent_bead, title=record.agent_bead, fields=fields)
+    if record.hook_bead:
+        world.beads.hook(record.hook_bead, assignee=agent_id(rig.name, record.polecat))
 
 
 def _close_agent(world: FullWorld, plan: SpawnPlan) -> None:

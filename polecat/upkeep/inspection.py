@@ -14,8 +14,8 @@ from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, Unkno
 from polecat.model import Polecat, Rig
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import Bead, GitFacts, Process, Session, Worktree, World
-from polecat.town.state import CLAIM_FILE, Lease, clone_path, new_instance_id, read_claim, read_record
-from polecat.upkeep.survey import Site, as_rig, look
+from polecat.town.state import CLAIM_FILE, Record, clone_path, new_instance_id, read_claim, read_record
+from polecat.upkeep.observation import Observation, as_rig, observe
 
 
 @frozen(kw_only=True)
@@ -39,7 +39,7 @@ class Inspection:
     verdict: Verdict
 
 
-def inspect(world: FullWorld, site: Site, name: str, *, session: Session | None) -> Inspection:
+def inspect(world: FullWorld, observed: Observation, name: str, *, session: Session | None) -> Inspection:
     """Find out what touching a polecat's work would lose, and whom it would hurt.
 
     Args:
@@ -51,15 +51,15 @@ def inspect(world: FullWorld, site: Site, name: str, *, session: Session | None)
     Returns:
         The facts and the verdict. What could not be found out is a risk in the verdict.
     """
-    rig = site.rig
+    rig = observed.rig
     problems: list[str] = []
     path = clone_path(rig, name)
-    worktree, git = _git_facts(world, site, path, problems)
+    worktree, git = _git_facts(world, observed, path, problems)
     held, active_mr, report = _bead_facts(world, rig, name, problems)
     stray = _stray(rig, name, path)
     facts = SafetyFacts(
         git=git,
-        precious=precious_among(git.ignored if git else (), site.settings.rescue_ignored),
+        precious=precious_among(git.ignored if git else (), observed.settings.rescue_ignored),
         inside=_inside(world, rig.home_dir(name), session),
         caller_inside=stands_in(rig.home_dir(name)),
         hooked_bead=held[0].id if held else "",
@@ -71,12 +71,14 @@ def inspect(world: FullWorld, site: Site, name: str, *, session: Session | None)
     return Inspection(path=path, worktree=worktree, git=git, held=held, stray=stray, verdict=judge_work(facts))
 
 
-def _git_facts(world: FullWorld, site: Site, path: Path, problems: list[str]) -> tuple[Worktree | None, GitFacts | None]:
+def _git_facts(
+    world: FullWorld, observed: Observation, path: Path, problems: list[str]
+) -> tuple[Worktree | None, GitFacts | None]:
     try:
-        worktree = world.git.find_worktree(site.repo, path)
+        worktree = world.git.find_worktree(observed.repo, path)
         if worktree is None:
             return None, None
-        return worktree, world.git.facts(site.repo, worktree, base=base_ref(site.rig))
+        return worktree, world.git.facts(observed.repo, worktree, base=base_ref(observed.rig))
     except PolecatError as error:
         problems.append(error.message)
         return None, GitFacts(problems=(error.message,))
@@ -132,30 +134,37 @@ def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
     return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
 
 
-def lease_of(site: Site, name: str, instance: str | None) -> Lease:
+def record_of(observed: Observation, name: str, instance: str | None) -> Record:
     """What we know of a polecat; one that Gas Town made gets an instance id of its own here.
 
     Raises:
         PolecatNotFoundError: it is another instance than the one asked for.
     """
-    known = read_claim(site.rig, name) or read_record(site.rig, name)
+    known = read_claim(observed.rig, name) or read_record(observed.rig, name)
     if instance is not None and (known is None or known.instance != instance):
         raise PolecatNotFoundError(
-            f"{agent_id(site.rig.name, name)} is not instance {instance} any more; its name was used again"
+            f"{agent_id(observed.rig.name, name)} is not instance {instance} any more; its name was used again"
         )
     if known is not None:
         return known
-    bead = agent_bead_id(site.rig.prefix, site.rig.name, name)
-    return Lease(instance=new_instance_id(), polecat=name, rig=site.rig.name, agent_bead=bead)
+    bead = agent_bead_id(observed.rig.prefix, observed.rig.name, name)
+    return Record(instance=new_instance_id(), polecat=name, rig=observed.rig.name, agent_bead=bead)
 
 
-def session_of(site: Site, lease: Lease) -> Session | None:
+def session_of(observed: Observation, record: Record) -> Session | None:
     """The polecat's session: by its stamp, because a user may rename it; else by its name."""
-    return site.census.of(lease.polecat, lease.instance)
+    return observed.sessions.of(record.polecat, record.instance)
 
 
 def refuse(
-    site: Site, name: str, seen: Inspection, *, force: bool, nuclear: bool, verb: str = "remove", keeps_hook: bool = False
+    observed: Observation,
+    name: str,
+    seen: Inspection,
+    *,
+    force: bool,
+    nuclear: bool,
+    verb: str = "remove",
+    keeps_hook: bool = False,
 ) -> None:
     """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
 
@@ -172,7 +181,7 @@ def refuse(
     ]
     if not obstacles:
         return
-    who = agent_id(site.rig.name, name).replace("/polecats/", "/")
+    who = agent_id(observed.rig.name, name).replace("/polecats/", "/")
     what = "; ".join(risk.text for risk in obstacles)
     head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
     at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
@@ -223,6 +232,6 @@ def work_at_risk(
     """
     rig = rig or as_rig(polecat.rig_name)
     world = full_world(rig, world)
-    site = look(world, rig)
-    lease = lease_of(site, polecat.name, None)
-    return inspect(world, site, polecat.name, session=session_of(site, lease)).verdict
+    observed = observe(world, rig)
+    record = record_of(observed, polecat.name, None)
+    return inspect(world, observed, polecat.name, session=session_of(observed, record)).verdict

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
-from polecat.core.plan import SessionCensus, take_census
+from polecat.core.plan import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
 from polecat.model import Polecat, Rig, WorkStatus
@@ -18,7 +18,7 @@ from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
 from polecat.town.locks import polecat_lock, try_take
 from polecat.town.state import clone_path, list_homes, read_claim, read_record
-from polecat.upkeep.survey import as_rig
+from polecat.upkeep.observation import as_rig
 
 T = TypeVar("T")
 
@@ -53,10 +53,10 @@ def list_polecats(
     rig = as_rig(rig)
     world = full_world(rig, world)
     names = list_homes(rig).dirs
-    repo, census = find_repo(rig), _census(world, rig)
+    repo, sessions = find_repo(rig), _census(world, rig)
 
     def one(name: str) -> Polecat:
-        return _found(world, rig, repo, census, name, with_work=with_work)
+        return _found(world, rig, repo, sessions, name, with_work=with_work)
 
     if len(names) < 2 or not with_work:
         return [one(name) for name in names]
@@ -116,21 +116,20 @@ def check_exists(rig: Rig, name: str) -> None:
 # -------------------------------------------------------------------------------------------------------- looking
 
 
-def _census(world: FullWorld, rig: Rig) -> SessionCensus | None:
+def _census(world: FullWorld, rig: Rig) -> SessionIndex | None:
     try:
-        return take_census(world.tmux.list_sessions(), rig)
+        return index_sessions(world.tmux.list_sessions(), rig)
     except TmuxError:
         return None
 
 
-def _found(world: FullWorld, rig: Rig, repo: Repo, census: SessionCensus | None, name: str, *, with_work: bool) -> Polecat:
+def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
     path = clone_path(rig, name)
     claim = _or_none(lambda: read_claim(rig, name))
-    record = _or_none(lambda: read_record(rig, name))
-    lease = claim or record
-    session = None if census is None else census.of(name, lease.instance if lease else "")
+    record = claim or _or_none(lambda: read_record(rig, name))
+    session = None if sessions is None else sessions.of(name, record.instance if record else "")
     issue, holds_work, agent_state = _work_of(world, rig, name)
-    lives = None if census is None else session is not None and not session.is_dead
+    lives = None if sessions is None else session is not None and not session.is_dead
     signals = Signals(
         is_claimed=claim is not None,
         claimant_lives=claim is not None and _is_held(rig, name),
@@ -149,8 +148,8 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, census: SessionCensus | None,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
         work=_or_none(lambda: count_work(world, repo, rig, name)) if with_work else None,
-        instance=lease.instance if lease else "",
-        created_at=_time(lease.since) if lease else None,
+        instance=record.instance if record else "",
+        created_at=_time(record.since) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
     )
 

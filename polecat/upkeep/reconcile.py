@@ -24,7 +24,7 @@ from polecat.town.locks import git_lock, holding, polecat_lock, pool_lock, try_t
 from polecat.town.state import (
     CLAIM_FILE,
     Homes,
-    Lease,
+    Record,
     drafts,
     drop_draft,
     files_in_homes,
@@ -34,8 +34,8 @@ from polecat.town.state import (
     lost_records,
     read_claim,
 )
-from polecat.upkeep.recovery import adopt, agent_lives, heal
-from polecat.upkeep.survey import Site, as_rig, look
+from polecat.upkeep.observation import Observation, as_rig, observe
+from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
 from polecat.upkeep.trash import empty_trash, trash_dir
 
@@ -61,8 +61,8 @@ class ReconcilePlan:
 
     in_use: frozenset[str]
     orphans: Mapping[str, Session] = field(factory=dict)
-    dead_claims: tuple[Lease, ...] = ()
-    living_claims: tuple[Lease, ...] = ()
+    dead_claims: tuple[Record, ...] = ()
+    living_claims: tuple[Record, ...] = ()
     shells: tuple[str, ...] = ()
     stale: tuple[StaleRegistration, ...] = ()
     records: tuple[str, ...] = ()
@@ -74,8 +74,8 @@ class ReconcilePlan:
         return Reconciliation(
             in_use=self.in_use,
             orphans=tuple(sorted(self.orphans)),
-            healed=tuple(lease.polecat for lease in self.dead_claims),
-            adopted=tuple(lease.polecat for lease in self.living_claims),
+            recovered=tuple(record.polecat for record in self.dead_claims),
+            adopted=tuple(record.polecat for record in self.living_claims),
             emptied=self.shells,
             stale=tuple(_named(one) for one in self.stale),
             forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
@@ -120,70 +120,70 @@ def reconcile_pool(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    site = look(world, rig)
+    observed = observe(world, rig)
     with holding(pool_lock(rig), what="reconcile"):
-        plan = plan_reconcile(world, site)
-    return plan.summary() if dry_run else _carry_out(world, site, plan)
+        plan = plan_reconcile(world, observed)
+    return plan.summary() if dry_run else _carry_out(world, observed, plan)
 
 
-def plan_reconcile(world: FullWorld, site: Site) -> ReconcilePlan:
+def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     """Decide what a reconcile does; touches nothing but tries locks. The caller holds the pool lock."""
-    rig = site.rig
+    rig = observed.rig
     homes = list_homes(rig)  # after the sessions: a home made meanwhile gives its session an owner
-    _check_picture(site, homes)
-    known = reconcile_pool_with(sessions=site.census.own, dirs=homes.taken)
-    orphans, kept = _orphans(site, known)
+    _check_picture(observed, homes)
+    known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
+    orphans, kept = _orphans(observed, known)
     inside = files_in_homes(rig, homes.dirs)
-    dead, living, troubles = _claims(world, site, homes, inside)
-    claimed = {lease.polecat for lease in (*dead, *living)}
+    dead, living, troubles = _claims(world, observed, homes, inside)
+    claimed = {record.polecat for record in (*dead, *living)}
     suspects = [name for name, files in inside.items() if not files and name not in claimed]
     shells = tuple(name for name in _without_worktree(rig, suspects) if _is_shell(world, rig, name))
-    freed = {lease.polecat for lease in dead} | set(shells)
+    freed = {record.polecat for record in dead} | set(shells)
     return ReconcilePlan(
         in_use=known.in_use - freed,
         orphans=orphans,
         dead_claims=dead,
         living_claims=living,
         shells=shells,
-        stale=world.git.stale_registrations(site.repo),
+        stale=world.git.stale_registrations(observed.repo),
         records=lost_records(rig, homes),
         drafts=drafts(rig, inside, is_free=lambda name: not _is_busy(rig, name)),
         kept=(*kept, *troubles),
     )
 
 
-def _check_picture(site: Site, homes: Homes) -> None:
-    if not homes.exists and (site.census.own or had_polecats(site.rig)):
+def _check_picture(observed: Observation, homes: Homes) -> None:
+    if not homes.exists and (observed.sessions.own or had_polecats(observed.rig)):
         raise UnknownStateError(
-            f"{site.rig.polecats_dir} is missing, though this rig has had polecats; nothing was ended or removed",
-            hint=f"is its disk mounted? If it really is gone: mkdir {site.rig.polecats_dir}",
+            f"{observed.rig.polecats_dir} is missing, though this rig has had polecats; nothing was ended or removed",
+            hint=f"is its disk mounted? If it really is gone: mkdir {observed.rig.polecats_dir}",
         )
 
 
-def _orphans(site: Site, known: Reconciliation) -> tuple[dict[str, Session], tuple[str, ...]]:
+def _orphans(observed: Observation, known: Reconciliation) -> tuple[dict[str, Session], tuple[str, ...]]:
     orphans: dict[str, Session] = {}
     kept: list[str] = []
     for name in known.orphans:
-        if _is_busy(site.rig, name):
-            kept.append(f"session {site.census.own[name].name}: somebody is just making or removing {name}")
+        if _is_busy(observed.rig, name):
+            kept.append(f"session {observed.sessions.own[name].name}: somebody is just making or removing {name}")
         else:
-            orphans[name] = site.census.own[name]
+            orphans[name] = observed.sessions.own[name]
     return orphans, tuple(kept)
 
 
 def _claims(
-    world: FullWorld, site: Site, homes: Homes, inside: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[Lease, ...], tuple[Lease, ...], tuple[str, ...]]:
-    dead: list[Lease] = []
-    living: list[Lease] = []
+    world: FullWorld, observed: Observation, homes: Homes, inside: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[Record, ...], tuple[Record, ...], tuple[str, ...]]:
+    dead: list[Record] = []
+    living: list[Record] = []
     troubles: list[str] = []
     for name in homes.dirs:
         if CLAIM_FILE not in inside.get(name, (CLAIM_FILE,)):
             continue
         try:
-            claim = read_claim(site.rig, name)
-            if claim is not None and not _is_busy(site.rig, name):
-                (living if agent_lives(world, site, claim) else dead).append(claim)
+            claim = read_claim(observed.rig, name)
+            if claim is not None and not _is_busy(observed.rig, name):
+                (living if agent_lives(world, observed, claim) else dead).append(claim)
         except (UnknownStateError, BeadsError) as error:
             troubles.append(error.message)
     return tuple(dead), tuple(living), tuple(troubles)
@@ -224,21 +224,21 @@ def _raise(error: OSError) -> None:
 # ------------------------------------------------------------------------------------------------------- acting
 
 
-def _carry_out(world: FullWorld, site: Site, plan: ReconcilePlan) -> Reconciliation:
+def _carry_out(world: FullWorld, observed: Observation, plan: ReconcilePlan) -> Reconciliation:
     """Do it, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
     kept = list(plan.kept)
-    ended = _end_orphans(world, site.rig, plan, kept)
-    adopted = _claims_one_by_one(world, site, plan.living_claims, adopt, "claim_adopted", kept)
-    healed = _claims_one_by_one(world, site, plan.dead_claims, heal, "claim_healed", kept)
-    emptied = _remove_shells(world, site.rig, plan, kept)
-    stale = _drop_stale(world, site, plan.stale, kept)
-    forgotten = _forget(site.rig, plan, kept)
-    empty_trash(site.rig)
+    ended = _end_orphans(world, observed.rig, plan, kept)
+    adopted = _claims_one_by_one(world, observed, plan.living_claims, adopt, "claim_adopted", kept)
+    recovered = _claims_one_by_one(world, observed, plan.dead_claims, recover, "claim_healed", kept)
+    emptied = _remove_shells(world, observed.rig, plan, kept)
+    stale = _drop_stale(world, observed, plan.stale, kept)
+    forgotten = _forget(observed.rig, plan, kept)
+    empty_trash(observed.rig)
     return Reconciliation(
         in_use=plan.in_use,
         orphans=ended,
         adopted=adopted,
-        healed=healed,
+        recovered=recovered,
         emptied=emptied,
         stale=stale,
         forgotten=forgotten,
@@ -258,19 +258,19 @@ def _end_orphans(world: FullWorld, rig: Rig, plan: ReconcilePlan, kept: list[str
 
 def _claims_one_by_one(
     world: FullWorld,
-    site: Site,
-    claims: Sequence[Lease],
-    do: Callable[[FullWorld, Site, Lease], None],
+    observed: Observation,
+    claims: Sequence[Record],
+    do: Callable[[FullWorld, Observation, Record], None],
     event: str,
     kept: list[str],
 ) -> tuple[str, ...]:
     done: list[str] = []
-    for lease in claims:
-        with _noting(kept, f"claim of {lease.polecat}"), _owning(site.rig, lease.polecat):
-            if _still_claimed(site.rig, lease):
-                do(world, site, lease)
-                done.append(lease.polecat)
-                _tell(world, site.rig, event, lease.polecat, lease.instance)
+    for record in claims:
+        with _noting(kept, f"claim of {record.polecat}"), _owning(observed.rig, record.polecat):
+            if _still_claimed(observed.rig, record):
+                do(world, observed, record)
+                done.append(record.polecat)
+                _tell(world, observed.rig, event, record.polecat, record.instance)
     return tuple(done)
 
 
@@ -298,25 +298,27 @@ def _forget(rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
     return tuple(forgotten)
 
 
-def _still_claimed(rig: Rig, lease: Lease) -> bool:
+def _still_claimed(rig: Rig, record: Record) -> bool:
     """The claim is the one we planned for; somebody may have been quicker."""
-    claim = read_claim(rig, lease.polecat)
-    return claim is not None and claim.instance == lease.instance
+    claim = read_claim(rig, record.polecat)
+    return claim is not None and claim.instance == record.instance
 
 
 def _named(stale: StaleRegistration) -> str:
     return str(stale.path or stale.admin_dir)
 
 
-def _drop_stale(world: FullWorld, site: Site, stale: tuple[StaleRegistration, ...], kept: list[str]) -> tuple[str, ...]:
+def _drop_stale(
+    world: FullWorld, observed: Observation, stale: tuple[StaleRegistration, ...], kept: list[str]
+) -> tuple[str, ...]:
     if not stale:
         return ()
     dropped = []
-    into = trash_dir(site.rig)
+    into = trash_dir(observed.rig)
     into.mkdir(parents=True, exist_ok=True)
-    with _noting(kept, "worktree registrations"), holding(git_lock(site.rig), what="drop stale registrations"):
+    with _noting(kept, "worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
         for number, one in enumerate(stale):
-            world.git.drop_stale(site.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+            world.git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
             dropped.append(_named(one))
     return tuple(dropped)
 

@@ -13,9 +13,9 @@ from polecat.errors import PolecatError
 from polecat.names import agent_id
 from polecat.ports import GitFacts
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Lease
+from polecat.town.state import Record
 from polecat.upkeep.inspection import Inspection, base_ref
-from polecat.upkeep.survey import Site
+from polecat.upkeep.observation import Observation
 
 RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
 """More than this is not written into the repository; then the tree itself is kept in the trash, and never emptied by us."""
@@ -34,7 +34,9 @@ class Saved:
     failed: bool = False
 
 
-def rescue_work(world: FullWorld, site: Site, lease: Lease, seen: Inspection, *, purpose: str, may_fail: bool) -> Saved:
+def rescue_work(
+    world: FullWorld, observed: Observation, record: Record, seen: Inspection, *, purpose: str, may_fail: bool
+) -> Saved:
     """Write everything that is nowhere else to a rescue ref.
 
     Raises:
@@ -45,12 +47,12 @@ def rescue_work(world: FullWorld, site: Site, lease: Lease, seen: Inspection, *,
     stamp = int(world.clock.now().timestamp() * 1000)
     try:
         rescue = world.git.rescue(
-            site.repo,
+            observed.repo,
             seen.worktree,
-            ref_name=f"{lease.polecat}/{stamp}-{lease.instance[:6]}",
-            message=f"{purpose} of {agent_id(site.rig.name, lease.polecat)}",
-            base=base_ref(site.rig),
-            ignored_patterns=site.settings.rescue_ignored,
+            ref_name=f"{record.polecat}/{stamp}-{record.instance[:6]}",
+            message=f"{purpose} of {agent_id(observed.rig.name, record.polecat)}",
+            base=base_ref(observed.rig),
+            ignored_patterns=observed.settings.rescue_ignored,
             size_limit_bytes=RESCUE_LIMIT_BYTES,
         )
     except PolecatError:
@@ -60,7 +62,7 @@ def rescue_work(world: FullWorld, site: Site, lease: Lease, seen: Inspection, *,
     return Saved(ref=rescue.ref if rescue else "")
 
 
-def drop_branch(world: FullWorld, site: Site, seen: Inspection, saved: Saved) -> tuple[str, bool]:
+def drop_branch(world: FullWorld, observed: Observation, seen: Inspection, saved: Saved) -> tuple[str, bool]:
     """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue.
 
     Returns:
@@ -69,8 +71,8 @@ def drop_branch(world: FullWorld, site: Site, seen: Inspection, saved: Saved) ->
     branch = (seen.worktree.branch or "") if seen.worktree else ""
     if not may_drop_branch(seen) or seen.git is None or seen.git.head is None or (saved.failed and seen.git.unpushed):
         return branch, False
-    with holding(git_lock(site.rig), what=f"delete branch {branch}"):
-        return branch, world.git.delete_branch(site.repo, branch, expected=seen.git.head)
+    with holding(git_lock(observed.rig), what=f"delete branch {branch}"):
+        return branch, world.git.delete_branch(observed.repo, branch, expected=seen.git.head)
 
 
 def may_drop_branch(seen: Inspection) -> bool:
@@ -89,16 +91,16 @@ def must_rescue(seen: Inspection) -> bool:
 
 # ------------------------------------------------------------------------------------------------- is it still the same
 
-Traces = tuple[tuple[str, int, int, int], ...]
+Fingerprints = tuple[tuple[str, int, int, int], ...]
 """Name, time of the last change, size and inode of every file that is at risk."""
 
 
-def traces_of(seen: Inspection) -> Traces:
+def fingerprints_of(seen: Inspection) -> Fingerprints:
     """Take the traces of the files that are about to be saved, so that a later change of one of them is noticed."""
     return _traces(seen.path, seen.git) if seen.git is not None else ()
 
 
-def has_changed(world: FullWorld, site: Site, seen: Inspection, into: Path, before: Traces) -> bool:
+def has_changed(world: FullWorld, observed: Observation, seen: Inspection, into: Path, before: Fingerprints) -> bool:
     """Say whether the tree that was moved to *into* is not what was inspected and saved; what cannot be told counts as changed.
 
     Args:
@@ -114,12 +116,12 @@ def has_changed(world: FullWorld, site: Site, seen: Inspection, into: Path, befo
         return True
     moved = evolve(seen.worktree, path=into, admin_dir=into.with_name(f"{into.name}.admin"))
     try:
-        return _signature(world.git.facts(site.repo, moved)) != _signature(seen.git)
+        return _signature(world.git.facts(observed.repo, moved)) != _signature(seen.git)
     except PolecatError:
         return True
 
 
-def _traces(top: Path, git: GitFacts) -> Traces:
+def _traces(top: Path, git: GitFacts) -> Fingerprints:
     found = []
     for name in sorted({*git.changed, *git.untracked}):
         with contextlib.suppress(OSError):

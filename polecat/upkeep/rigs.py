@@ -125,7 +125,7 @@ def add_rig(
         clear_errors(f"add rig {name!r} to {town.root}"),
         holding(mayor / f".rig-{name}.lock", what=what, timeout_s=lock_timeout_s),
     ):
-        _clear_leavings(request)
+        _clear_leftovers(request)
         _must_be_free(request)
         try:
             _build(request, git, clone_timeout_s)
@@ -148,7 +148,7 @@ def _check_url(url: str) -> str:
     return os.path.abspath(url)
 
 
-def _clear_leavings(request: _Request) -> None:
+def _clear_leftovers(request: _Request) -> None:
     """Clear what a `rig add` of this name that was killed has left. We hold the name's lock, so nobody is at it."""
     shutil.rmtree(request.draft, ignore_errors=True)
     if (request.path / _HALF_MADE).exists() and request.name not in load_rigs(request.town.root):

@@ -23,7 +23,7 @@ from polecat.model import FetchPolicy, Rig
 from polecat.ports import Worktree, World
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
-from polecat.upkeep.survey import MB, Survey, as_rig, survey
+from polecat.upkeep.observation import MB, RigContext, as_rig, read_context
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
 from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
 
@@ -75,7 +75,7 @@ def warm_spares(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    seen = survey(rig)
+    seen = read_context(rig)
     wanted = min(seen.settings.warm_spares, seen.settings.max_polecats) if count is None else count
     if not 0 <= wanted <= seen.settings.max_polecats:
         raise PolecatError(
@@ -91,13 +91,13 @@ def warm_spares(
         lock.release()
 
 
-def _fill(world: FullWorld, seen: Survey, wanted: int) -> Warmed:
+def _fill(world: FullWorld, seen: RigContext, wanted: int) -> Warmed:
     for draft in seen.rig.polecats_dir.glob(f"{DRAFT}*"):  # whoever made it is dead: the lock is ours
         _discard(world, seen, draft)
     if wanted == 0 and not spare_dirs(seen.rig):
         return Warmed(ready=0)
     with fetching(world, seen, FetchPolicy(timeout_s=seen.settings.fetch_timeout_s)) as news:
-        base = find_base(world, seen, seen.rig.default_branch, trouble=news.trouble())
+        base = find_base(world, seen, seen.rig.default_branch, failure=news.failure())
     discarded = 0
     for spare in spare_dirs(seen.rig):
         if len(spare_dirs(seen.rig)) > wanted or not _refresh(world, seen, spare, base):
@@ -117,7 +117,7 @@ def spare_dirs(rig: Rig) -> list[Path]:
     return []
 
 
-def take_spare(world: FullWorld, seen: Survey, target: Path, *, branch: str, base: Base) -> Worktree | None:
+def take_spare(world: FullWorld, seen: RigContext, target: Path, *, branch: str, base: Base) -> Worktree | None:
     """Move a spare to *target* and put it on *branch* at the base; None if there is none that is as it should be.
 
     Whoever renames it first has it. It is looked at before it is used: anything in it that is not its commit's means that somebody
@@ -145,7 +145,7 @@ def take_spare(world: FullWorld, seen: Survey, target: Path, *, branch: str, bas
     return None
 
 
-def _take(world: FullWorld, seen: Survey, spare: Path, target: Path) -> Worktree | None:
+def _take(world: FullWorld, seen: RigContext, spare: Path, target: Path) -> Worktree | None:
     with holding(git_lock(seen.rig), what=f"take spare {spare.name}"):
         worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
         if worktree is None or not (worktree.branch or "").startswith(BRANCHES):
@@ -156,7 +156,7 @@ def _take(world: FullWorld, seen: Survey, spare: Path, target: Path) -> Worktree
     return taken
 
 
-def _use(world: FullWorld, seen: Survey, taken: Worktree, branch: str, base: Base) -> Worktree:
+def _use(world: FullWorld, seen: RigContext, taken: Worktree, branch: str, base: Base) -> Worktree:
     try:
         with holding(git_lock(seen.rig), what=f"put a spare on {branch}"):
             ours = world.git.rebranch(seen.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
@@ -166,7 +166,7 @@ def _use(world: FullWorld, seen: Survey, taken: Worktree, branch: str, base: Bas
     return ours if taken.head != base.commit else evolve(ours, is_filled=True)
 
 
-def _throw_away(world: FullWorld, seen: Survey, worktree: Worktree) -> None:
+def _throw_away(world: FullWorld, seen: RigContext, worktree: Worktree) -> None:
     """Into the trash; if git cannot prove that nothing is in it, it is kept there, and its branch stays."""
     is_clean = _is_worthless(world, seen, worktree)
     into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
@@ -178,14 +178,14 @@ def _throw_away(world: FullWorld, seen: Survey, worktree: Worktree) -> None:
         no_longer_kept(into)
 
 
-def _is_worthless(world: FullWorld, seen: Survey, worktree: Worktree) -> bool:
+def _is_worthless(world: FullWorld, seen: RigContext, worktree: Worktree) -> bool:
     try:
         return world.git.facts(seen.repo, worktree).is_clean
     except PolecatError:
         return False
 
 
-def _make(world: FullWorld, seen: Survey, base: Base) -> None:
+def _make(world: FullWorld, seen: RigContext, base: Base) -> None:
     rig, token = seen.rig, secrets.token_hex(6)
     free_mb = world.free_bytes(rig.path) // MB
     if free_mb < seen.settings.min_free_disk_mb:
@@ -201,7 +201,7 @@ def _make(world: FullWorld, seen: Survey, base: Base) -> None:
     draft.rmdir()
 
 
-def _refresh(world: FullWorld, seen: Survey, spare: Path, base: Base) -> bool:
+def _refresh(world: FullWorld, seen: RigContext, spare: Path, base: Base) -> bool:
     """Bring a spare to the tip; False if it is not as it should be."""
     try:
         worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
@@ -219,7 +219,7 @@ def _refresh(world: FullWorld, seen: Survey, spare: Path, base: Base) -> bool:
     return True
 
 
-def _discard(world: FullWorld, seen: Survey, place: Path) -> None:
+def _discard(world: FullWorld, seen: RigContext, place: Path) -> None:
     worktree = world.git.find_worktree(seen.repo, place / seen.rig.name)
     if worktree is not None and (worktree.branch or "").startswith(BRANCHES):
         _throw_away(world, seen, worktree)
@@ -238,7 +238,7 @@ def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:
 
     Only as far as the rig's setting ``warm_spares`` says.
     """
-    if survey(rig).settings.warm_spares == 0:
+    if read_context(rig).settings.warm_spares == 0:
         return
     run_in_background(
         [sys.executable, "-m", "polecat", "warm", rig.name, "--town", os.fspath(rig.town_root)],

@@ -14,7 +14,7 @@ from polecat.names import agent_bead_id
 from polecat.ports import World
 from polecat.town.locks import git_lock, holding
 from polecat.upkeep.listing import list_polecats
-from polecat.upkeep.survey import as_rig, look
+from polecat.upkeep.observation import as_rig, observe
 
 
 @frozen(kw_only=True)
@@ -63,7 +63,7 @@ def detect_stale(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    site = look(world, rig)
+    observed = observe(world, rig)
     found = []
     for cat in list_polecats(
         rig,
@@ -71,10 +71,10 @@ def detect_stale(
             git=world.git, tmux=world.tmux, beads=world.beads, processes=world.processes, clock=world.clock, environ=world.environ
         ),
     ):
-        worktree = world.git.find_worktree(site.repo, cat.clone_path)
+        worktree = world.git.find_worktree(observed.repo, cat.clone_path)
         behind = None
         if worktree is not None and worktree.head is not None:
-            behind = world.git.commits_behind(site.repo, worktree.head, f"refs/remotes/origin/{rig.default_branch}")
+            behind = world.git.commits_behind(observed.repo, worktree.head, f"refs/remotes/origin/{rig.default_branch}")
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, cat.name))
         is_stale, reason = assess_staleness(
             uncommitted=cat.work is None or not cat.work.is_clean,
@@ -131,18 +131,18 @@ def clean_branches(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    site = look(world, rig)
+    observed = observe(world, rig)
     deleted, kept = [], []
     with holding(git_lock(rig), what="clean branches"):
-        for branch, tip in sorted(world.git.branches(site.repo, "polecat/").items()):
+        for branch, tip in sorted(world.git.branches(observed.repo, "polecat/").items()):
             owner = branch.removeprefix("polecat/").rpartition("-")[0]
-            if owner not in gone and world.git.is_checked_out(site.repo, branch):
+            if owner not in gone and world.git.is_checked_out(observed.repo, branch):
                 continue
-            if not world.git.is_elsewhere(site.repo, tip):
+            if not world.git.is_elsewhere(observed.repo, tip):
                 kept.append(f"{branch} has commits that are nowhere else")
                 continue
             try:
-                if dry_run or world.git.delete_branch(site.repo, branch, expected=tip):
+                if dry_run or world.git.delete_branch(observed.repo, branch, expected=tip):
                     deleted.append(branch)
             except GitError as error:
                 kept.append(f"{branch}: {error.message}")

@@ -17,7 +17,7 @@ from pathlib import Path
 from polecat.adapters.processes.background import delete_in_background
 from polecat.model import Rig
 from polecat.town.locks import trash_lock, try_take
-from polecat.town.state import Lease
+from polecat.town.state import Record
 
 
 def trash_dir(rig: Rig) -> Path:
@@ -25,10 +25,10 @@ def trash_dir(rig: Rig) -> Path:
     return rig.polecats_dir / ".trash"
 
 
-def trash_entry(rig: Rig, lease: Lease) -> Path:
+def trash_entry(rig: Rig, record: Record) -> Path:
     """The place of one instance in the trash; the trash is made where missing."""
     trash_dir(rig).mkdir(parents=True, exist_ok=True)
-    return trash_dir(rig) / f"{lease.polecat}-{lease.instance}"
+    return trash_dir(rig) / f"{record.polecat}-{record.instance}"
 
 
 def keep_for_good(entry: Path) -> Path:
@@ -62,13 +62,13 @@ def taking_in(entry: Path) -> Iterator[Path]:
         raise
 
 
-def bury_home(rig: Rig, lease: Lease, *, keep: bool) -> Path:
+def trash_home(rig: Rig, record: Record, *, keep: bool) -> Path:
     """Move a whole home into the trash."""
-    entry = trash_entry(rig, lease)
+    entry = trash_entry(rig, record)
     into = entry.with_name(entry.name + ".home")
     if keep:
         keep_for_good(into)
-    rig.home_dir(lease.polecat).rename(into)
+    rig.home_dir(record.polecat).rename(into)
     return into
 
 

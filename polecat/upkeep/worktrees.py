@@ -14,8 +14,8 @@ from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy
 from polecat.ports import Git, PendingFetch, Worktree
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
-from polecat.town.state import Lease
-from polecat.upkeep.survey import Site, Survey
+from polecat.town.state import Record
+from polecat.upkeep.observation import Observation, RigContext
 from polecat.upkeep.trash import delete_entry, taking_in, trash_entry
 
 # ----------------------------------------------------------------------------------------------------------- the base
@@ -38,12 +38,12 @@ class Base:
     warning: str = ""
 
 
-class Fetching:
+class SharedFetch:
     """A fetch that runs beside other work. One at a time per rig; whoever comes second uses the first one's result."""
 
-    def __init__(self, world: FullWorld, site: Survey, policy: FetchPolicy) -> None:
+    def __init__(self, world: FullWorld, observed: RigContext, policy: FetchPolicy) -> None:
         self._git: Git = world.git
-        self._site = site
+        self._site = observed
         self._policy = policy
         self._clock = world.clock
         self._asked_s = world.clock.monotonic_s()
@@ -53,9 +53,9 @@ class Fetching:
         self._trouble: str | None = None
         self._wanted = self._is_wanted()
         if self._wanted:
-            self._lock = try_take(fetch_lock(site.rig), what="fetch")
+            self._lock = try_take(fetch_lock(observed.rig), what="fetch")
             if self._lock is not None:
-                self._pending = self._git.start_fetch(site.repo, timeout_s=policy.timeout_s)
+                self._pending = self._git.start_fetch(observed.repo, timeout_s=policy.timeout_s)
 
     def _is_wanted(self) -> bool:
         if self._policy.when != "if-older-than":
@@ -63,7 +63,7 @@ class Fetching:
         age_s = self._git.last_fetch_age_s(self._site.repo)
         return age_s is None or age_s > self._policy.max_age_s
 
-    def trouble(self) -> str:
+    def failure(self) -> str:
         """Wait for the news, once for all who ask. Returns why there are none; empty when there are."""
         with self._mutex:
             if self._trouble is None:
@@ -100,16 +100,16 @@ class Fetching:
 
 
 @contextmanager
-def fetching(world: FullWorld, site: Survey, policy: FetchPolicy) -> Iterator[Fetching]:
+def fetching(world: FullWorld, observed: RigContext, policy: FetchPolicy) -> Iterator[SharedFetch]:
     """Run a fetch beside the body of a ``with`` block."""
-    one = Fetching(world, site, policy)
+    one = SharedFetch(world, observed, policy)
     try:
         yield one
     finally:
         one.close()
 
 
-def find_base(world: FullWorld, site: Survey, branch: str, *, trouble: str) -> Base:
+def find_base(world: FullWorld, observed: RigContext, branch: str, *, failure: str) -> Base:
     """Find the commit that new work on the remote's *branch* starts from.
 
     Args:
@@ -121,29 +121,29 @@ def find_base(world: FullWorld, site: Survey, branch: str, *, trouble: str) -> B
     Raises:
         GitError: there is nothing to start from.
     """
-    commit = world.git.resolve(site.repo, f"refs/remotes/origin/{branch}")
-    age_s = world.git.last_fetch_age_s(site.repo)
+    commit = world.git.resolve(observed.repo, f"refs/remotes/origin/{branch}")
+    age_s = world.git.last_fetch_age_s(observed.repo)
     if commit is not None:
-        return Base(branch=branch, commit=commit, age_s=age_s, warning=_stale(trouble, age_s) if trouble else "")
-    known = world.git.remote_branches(site.repo)
-    if trouble:
+        return Base(branch=branch, commit=commit, age_s=age_s, warning=_stale(failure, age_s) if failure else "")
+    known = world.git.remote_branches(observed.repo)
+    if failure:
         raise GitError(
-            f"the remote of rig {site.rig.name!r} cannot be reached and nothing of it is here: {trouble}",
+            f"the remote of rig {observed.rig.name!r} cannot be reached and nothing of it is here: {failure}",
             hint="check the remote's address and your access: "
-            f"git -C {site.repo.path} remote -v; git -C {site.repo.path} fetch origin",
+            f"git -C {observed.repo.path} remote -v; git -C {observed.repo.path} fetch origin",
         )
     listed = f"; it has {', '.join(known[:8])}" if known else ""
     raise GitError(
-        f"the remote of rig {site.rig.name!r} has no branch {branch!r}{listed}",
+        f"the remote of rig {observed.rig.name!r} has no branch {branch!r}{listed}",
         hint="name one that exists with --base-branch, or set default_branch in the rig's config.json"
         if known
-        else f"push a first commit, or add a remote: git -C {site.repo.path} remote add origin URL",
+        else f"push a first commit, or add a remote: git -C {observed.repo.path} remote add origin URL",
     )
 
 
-def _stale(trouble: str, age_s: float | None) -> str:
+def _stale(failure: str, age_s: float | None) -> str:
     age = "unknown age" if age_s is None else f"{_ago(age_s)} old"
-    return f"the remote could not be reached ({trouble}); starting from what was fetched before ({age})"
+    return f"the remote could not be reached ({failure}); starting from what was fetched before ({age})"
 
 
 def _ago(seconds: float) -> str:
@@ -162,48 +162,50 @@ def _ago(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------ making, taking away
 
 
-def make_worktree(world: FullWorld, site: Survey, path: Path, *, branch: str, base: Base) -> Worktree:
+def make_worktree(world: FullWorld, observed: RigContext, path: Path, *, branch: str, base: Base) -> Worktree:
     """Register a worktree, files not yet checked out. Only this part runs under the repository's lock.
 
     Raises:
         GitError: it cannot be made; nothing is left behind.
     """
-    with holding(git_lock(site.rig), what=f"add worktree {branch}"):
-        return world.git.add_worktree(site.repo, path, branch=branch, start=base.commit, upstream=base.branch)
+    with holding(git_lock(observed.rig), what=f"add worktree {branch}"):
+        return world.git.add_worktree(observed.repo, path, branch=branch, start=base.commit, upstream=base.branch)
 
 
-def discard_worktree(world: FullWorld, site: Site, worktree: Worktree, lease: Lease, *, was_used: bool) -> str | None:
+def discard_worktree(
+    world: FullWorld, observed: Observation, worktree: Worktree, record: Record, *, was_used: bool
+) -> str | None:
     """Take back a worktree this attempt made, and its branch if it stands where it started.
 
     Args:
         world: the outside.
         site: the rig.
         worktree: what was made.
-        lease: the attempt.
+        claim: the attempt.
         was_used: an agent ran in it; then its files are deleted only if they hold no work.
 
     Returns:
         What stays behind because it is work; None when nothing does.
     """
-    is_clean = not was_used or _is_untouched(world, site, worktree, lease)
-    into = trash_entry(site.rig, lease)
-    with taking_in(into), holding(git_lock(site.rig), what=f"drop worktree of {lease.polecat}"):
-        world.git.drop_worktree(site.repo, worktree, into=into)
-        is_gone = world.git.delete_branch(site.repo, lease.branch, expected=lease.base_commit)
+    is_clean = not was_used or _is_untouched(world, observed, worktree, record)
+    into = trash_entry(observed.rig, record)
+    with taking_in(into), holding(git_lock(observed.rig), what=f"drop worktree of {record.polecat}"):
+        world.git.drop_worktree(observed.repo, worktree, into=into)
+        is_gone = world.git.delete_branch(observed.repo, record.branch, expected=record.base_commit)
     stays = []
     if is_clean:
         delete_entry(into)
     else:
         stays.append(f"the agent's changes, kept in {into}")
-    if not is_gone and world.git.resolve(site.repo, f"refs/heads/{lease.branch}") is not None:
-        stays.append(f"branch {lease.branch}, which has new commits")
+    if not is_gone and world.git.resolve(observed.repo, f"refs/heads/{record.branch}") is not None:
+        stays.append(f"branch {record.branch}, which has new commits")
     return "; ".join(stays) or None
 
 
-def _is_untouched(world: FullWorld, site: Site, worktree: Worktree, lease: Lease) -> bool:
+def _is_untouched(world: FullWorld, observed: Observation, worktree: Worktree, record: Record) -> bool:
     """Nothing in the worktree would be lost; a check that fails says no."""
     try:
-        facts = world.git.facts(site.repo, worktree)
+        facts = world.git.facts(observed.repo, worktree)
     except PolecatError:
         return False
-    return facts.is_clean and facts.head == lease.base_commit
+    return facts.is_clean and facts.head == record.base_commit

@@ -47,7 +47,7 @@ def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:
         "rig_name": rig.name,
         "in_use": sorted(done.in_use),
         "orphans": list(done.orphans),
-        "healed": list(done.healed),
+        "recovered": list(done.recovered),
         "adopted": list(done.adopted),
         "emptied": list(done.emptied),
         "stale": list(done.stale),
@@ -62,7 +62,7 @@ def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list
     said = [f"{len(done.in_use)} in use: {', '.join(sorted(done.in_use)) or '-'}"]
     for names, what in (
         (done.orphans, "end orphan session of"),
-        (done.healed, "take back the unfinished spawn of"),
+        (done.recovered, "take back the unfinished spawn of"),
         (done.adopted, "keep the unrecorded but living"),
         (done.emptied, "remove the empty home of"),
         (done.stale, "drop the stale registration of"),

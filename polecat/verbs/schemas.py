@@ -39,7 +39,7 @@ _RECONCILED: Fields = (
     ("rig_name", "string", "the rig"),
     ("in_use", "list of string", "names that are taken"),
     ("orphans", "list of string", "polecats whose session was ended, because they have no home"),
-    ("healed", "list of string", "polecats whose unfinished spawn, repair or removal was settled"),
+    ("recovered", "list of string", "polecats whose unfinished spawn, repair or removal was settled"),
     ("adopted", "list of string", "polecats that live and were recorded after the fact"),
     ("emptied", "list of string", "polecats whose empty home was removed"),
     ("stale", "list of string", "directories that are gone and whose registration as a worktree was dropped"),

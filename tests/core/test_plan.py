@@ -10,13 +10,13 @@ from attrs import evolve
 from polecat import FetchPolicy, Rig, SpawnOptions
 from polecat.core.plan import (
     Choice,
-    SessionCensus,
+    SessionIndex,
     SpawnPlan,
     describe,
     identity_env,
+    index_sessions,
     make_plan,
     process_env,
-    take_census,
     typed_text,
 )
 from polecat.core.presets import CLAUDE, PRESETS
@@ -63,8 +63,8 @@ def plan(*, choice: Choice | None = None, opts: SpawnOptions | None = None, unix
 )
 def test_whose_session_it_is_by_its_name(name: str, whose: str | None) -> None:
     """Only a whole, exact name is a polecat's; roles, crew, other rigs and longer rig names are not (T-44, T-46)."""
-    census = take_census([Session(id="$1", name=name)], RIG)
-    assert list(census.own) == ([] if whose is None else [whose])
+    sessions = index_sessions([Session(id="$1", name=name)], RIG)
+    assert list(sessions.own) == ([] if whose is None else [whose])
 
 
 @pytest.mark.parametrize(
@@ -85,15 +85,15 @@ def test_whose_session_it_is_by_its_name(name: str, whose: str | None) -> None:
 )
 def test_whose_session_it_is_by_what_it_says(environment: dict[str, str], is_own: bool) -> None:
     """A session whose own environment says it is something else is never ours to end, and its name is not free (T-24)."""
-    census = take_census([Session(id="$1", name="gt-gas-nux", environment=environment)], RIG)
-    assert ("nux" in census.own) is is_own
+    sessions = index_sessions([Session(id="$1", name="gt-gas-nux", environment=environment)], RIG)
+    assert ("nux" in sessions.own) is is_own
 
 
 def test_a_renamed_session_is_found_by_its_stamp() -> None:
     """A session that a person renamed is still found by our instance id (T-28)."""
-    census = take_census([Session(id="$1", name="favourite", instance="i1"), Session(id="$2", name="x")], RIG)
-    assert set(census.by_instance) == {"i1"}
-    assert census.by_instance["i1"].id == "$1"
+    sessions = index_sessions([Session(id="$1", name="favourite", instance="i1"), Session(id="$2", name="x")], RIG)
+    assert set(sessions.by_instance) == {"i1"}
+    assert sessions.by_instance["i1"].id == "$1"
 
 
 # ------------------------------------------------------------------------------------------------------------ plan
@@ -205,7 +205,7 @@ def test_the_census_as_a_whole() -> None:
     ace = Session(id="$3", name="gt-gas-ace", environment={"GT_RIG": "other"})
     blank = Session(id="$4", name="gt-gas-slit", environment={"GT_ROLE": "", "GT_RIG": "", "GT_POLECAT": "", "GT_CREW": ""})
 
-    assert take_census([other, nux, ace, blank], RIG) == SessionCensus(
+    assert index_sessions([other, nux, ace, blank], RIG) == SessionIndex(
         own={"nux": nux, "slit": blank},
         foreign=frozenset({"ace"}),
         by_instance={"i2": nux},
@@ -215,7 +215,7 @@ def test_the_census_as_a_whole() -> None:
 
 def test_a_name_is_taken_by_any_session_that_is_not_ours() -> None:
     """A session of the name that belongs to somebody else, or that another rig of the town reads as its own, takes it."""
-    census = take_census(
+    sessions = index_sessions(
         [
             Session(id="$1", name="gt-gas-nux"),
             Session(id="$2", name="gt-gas-ace", environment={"GT_RIG": "other"}),
@@ -224,16 +224,16 @@ def test_a_name_is_taken_by_any_session_that_is_not_ours() -> None:
         RIG,
     )
 
-    assert [census.is_taken("gas", name) for name in ("nux", "ace", "town-slit", "toast")] == [False, True, True, False]
+    assert [sessions.is_taken("gas", name) for name in ("nux", "ace", "town-slit", "toast")] == [False, True, True, False]
 
 
 def test_a_session_is_found_by_stamp_then_by_name() -> None:
     """The stamp beats the name; without a stamp, or with one nobody bears, the name counts."""
     renamed, named = Session(id="$1", name="mine", instance="i1"), Session(id="$2", name="gt-gas-nux")
-    census = take_census([renamed, named], RIG)
+    sessions = index_sessions([renamed, named], RIG)
 
-    assert [census.of("nux", instance) for instance in ("i1", "i9", "")] == [renamed, named, named]
-    assert census.of("ace", "i9") is None
+    assert [sessions.of("nux", instance) for instance in ("i1", "i9", "")] == [renamed, named, named]
+    assert sessions.of("ace", "i9") is None
 
 
 WHOLE = Choice(

@@ -18,7 +18,7 @@ from polecat.core.states import STATE_RULES, Signals, judge_state, rule_of
 from polecat.core.steps import BY_NAME, STEPS
 from polecat.ports import World
 from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeWorld, fake_world
-from polecat.town.state import Lease, publish_claim
+from polecat.town.state import Record, publish_claim
 
 TRUST = "Do you trust the files in this folder?\n❯ 1. Yes, I trust this folder"
 SOURCES = sorted(Path(str(polecat.__file__)).parent.rglob("*.py"))
@@ -86,7 +86,7 @@ def _act_on_leavings(rig: polecat.Rig, world: FakeWorld, heard: list[Event]) -> 
     for path in sorted(rig.home_dir("gone").rglob("*"), reverse=True):
         path.unlink() if not path.is_dir() else path.rmdir()
     rig.home_dir("gone").rmdir()
-    publish_claim(rig, Lease(instance="i1", polecat="dead", rig=rig.name))
+    publish_claim(rig, Record(instance="i1", polecat="dead", rig=rig.name))
     living = spawn_for_sling(rig, SpawnOptions(name="living"), world=world)
     record = rig.runtime_dir / "polecats" / "living.json"
     record.rename(rig.home_dir(living.polecat_name) / ".claim.json")

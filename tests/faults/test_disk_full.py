@@ -76,7 +76,7 @@ def disk(tmp_path: Path, template: Path) -> Iterator[SmallDisk]:
 
 
 def _picture(disk: SmallDisk, name: str) -> dict[str, object]:
-    left: dict[str, Any] = disk.town.leavings()
+    left: dict[str, Any] = disk.town.leftovers()
     kinds = ("homes", "branches", "registrations", "sessions", "records", "launch files")
     found = {kind: [one for one in left.get(kind, ()) if kind == "launch files" or name in str(one)] for kind in kinds}
     tree = disk.town.rig_dir / "polecats" / name / "gastown"

@@ -67,7 +67,7 @@ def homes(rig: Rig) -> list[str]:
     return sorted(path.name for path in rig.polecats_dir.iterdir()) if rig.polecats_dir.exists() else []
 
 
-def leavings(rig: Rig, world: FakeWorld) -> dict[str, object]:
+def leftovers(rig: Rig, world: FakeWorld) -> dict[str, object]:
     """Everything a spawn could leave behind in the pretend world."""
     git = world.git
     runtime = rig.runtime_dir
@@ -199,7 +199,7 @@ def test_a_plan_is_what_the_spawn_then_does(place: Place) -> None:
     count = Fault()
     plan = plan_spawn(rig, opts, world=count.around(world))
     assert {str(call) for call in count.calls} <= {"tmux.list_sessions", "tmux.check", "beads.bead"}
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
     cat = spawn_for_sling(rig, opts, world=world)
     assert (cat.agent_id, cat.branch, cat.clone_path) == (plan.agent_id, plan.branch, plan.clone_path)
     request = world.tmux.request(plan.session_name)
@@ -240,7 +240,7 @@ def test_each_step_in_turn_fails(place: Place, port: str, method: str, step: str
     assert isinstance(caught.value, SpawnFailedError), caught.value
     assert caught.value.step == step
     assert caught.value.undone == undone and caught.value.left_behind == ()
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 def test_typing_that_fails_takes_the_spawn_back(place: Place) -> None:
@@ -249,7 +249,7 @@ def test_typing_that_fails_takes_the_spawn_back(place: Place) -> None:
     fault = fails_at(world, rig, "tmux.send_text", TmuxError("no"))
     with pytest.raises(SpawnFailedError):
         spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), world=fault.around(world))
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 def test_a_failure_of_undoing_is_told_and_stops_nothing(place: Place) -> None:
@@ -276,7 +276,7 @@ def test_a_port_that_raises_something_else_takes_everything_back(place: Place) -
     fault = fails_at(world, rig, "tmux.start", KeyError("a mistake in somebody's Tmux"))
     with pytest.raises(KeyError):
         spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=fault.around(world))
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 def test_an_interrupt_takes_everything_back(place: Place) -> None:
@@ -289,7 +289,7 @@ def test_an_interrupt_takes_everything_back(place: Place) -> None:
 
     with pytest.raises(KeyboardInterrupt):
         spawn_many(rig, [SpawnOptions()] * 3, world=evolve(world, on_event=listen), max_concurrent=1)
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 def test_an_interrupt_while_a_spawn_is_taken_back_loses_no_work(place: Place) -> None:
@@ -330,7 +330,7 @@ def test_agents_that_fail(place: Place, agent: FakeAgent, kind: type[SpawnFailed
     world = with_agent(world, agent)
     with pytest.raises(kind, match=words):
         spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
     assert world.clock.monotonic_s() <= 61
 
 
@@ -345,7 +345,7 @@ def test_an_agent_that_ends_before_it_got_its_text(place: Place) -> None:
 
     with pytest.raises(SpawnFailedError):
         spawn_for_sling(rig, SpawnOptions(nudge="go", hook_bead="gt-1"), world=evolve(world, on_event=listen))
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 class StartsAndFails(FakeTmux):
@@ -392,10 +392,10 @@ def test_an_agent_whose_spawn_was_being_taken_back_is_ended(place: Place) -> Non
     rig, world = place
     spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
     (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / CLAIM_FILE)
-    lease = read_claim(rig, "furiosa")
-    assert lease is not None
-    world.beads.close_agent(lease.agent_bead, reason="spawn undone")
-    assert reconcile_pool(rig, world=world).healed == ("furiosa",)
+    record = read_claim(rig, "furiosa")
+    assert record is not None
+    world.beads.close_agent(record.agent_bead, reason="spawn undone")
+    assert reconcile_pool(rig, world=world).recovered == ("furiosa",)
     assert (world.tmux.sessions(), list_homes(rig).dirs) == ([], ())
 
 
@@ -438,7 +438,7 @@ def test_a_tmux_that_cannot_be_asked(place: Place) -> None:
         with pytest.raises(TmuxUnreachableError):
             act(rig, world=world)
     world.tmux.unreachable = False
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 def test_a_store_that_cannot_be_asked_gives_nothing_away(place: Place) -> None:
@@ -447,7 +447,7 @@ def test_a_store_that_cannot_be_asked_gives_nothing_away(place: Place) -> None:
     fault = fails_at(world, rig, "beads.bead")
     with pytest.raises(BeadsUnavailableError):
         spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=fault.around(world))
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 @pytest.mark.parametrize("name", ["furiosa", "FURIOSA", "Furiosa"])
@@ -468,7 +468,7 @@ def test_a_name_that_cannot_be(place: Place, name: str) -> None:
     for act in (spawn_for_sling, plan_spawn):
         with pytest.raises(InvalidNameError):
             act(rig, SpawnOptions(name=name), world=world)
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 @pytest.mark.parametrize("name", ["pool", "git", "fetch", "trash"])
@@ -516,7 +516,7 @@ def test_a_closed_bead(place: Place) -> None:
     for act in (spawn_for_sling, plan_spawn):
         with pytest.raises(BeadClosedError):
             act(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 @pytest.mark.parametrize("holder", ["gastown/crew/max", "other/polecats/nux", "mayor", "somebody"])
@@ -621,7 +621,7 @@ def test_none_at_all(place: Place) -> None:
     """No options, no polecats, nothing touched."""
     rig, world = place
     assert spawn_many(rig, [], world=world) == []
-    assert leavings(rig, world) == {}
+    assert leftovers(rig, world) == {}
 
 
 def test_several_share_one_fetch_and_one_look(place: Place) -> None:

@@ -139,7 +139,7 @@ def test_a_trust_question_is_left_to_a_person(bare_town: HandTown) -> None:
     assert any("nothing was typed" in warning for warning in cat.warnings)
     assert keys(bare_town) == b""
     assert bare_town.sessions() == ["gt-gastown-furiosa"]
-    assert bare_town.leavings()["records"] == ["furiosa.json"]
+    assert bare_town.leftovers()["records"] == ["furiosa.json"]
 
 
 def test_a_trust_question_is_answered_where_the_settings_say_so(bare_town: HandTown) -> None:

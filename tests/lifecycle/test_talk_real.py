@@ -17,7 +17,7 @@ from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_poleca
 from polecat.model import Rig
 from polecat.ports import SessionRequest, StartedSession, Watch
 from polecat.testing.worlds import make_town
-from polecat.town.state import Lease, settle
+from polecat.town.state import Record, settle
 from tests.tmux_fixtures import SHOW_AND_READ, PrivateServer, eventually, private_server
 
 pytestmark = pytest.mark.real
@@ -68,7 +68,7 @@ def _start(rig: Rig, server: PrivateServer, name: str) -> Cat:
     tmux.watch([Watch(pane_id=session.pane_id, instance=session.instance, patterns=("ready",))], timeout_s=10)
     tmux.release(session)
     settle(
-        rig, Lease(instance=session.instance, polecat=name, rig="gastown", session=session.name, tmux_socket=str(server.socket))
+        rig, Record(instance=session.instance, polecat=name, rig="gastown", session=session.name, tmux_socket=str(server.socket))
     )
     return Cat(rig=rig, name=name, session=session, server=server)
 

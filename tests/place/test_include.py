@@ -11,8 +11,8 @@ from attrs import evolve, frozen
 
 from polecat.documents import PlaceSettings
 from polecat.model import Rig
+from polecat.place.beneath import Brought, bring_beneath
 from polecat.place.include import include_files, sources
-from polecat.place.inside import Brought, bring_inside
 from polecat.ports import Worktree
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, write
 
@@ -204,7 +204,7 @@ def test_failed_copy_leaves_nothing(tmp_path: Path) -> None:
     write(tmp_path / "from", {"big": "x" * 100})
     (tmp_path / "to").mkdir()
 
-    done, used = bring_inside(tmp_path / "to", "big", tmp_path / "from", room_bytes=10)
+    done, used = bring_beneath(tmp_path / "to", "big", tmp_path / "from", room_bytes=10)
 
     assert (done, used) in ((Brought.TOO_BIG, 0), (Brought.COPIED, 0))
     assert done is Brought.COPIED or os.listdir(tmp_path / "to") == []
@@ -228,7 +228,7 @@ def test_data_is_shared_where_the_file_system_can(tmp_path: Path) -> None:
     source.mkdir()
     target.mkdir()
     (source / "big").write_bytes(os.urandom(1 << 20))
-    done, used_bytes = bring_inside(target, "big", source, room_bytes=1000)
+    done, used_bytes = bring_beneath(target, "big", source, room_bytes=1000)
     if done is Brought.TOO_BIG:
         pytest.skip("this file system shares no data")
     assert (done, used_bytes) == (Brought.COPIED, 0)

@@ -114,7 +114,7 @@ class Rigs(RuleBasedStateMachine):
         reconcile_pool(self.rig, world=self.world)
         assert sorted(self.world.tmux.sessions()) == sorted(f"gt-gastown-{name}" for name in self.alive)
         again = reconcile_pool(self.rig, world=self.world)
-        assert again.orphans == again.healed == again.adopted == again.emptied == ()
+        assert again.orphans == again.recovered == again.adopted == again.emptied == ()
 
     @invariant()
     def what_is_there_is_what_was_made(self) -> None:

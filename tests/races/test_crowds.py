@@ -43,7 +43,7 @@ def test_sixteen_spawns_at_once(crowd: Crowd, tmp_path: Path) -> None:
         answers = crowd.at_once(*[("spawn", {"hook_bead": f"gt-{n}"}) for n in range(16)])
     assert errors(answers) == [], [answer["message"] for answer in answers if "message" in answer]
     cats = [answer["result"] for answer in answers]
-    left = crowd.town.leavings()
+    left = crowd.town.leftovers()
 
     assert len({cat["polecat_name"] for cat in cats}) == 16
     assert left["homes"] == sorted(cat["polecat_name"] for cat in cats)
@@ -67,7 +67,7 @@ def test_eight_spawns_of_one_bead(crowd: Crowd) -> None:
     assert errors(answers) == ["BeadTakenError"] * 7
     assert crowd.town.sessions() == [winner["session_name"]]
     assert again["result"]["instance"] == winner["instance"]
-    assert crowd.town.leavings()["homes"] == [winner["polecat_name"]]
+    assert crowd.town.leftovers()["homes"] == [winner["polecat_name"]]
 
 
 def test_a_cap_holds_whoever_comes(crowd: Crowd) -> None:
@@ -80,7 +80,7 @@ def test_a_cap_holds_whoever_comes(crowd: Crowd) -> None:
 
     assert errors(answers) == ["RigFullError"] * 8
     assert len(crowd.town.sessions()) == 4
-    assert len(crowd.town.leavings()["homes"]) == 4  # type: ignore[arg-type]  # a list of names
+    assert len(crowd.town.leftovers()["homes"]) == 4  # type: ignore[arg-type]  # a list of names
 
 
 def test_one_name_for_eight(crowd: Crowd) -> None:
@@ -105,7 +105,7 @@ def test_removal_beside_others(crowd: Crowd, others: str, is_whole: bool) -> Non
         if others in ("spawn", "reconcile"):
             asked = {"name": "furiosa"} if others == "spawn" else {}
         removed, beside = crowd.at_once(("remove", {"name": "furiosa", "force": True}), (others, asked))
-        left = crowd.town.leavings()
+        left = crowd.town.leftovers()
 
         assert "result" in removed or removed["error"] == "PolecatNotFoundError", removed
         assert beside.get("error", "") in ("", "SpawnRefusedError", "PolecatNotFoundError"), beside
@@ -114,7 +114,7 @@ def test_removal_beside_others(crowd: Crowd, others: str, is_whole: bool) -> Non
             assert left["homes"] == ["furiosa"]
             assert left["sessions"] == ["gt-gastown-furiosa"]
             crowd.at_once(("remove", {"name": "furiosa", "force": True}))
-        eventually(lambda: set(crowd.town.leavings()) <= {"spawn events"}, f"nothing is left: {crowd.town.leavings()}")
+        eventually(lambda: set(crowd.town.leftovers()) <= {"spawn events"}, f"nothing is left: {crowd.town.leftovers()}")
 
 
 def test_work_survives_a_removal_beside_a_repair(crowd: Crowd, tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_reconcile_in_the_middle_changes_nothing(name: str, tmp_path: Path) ->
 
         assert fault.struck is not None
         assert len(reconciled) == 1
-        assert reconciled[0].healed == reconciled[0].orphans == reconciled[0].adopted == (), str(fault.struck)
+        assert reconciled[0].recovered == reconciled[0].orphans == reconciled[0].adopted == (), str(fault.struck)
         assert _summary(rig, world) == undisturbed, str(fault.struck)
 
 

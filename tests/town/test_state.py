@@ -16,7 +16,7 @@ from polecat.town.pool_state import load_pool, save_pool
 from polecat.town.settings import load_rig_settings
 from polecat.town.state import (
     CLAIM_FILE,
-    Lease,
+    Record,
     clone_path,
     drop_claim,
     drop_record,
@@ -31,7 +31,7 @@ from polecat.town.state import (
     write_claim,
 )
 
-LEASE = Lease(
+LEASE = Record(
     instance="i1", polecat="nux", rig="gastown", pid=1, branch="polecat/nux-1", process_names=("node", "claude"), hook_bead="gt-1"
 )
 
@@ -79,13 +79,13 @@ def test_withdrawing_never_takes_work(rig: Rig) -> None:
 def test_settling_turns_a_claim_into_a_record(rig: Rig) -> None:
     """The record stands outside the home, because Gas Town removes homes with rmdir."""
     publish_claim(rig, LEASE)
-    lease = evolve(LEASE, session_id="$3")
-    write_claim(rig, lease)
-    settle(rig, lease)
-    assert read_claim(rig, "nux") is None and read_record(rig, "nux") == lease
+    record = evolve(LEASE, session_id="$3")
+    write_claim(rig, record)
+    settle(rig, record)
+    assert read_claim(rig, "nux") is None and read_record(rig, "nux") == record
     assert os.listdir(rig.home_dir("nux")) == []
-    settle(rig, lease)
-    assert read_record(rig, "nux") == lease
+    settle(rig, record)
+    assert read_record(rig, "nux") == record
 
 
 def test_another_instances_claim_and_record_stay(rig: Rig) -> None:

@@ -17,7 +17,7 @@ from polecat.testing.fake_tmux import FakeTmux
 from polecat.testing.worlds import FakeWorld, fake_world
 from polecat.town.find import Town
 from polecat.town.locks import polecat_lock, pool_lock, take
-from polecat.town.state import Lease, publish_claim
+from polecat.town.state import Record, publish_claim
 from polecat.upkeep.doctor import Checkup, Finding, check_town
 from polecat.upkeep.trash import keep_for_good, trash_dir
 from polecat.verbs.doctor import lines
@@ -110,7 +110,7 @@ def test_missing_default_branch_is_wrong(place: Place) -> None:
 
 def test_leftovers_are_found(place: Place) -> None:
     """An orphan session and a dead claim are what a reconcile would mend, and the remedy says so."""
-    publish_claim(place.rig, Lease(instance="00", polecat="slit", rig="gastown", pid=1))
+    publish_claim(place.rig, Record(instance="00", polecat="slit", rig="gastown", pid=1))
     tmux = FakeTmux(sessions=["gt-gastown-nux", "gt-gastown-witness"])
 
     found = check_town(

@@ -21,7 +21,7 @@ from polecat.core.states import Signals, judge_state
 from polecat.testing import FailAt, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town.locks import polecat_lock, take
-from polecat.town.state import Lease, publish_claim
+from polecat.town.state import Record, publish_claim
 
 Place = tuple[Rig, FakeWorld]
 
@@ -68,7 +68,7 @@ def test_unknown_is_never_dead() -> None:
 def test_a_claim_says_spawning_while_its_claimant_lives(place: Place) -> None:
     """With the lock held it is being made; with the lock free it is stalled (T-05)."""
     rig, world = place
-    publish_claim(rig, Lease(instance="i1", polecat="nux", rig=rig.name))
+    publish_claim(rig, Record(instance="i1", polecat="nux", rig=rig.name))
     lock = take(polecat_lock(rig, "nux"), what="test")
     try:
         assert get_polecat(rig, "nux", world=world).state is PolecatState.SPAWNING

@@ -16,7 +16,7 @@ from polecat.ports import Bead, Session
 from polecat.testing import CrashAt, Crashed, FakeBeads, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town.locks import polecat_lock, take
-from polecat.town.state import Lease, publish_claim, read_claim, read_record
+from polecat.town.state import Record, publish_claim, read_claim, read_record
 from polecat.upkeep.reconcile import GRACE_S
 
 Place = tuple[Rig, FakeWorld]
@@ -28,7 +28,7 @@ def place(tmp_path: Path) -> Place:
     return fake_world(tmp_path)
 
 
-def with_sessions(world: FakeWorld, *sessions: str | Session) -> FakeWorld:
+def observe_sessions(world: FakeWorld, *sessions: str | Session) -> FakeWorld:
     """The world with these sessions and no others."""
     tmux = FakeTmux(sessions=sessions, processes=world.processes, clock=world.clock)
     return evolve(world, tmux=tmux)
@@ -61,16 +61,16 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
     """Home, session, claim and claimant in all combinations: only what is provably nobody's goes; twice is once (T-24)."""
     rig, world = place
     name = "nux"
-    lease = Lease(instance="i1", polecat=name, rig=rig.name, session="gt-gastown-nux", branch="polecat/nux-1")
+    record = Record(instance="i1", polecat=name, rig=rig.name, session="gt-gastown-nux", branch="polecat/nux-1")
     if is_claimed:
-        publish_claim(rig, lease)
+        publish_claim(rig, record)
     elif has_home:
         (rig.home_dir(name) / "gastown").mkdir(parents=True)
         (rig.home_dir(name) / "gastown" / "file").write_text("work")
     if is_held:
         held.append(take(polecat_lock(rig, name), what="test"))
     sessions = [Session(id="", name="gt-gastown-nux", instance="i1" if is_claimed else "")] if has_session else []
-    world = with_sessions(world, *sessions)
+    world = observe_sessions(world, *sessions)
 
     reconcile_pool(rig, world=world)
     after = (homes(rig), world.tmux.sessions())
@@ -82,7 +82,7 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
     )
     before = tree(rig)
     done = reconcile_pool(rig, world=world)
-    assert done.orphans == done.healed == done.adopted == done.emptied == ()
+    assert done.orphans == done.recovered == done.adopted == done.emptied == ()
     assert tree(rig) == before
 
 
@@ -94,7 +94,7 @@ def test_only_orphans_of_this_rig_are_ended(place: Place) -> None:
         Session(id="", name="gt-gastown-slit", environment={"GT_ROLE": "witness"}),
         Session(id="", name="gt-gastown-toast", environment={"GT_RIG": "other"}),
     ]  # fmt: skip
-    world = with_sessions(world, *stays, "gt-gastown-nux", "gt-gastown-gastown-51", "gt-gastown-nux-2")
+    world = observe_sessions(world, *stays, "gt-gastown-nux", "gt-gastown-gastown-51", "gt-gastown-nux-2")
     done = reconcile_pool(rig, world=world)
     assert set(done.orphans) == {"nux", "gastown-51", "nux-2"}
     assert world.tmux.sessions() == [s if isinstance(s, str) else s.name for s in stays]
@@ -103,8 +103,8 @@ def test_only_orphans_of_this_rig_are_ended(place: Place) -> None:
 def test_a_dry_run_says_the_same_and_does_nothing(place: Place) -> None:
     """What the dry run says is what the real run then says and does (T-52)."""
     rig, world = place
-    world = with_sessions(world, "gt-gastown-nux")
-    publish_claim(rig, Lease(instance="i1", polecat="slit", rig=rig.name))
+    world = observe_sessions(world, "gt-gastown-nux")
+    publish_claim(rig, Record(instance="i1", polecat="slit", rig=rig.name))
     before = tree(rig)
     count = Fault()
     plan = reconcile_pool(rig, dry_run=True, world=count.around(world))
@@ -120,7 +120,7 @@ def test_a_dry_run_says_the_same_and_does_nothing(place: Place) -> None:
 def test_a_lost_directory_ends_nothing(place: Place) -> None:
     """A missing polecats/ while sessions live is no empty rig: nothing is ended (T-24)."""
     rig, world = place
-    world = with_sessions(world, "gt-gastown-nux", "gt-gastown-slit")
+    world = observe_sessions(world, "gt-gastown-nux", "gt-gastown-slit")
     rig.polecats_dir.rmdir()
     with pytest.raises(UnknownStateError):
         reconcile_pool(rig, world=world)
@@ -130,7 +130,7 @@ def test_a_lost_directory_ends_nothing(place: Place) -> None:
 def test_a_rig_that_is_gone_ends_nothing(place: Place) -> None:
     """A rig whose directory is missing is unknown (T-24)."""
     rig, world = place
-    world = with_sessions(world, "gt-gastown-nux")
+    world = observe_sessions(world, "gt-gastown-nux")
     rig.path.rename(rig.path.with_name("elsewhere"))
     with pytest.raises(Exception, match="gastown"):
         reconcile_pool(rig, world=world)
@@ -140,7 +140,7 @@ def test_a_rig_that_is_gone_ends_nothing(place: Place) -> None:
 def test_a_directory_that_cannot_be_listed_ends_nothing(place: Place) -> None:
     """A polecats/ that is no directory is unknown, not empty (T-24)."""
     rig, world = place
-    world = with_sessions(world, "gt-gastown-nux")
+    world = observe_sessions(world, "gt-gastown-nux")
     rig.polecats_dir.rmdir()
     rig.polecats_dir.write_text("what is this")
     with pytest.raises(UnknownStateError):
@@ -158,7 +158,7 @@ def test_a_new_rig_has_nothing_to_do(place: Place) -> None:
 def test_a_git_that_cannot_tell_changes_nothing(place: Place) -> None:
     """If registrations cannot be read, nothing was ended before that (T-25)."""
     rig, world = place
-    world = with_sessions(world, "gt-gastown-nux")
+    world = observe_sessions(world, "gt-gastown-nux")
     world.git.fail_next("stale_registrations", GitError("broken"))
     with pytest.raises(GitError):
         reconcile_pool(rig, world=world)
@@ -168,7 +168,7 @@ def test_a_git_that_cannot_tell_changes_nothing(place: Place) -> None:
 def test_a_claim_that_cannot_be_read_is_kept(place: Place) -> None:
     """An unreadable claim is named and left; the rest is done (T-25)."""
     rig, world = place
-    world = with_sessions(world, "gt-gastown-slit")
+    world = observe_sessions(world, "gt-gastown-slit")
     rig.home_dir("nux").mkdir()
     (rig.home_dir("nux") / ".claim.json").write_text("{")
     done = reconcile_pool(rig, world=world)
@@ -207,7 +207,7 @@ def test_a_spawn_that_was_killed_is_taken_back(place: Place) -> None:
     assert homes(rig) == ["furiosa"] and read_claim(rig, "furiosa") is not None
     assert [cat.state.value for cat in list_polecats(rig, world=world)] == ["stalled"]
     done = reconcile_pool(rig, world=world)
-    assert done.healed == ("furiosa",) and homes(rig) == []
+    assert done.recovered == ("furiosa",) and homes(rig) == []
     bead = world.beads.bead("gt-1")
     assert bead is not None and (bead.status, bead.assignee) == ("open", "")
     assert spawn_for_sling(rig, world=world).polecat_name == "furiosa"
@@ -217,11 +217,11 @@ def test_a_spawn_that_was_killed_while_its_agent_lives_is_kept(place: Place) -> 
     """An agent that runs is not ended because whoever started it is dead: the polecat is recorded (T-26)."""
     rig, world = place
     cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-    lease = read_record(rig, "furiosa")
-    assert lease is not None
+    record = read_record(rig, "furiosa")
+    assert record is not None
     (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / ".claim.json")
     done = reconcile_pool(rig, world=world)
-    assert (done.adopted, done.healed) == (("furiosa",), ())
+    assert (done.adopted, done.recovered) == (("furiosa",), ())
     assert world.tmux.sessions() == [cat.session_name]
     assert read_claim(rig, "furiosa") is None and read_record(rig, "furiosa") is not None
 
@@ -233,7 +233,7 @@ def test_a_store_that_was_lost_ends_no_agent(place: Place) -> None:
     (rig.runtime_dir / "polecats" / "furiosa.json").rename(rig.home_dir("furiosa") / ".claim.json")
     world = evolve(world, beads=FakeBeads())
     done = reconcile_pool(rig, world=world)
-    assert (done.adopted, done.healed, done.kept) == (("furiosa",), (), ())
+    assert (done.adopted, done.recovered, done.kept) == (("furiosa",), (), ())
     assert world.tmux.sessions() == [cat.session_name]
     cat_now = get_polecat(rig, "furiosa", world=world)
     assert (cat_now.state.value, [bead.id for bead in world.beads.held_by(cat.agent_id)]) == ("working", ["gt-1"])
@@ -242,7 +242,7 @@ def test_a_store_that_was_lost_ends_no_agent(place: Place) -> None:
 def test_a_claim_of_a_living_claimant_is_left_alone(place: Place, held: list[object]) -> None:
     """While somebody holds the polecat's lock it is being made, however long that takes (T-05)."""
     rig, world = place
-    publish_claim(rig, Lease(instance="i1", polecat="nux", rig=rig.name))
+    publish_claim(rig, Record(instance="i1", polecat="nux", rig=rig.name))
     held.append(take(polecat_lock(rig, "nux"), what="test"))
     world.clock.sleep(100 * GRACE_S)
     assert reconcile_pool(rig, world=world).is_quiet
@@ -297,7 +297,7 @@ def test_what_is_no_directory_is_taken_and_left(place: Place) -> None:
     rig, world = place
     (rig.polecats_dir / "nux").write_text("a file")
     (rig.polecats_dir / "slit").symlink_to("/nowhere")
-    done = reconcile_pool(rig, world=with_sessions(world, "gt-gastown-nux"))
+    done = reconcile_pool(rig, world=observe_sessions(world, "gt-gastown-nux"))
     assert {"nux", "slit"} <= done.in_use and done.orphans == ()
     assert homes(rig) == ["nux", "slit"]
 
@@ -306,15 +306,15 @@ def test_what_was_done_is_told(place: Place) -> None:
     """Each thing that was done is an event with rig and polecat."""
     rig, world = place
     heard: list[Event] = []
-    publish_claim(rig, Lease(instance="i1", polecat="slit", rig=rig.name))
-    reconcile_pool(rig, world=evolve(with_sessions(world, "gt-gastown-nux"), on_event=heard.append))
+    publish_claim(rig, Record(instance="i1", polecat="slit", rig=rig.name))
+    reconcile_pool(rig, world=evolve(observe_sessions(world, "gt-gastown-nux"), on_event=heard.append))
     assert [(event.name, event.polecat) for event in heard] == [("orphan_ended", "nux"), ("claim_healed", "slit")]
 
 
 def test_a_bead_of_somebody_else_is_not_handed_back(place: Place) -> None:
     """Taking a dead claim back takes no bead from who has it by now (T-07)."""
     rig, world = place
-    publish_claim(rig, Lease(instance="i1", polecat="nux", rig=rig.name, hook_bead="gt-1"))
+    publish_claim(rig, Record(instance="i1", polecat="nux", rig=rig.name, hook_bead="gt-1"))
     world.beads.add(Bead(id="gt-1", status="hooked", assignee="gastown/polecats/slit"))
     reconcile_pool(rig, world=world)
     bead = world.beads.bead("gt-1")
@@ -341,7 +341,7 @@ def test_work_of_an_agent_nobody_had_noted_is_kept(place: Place) -> None:
     done = reconcile_pool(rig, world=world)
 
     kept = [path for path in (rig.polecats_dir / ".trash").glob("*") if path.with_name(f"{path.name}.keep").exists()]
-    assert done.healed == ("furiosa",)
+    assert done.recovered == ("furiosa",)
     assert [(path / "work.txt").read_bytes() for path in kept] == [b"only here"]
     reconcile_pool(rig, world=world)
     assert (kept[0] / "work.txt").exists()

@@ -63,7 +63,7 @@ def test_a_removal_does_what_its_dry_run_said(town: HandTown, run: Run, cat: dic
         assert word in done.out
     assert plan_json["branch_deleted"] is True and plan_json["unassigned"] == ["gt-abc12"]
     assert git("show", f"{ref}:draft.txt", cwd=town.repo_dir) == "draft"
-    assert set(town.leavings()) <= {"homes", "spawn events"} and not (town.rig_dir / "polecats" / "furiosa").exists()
+    assert set(town.leftovers()) <= {"homes", "spawn events"} and not (town.rig_dir / "polecats" / "furiosa").exists()
 
 
 def test_an_instance_that_is_gone_is_not_removed(town: HandTown, run: Run, cat: dict[str, Any]) -> None:

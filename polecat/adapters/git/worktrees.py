@@ -134,7 +134,7 @@ def _link_back(admin: Path) -> None:
 
 
 def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
-    """Rename a worktree; killed at any point it is healed by `mend`."""
+    """Rename a worktree; killed at any point it is recovered by `mend`."""
     prove(repo, worktree)
     to = Path(os.path.abspath(to))
     must_be_free(to)

@@ -89,9 +89,9 @@ def test_protocols_that_git_refuses_stay_refused(tmp_path: Path) -> None:
     rig = _rig(tmp_path, "a")
     made = rig.add()
 
-    [trouble] = _fill(rig, made, os.environ)
+    [failure] = _fill(rig, made, os.environ)
 
-    assert trouble == "submodule libs/a: transport 'file' not allowed" or "not allowed" in trouble
+    assert failure == "submodule libs/a: transport 'file' not allowed" or "not allowed" in failure
     assert os.listdir(made.path / "libs/a") == []
     assert not (made.admin_dir / "modules" / "a").exists()
     assert _status(made) == ""
@@ -103,9 +103,9 @@ def test_one_unreachable_submodule_leaves_the_others(tmp_path: Path) -> None:
     (tmp_path / "a").rename(tmp_path / "gone")
     made = rig.add()
 
-    [trouble] = _fill(rig, made)
+    [failure] = _fill(rig, made)
 
-    assert trouble.startswith("submodule libs/a: ")
+    assert failure.startswith("submodule libs/a: ")
     assert os.listdir(made.path / "libs/a") == []
     assert (made.path / "libs/b/code").read_text() == "b"
 

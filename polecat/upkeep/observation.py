@@ -9,7 +9,7 @@ from attrs import frozen
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
 from polecat.core.agents import resolve_agent
-from polecat.core.plan import Choice, SessionCensus, take_census
+from polecat.core.plan import Choice, SessionIndex, index_sessions
 from polecat.core.pool import NamePool
 from polecat.documents import RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError
@@ -26,7 +26,7 @@ MB = 1024 * 1024
 
 
 @frozen(kw_only=True)
-class Survey:
+class RigContext:
     """A rig as its files show it.
 
     Attributes:
@@ -45,7 +45,7 @@ class Survey:
 
 
 @frozen(kw_only=True)
-class Site(Survey):
+class Observation(RigContext):
     """A rig as one look saw it, its sessions included.
 
     Attributes:
@@ -53,7 +53,7 @@ class Site(Survey):
         homes: what stands in ``polecats/``; listed after the sessions, so that no session looks older than its home.
     """
 
-    census: SessionCensus
+    sessions: SessionIndex
     homes: Homes
 
 
@@ -85,7 +85,7 @@ def as_orders(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
     return orders
 
 
-def look(world: FullWorld, rig: Rig) -> Site:
+def observe(world: FullWorld, rig: Rig) -> Observation:
     """Look at a rig: a few files, one tmux call, one directory.
 
     Raises:
@@ -93,17 +93,17 @@ def look(world: FullWorld, rig: Rig) -> Site:
         TmuxUnreachableError: the server could not be asked; that is not *no sessions*.
         UnknownStateError: ``polecats/`` cannot be listed.
     """
-    return with_sessions(world, survey(rig))
+    return observe_sessions(world, read_context(rig))
 
 
-def survey(rig: Rig) -> Survey:
+def read_context(rig: Rig) -> RigContext:
     """Read a rig's files; no program is started.
 
     Raises:
         ConfigError: a file is invalid.
     """
     settings = load_rig_settings(rig.path)
-    return Survey(
+    return RigContext(
         rig=rig,
         repo=find_repo(rig),
         settings=settings,
@@ -112,21 +112,21 @@ def survey(rig: Rig) -> Survey:
     )
 
 
-def with_sessions(world: FullWorld, seen: Survey) -> Site:
+def observe_sessions(world: FullWorld, seen: RigContext) -> Observation:
     """Complete a survey with one tmux call and one directory listing. Errors as `look`."""
     listed = world.tmux.list_sessions()
-    return Site(
+    return Observation(
         rig=seen.rig,
         repo=seen.repo,
         settings=seen.settings,
         town_settings=seen.town_settings,
         pool=seen.pool,
-        census=take_census(listed, seen.rig),
+        sessions=index_sessions(listed, seen.rig),
         homes=list_homes(seen.rig),
     )
 
 
-def choose(world: FullWorld, site: Survey, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
+def choose(world: FullWorld, observed: RigContext, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
     """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
 
     Args:
@@ -144,7 +144,7 @@ def choose(world: FullWorld, site: Survey, opts: SpawnOptions, *, needs_program:
         check_bead_id(opts.hook_bead)
     if opts.name is not None:
         check_polecat_name(opts.name)
-    rig, settings, town = site.rig, site.settings, site.town_settings
+    rig, settings, town = observed.rig, observed.settings, observed.town_settings
     agent, warnings = resolve_agent(
         override=opts.agent,
         rig_settings=settings,
@@ -181,16 +181,16 @@ def fetch_policy(settings: RigSettings) -> FetchPolicy:
     return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
 
 
-def check_disk(world: FullWorld, site: Survey) -> None:
+def check_disk(world: FullWorld, observed: RigContext) -> None:
     """Refuse to go on with too little free disk.
 
     Raises:
         DiskFullError: less is free than the settings ask for.
     """
-    free_bytes = world.free_bytes(site.rig.path)
-    least_mb = site.settings.min_free_disk_mb
+    free_bytes = world.free_bytes(observed.rig.path)
+    least_mb = observed.settings.min_free_disk_mb
     if free_bytes < least_mb * MB:
         raise DiskFullError(
-            f"only {free_bytes // MB} MB are free at {site.rig.path}; a spawn needs {least_mb} MB",
+            f"only {free_bytes // MB} MB are free at {observed.rig.path}; a spawn needs {least_mb} MB",
             hint="free some disk, remove polecats that are done, or lower min_free_disk_mb in the rig's settings",
         )

@@ -36,12 +36,12 @@ def _directory(root: Path, parts: Sequence[str]) -> Iterator[int]:
         os.close(fd)
 
 
-def exists_inside(root: Path, relative: str) -> bool:
+def exists_beneath(root: Path, relative: str) -> bool:
     """Say whether anything is at this place, a dangling symlink included."""
     return os.path.lexists(root / relative)
 
 
-def create_inside(root: Path, relative: str, data: bytes) -> bool:
+def create_beneath(root: Path, relative: str, data: bytes) -> bool:
     """Write a file below *root* that is not there yet, mode 0644.
 
     Returns:
@@ -61,7 +61,7 @@ def create_inside(root: Path, relative: str, data: bytes) -> bool:
     return True
 
 
-def replace_inside(root: Path, relative: str, data: bytes) -> None:
+def replace_beneath(root: Path, relative: str, data: bytes) -> None:
     """Write a file below *root* in one step, mode 0644, whatever plain file or symlink had its name.
 
     Raises:
@@ -81,7 +81,7 @@ def replace_inside(root: Path, relative: str, data: bytes) -> None:
             raise
 
 
-def copy_inside(root: Path, name: str, source: Path) -> None:
+def copy_beneath(root: Path, name: str, source: Path) -> None:
     """Copy a file to *root*; an existing file is overwritten and keeps its mode, a symlink is refused.
 
     Raises:
@@ -121,7 +121,7 @@ class Brought(enum.Enum):
     TOO_BIG = "too big"
 
 
-def bring_inside(root: Path, relative: str, source_root: Path, *, room_bytes: int) -> tuple[Brought, int]:
+def bring_beneath(root: Path, relative: str, source_root: Path, *, room_bytes: int) -> tuple[Brought, int]:
     """Copy a file or symlink from below *source_root* to the same place below *root*, with its mode and times.
 
     The data is shared where the file system can. Nothing that is there is touched, no symlink is followed on either side, and a symlink
