@@ -85,7 +85,7 @@ def read_json_object(path: Path, *, limit_bytes: int = MAX_BYTES) -> dict[str, o
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     if not isinstance(value, dict):
-        raise ValueError(f"it holds a JSON {type(value).__name__}, not an object")
+        raise ValueError(f"it holds a JSON {type(value).__name__}, not an object")  # noqa: TRY004  one error for all that is no object
     return value
 
 

@@ -29,7 +29,13 @@ def _sparse(path: Path) -> None:
         file.truncate(1 << 40)
 
 
-BAD: dict[str, Callable[[Path], None]] = {"fifo": _fifo, "directory": Path.mkdir, "loop": _loop, "device": _device, "terabyte": _sparse}
+BAD: dict[str, Callable[[Path], None]] = {
+    "fifo": _fifo,
+    "directory": Path.mkdir,
+    "loop": _loop,
+    "device": _device,
+    "terabyte": _sparse,
+}
 
 
 @pytest.mark.parametrize("make", BAD.values(), ids=BAD)
@@ -80,7 +86,12 @@ def test_lines_of_many_threads_never_mix(tmp_path: Path) -> None:
     """Each append is one write."""
     path = tmp_path / "feed"
     line = b"x" * 3000 + b"\n"
-    threads = [threading.Thread(target=lambda: [append_guarded(path, line) for _ in range(20)]) for _ in range(8)]
+
+    def append_many() -> None:
+        for _ in range(20):
+            append_guarded(path, line)
+
+    threads = [threading.Thread(target=append_many) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -89,7 +100,9 @@ def test_lines_of_many_threads_never_mix(tmp_path: Path) -> None:
     assert set(path.read_bytes().split(b"\n")) == {line[:-1], b""}
 
 
-@pytest.mark.parametrize("text", [b"", b"{", b"[1]", b"null", b"\x00", b"\xff\xfe", b'{"a": 1}x', b"[" * 100_000, b'{"a":' * 100_000])
+@pytest.mark.parametrize(
+    "text", [b"", b"{", b"[1]", b"null", b"\x00", b"\xff\xfe", b'{"a": 1}x', b"[" * 100_000, b'{"a":' * 100_000]
+)
 def test_what_is_no_json_object_is_a_value_error(text: bytes, tmp_path: Path) -> None:
     """Whatever stands in the file, the caller has one error to expect."""
     path = tmp_path / "file.json"
