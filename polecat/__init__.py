@@ -8,7 +8,7 @@
 'gastown/polecats/furiosa'
 >>> [str(one.state.value) for one in polecat.list_polecats(rig, world=world)]
 ['working']
->>> polecat.remove_polecat(rig, cat.polecat_name, force=True, world=world).unassigned
+>>> polecat.remove_polecat(rig, cat, force=True, world=world).unassigned
 ('gt-abc12',)
 
 Only the names in ``__all__`` here, in ``polecat.adapters`` and in ``polecat.testing`` are public; ``__init__.pyi`` lists them for

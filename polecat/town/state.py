@@ -198,6 +198,18 @@ def read_record(rig: Rig, name: str) -> Record | None:
     return _read(_record_path(rig, name))
 
 
+def read_current(rig: Rig, name: str) -> Record | None:
+    """Read what a polecat is now: its claim while it is being made or removed, else its record; None if polecat did not make it.
+
+    While it is being repaired it is what its record says: the claim of a repair counts only once it has become the record.
+
+    Raises:
+        UnknownStateError: it cannot be read.
+    """
+    claim = read_claim(rig, name)
+    return claim if claim is not None and claim.purpose != "repair" else read_record(rig, name)
+
+
 def drop_record(rig: Rig, name: str, *, instance: str) -> None:
     """Forget a polecat, if the record still is that instance's."""
     with contextlib.suppress(UnknownStateError):

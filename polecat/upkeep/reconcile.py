@@ -34,7 +34,8 @@ from polecat.town.state import (
     lost_records,
     read_claim,
 )
-from polecat.upkeep.observation import Observation, as_rig, observe
+from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
 from polecat.upkeep.trash import empty_trash, trash_dir

@@ -23,7 +23,8 @@ from polecat.model import FetchPolicy, Rig
 from polecat.ports import Worktree, World
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
-from polecat.upkeep.observation import MB, RigContext, as_rig, read_context
+from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.observation import MB, RigContext, read_context
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
 from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
 

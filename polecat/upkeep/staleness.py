@@ -13,8 +13,9 @@ from polecat.model import Rig
 from polecat.names import agent_bead_id
 from polecat.ports import World
 from polecat.town.locks import git_lock, holding
+from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.listing import list_polecats
-from polecat.upkeep.observation import as_rig, observe
+from polecat.upkeep.observation import observe
 
 
 @frozen(kw_only=True)

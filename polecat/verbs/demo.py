@@ -123,7 +123,7 @@ class _Show:
         self.typed("polecat list")
         self.say(shown(list_polecats(rig, world=World(tmux=self.tmux, environ=self.environ)), with_rig=False))
         self.typed(f"polecat nudge {RIG}/{first.polecat_name} 'are you there?'")
-        session = nudge_polecat(rig, first.polecat_name, "are you there?", world=World(tmux=self.tmux, environ=self.environ))
+        session = nudge_polecat(rig, first, "are you there?", world=World(tmux=self.tmux, environ=self.environ))
         self.say(f"typed to {session}")
         self.typed(f"polecat capture {RIG}/{first.polecat_name}")
         self.say(self._screen(first))

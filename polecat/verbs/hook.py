@@ -11,7 +11,7 @@ from polecat.model import Rig
 from polecat.names import agent_id, check_bead_id
 from polecat.ports import Bead
 from polecat.town.breaker import agent_failures, reset_breaker
-from polecat.upkeep.listing import check_exists
+from polecat.upkeep.addressing import check_exists
 from polecat.verbs.common import add_action, add_json, add_town, print_json, town_of
 from polecat.verbs.tables import plain
 

@@ -7,6 +7,7 @@ import argparse
 from attrs import asdict
 
 from polecat.lifecycle.remove import Removed, remove_polecat
+from polecat.model import Polecat, PolecatState, Rig
 from polecat.ports import World
 from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
 from polecat.verbs.progress import during
@@ -35,21 +36,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Remove, or say what a removal would do."""
     rig, name = polecat_of(args)
+    meant = name if args.instance is None else _value(rig, name, args.instance)
     with during(f"removing {args.polecat}"):
         done = remove_polecat(
-            rig,
-            name,
-            force=args.force,
-            nuclear=args.nuclear,
-            instance=args.instance,
-            world=World(tmux=tmux_of(args)),
-            dry_run=args.dry_run,
+            rig, meant, force=args.force, nuclear=args.nuclear, world=World(tmux=tmux_of(args)), dry_run=args.dry_run
         )
     if args.json:
         print_json("remove", as_json(done))
     else:
         print("\n".join(lines(done, will=args.dry_run)))
     return 0
+
+
+def _value(rig: Rig, name: str, instance: str) -> Polecat:
+    """The polecat that is meant, as a value: one spawn and no later one of the name."""
+    return Polecat(name=name, rig_name=rig.name, state=PolecatState.UNKNOWN, clone_path=rig.home_dir(name), instance=instance)
 
 
 def as_json(done: Removed) -> dict[str, object]:

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     tmux = tmux_of(args)
     with during(f"looking at {args.polecat}"):
         cat = get_polecat(rig, name, world=World(tmux=tmux))
-        verdict = work_at_risk(cat, rig=rig, world=World(tmux=tmux))
+        verdict = work_at_risk(rig, cat, world=World(tmux=tmux))
     if args.json:
         risks = [asdict(risk) for risk in verdict.risks]
         print_json("status", {**as_json(cat), "risks": risks})
