@@ -11,7 +11,7 @@ import json
 import os
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -131,7 +131,7 @@ def _origin_of(clone: Path) -> str:
 
 # ------------------------------------------------------------------------------------------------- what we handed on
 
-_STORES: Mapping[str, Callable[..., TrustStore]] = {"claude": ClaudeTrust, "codex": CodexTrust}
+_STORES: Mapping[str, type[TrustStore]] = {store.kind: store for store in (ClaudeTrust, CodexTrust)}
 
 
 def _note_path(rig: Rig, name: str) -> Path:
@@ -140,10 +140,9 @@ def _note_path(rig: Rig, name: str) -> Path:
 
 def _note(rig: Rig, name: str, store: TrustStore, place: Path) -> None:
     """Note what is about to be written, so that it can be taken back even if we are killed right after."""
-    kind = "claude" if isinstance(store, ClaudeTrust) else "codex"
     path = _note_path(rig, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    notes = [*_read_notes(path), (kind, str(store.path), str(place))]
+    notes = [*_read_notes(path), (store.kind, str(store.path), str(place))]
     write_json(path, {"version": 1, "given": [list(note) for note in dict.fromkeys(notes)]})
 
 

@@ -2,7 +2,7 @@
 
 - A *home* is the directory ``polecats/<name>``. While it exists the name is taken.
 - A *claim* is a file in a home that says: this instance is being made right now. It is true while the claimant holds the
-  polecat's lock; when that lock is free the claimant is dead and `reconcile` takes the claim's leavings back.
+  polecat's lock; when that lock is free the claimant is dead and `reconcile` takes the claim's leftovers back.
 - A *record* is what we remember about a finished spawn. It lives outside the home, because the reference removes homes with
   ``rmdir``, which a file of ours would block for ever.
 """
@@ -23,6 +23,7 @@ from attrs import asdict, fields_dict, frozen
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
+from polecat.town.files import write_bytes
 
 CLAIM_FILE = ".claim.json"
 
@@ -185,8 +186,7 @@ def settle(rig: Rig, claim: Record) -> None:
     path = _record_path(rig, claim.polecat)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, claim)
-    with contextlib.suppress(FileNotFoundError):
-        (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink()
+    (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
 
 def read_record(rig: Rig, name: str) -> Record | None:
@@ -204,8 +204,7 @@ def drop_record(rig: Rig, name: str, *, instance: str) -> None:
         record = read_record(rig, name)
         if record is None or record.instance != instance:
             return
-    with contextlib.suppress(FileNotFoundError):
-        _record_path(rig, name).unlink()
+    _record_path(rig, name).unlink(missing_ok=True)
 
 
 def withdraw_claim(rig: Rig, record: Record) -> None:
@@ -261,20 +260,11 @@ def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable
         inside: the files of each home, as `files_in_homes` found them.
         is_free: says that nobody holds the lock of a polecat; asked only where there is a draft.
     """
-    found = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
-    of: dict[str, list[Path]] = {}
-    for name, files in inside.items():
-        for file in files:
-            if _is_draft(file):
-                of.setdefault(name, []).append(rig.home_dir(name) / file)
-    for path in _record_path(rig, "x").parent.glob(".*.json.*"):
-        name = path.name[1:].partition(".json.")[0]
-        if name in inside:
-            of.setdefault(name, []).append(path)
-    for name, paths in of.items():
-        if is_free(name):
-            found += [path for path in paths if path.is_file()]
-    return tuple(sorted(found))
+    homes = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
+    files = [(name, rig.home_dir(name) / file) for name, files in inside.items() for file in files if _is_draft(file)]
+    files += [(path.name[1:].partition(".json.")[0], path) for path in _record_path(rig, "x").parent.glob(".*.json.*")]
+    free = {name for name in {name for name, _ in files} & inside.keys() if is_free(name)}
+    return tuple(sorted([*homes, *(path for name, path in files if name in free and path.is_file())]))
 
 
 def drop_draft(draft: Path) -> None:
@@ -295,8 +285,8 @@ def had_polecats(rig: Rig) -> bool:
 
 def _names_with_records(rig: Rig) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
-        names = (file.removesuffix(".json") for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
-        return sorted(name for name in names if is_polecat_name(name))
+        files = (file for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
+        return sorted(filter(is_polecat_name, (file.removesuffix(".json") for file in files)))
     return []
 
 
@@ -305,13 +295,7 @@ def _record_path(rig: Rig, name: str) -> Path:
 
 
 def _write(path: Path, record: Record) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(json.dumps(asdict(record), indent=2) + "\n", "utf-8")
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_bytes(path, f"{json.dumps(asdict(record), indent=2)}\n".encode())
 
 
 def _read(path: Path) -> Record | None:
