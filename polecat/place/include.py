@@ -19,7 +19,6 @@ from polecat.ports import Git, Worktree
 from polecat.town.files import why_not
 
 LIST = ".worktreeinclude"
-_LIST_LIMIT_BYTES = 1024 * 1024
 _MB = 1024 * 1024
 
 _REASONS = {
@@ -101,7 +100,7 @@ def _patterns_in(path: Path, copying: _Copying) -> tuple[str, ...] | None:
         return None
     try:
         with path.open("rb") as file:
-            data = file.read(_LIST_LIMIT_BYTES)
+            data = file.read(_MB)
     except OSError as error:
         copying.warnings.append(f"{LIST} cannot be read: {why_not(error)}")
         return None

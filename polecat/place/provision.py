@@ -73,7 +73,7 @@ def provision(
         Warnings, each one line.
 
     Raises:
-        PolecatError: the agent's hooks cannot be installed, or the rig has beads and the worktree cannot be led to them.
+        PolecatError: the agent's hooks cannot be installed, or the rig has beads and the worktree cannot be redirected to them.
 
     Source:
         Contract §3.14 to §3.17, §12.7, §12.8; design §6, deviation 20.
@@ -83,7 +83,7 @@ def provision(
     if has_gt:
         install_agent_hooks(rig, agent)
     _copy_instructions(place)
-    _lead_to_beads(place)
+    _redirect_beads(place)
     _copy_overlay(place)
     try:
         exclude_locally(repo, place.added)
@@ -142,7 +142,7 @@ def _copy_instructions(place: _Filling) -> None:
         place.warnings.append(f"AGENTS.md was not copied: {why_not(error)}")
 
 
-def _lead_to_beads(place: _Filling) -> None:
+def _redirect_beads(place: _Filling) -> None:
     """Write the redirect, and PRIME.md where it leads; a rig without beads needs neither."""
     redirect = plan_redirect(place.rig.town_root, place.rig.path, place.stands_at)
     if redirect is None:
@@ -155,7 +155,7 @@ def _lead_to_beads(place: _Filling) -> None:
             _replace_redirect(place, data)
     except OSError as error:
         raise PolecatError(
-            f"the worktree cannot be led to the rig's beads: {why_not(error)}",
+            f"the worktree cannot be redirected to the rig's beads: {why_not(error)}",
             hint="if the project tracks .beads as a symlink or a file, name it in the rig's 'leave_out' setting",
         ) from error
     place.added.append(REDIRECT)
@@ -229,9 +229,8 @@ def exclude_locally(repo: Repo, added: list[str] | tuple[str, ...]) -> None:
         old = path.read_bytes()
     except FileNotFoundError:
         old = b""
-    there = set(old.split(b"\n"))
     wanted = [os.fsencode(_ignore_line(name)) for name in dict.fromkeys(added) if "\n" not in name]
-    lines = [line for line in wanted if line not in there]
+    lines = [line for line in wanted if line not in old.split(b"\n")]
     if not lines:
         return
     text = (b"" if not old or old.endswith(b"\n") else b"\n") + b"".join(line + b"\n" for line in lines)

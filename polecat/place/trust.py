@@ -66,10 +66,9 @@ def inherit_trust(
                 _note(rig, name, store, place)
                 store.set_trusted(place, trusted=True)
         return Inherited(source=source)
-    except OSError as error:
-        return Inherited(warnings=(f"trust was not handed on: {why_not(error)}",))
-    except ValueError as error:
-        return Inherited(warnings=(f"trust was not handed on: {store.path}: {error}",))
+    except (OSError, ValueError) as error:
+        why = why_not(error) if isinstance(error, OSError) else f"{store.path}: {error}"
+        return Inherited(warnings=(f"trust was not handed on: {why}",))
 
 
 def withdraw_trust(rig: Rig, name: str) -> None:
@@ -81,9 +80,8 @@ def withdraw_trust(rig: Rig, name: str) -> None:
     """
     path = _note_path(rig, name)
     for kind, file, place in _read_notes(path):
-        store = _STORES[kind](path=Path(file))
         if Path(file).exists():
-            store.set_trusted(Path(place), trusted=False)
+            _STORES[kind](path=Path(file)).set_trusted(Path(place), trusted=False)
     path.unlink(missing_ok=True)
 
 
@@ -150,7 +148,5 @@ def _read_notes(path: Path) -> list[tuple[str, str, str]]:
     try:
         given = json.loads(path.read_bytes())["given"]
         return [(str(kind), str(file), str(place)) for kind, file, place in given if kind in _STORES]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError):
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
         return []

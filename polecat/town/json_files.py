@@ -53,15 +53,11 @@ def line_of(text: str, at: tuple[Step, ...]) -> int | None:
 
 
 def _shown(value: object) -> str:
-    match value:
-        case dict():
-            return "an object"
-        case list():
-            return "a list"
-        case str():
-            return repr(value if len(value) <= 60 else value[:60] + "…")
-        case _:
-            return json.dumps(value)
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:60] + "…")
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value)
 
 
 @frozen(kw_only=True)
@@ -127,12 +123,10 @@ class Node:
 
     def choice_of(self, key: str, allowed: tuple[str, ...], default: str = "") -> str:
         """Read a string that must be one of *allowed*; an empty one is *default*."""
-        node = self.child(key)
-        if node is None or node.text() == "":
-            return default
-        if node.text() not in allowed:
-            raise node.must(" or ".join(repr(word) for word in allowed))
-        return node.text()
+        text = self.text_of(key)
+        if text and text not in allowed:
+            raise self.missing(key, f"must be {' or '.join(map(repr, allowed))}, not {_shown(text)}")
+        return text or default
 
     def integer_of(self, key: str, default: int = 0, *, least: int | None = None, most: int | None = None) -> int:
         """Read a whole number between *least* and *most*, both included."""

@@ -5,6 +5,7 @@ Gas Town's own keys mean what they mean there. Keys that only polecat knows stan
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
@@ -85,13 +86,12 @@ def load_town_settings(town_root: Path) -> TownSettings:
     )
 
 
-def check_version(doc: Node, *, newest: int) -> int:
-    """Read the version of a document, which must not be from the future."""
+def check_version(doc: Node, *, newest: int) -> None:
+    """Refuse a document of a version from the future."""
     version = doc.integer_of("version")
     if version > newest:
         hint = "it was written by a newer program"
         raise doc.missing("version", f"is unsupported: {version}; known up to {newest}", hint=hint)
-    return version
 
 
 def _runtime(node: Node) -> RuntimeConfig:
@@ -175,15 +175,11 @@ def _check_unused(doc: Node) -> None:
 
 
 def _fetch(doc: Node) -> str:
-    node = doc.child("fetch")
-    if node is None or not node.text():
-        return "always"
-    try:
-        if FetchPolicy.parse(node.text()).max_age_s >= 0:
-            return node.text()
-    except ValueError:
-        pass
-    raise node.must("'always', 'never' or 'if-older-than SECONDS'")
+    text = doc.text_of("fetch") or "always"
+    with contextlib.suppress(ValueError):
+        if FetchPolicy.parse(text).max_age_s >= 0:
+            return text
+    raise doc.missing("fetch", f"must be 'always', 'never' or 'if-older-than SECONDS', not {text!r}")
 
 
 def _place(doc: Node) -> PlaceSettings:

@@ -229,8 +229,7 @@ def _is_draft(name: str) -> bool:
 
 def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
     """Names we remember though they have no home any more: Gas Town removed them."""
-    taken = homes.taken
-    return tuple(name for name in _names_with_records(rig) if name not in taken)
+    return tuple(sorted(set(_names_with_records(rig)) - homes.taken))
 
 
 def forget(rig: Rig, name: str) -> None:
@@ -286,7 +285,7 @@ def had_polecats(rig: Rig) -> bool:
 def _names_with_records(rig: Rig) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
         files = (file for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
-        return sorted(filter(is_polecat_name, (file.removesuffix(".json") for file in files)))
+        return [name for file in files if is_polecat_name(name := file.removesuffix(".json"))]
     return []
 
 

@@ -303,14 +303,14 @@ def test_a_tracked_redirect_is_replaced_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("target", ["../../../../outside", "app.py"])
-def test_a_worktree_that_cannot_be_led_to_its_beads_is_an_error(tmp_path: Path, target: str) -> None:
+def test_a_worktree_that_cannot_be_redirected_to_its_beads_is_an_error(tmp_path: Path, target: str) -> None:
     """Where the project's .beads is a symlink nothing is written through it, and the worktree is not handed out."""
     place = make_place(tmp_path, {"app.py": "1"}, links={".beads": target})
     place.write(".beads/x")
     outside = tmp_path / "outside"
     outside.mkdir()
 
-    with pytest.raises(PolecatError, match="cannot be led to the rig's beads"):
+    with pytest.raises(PolecatError, match="cannot be redirected to the rig's beads"):
         place.fill()
 
     assert list(outside.iterdir()) == []
@@ -343,7 +343,7 @@ def test_prime_is_kept_and_found_through_the_redirect(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_the_mayors_beads_are_used_where_the_rig_has_none(place: Place) -> None:
-    """Without beads of its own the rig's worktrees are led to the mayor's, told so, and none are made beside them."""
+    """Without beads of its own the rig's worktrees are redirected to the mayor's, with a warning, and none are made beside them."""
     place.write("mayor/rig/.beads/x")
 
     warnings = place.fill(stands_at=place.rig.path / "polecats" / "slit" / "gas")
