@@ -20,8 +20,8 @@ from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
 from polecat.town.logs import emit
+from polecat.town.records import Record, read_claim, read_record
 from polecat.town.settings import load_town_settings
-from polecat.town.state import Record, read_claim, read_record
 from polecat.upkeep.listing import check_exists
 from polecat.upkeep.observation import as_rig
 

@@ -22,8 +22,6 @@ from polecat.model import Rig
 from polecat.town.files import write_json
 from polecat.town.locks import holding
 
-LOCK_TIMEOUT_S = 10.0
-
 IsFree = Callable[[int], bool]
 
 
@@ -84,7 +82,7 @@ def reserve_ports(rig: Rig, name: str, ports: PortRange, *, is_free: IsFree = is
     """
     root, key = rig.town_root, f"{rig.name}/{name}"
     path = ports_file(root)
-    with holding(root / ".runtime" / "locks" / "polecat-ports.lock", what=f"ports for {name}", timeout_s=LOCK_TIMEOUT_S):
+    with holding(root / ".runtime" / "locks" / "polecat-ports.lock", what=f"ports for {name}", timeout_s=10.0):
         noted = _read(path)
         others = {other: block for other, block in noted.items() if other != key and _is_alive(root, other)}
         for start in _candidates(f"{root}\0{key}", noted.get(key), ports):

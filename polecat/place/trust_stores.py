@@ -22,11 +22,8 @@ from attrs import frozen
 from polecat.place.json_edit import with_value
 from polecat.town.files import write_bytes
 
-LOCK_PATIENCE_S = 3.0
 LOCK_STALE_S = 10.0
 """Claude Code renews its lock; one that is older belongs to nobody."""
-
-_TRIES = 5
 
 
 @frozen(kw_only=True)
@@ -40,7 +37,7 @@ class ClaudeTrust:
 
     kind: ClassVar[str] = "claude"
     path: Path
-    lock_patience_s: float = LOCK_PATIENCE_S
+    lock_patience_s: float = 3.0
 
     def is_trusted(self, directory: Path) -> bool:
         """Say whether the user trusts exactly this directory; what cannot be read says no."""
@@ -119,7 +116,7 @@ def _read(path: Path, loads: Callable[[str], object], keys: tuple[str, ...]) -> 
 
 def _replace(path: Path, change: Callable[[str], str]) -> bool:
     """Change a file's text in one step, anew if it changes meanwhile."""
-    for _ in range(_TRIES):
+    for _ in range(5):
         before = path.read_bytes()
         text = before.decode("utf-8")
         new = change(text)

@@ -23,12 +23,9 @@ def read_text(path: Path) -> str | None:
         ConfigError: it is there and cannot be read, is no regular file, or is not UTF-8.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe in its place must not hang us
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
+        if not stat.S_ISREG(path.stat().st_mode):  # a pipe in its place must not hang us
             raise ConfigError(path, "is not a regular file")
-        with open(fd, "rb") as file:
-            return file.read().decode("utf-8")
+        return path.read_bytes().decode("utf-8")
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -14,7 +14,8 @@ from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, Unkno
 from polecat.model import Polecat, Rig
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import Bead, GitFacts, Process, Session, Worktree, World
-from polecat.town.state import CLAIM_FILE, Record, clone_path, new_instance_id, read_claim, read_record
+from polecat.town.homes import clone_path
+from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_claim, read_record
 from polecat.upkeep.observation import Observation, as_rig, observe
 
 

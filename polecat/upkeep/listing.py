@@ -16,8 +16,9 @@ from polecat.model import Polecat, Rig, WorkStatus
 from polecat.names import agent_bead_id, agent_id, check_is_text, nearest, session_name
 from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import polecat_lock, try_take
-from polecat.town.state import clone_path, list_homes, read_claim, read_record
+from polecat.town.records import read_claim, read_record
 from polecat.upkeep.observation import as_rig
 
 T = TypeVar("T")

@@ -1,10 +1,10 @@
-"""What the disk knows about a rig's polecats: homes, claims, records.
+"""What the disk remembers of each spawn, as a *record*.
 
-- A *home* is the directory ``polecats/<name>``. While it exists the name is taken.
-- A *claim* is a file in a home that says: this instance is being made right now. It is true while the claimant holds the
-  polecat's lock; when that lock is free the claimant is dead and `reconcile` takes the claim's leftovers back.
-- A *record* is what we remember about a finished spawn. It lives outside the home, because the reference removes homes with
-  ``rmdir``, which a file of ours would block for ever.
+While a spawn, repair or removal is under way its record is a *claim*: a file in the polecat's home that says what is being done. It is
+true while its writer holds the polecat's lock; when that lock is free the writer is dead, and `reconcile` recovers what it left.
+
+The record of a finished spawn lies outside the home, because the reference removes homes with ``rmdir``, which a file of ours would
+block for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -24,6 +24,7 @@ from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
 from polecat.town.files import write_bytes
+from polecat.town.homes import Homes
 
 CLAIM_FILE = ".claim.json"
 
@@ -75,65 +76,9 @@ class Record:
     may_have_run: bool = False
 
 
-@frozen(kw_only=True)
-class Homes:
-    """What stands in ``polecats/``.
-
-    Attributes:
-        dirs: the polecats: real, visible directories, sorted.
-        others: visible names that are something else (a file, a symlink); taken, but no polecats.
-        exists: ``polecats/`` is there at all.
-    """
-
-    dirs: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    exists: bool = True
-
-    @property
-    def taken(self) -> frozenset[str]:
-        """Every name that a new polecat must not have."""
-        return frozenset(self.dirs) | frozenset(self.others)
-
-
 def new_instance_id() -> str:
     """Make an id that no other spawn has: 16 hexadecimal digits."""
     return secrets.token_hex(8)
-
-
-def list_homes(rig: Rig) -> Homes:
-    """List what stands in ``polecats/``; one directory read.
-
-    Raises:
-        UnknownStateError: the rig or its ``polecats/`` cannot be listed, which is not the same as being empty.
-    """
-    if not rig.path.is_dir():
-        raise UnknownStateError(f"the rig's directory {rig.path} cannot be found", hint="is its disk mounted?")
-    try:
-        with os.scandir(rig.polecats_dir) as entries:
-            seen = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
-    except FileNotFoundError:
-        return Homes(dirs=(), exists=False)
-    except OSError as error:
-        raise UnknownStateError(
-            f"{rig.polecats_dir} cannot be listed: {error.strerror or error}", hint="nothing was decided or changed"
-        ) from error
-    return Homes(dirs=tuple(n for n, is_dir in seen if is_dir), others=tuple(n for n, is_dir in seen if not is_dir))
-
-
-def clone_path(rig: Rig, name: str) -> Path:
-    """The worktree of a polecat: ``<home>/<rig>``, or the home itself in the old layout.
-
-    Source:
-        Contract §2.3.
-    """
-    home = rig.home_dir(name)
-    new = home / rig.name
-    if not new.is_dir() and home.is_dir() and (home / ".git").exists():
-        return home
-    return new
-
-
-# ------------------------------------------------------------------------------------------------- claims, records
 
 
 def publish_claim(rig: Rig, record: Record) -> None:
@@ -236,19 +181,6 @@ def forget(rig: Rig, name: str) -> None:
     """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
     if not os.path.lexists(rig.home_dir(name)):
         _record_path(rig, name).unlink(missing_ok=True)
-
-
-def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
-
-    A home that cannot be listed is left out: nothing is known of it.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    top = os.fspath(rig.polecats_dir)
-    for name in names:
-        with contextlib.suppress(OSError), os.scandir(f"{top}/{name}") as entries:
-            found[name] = tuple(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
-    return found
 
 
 def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
