@@ -19,14 +19,16 @@ class Session:
         id: the server's own id, such as ``$3``; survives renaming.
         name: its name now.
         instance: our instance id stamped on it at creation; empty when polecat did not make it.
-        environment: identity variables (``GT_ROLE``, ``GT_RIG``, ``GT_POLECAT``, ``GT_CREW``, ``POLECAT_ID``) of the session's *own*
-            environment, never the server's global one.
+        environment: identity variables (``GT_ROLE``, ``GT_RIG``, ``GT_POLECAT``, ``GT_CREW``, ``GT_ROOT``, ``POLECAT_ID``) of the
+            session's *own* environment, never the server's global one.
         pane_id: its first pane.
         pane_pid: the process of that pane.
         is_dead: that process has ended and its pane is kept.
         attached: how many clients look at it.
         created_at_s: creation, Unix seconds.
         active_at_s: last activity, Unix seconds.
+        started_in: the directory its pane was started in; empty where the server does not tell.
+        is_shared: another session shows one of its panes as well.
     """
 
     id: str
@@ -39,6 +41,8 @@ class Session:
     attached: int = 0
     created_at_s: int = 0
     active_at_s: int = 0
+    started_in: str = ""
+    is_shared: bool = False
 
 
 @frozen(kw_only=True)

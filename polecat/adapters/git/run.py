@@ -166,11 +166,9 @@ class GitProgram:
             named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree, "GIT_COMMON_DIR": place.common_dir}
             env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
             cwd = place.work_tree or place.git_dir
-        if cwd is not None:
-            words[1:1] = ["-C", cwd.absolute()]
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         with _git_errors():
-            return program.start([*words, *args], env=env, goes_to=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
+            return program.start([*words, *args], env=env, cwd=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
 
     def run(
         self,
@@ -197,8 +195,8 @@ class GitProgram:
                 extra_env=extra_env,
             )
             done = started.wait()
-            if done.exit_code == 128 and done.error_text.startswith("fatal: cannot change to "):
-                expect_success(done)  # it never got where it was to look, which is no answer to any question
+            if done.exit_code == 128 and "Unable to read current working directory" in done.error_text:
+                expect_success(done)  # the place is gone, which is no answer to any question
             if done.exit_code == 0 or attempt == TRIES or not is_transient(done.error_text):
                 break
             time.sleep(0.05 * attempt)
