@@ -15,7 +15,7 @@ from polecat.model import SpawnedPolecat, SpawnOptions, Timings
 from polecat.ports import Event, Process, StartedSession, Worktree
 from polecat.town.locks import HeldLock
 from polecat.town.logs import log
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.undo import Undo
 
 T = TypeVar("T")

@@ -24,7 +24,7 @@ from polecat.place.prepare import leave_place
 from polecat.ports import Event, Session, World
 from polecat.town.events import append_event, event_line
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Record, drop_claim, read_claim, write_claim
+from polecat.town.records import Record, drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
 from polecat.upkeep.observation import Observation, observe

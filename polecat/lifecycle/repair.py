@@ -22,8 +22,9 @@ from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.place.prepare import prepare_place
 from polecat.place.provision import provision
 from polecat.ports import Event, Session, Worktree, World
+from polecat.town.homes import clone_path
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Record, clone_path, drop_claim, new_instance_id, settle, write_claim
+from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, open_agent_bead_for, take_bead_lock
 from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of

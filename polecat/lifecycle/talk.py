@@ -19,9 +19,9 @@ from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
-from polecat.town.logs import tell
+from polecat.town.logs import emit
+from polecat.town.records import Record, read_current
 from polecat.town.settings import load_town_settings
-from polecat.town.state import Record, read_current
 from polecat.upkeep.addressing import Target, find_target
 
 NUDGE_TIMEOUT_S = 10.0
@@ -87,7 +87,7 @@ def nudge_polecat(
         session = found.session
         found.tmux.send_text(session.pane_id, text, instance=session.instance)
     facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
-    tell(
+    emit(
         Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
         world.on_event if world else None,
     )

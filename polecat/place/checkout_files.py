@@ -8,7 +8,7 @@ from polecat.documents import RigSettings
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.place.include import LIST, include_files, sources
-from polecat.ports import Git, Repo, Worktree
+from polecat.ports import Git, Repo
 
 
 def fill_checkout(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSettings) -> tuple[str, ...]:
@@ -28,29 +28,21 @@ def fill_checkout(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSett
     has_submodules = place.submodules and (clone / ".gitmodules").is_file()
     if not has_submodules and not _wants_files(rig, clone, settings):
         return ()
+    warnings: tuple[str, ...] = ()
     try:
         worktree = git.find_worktree(repo, clone)
         if worktree is None:
             return (f"submodules and ignored files were left out: {clone} is not a worktree of {repo.path}",)
-        troubles = _fill_submodules(git, rig, repo, worktree, settings) if has_submodules else ()
+        if has_submodules:
+            references = [rig.path / "mayor" / "rig" / ".git" / "modules"]
+            timeout_s = place.submodule_timeout_s
+            warnings = git.fill_submodules(repo, worktree, references=references, lazy_lfs=place.is_lfs_lazy, timeout_s=timeout_s)
     except PolecatError as error:
         return (f"submodules and ignored files were left out: {error.message}",)
-    copied = include_files(git, rig, worktree, patterns=settings.worktree_include, settings=place)
-    return (*troubles, *copied.warnings)
+    return (*warnings, *include_files(git, rig, worktree, patterns=settings.worktree_include, settings=place))
 
 
 def _wants_files(rig: Rig, clone: Path, settings: RigSettings) -> bool:
     places = sources(rig, settings.place)
     is_listed = bool(settings.worktree_include) or any((folder / LIST).is_file() for folder in (clone, *places))
     return is_listed and (bool(settings.place.worktree_include_from) or any(place.is_dir() for place in places))
-
-
-def _fill_submodules(git: Git, rig: Rig, repo: Repo, worktree: Worktree, settings: RigSettings) -> tuple[str, ...]:
-    place = settings.place
-    return git.fill_submodules(
-        repo,
-        worktree,
-        references=[rig.path / "mayor" / "rig" / ".git" / "modules"],
-        lazy_lfs=place.is_lfs_lazy,
-        timeout_s=place.submodule_timeout_s,
-    )

@@ -165,7 +165,7 @@ class Tmux(Protocol):
     def start(self, request: SessionRequest) -> StartedSession:
         """Make the session in one step: environment, options, stamp and crash hook are there before the process runs.
 
-        The pane stays after the process ended (so that its last screen can be read) until `keep_screen` is told otherwise.
+        The pane stays after the process ended (so that its last screen can be read) until `release`.
 
         Raises:
             InvalidNameError: it is not a name for a session.

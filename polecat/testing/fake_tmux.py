@@ -11,7 +11,7 @@ from attrs import evolve
 
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, is_news
+from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 
 _LOOK_S = 0.05
@@ -111,12 +111,12 @@ class FakeTmux:
             )
 
     def watch(self, watches: Sequence[Watch], *, timeout_s: float) -> tuple[PaneStatus, ...]:
-        """Look until there is news; each look that finds none takes 50 ms of the fake's clock."""
+        """Look until something ends the watch; each look that finds nothing takes 50 ms of the fake's clock."""
         left_s = timeout_s
         while watches:
             with self._reached():
                 statuses = tuple(self._status(watch) for watch in watches)
-            if left_s <= 0 or any(map(is_news, watches, statuses)):
+            if left_s <= 0 or any(map(ends_watch, watches, statuses)):
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
@@ -217,7 +217,7 @@ class FakeTmux:
             self._next_id = 0
             self._server_pid += 1
 
-    # ------------------------------------------------------------------------------------------------------- inside
+    # ---------------------------------------------------------------------------------------------------- internals
 
     def _reached(self) -> threading.RLock:
         if self.unreachable:

@@ -306,10 +306,7 @@ class MeanwhileAt(Fault):
 
 
 class _Wrapped:
-    """A port with an injector round it. What the port's protocol does not name goes straight through.
-
-    It does not list beside other work, as a real tmux can: every listing is one call of `list_sessions`, which can be struck.
-    """
+    """A port with an injector round it. What the port's protocol does not name goes straight through."""
 
     def __init__(self, fault: Fault, port: object, kind: PortKind) -> None:
         self._fault = fault
@@ -317,8 +314,6 @@ class _Wrapped:
         self._kind = kind
 
     def __getattr__(self, name: str) -> object:
-        if name == "begin_listing":
-            raise AttributeError(name)
         found = getattr(self._port, name)
         if name not in _METHODS[self._kind]:
             return found

@@ -16,8 +16,9 @@ from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import polecat_lock, try_take
-from polecat.town.state import clone_path, list_homes, read_claim, read_current
+from polecat.town.records import read_claim, read_current
 from polecat.upkeep.addressing import as_rig, check_exists, find_target
 
 T = TypeVar("T")

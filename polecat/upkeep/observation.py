@@ -18,9 +18,9 @@ from polecat.names import check_bead_id, check_polecat_name
 from polecat.ports import Repo
 from polecat.town.config import load_accounts, load_agent_registry
 from polecat.town.find import find_repo
+from polecat.town.homes import Homes, list_homes
 from polecat.town.pool_state import load_pool
 from polecat.town.settings import load_rig_settings, load_town_settings
-from polecat.town.state import Homes, list_homes
 
 MB = 1024 * 1024
 

@@ -16,7 +16,7 @@ from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.ports import Tmux
 from polecat.town.find import Town, find_town
-from polecat.town.state import list_homes
+from polecat.town.homes import list_homes
 from polecat.verbs.schemas import document
 
 

@@ -40,8 +40,9 @@ from polecat.testing import FailAt, FakeAgent, FakeGit, FakeTmux, Fault, fake_wo
 from polecat.testing.fake_git_refs import FakeFetch
 from polecat.testing.worlds import FakeWorld
 from polecat.town.find import find_repo
+from polecat.town.homes import list_homes
 from polecat.town.locks import polecat_lock, try_take
-from polecat.town.state import CLAIM_FILE, list_homes, read_claim
+from polecat.town.records import CLAIM_FILE, read_claim
 
 Place = tuple[Rig, FakeWorld]
 

@@ -16,7 +16,7 @@ from polecat.ports import Bead, Session
 from polecat.testing import CrashAt, Crashed, FakeBeads, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town.locks import polecat_lock, take
-from polecat.town.state import Record, publish_claim, read_claim, read_record
+from polecat.town.records import Record, publish_claim, read_claim, read_record
 from polecat.upkeep.reconcile import GRACE_S
 
 Place = tuple[Rig, FakeWorld]
