@@ -80,7 +80,11 @@ class SessionRequest:
 
 @frozen(kw_only=True)
 class StartedSession:
-    """A session that was just made, by the ids the server gave it."""
+    """A session that was just made, by the ids the server gave it.
+
+    Attributes:
+        socket_path: the socket of its server, resolved: where it is to be asked for later, whatever the settings name by then.
+    """
 
     id: str
     name: str
@@ -88,6 +92,7 @@ class StartedSession:
     pane_id: str
     pane_pid: int
     server_pid: int
+    socket_path: str = ""
 
 
 @frozen(kw_only=True)
