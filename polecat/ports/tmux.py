@@ -155,6 +155,10 @@ class Tmux(Protocol):
         """The process table that the process ids of this server belong to."""
         ...
 
+    def at(self, socket_path: str) -> Tmux:
+        """Return the server behind a socket, as a start told its path: this very object if it is its own."""
+        ...
+
     def check(self) -> str:
         """Return tmux's version; raise if tmux is missing or older than 3.2."""
         ...
@@ -218,13 +222,14 @@ class Tmux(Protocol):
         """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
         ...
 
-    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
-        """End a session if it still is the one meant.
+    def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
+        """End a session if it still is the one meant; with *pane_id* and *instance* that pane alone, wherever it was moved.
 
         Args:
             session_id: the server's id of it, such as ``$3``, or the empty string to go by name alone.
             name: its exact name; checked when no instance is given.
             instance: our stamp; checked when given.
+            pane_id: the agent's pane. Its session ends with its last pane; one in which somebody else has a pane stays.
 
         Returns:
             False if there was no such session; killing the absent is fine.

@@ -12,6 +12,7 @@ What is said about tmux here was measured on 3.3a and read in the sources of 3.2
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from polecat.adapters.processes.table import ProcessTable
@@ -59,6 +60,7 @@ class TmuxCli:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
     ) -> None:
+        self._config_file, self._environ = config_file, environ
         self._server = TmuxServer(socket=socket, config_file=config_file, environ=environ, timeout_s=timeout_s)
 
     @property
@@ -70,6 +72,12 @@ class TmuxCli:
     def processes(self) -> Processes:
         """The process table of this machine."""
         return ProcessTable()
+
+    def at(self, socket_path: str) -> TmuxCli:
+        """Return the server behind a socket; this very object if it is its own."""
+        if os.path.realpath(socket_path) == os.path.realpath(self._server.socket_path):
+            return self
+        return TmuxCli(socket=socket_path, config_file=self._config_file, environ=self._environ, timeout_s=self._server.timeout_s)
 
     # ------------------------------------------------------------------------------------------------------ asking
 
