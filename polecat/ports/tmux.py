@@ -80,7 +80,11 @@ class SessionRequest:
 
 @frozen(kw_only=True)
 class StartedSession:
-    """A session that was just made, by the ids the server gave it."""
+    """A session that was just made, by the ids the server gave it.
+
+    Attributes:
+        socket_path: the socket of its server, resolved: where it is to be asked for later, whatever the settings name by then.
+    """
 
     id: str
     name: str
@@ -88,6 +92,7 @@ class StartedSession:
     pane_id: str
     pane_pid: int
     server_pid: int
+    socket_path: str = ""
 
 
 @frozen(kw_only=True)
@@ -148,6 +153,10 @@ class Tmux(Protocol):
     @property
     def processes(self) -> Processes:
         """The process table that the process ids of this server belong to."""
+        ...
+
+    def at(self, socket_path: str) -> Tmux:
+        """Return the server behind a socket, as a start told its path: this very object if it is its own."""
         ...
 
     def check(self) -> str:
@@ -213,13 +222,14 @@ class Tmux(Protocol):
         """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
         ...
 
-    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
-        """End a session if it still is the one meant.
+    def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
+        """End a session if it still is the one meant; with *pane_id* and *instance* that pane alone, wherever it was moved.
 
         Args:
             session_id: the server's id of it, such as ``$3``, or the empty string to go by name alone.
             name: its exact name; checked when no instance is given.
             instance: our stamp; checked when given.
+            pane_id: the agent's pane. Its session ends with its last pane; one in which somebody else has a pane stays.
 
         Returns:
             False if there was no such session; killing the absent is fine.

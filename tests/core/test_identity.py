@@ -49,7 +49,7 @@ def test_where_it_was_started_proves_the_town() -> None:
 
 @pytest.mark.parametrize("env", NEIGHBOURS.values(), ids=NEIGHBOURS)
 def test_a_neighbour_of_that_name_is_never_ours(env: dict[str, str]) -> None:
-    """It keeps its name, is nobody's agent, and may not be ended."""
+    """It keeps its name, is nobody's agent, and may not be ended (T-24, T-45)."""
     neighbour = Session(id="$9", name="gt-gas-nux", environment=env)
     index = index_sessions([neighbour], RIG)
 
@@ -59,7 +59,7 @@ def test_a_neighbour_of_that_name_is_never_ours(env: dict[str, str]) -> None:
 
 
 def test_a_stamp_finds_a_session_whatever_it_is_called() -> None:
-    """A person may rename a session; the stamp of another instance is not ours."""
+    """A person may rename a session; the stamp of another instance is not ours (T-28)."""
     stamped = Session(id="$2", name="favourite", instance="i1")
     index = index_sessions([stamped], RIG)
 
@@ -112,3 +112,51 @@ def test_nothing_but_the_whole_proof_makes_a_session_ours(env: dict[str, str]) -
 def test_only_both_together_prove_an_end(pane: str, process: str, expected: str) -> None:
     """One of the two that runs is life; one that cannot be asked is unknown."""
     assert judge_liveness(pane=pane, process=process) == expected  # type: ignore[arg-type]  # from the table above
+
+
+@pytest.mark.parametrize(
+    ("name", "whose"),
+    [
+        ("gt-gas-nux", "nux"),
+        ("gt-gas-nux-2", "nux-2"),
+        ("gt-gas-gas-51", "gas-51"),
+        ("gt-gas-witness", None),
+        ("gt-gas-refinery", None),
+        ("gt-gas-crew-max", None),
+        ("gt-other-nux", None),
+        ("gt-gas-town-nux", None),
+        ("gt-gas", None),
+        ("gt-gas-", None),
+        ("GT-gas-nux", None),
+        ("hq-mayor", None),
+        ("xgt-gas-nux", None),
+        ("gt-gasoline-nux", None),
+        ("mine", None),
+    ],
+)
+def test_whose_name_a_session_bears(name: str, whose: str | None) -> None:
+    """Only a whole, exact name is that of a polecat's session; roles, crew, other rigs and longer rig names are not (T-44, T-46)."""
+    sessions = index_sessions([Session(id="$1", name=name)], evolve(RIG, siblings=("gas-town", "other")))
+    assert list(sessions.unproved) == ([] if whose is None else [whose])
+
+
+def test_a_name_is_taken_by_any_session_that_is_not_ours() -> None:
+    """A session of the name that proves nothing, or that another rig of the town reads as its own, takes it."""
+    rig = evolve(RIG, siblings=("gas-town",))
+    sessions = [
+        NUX,
+        Session(id="$2", name="gt-gas-ace", environment={"GT_RIG": "other"}),
+        Session(id="$3", name="gt-gas-town-slit"),
+    ]
+    index = index_sessions(sessions, rig)
+
+    assert [index.is_taken("gas", name) for name in ("nux", "ace", "town-slit", "toast")] == [False, True, True, False]
+
+
+def test_a_session_is_found_by_stamp_then_by_its_own_proof() -> None:
+    """The stamp beats everything; without one that somebody bears, only a session that proves to be this polecat's counts."""
+    renamed, bare = Session(id="$2", name="mine", instance="i1"), Session(id="$3", name="gt-gas-ace")
+    index = index_sessions([renamed, NUX, bare], RIG)
+
+    assert [index.of("nux", instance) for instance in ("i1", "i9", "")] == [renamed, NUX, NUX]
+    assert index.of("ace", "i9") is None
