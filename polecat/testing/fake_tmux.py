@@ -9,8 +9,8 @@ from pathlib import Path
 
 from attrs import evolve
 
-from polecat.core.session_names import parse_session_name
-from polecat.errors import InvalidNameError, SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
+from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
+from polecat.names import is_polecat_name
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
@@ -31,19 +31,12 @@ class _WhateverTown(str):
 
 
 def _as_gas_town_made_it(name: str) -> Session:
-    """A session whose own environment says what its name says."""
-    try:
-        who = parse_session_name(name)
-    except InvalidNameError:
+    """A session whose own environment says what its name says: ``gt-RIG-NAME`` is a polecat."""
+    parts = name.split("-", 2)
+    if len(parts) < 3 or parts[0] != "gt" or not all(parts) or not is_polecat_name(parts[2]) or parts[2].startswith("crew-"):
         return Session(id="", name=name)
-    role = "polecat" if who.role == "polecat" else who.address
-    said = {
-        "GT_ROLE": role,
-        "GT_RIG": who.rig,
-        "GT_POLECAT": who.name if who.role == "polecat" else "",
-        "GT_ROOT": _WhateverTown("town"),
-    }
-    return Session(id="", name=name, environment={key: value for key, value in said.items() if value})
+    said = {"GT_ROLE": "polecat", "GT_RIG": parts[1], "GT_POLECAT": parts[2], "GT_ROOT": _WhateverTown("town")}
+    return Session(id="", name=name, environment=said)
 
 
 class FakeTmux:

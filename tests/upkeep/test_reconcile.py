@@ -69,7 +69,8 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
         (rig.home_dir(name) / "gastown" / "file").write_text("work")
     if is_held:
         held.append(take(polecat_lock(rig, name), what="test"))
-    sessions = [Session(id="", name="gt-gastown-nux", instance="i1" if is_claimed else "")] if has_session else []
+    sessions: list[Session | str] = [Session(id="", name="gt-gastown-nux", instance="i1") if is_claimed else "gt-gastown-nux"]
+    sessions = sessions if has_session else []
     world = observe_sessions(world, *sessions)
 
     reconcile_pool(rig, world=world)

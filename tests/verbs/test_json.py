@@ -16,7 +16,7 @@ from polecat.cli import VERBS, _parser
 from polecat.verbs.schemas import DOCUMENTS, SHAPES, document, page
 from tests.cli_fixtures import Answer, Run, untouched
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, run_python, start_session
+from tests.spawn_fixtures import HandTown, run_python, start_polecat_session
 from tests.tmux_fixtures import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -161,7 +161,7 @@ def test_verbs_that_change(town: HandTown, run: Run) -> None:
     shown = checked("rescue show", run("rescue", "show", "gastown", "furiosa", "--json"))
     assert (shown["ref"], shown["files"]) == (rescues[0]["ref"], {"draft.txt": "added"})
     checked("remove", run("remove", "gastown/furiosa", "--json"))
-    start_session(town.server, "gt-gastown-nux")
+    start_polecat_session(town, "nux")
     assert checked("reconcile", run("reconcile", "gastown", "--json"))["orphans"] == ["nux"]
     git("branch", "polecat/gone-1", "refs/remotes/origin/main", cwd=town.repo_dir)
     assert checked("prune", run("prune", "gastown", "--json"))["branches_deleted"] == ["polecat/gone-1"]

@@ -88,7 +88,7 @@ def _tick(pane: str, instance: str) -> list[Command]:
     nudge = ("if-shell", "-t", "\0", "-F", LOST_STATUS, joined([("run-shell", "-b", "true")]))
     then = joined([nudge, (*again, "\0", arm)])
     tick = joined([("if-shell", "-t", "\0", "-F", equals(AGENT, instance), then)])
-    return [("set-option", "-p", "-F", "-t", pane, _TICK, literal(tick).replace("\0", "#{pane_id}")), (*again, pane, arm)]
+    return [("set-option", "-p", "-t", pane, _TICK, literal(tick).replace("\0", "#{pane_id}")), (*again, pane, arm)]
 
 
 def start_commands(request: SessionRequest, launch_file: Path, fields: Fields) -> list[Command]:
