@@ -8,7 +8,9 @@ import pytest
 
 from tests.docs.test_tutorial import ROOT
 
-ROWS = re.findall(r"^\| ([^|]+\?) \| `([^`]+)` \| `(\w+)` \|$", (ROOT / "docs/explanation/where-is-it.md").read_text("utf-8"), re.M)
+ROWS = re.findall(
+    r"^\| ([^|]+\?) \| `([^`]+)` \| `(\w+)` \|$", (ROOT / "docs/explanation/where-is-it.md").read_text("utf-8"), re.MULTILINE
+)
 
 
 def test_twelve_questions_have_an_answer_each() -> None:

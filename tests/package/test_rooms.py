@@ -18,7 +18,9 @@ PURE = sorted(
         *(PACKAGE / f"{name}.py" for name in ("documents", "model", "names", "errors")),
     ]
 )
-ALLOWED = frozenset("__future__ attrs collections datetime difflib enum fnmatch functools pathlib polecat posixpath re typing".split())
+ALLOWED = frozenset(
+    "__future__ attrs collections datetime difflib enum fnmatch functools pathlib polecat posixpath re typing".split()
+)
 """What a pure module may import; nothing of it reads or changes anything outside, but for some methods."""
 
 IMPURE = frozenset(
