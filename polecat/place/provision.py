@@ -25,6 +25,7 @@ from polecat.place.setup_hooks import RunHook, entries_of, run_setup_hooks
 from polecat.ports import Git, Repo
 from polecat.town.beads_paths import plan_redirect, resolve_beads_dir
 from polecat.town.files import create_file, why_not
+from polecat.town.guarded import append_guarded
 
 REDIRECT = ".beads/redirect"
 
@@ -234,5 +235,4 @@ def exclude_locally(repo: Repo, added: list[str] | tuple[str, ...]) -> None:
     if not lines:
         return
     text = (b"" if not old or old.endswith(b"\n") else b"\n") + b"".join(line + b"\n" for line in lines)
-    with path.open("ab", buffering=0) as file:
-        file.write(text)  # one append: two spawns at once may list a path twice, but none loses the other's
+    append_guarded(path, text)  # in one write: two spawns at once may list a path twice, but none loses the other's

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from polecat.town.files import GO_ESCAPES
+from polecat.town.guarded import append_guarded
 
 EVENTS_FILE = ".events.jsonl"
 
@@ -42,5 +43,4 @@ def append_event(town_root: Path, line: str) -> None:
     Raises:
         OSError: the feed cannot be written; the caller decides that this is only a warning.
     """
-    with (town_root / EVENTS_FILE).open("ab", buffering=0) as file:
-        file.write(line.encode("utf-8", "surrogateescape"))
+    append_guarded(town_root / EVENTS_FILE, line.encode("utf-8", "surrogateescape"))

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polecat.errors import ConfigError
+from polecat.town.guarded import read_guarded
 
 GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 """What Go's JSON encoder escapes beside what must be: `str.translate` with it."""
@@ -23,11 +24,8 @@ def read_text(path: Path) -> str | None:
         ConfigError: it is there and cannot be read, is no regular file, or is not UTF-8.
     """
     try:
-        if not stat.S_ISREG(path.stat().st_mode):  # a pipe in its place must not hang us
-            raise ConfigError(path, "is not a regular file")
-        return path.read_bytes().decode("utf-8")
-    except FileNotFoundError:
-        return None
+        data = read_guarded(path)
+        return None if data is None else data.decode("utf-8")
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

@@ -38,9 +38,12 @@ def read_guarded(path: Path, *, limit_bytes: int = MAX_BYTES, follow: bool = Tru
         fd = os.open(path, flags)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    with open(fd, "rb") as file:
+    try:
         _must_be_regular(fd, path)
-        data = file.read(limit_bytes + 1)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(limit_bytes + 1)
+    finally:
+        os.close(fd)
     if len(data) > limit_bytes:
         raise OSError(errno.EFBIG, f"it has more than {limit_bytes} bytes", os.fspath(path))
     return data
