@@ -9,8 +9,7 @@ import shlex
 from polecat.adapters.tmux.commands import HOW_TO_GET_TMUX
 from polecat.errors import ProgramMissingError
 from polecat.lifecycle.talk import attach_command
-from polecat.ports import World
-from polecat.verbs.common import add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
+from polecat.verbs.common import add_json, add_polecat, add_town, answer, facts_of, polecat_of, world_of
 
 EXAMPLE = """\
 examples:
@@ -21,7 +20,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     add_polecat(parser)
     parser.add_argument("--print", action="store_true", help="print the command instead of running it")
     add_json(parser, help="print the command as JSON instead of running it")
@@ -31,14 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Become tmux, attached to the polecat's session."""
     rig, name = polecat_of(args)
-    command = attach_command(rig, name, world=World(tmux=tmux_of(args)))
-    if args.json:
-        facts = {"session_name": command.session_name, "argv": command.argv}
-        print_json("attach", {"rig_name": rig.name, "polecat_name": name, **facts})
-        return 0
-    if args.print:
-        print(shlex.join(command.argv))
-        return 0
+    command = attach_command(rig, name, world=world_of(args))
+    if args.json or args.print:
+        facts = facts_of(command, rig_name=rig.name, polecat_name=name)
+        return answer(args, "attach", facts, shlex.join(command.argv))
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:

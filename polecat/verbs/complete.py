@@ -15,6 +15,8 @@ from polecat.town.find import Town, find_town
 from polecat.town.settings import load_rig_settings, load_town_settings
 from polecat.town.state import list_homes
 
+EXAMPLE = ""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""

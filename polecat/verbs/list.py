@@ -8,10 +8,9 @@ import time
 from datetime import UTC, datetime
 
 from polecat.model import Polecat, PolecatState
-from polecat.ports import World
 from polecat.upkeep.listing import list_polecats
-from polecat.verbs.common import add_json, add_town, json_text, seconds, tmux_of, town_of
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, facts_of, json_text, seconds, town_of, world_of
+from polecat.verbs.progress import Progress
 from polecat.verbs.tables import table, terminal_width
 
 EXAMPLE = """\
@@ -36,7 +35,6 @@ STATE_COLOURS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", nargs="?", help="the rig; all rigs of the town by default")
     parser.add_argument(
         "--watch",
@@ -46,14 +44,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         const=2.0,
         help="list again and again, every 2 seconds or as often as you say; with --json one line each time",
     )
-    add_json(parser)
-    add_town(parser)
+    add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """List, once or again and again."""
     if args.watch is None:
-        with during("looking at polecats"):
+        with Progress("looking at polecats"):
             text = _text(args)
         print(text)
         return 0
@@ -67,10 +64,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _text(args: argparse.Namespace) -> str:
-    town = town_of(args)
+    town, world = town_of(args), world_of(args)
     rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
-    tmux = tmux_of(args)
-    cats = [cat for rig in rigs for cat in list_polecats(rig, world=World(tmux=tmux))]
+    cats = [cat for rig in rigs for cat in list_polecats(rig, world=world)]
     if not rigs and sys.stderr.isatty():
         print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
     if args.json:
@@ -88,22 +84,14 @@ def shown(cats: list[Polecat], *, with_rig: bool) -> str:
 
 def as_json(cat: Polecat) -> dict[str, object]:
     """A polecat as ``--json`` prints it."""
-    return {
-        "rig_name": cat.rig_name,
-        "polecat_name": cat.name,
-        "agent_id": cat.agent_id,
-        "state": cat.state.value,
-        "clone_path": cat.clone_path,
-        "branch": cat.branch,
-        "issue": cat.issue,
-        "session_name": cat.session_name,
-        "running": cat.is_running,
-        "work": None if cat.work is None else str(cat.work),
-        "clean": None if cat.work is None else cat.work.is_clean,
-        "instance": cat.instance,
-        "created_at": cat.created_at,
-        "active_at": cat.active_at,
-    }
+    return facts_of(
+        cat,
+        polecat_name=cat.name,
+        agent_id=cat.agent_id,
+        state=cat.state.value,
+        running=cat.is_running,
+        clean=None if cat.work is None else cat.work.is_clean,
+    )
 
 
 def rows(cats: list[Polecat], *, with_rig: bool) -> list[tuple[str, ...]]:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from polecat.core.pool import Reconciliation
 from polecat.model import Rig
-from polecat.ports import World
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, answer, facts_of, rig_of, world_of
+from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain
 
 EXAMPLE = """\
@@ -22,38 +21,21 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", help="the rig")
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser, dry_run=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Reconcile, or say what a reconcile would do."""
     rig = rig_of(args)
-    with during("reconciling"):
-        done = reconcile_pool(rig, world=World(tmux=tmux_of(args)), dry_run=args.dry_run)
-    if args.json:
-        print_json("reconcile", as_json(rig, done))
-    else:
-        print("\n".join(lines(done, will=args.dry_run)))
-    return 0
+    with Progress("reconciling"):
+        done = reconcile_pool(rig, world=world_of(args), dry_run=args.dry_run)
+    return answer(args, "reconcile", as_json(rig, done), *lines(done, will=args.dry_run))
 
 
 def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:
     """A reconciliation as ``--json`` prints it."""
-    return {
-        "rig_name": rig.name,
-        "in_use": sorted(done.in_use),
-        "orphans": list(done.orphans),
-        "recovered": list(done.recovered),
-        "adopted": list(done.adopted),
-        "emptied": list(done.emptied),
-        "stale": list(done.stale),
-        "forgotten": list(done.forgotten),
-        "kept": list(done.kept),
-    }
+    return facts_of(done, rig_name=rig.name, in_use=sorted(done.in_use))
 
 
 def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list[str]:

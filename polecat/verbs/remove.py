@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from attrs import asdict
-
 from polecat.lifecycle.remove import Removed, remove_polecat
-from polecat.ports import World
-from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
+from polecat.verbs.progress import Progress
 
 EXAMPLE = """\
 examples:
@@ -20,51 +17,34 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     add_polecat(parser)
     parser.add_argument(
         "--force", action="store_true", help="go on in spite of uncommitted changes and a hook; they are rescued first"
     )
     parser.add_argument("--nuclear", action="store_true", help="go on in spite of everything; still rescued first where possible")
     parser.add_argument("--instance", metavar="ID", help="only if it still is this spawn's polecat")
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser, dry_run=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Remove, or say what a removal would do."""
     rig, name = polecat_of(args)
-    with during(f"removing {args.polecat}"):
+    with Progress(f"removing {args.polecat}"):
         done = remove_polecat(
             rig,
             name,
             force=args.force,
             nuclear=args.nuclear,
             instance=args.instance,
-            world=World(tmux=tmux_of(args)),
+            world=world_of(args),
             dry_run=args.dry_run,
         )
-    if args.json:
-        print_json("remove", as_json(done))
-    else:
-        print("\n".join(lines(done, will=args.dry_run)))
-    return 0
+    return answer(args, "remove", as_json(done), *lines(done, will=args.dry_run))
 
 
 def as_json(done: Removed) -> dict[str, object]:
     """A removal as ``--json`` prints it."""
-    return {
-        "rig_name": done.rig_name,
-        "polecat_name": done.polecat_name,
-        "session_ended": done.session_ended or None,
-        "rescue": done.rescue or None,
-        "branch": done.branch or None,
-        "branch_deleted": done.branch_deleted,
-        "unassigned": done.unassigned,
-        "kept": done.kept,
-        "risks": [asdict(risk) for risk in done.verdict.risks],
-    }
+    return facts_of(done, risks=done.verdict.risks)
 
 
 def lines(done: Removed, *, will: bool) -> list[str]:

@@ -1,12 +1,12 @@
-"""``polecat send``."""
+"""``polecat send``: `nudge`, with its text from stdin."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
-from polecat.verbs.common import add_json, add_polecat, add_town
-from polecat.verbs.nudge import send
+from polecat.verbs import nudge
+from polecat.verbs.common import add_common, add_polecat
 
 EXAMPLE = """\
 examples:
@@ -17,15 +17,13 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     add_polecat(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Type what stdin holds, as one message."""
     if sys.stdin.isatty():
         print("type the message; Ctrl-D sends it", file=sys.stderr)
-    text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
-    return send(args, text.removesuffix("\n"))
+    args.text = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").removesuffix("\n")
+    return nudge.run(args)

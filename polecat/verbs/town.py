@@ -7,12 +7,13 @@ from pathlib import Path
 
 from polecat.errors import PolecatError
 from polecat.upkeep.towns import init_town
-from polecat.verbs.common import add_json, print_json
+from polecat.verbs.common import add_json, answer
+
+EXAMPLE = "example:\n  polecat init ~/town\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = "example:\n  polecat init ~/town\n"
     parser.add_argument("dir", metavar="DIR", help="the directory that becomes the town; made where missing")
     parser.add_argument("--name", metavar="N", help="the town's name; the directory's by default")
     add_json(parser)
@@ -23,8 +24,4 @@ def run(args: argparse.Namespace) -> int:
     if not args.dir:
         raise PolecatError("'' is no directory", hint="name the directory that is to become the town")
     town = init_town(Path(args.dir), args.name)
-    if args.json:
-        print_json("init", {"name": town.name, "path": town.root})
-    else:
-        print(town.root)
-    return 0
+    return answer(args, "init", {"name": town.name, "path": town.root}, str(town.root))
