@@ -1,4 +1,4 @@
-"""Every error polecat raises, as one tree. Imports nothing of polecat.
+"""Every error polecat raises, as one tree.
 
 ::
 
@@ -8,11 +8,11 @@
     ├── NotFoundError
     │   ├── TownNotFoundError · RigNotFoundError · PolecatNotFoundError
     │   └── AgentNotFoundError · AccountNotFoundError · SessionNotFoundError
-    ├── RigExistsError                       `rig add` of something that is there
+    ├── RigExistsError                       `rig add` of something that exists
     ├── SpawnRefusedError                    a rule said no; nothing was touched
     │   └── RigFullError · DiskFullError · RespawnLimitError · BeadTakenError · BeadClosedError
     ├── SpawnFailedError                     it broke: .step .undone .left_behind
-    │   └── AgentDiedError · NotReadyError   .screen shows the agent's last words
+    │   └── AgentDiedError · NotReadyError   .screen: what the agent showed last
     ├── RepairFailedError · RemoveFailedError    as SpawnFailedError, for the other verbs
     ├── WorkAtRiskError                      going on would lose work: .reasons
     ├── RescueFailedError                    work could not be saved, so nothing was deleted
@@ -31,12 +31,10 @@ Messages follow one policy: what, why, what to do next; lower-case start, no fin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import get_type_hints
 
 
 def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) -> PolecatError:
@@ -63,9 +61,7 @@ class PolecatError(Exception):
         """What went wrong and why, without the hint."""
         return str(self.args[0])
 
-    def __reduce__(
-        self,
-    ) -> tuple[Callable[..., PolecatError], tuple[type[PolecatError], str, dict[str, object]]]:
+    def __reduce__(self) -> tuple[Callable[..., PolecatError], tuple[type[PolecatError], str, dict[str, object]]]:
         return (_rebuild, (type(self), self.message, self.__dict__))
 
 
@@ -168,24 +164,18 @@ class StepFailedError(PolecatError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        step: str,
-        undone: Sequence[str] = (),
-        left_behind: Sequence[str] = (),
-        hint: str = "",
+        self, message: str, *, step: str, undone: Sequence[str] = (), left_behind: Sequence[str] = (), hint: str = ""
     ) -> None:
         super().__init__(message, hint=hint)
         self.step = step
         self.undone = tuple(undone)
         self.left_behind = tuple(left_behind)
 
-    def fate(self) -> str:
+    def outcome(self) -> str:
         """One sentence on what is left of the attempt.
 
         Examples:
-            >>> SpawnFailedError("x", step="ready", undone=["session", "worktree"]).fate()
+            >>> SpawnFailedError("x", step="ready", undone=["session", "worktree"]).outcome()
             'nothing was left behind (session, worktree undone)'
         """
         if self.left_behind:
@@ -201,7 +191,7 @@ class SpawnFailedError(StepFailedError):
 class AgentDiedError(SpawnFailedError):
     """The agent ended while we waited for it to be ready.
 
-    ``exit_code`` or ``signal`` says how (both None when tmux lost it), ``screen`` holds its last words.
+    ``exit_code`` or ``signal`` says how (both None when tmux lost it), ``screen`` holds what it showed last.
     """
 
     def __init__(
@@ -212,11 +202,9 @@ class AgentDiedError(SpawnFailedError):
         screen: str = "",
         exit_code: int | None = None,
         signal: int | None = None,
-        undone: Sequence[str] = (),
-        left_behind: Sequence[str] = (),
         hint: str = "",
     ) -> None:
-        super().__init__(message, step=step, undone=undone, left_behind=left_behind, hint=hint)
+        super().__init__(message, step=step, hint=hint)
         self.screen = screen
         self.exit_code = exit_code
         self.signal = signal
@@ -225,17 +213,8 @@ class AgentDiedError(SpawnFailedError):
 class NotReadyError(SpawnFailedError):
     """The agent lives but did not become ready in time; ``screen`` shows what it shows."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        step: str,
-        screen: str = "",
-        undone: Sequence[str] = (),
-        left_behind: Sequence[str] = (),
-        hint: str = "",
-    ) -> None:
-        super().__init__(message, step=step, undone=undone, left_behind=left_behind, hint=hint)
+    def __init__(self, message: str, *, step: str, screen: str = "", hint: str = "") -> None:
+        super().__init__(message, step=step, hint=hint)
         self.screen = screen
 
 
@@ -339,3 +318,20 @@ class TmuxUnreachableError(TmuxError):
 
 def _shorten(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
+
+
+def publish(*classes: type) -> None:
+    """Let public classes say that they are ``polecat``'s; a module that defines some ends with this call.
+
+    So a class reads ``polecat.Polecat`` in its repr, in tracebacks and in pickles, which then outlive a move to another module. The
+    price: whoever looks a class up by its module looks into the package. So that `attrs.resolve_types` and `typing.get_type_hints`
+    still work, annotations become types here; so that doctest finds examples, it is told by ``__test__``; but `inspect.getsource` does
+    not find these classes.
+    """
+    for one in classes:
+        vars(sys.modules[one.__module__]).setdefault("__test__", {})[one.__name__] = one
+        one.__annotations__ = get_type_hints(one)
+        one.__module__ = "polecat"
+
+
+publish(*(one for one in list(vars().values()) if isinstance(one, type) and issubclass(one, PolecatError)))

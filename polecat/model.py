@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import Attribute, Factory, field, frozen
 
+from polecat.errors import publish
 from polecat.names import agent_id, check_env_key, check_rig_name
 
 
@@ -328,3 +329,6 @@ class Polecat:
     def agent_id(self) -> str:
         """The agent's address."""
         return agent_id(self.rig_name, self.name)
+
+
+publish(FetchPolicy, Polecat, PolecatState, Rig, SpawnedPolecat, SpawnOptions, Timings, WorkStatus)

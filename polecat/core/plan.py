@@ -15,6 +15,7 @@ from polecat.core.agents import startup_nudge
 from polecat.core.environment import agent_environment, polecat_env
 from polecat.core.presets import Agent
 from polecat.core.session_names import polecat_of_session
+from polecat.errors import publish
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, session_name
 from polecat.ports import Session
@@ -273,3 +274,6 @@ def describe(plan: SpawnPlan) -> Sequence[tuple[str, str]]:
         ("types", "1 message" if plan.typed else "nothing"),
     ]
     return rows + [("warning", text) for text in plan.warnings]
+
+
+publish(SpawnPlan)

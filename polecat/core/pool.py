@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from attrs import evolve, field, frozen
 
 from polecat.core.themes import DEFAULT_THEME, THEMES
+from polecat.errors import publish
 from polecat.names import RESERVED_NAMES, check_polecat_name, check_rig_name
 
 DEFAULT_MAX_SIZE = 50
@@ -189,3 +190,6 @@ def is_theme_name(pool: NamePool, name: str) -> bool:
         Contract §4.6, "is pool name".
     """
     return name in pool.names
+
+
+publish(NamePool, Reconciliation)

@@ -13,6 +13,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from polecat.errors import publish
 from polecat.model import WorkStatus
 from polecat.ports import GitFacts
 
@@ -281,3 +282,6 @@ def assess_staleness(
     if not agent_state:
         return True, "no agent bead, no active session"
     return True, "no active session"
+
+
+publish(Risk, Verdict)

@@ -17,7 +17,15 @@ from attrs import evolve, field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.risk import Verdict
-from polecat.errors import BeadsUnavailableError, GitError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError
+from polecat.errors import (
+    BeadsUnavailableError,
+    GitError,
+    PolecatError,
+    ProgramTimeoutError,
+    RemoveFailedError,
+    WorkAtRiskError,
+    publish,
+)
 from polecat.model import Rig
 from polecat.names import agent_id
 from polecat.place.prepare import leave_place
@@ -355,3 +363,6 @@ class _Removal:
             append_event(self.observed.rig.town_root, line)
         except OSError:
             return
+
+
+publish(Removed)

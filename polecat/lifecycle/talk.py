@@ -14,7 +14,7 @@ from attrs import field, frozen
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
 from polecat.core.plan import index_sessions
-from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
+from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.model import Rig
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
@@ -246,3 +246,6 @@ def _lease(rig: Rig, name: str) -> Record | None:
 def _server_of(rig: Rig, record: Record | None, environ: Mapping[str, str]) -> Tmux:
     socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
     return TmuxCli(socket=socket or None, environ=environ)
+
+
+publish(AttachCommand)

@@ -10,7 +10,15 @@ from pathlib import Path
 from attrs import field, frozen
 
 from polecat.documents import RigEntry
-from polecat.errors import ConfigError, InvalidNameError, NotFoundError, RigNotFoundError, TownNotFoundError, UnknownStateError
+from polecat.errors import (
+    ConfigError,
+    InvalidNameError,
+    NotFoundError,
+    RigNotFoundError,
+    TownNotFoundError,
+    UnknownStateError,
+    publish,
+)
 from polecat.model import Rig
 from polecat.names import check_rig_name, could_be_rig, nearest
 from polecat.ports import Repo
@@ -250,3 +258,6 @@ def _is_directory(path: Path) -> bool:
         return False
     except OSError as error:
         raise UnknownStateError(f"cannot look at {path}: {error.strerror or error}") from error
+
+
+publish(Town)

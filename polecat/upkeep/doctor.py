@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
-from polecat.errors import ConfigError, PolecatError
+from polecat.errors import ConfigError, PolecatError, publish
 from polecat.model import Rig
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rigs, load_town, rigs_path
@@ -214,3 +214,6 @@ def _registry(town: Town) -> Iterator[Finding]:
         owners.setdefault(prefix, name)
     if not entries:
         yield Finding(area="town", level="note", text="the town has no rig", remedy="polecat rig add NAME GIT_URL")
+
+
+publish(Checkup, Finding)

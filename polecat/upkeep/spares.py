@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from polecat.adapters.processes.background import run_in_background
 from polecat.adapters.world import FullWorld, full_world
-from polecat.errors import DiskFullError, PolecatError
+from polecat.errors import DiskFullError, PolecatError, publish
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import Worktree, World
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
@@ -245,3 +245,6 @@ def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:
         environ=environ,
         log_path=rig.runtime_dir / "logs" / "warm.log",
     )
+
+
+publish(Warmed)

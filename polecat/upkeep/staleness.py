@@ -8,7 +8,7 @@ from attrs import frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import assess_staleness
-from polecat.errors import GitError
+from polecat.errors import GitError, publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
 from polecat.ports import World
@@ -147,3 +147,6 @@ def clean_branches(
             except GitError as error:
                 kept.append(f"{branch}: {error.message}")
     return CleanedBranches(deleted=tuple(deleted), kept=tuple(kept))
+
+
+publish(CleanedBranches, Staleness)
