@@ -30,30 +30,30 @@ LONGEST_LINE = 1000
 
 VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
-    "list": ("polecat.verbs.list", "list the polecats of a rig, or of all rigs"),
-    "status": ("polecat.verbs.status", "say everything about one polecat"),
-    "attach": ("polecat.verbs.attach", "sit down in front of a polecat: attach to its session"),
-    "capture": ("polecat.verbs.capture", "print what a polecat's agent shows"),
-    "nudge": ("polecat.verbs.nudge", "type a text to a polecat's agent"),
-    "send": ("polecat.verbs.send", "type what stdin holds to a polecat's agent"),
-    "stop": ("polecat.verbs.stop", "end a polecat's session and all its agent started"),
+    "list": ("polecat.verbs.listing", "list the polecats of a rig, or of all rigs"),
+    "status": ("polecat.verbs.listing", "say everything about one polecat"),
+    "attach": ("polecat.verbs.talk", "sit down in front of a polecat: attach to its session"),
+    "capture": ("polecat.verbs.talk", "print what a polecat's agent shows"),
+    "nudge": ("polecat.verbs.talk", "type a text to a polecat's agent"),
+    "send": ("polecat.verbs.talk", "type what stdin holds to a polecat's agent"),
+    "stop": ("polecat.verbs.remove", "end a polecat's session and all its agent started"),
     "remove": ("polecat.verbs.remove", "take a polecat's place back, its work saved or proved elsewhere"),
     "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),
     "hook": ("polecat.verbs.hook", "show, set or clear what is on a hook"),
-    "stale": ("polecat.verbs.stale", "say which polecats are stale"),
+    "stale": ("polecat.verbs.listing", "say which polecats are stale"),
     "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
     "warm": ("polecat.verbs.warm", "make worktrees ahead of time, so that spawns in huge projects take no checkout"),
-    "prune": ("polecat.verbs.prune", "reconcile, and delete the branches of polecats that are gone"),
+    "prune": ("polecat.verbs.reconcile", "reconcile, and delete the branches of polecats that are gone"),
     "doctor": ("polecat.verbs.doctor", "look the town over: what is wrong, and the command that mends it"),
     "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
     "init": ("polecat.verbs.town", "make a town"),
-    "rig": ("polecat.verbs.rig", "add a rig to the town"),
+    "rig": ("polecat.verbs.town", "add a rig to the town"),
     "demo": ("polecat.verbs.demo", "see it work in a throw-away town"),
     "completion": ("polecat.verbs.completion", "print the script that completes words in bash, zsh or fish"),
     "complete": ("polecat.verbs.complete", ""),
 }
-"""Verb → its module (with ``EXAMPLE``, ``add_arguments(parser)`` and ``run(args) -> int``) and what it does; empty for one the help
-leaves out."""
+"""Verb → its module and what it does; empty for one the help leaves out. ``VERBS`` of the module has the examples of the verb's help,
+what adds its arguments to a parser, and what runs it and returns an exit code."""
 
 
 def entry() -> None:
@@ -182,10 +182,9 @@ def _parser(chosen: Container[str]) -> _Parser:
         words: dict[str, Any] = {"help": what, "description": f"{what[0].upper()}{what[1:]}."} if what else {}
         sub = verbs.add_parser(verb, formatter_class=argparse.RawDescriptionHelpFormatter, **words)
         if verb in chosen:
-            loaded = import_module(module)
-            sub.epilog = loaded.EXAMPLE
-            sub.set_defaults(run=loaded.run)
-            loaded.add_arguments(sub)
+            sub.epilog, add_arguments, run = import_module(module).VERBS[verb]
+            sub.set_defaults(run=run)
+            add_arguments(sub)
     return parser
 
 

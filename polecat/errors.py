@@ -34,7 +34,23 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import get_type_hints
+from typing import TypeVar, get_type_hints
+
+C = TypeVar("C", bound=type)
+
+
+def publish(one: C) -> C:
+    """Let a public class say that it is ``polecat``'s. A decorator, above all others.
+
+    So a class reads ``polecat.Polecat`` in its repr, in tracebacks and in pickles, which then outlive a move to another module. The
+    price: whoever looks a class up by its module looks into the package. So that `attrs.resolve_types` and `typing.get_type_hints`
+    still work, annotations become types here; so that doctest finds examples, it is told by ``__test__``; but `inspect.getsource` does
+    not find these classes.
+    """
+    vars(sys.modules[one.__module__]).setdefault("__test__", {})[one.__name__] = one
+    one.__annotations__ = get_type_hints(one)
+    one.__module__ = "polecat"
+    return one
 
 
 def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) -> PolecatError:
@@ -44,6 +60,7 @@ def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) ->
     return error
 
 
+@publish
 class PolecatError(Exception):
     """The root: catch this to catch everything polecat raises on purpose.
 
@@ -55,6 +72,10 @@ class PolecatError(Exception):
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+
+    def __init_subclass__(cls) -> None:
+        if cls.__module__ == __name__:  # those below, not what others derive
+            publish(cls)
 
     @property
     def message(self) -> str:
@@ -318,20 +339,3 @@ class TmuxUnreachableError(TmuxError):
 
 def _shorten(text: str, limit: int = 60) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
-
-
-def publish(*classes: type) -> None:
-    """Let public classes say that they are ``polecat``'s; a module that defines some ends with this call.
-
-    So a class reads ``polecat.Polecat`` in its repr, in tracebacks and in pickles, which then outlive a move to another module. The
-    price: whoever looks a class up by its module looks into the package. So that `attrs.resolve_types` and `typing.get_type_hints`
-    still work, annotations become types here; so that doctest finds examples, it is told by ``__test__``; but `inspect.getsource` does
-    not find these classes.
-    """
-    for one in classes:
-        vars(sys.modules[one.__module__]).setdefault("__test__", {})[one.__name__] = one
-        one.__annotations__ = get_type_hints(one)
-        one.__module__ = "polecat"
-
-
-publish(*(one for one in list(vars().values()) if isinstance(one, type) and issubclass(one, PolecatError)))

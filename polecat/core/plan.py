@@ -79,6 +79,7 @@ def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:
     )
 
 
+@publish
 @frozen(kw_only=True)
 class SpawnPlan:
     """What one spawn does. Two plans are equal if they would do the same.
@@ -274,6 +275,3 @@ def describe(plan: SpawnPlan) -> Sequence[tuple[str, str]]:
         ("types", "1 message" if plan.typed else "nothing"),
     ]
     return rows + [("warning", text) for text in plan.warnings]
-
-
-publish(SpawnPlan)

@@ -39,6 +39,7 @@ def _size(value: int) -> int:
     return value if value > 0 else DEFAULT_MAX_SIZE
 
 
+@publish
 @frozen(kw_only=True)
 class NamePool:
     """The names a rig can give, and the counter of the numbers that come after them.
@@ -75,6 +76,7 @@ class NamePool:
         object.__setattr__(self, "overflow_next", max(self.overflow_next, self.max_size + 1))
 
 
+@publish
 @frozen(kw_only=True)
 class Reconciliation:
     """What a look at the rig says.
@@ -190,6 +192,3 @@ def is_theme_name(pool: NamePool, name: str) -> bool:
         Contract §4.6, "is pool name".
     """
     return name in pool.names
-
-
-publish(NamePool, Reconciliation)

@@ -39,6 +39,7 @@ CLEAN = "clean"
 UNREPORTED = frozenset(("", "unknown"))
 
 
+@publish
 @frozen(kw_only=True)
 class Risk:
     """One reason not to touch a polecat's work.
@@ -81,6 +82,7 @@ class SafetyFacts:
     problems: tuple[str, ...] = ()
 
 
+@publish
 @frozen(kw_only=True)
 class Verdict:
     """The risks of touching one polecat's work.
@@ -282,6 +284,3 @@ def assess_staleness(
     if not agent_state:
         return True, "no agent bead, no active session"
     return True, "no active session"
-
-
-publish(Risk, Verdict)

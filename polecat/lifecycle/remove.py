@@ -51,6 +51,7 @@ from polecat.upkeep.termination import end_session, fate_of
 from polecat.upkeep.trash import empty_trash, keep_for_good, no_longer_kept, trash_dir, trash_entry
 
 
+@publish
 @frozen(kw_only=True)
 class Removed:
     """What a removal did, or would do.
@@ -363,6 +364,3 @@ class _Removal:
             append_event(self.observed.rig.town_root, line)
         except OSError:
             return
-
-
-publish(Removed)

@@ -45,6 +45,7 @@ from polecat.upkeep.undo import Undo
 from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
 
 
+@publish
 @frozen(kw_only=True)
 class Repaired:
     """What a repair did.
@@ -347,6 +348,3 @@ class _Repair:
         failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.outcome(failed)}",)
         failed.hint = getattr(error, "hint", "")
         return failed
-
-
-publish(Repaired)

@@ -137,6 +137,7 @@ def capture_polecat(
 # ------------------------------------------------------------------------------------------------------- attaching
 
 
+@publish
 @frozen(kw_only=True)
 class AttachCommand:
     """The program that shows a person a polecat's session.
@@ -246,6 +247,3 @@ def _lease(rig: Rig, name: str) -> Record | None:
 def _server_of(rig: Rig, record: Record | None, environ: Mapping[str, str]) -> Tmux:
     socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
     return TmuxCli(socket=socket or None, environ=environ)
-
-
-publish(AttachCommand)

@@ -46,5 +46,6 @@ __all__ = [
     "World",
 ]
 
-
-publish(*(one for name in __all__ if isinstance(one := globals()[name], type)))
+for _word in list(map(globals().__getitem__, __all__)):
+    if isinstance(_word, type):
+        publish(_word)

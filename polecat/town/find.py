@@ -30,6 +30,7 @@ MARKER = Path("mayor", "town.json")
 """Its existence makes a directory a town."""
 
 
+@publish
 @frozen(kw_only=True)
 class Town:
     """A workspace: the directory that contains ``mayor/`` and the rigs.
@@ -258,6 +259,3 @@ def _is_directory(path: Path) -> bool:
         return False
     except OSError as error:
         raise UnknownStateError(f"cannot look at {path}: {error.strerror or error}") from error
-
-
-publish(Town)

@@ -27,6 +27,7 @@ from polecat.upkeep.doctor_rig import Level, RigFinding, check_rig
 __all__ = ["Checkup", "Finding", "check_town"]
 
 
+@publish
 @frozen(kw_only=True)
 class Finding:
     """One thing that was looked at.
@@ -44,6 +45,7 @@ class Finding:
     remedy: str = ""
 
 
+@publish
 @frozen(kw_only=True)
 class Checkup:
     """What a look at a town found.
@@ -214,6 +216,3 @@ def _registry(town: Town) -> Iterator[Finding]:
         owners.setdefault(prefix, name)
     if not entries:
         yield Finding(area="town", level="note", text="the town has no rig", remedy="polecat rig add NAME GIT_URL")
-
-
-publish(Checkup, Finding)

@@ -31,6 +31,7 @@ READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
 
 
+@publish
 @frozen(kw_only=True)
 class Warmed:
     """What filling the spares did.
@@ -245,6 +246,3 @@ def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:
         environ=environ,
         log_path=rig.runtime_dir / "logs" / "warm.log",
     )
-
-
-publish(Warmed)

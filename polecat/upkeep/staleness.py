@@ -17,6 +17,7 @@ from polecat.upkeep.listing import list_polecats
 from polecat.upkeep.observation import as_rig, observe
 
 
+@publish
 @frozen(kw_only=True)
 class Staleness:
     """What is known about how stale a polecat is.
@@ -87,6 +88,7 @@ def detect_stale(
     return found
 
 
+@publish
 @frozen(kw_only=True)
 class CleanedBranches:
     """What became of the branches of polecats that are gone.
@@ -147,6 +149,3 @@ def clean_branches(
             except GitError as error:
                 kept.append(f"{branch}: {error.message}")
     return CleanedBranches(deleted=tuple(deleted), kept=tuple(kept))
-
-
-publish(CleanedBranches, Staleness)

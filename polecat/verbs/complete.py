@@ -15,8 +15,6 @@ from polecat.town.find import Town, find_town
 from polecat.town.settings import load_rig_settings, load_town_settings
 from polecat.town.state import list_homes
 
-EXAMPLE = ""
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
@@ -55,3 +53,6 @@ def _polecats(rig: Rig) -> Iterable[str]:
         return list_homes(rig).dirs
     except PolecatError:
         return ()
+
+
+VERBS = {"complete": ("", add_arguments, run)}

@@ -55,3 +55,6 @@ def _value(action: argparse.Action) -> str:
     if action.choices is not None:
         return "one of " + " ".join(str(choice) for choice in action.choices)
     return _KINDS.get(str(action.metavar), "text")
+
+
+VERBS = {"completion": (EXAMPLE, add_arguments, run)}

@@ -30,7 +30,7 @@ from polecat.upkeep.listing import list_polecats
 from polecat.upkeep.rigs import add_rig
 from polecat.upkeep.towns import init_town
 from polecat.verbs.common import add_json, json_text
-from polecat.verbs.list import shown
+from polecat.verbs.listing import shown
 from polecat.verbs.remove import as_json as removal_as_json
 from polecat.verbs.remove import lines
 from polecat.verbs.spawn import as_json
@@ -212,3 +212,6 @@ def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
         "and when you have seen enough:",
         f"  tmux -S {shlex.quote(str(place / 'tmux.sock'))} kill-server; rm -rf {shlex.quote(str(place))}",
     ]
+
+
+VERBS = {"demo": (EXAMPLE, add_arguments, run)}

@@ -61,3 +61,6 @@ def _lines(finding: Finding) -> list[str]:
     word, colour = _SIGNS[finding.level]
     said = [f"  {paint(word.ljust(5), colour)}  {plain(finding.text)}"]
     return [*said, *(f"         {line}" for line in map(plain, finding.remedy.splitlines()))]
+
+
+VERBS = {"doctor": (EXAMPLE, add_arguments, run)}

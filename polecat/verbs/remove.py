@@ -1,22 +1,45 @@
-"""``polecat remove``."""
+"""The verbs that end what a spawn began: stop, remove."""
 
 from __future__ import annotations
 
 import argparse
 
 from polecat.lifecycle.remove import Removed, remove_polecat
+from polecat.lifecycle.stop import stop_polecat
 from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
 from polecat.verbs.progress import Progress
 
-EXAMPLE = """\
+# --------------------------------------------------------------------------------------------------------------- stop
+
+STOP_EXAMPLE = "example:\n  polecat stop gastown/nux\n"
+
+
+def add_stop(parser: argparse.ArgumentParser) -> None:
+    """Add what ``stop`` understands."""
+    add_polecat(parser)
+    add_common(parser, dry_run=True)
+
+
+def stop(args: argparse.Namespace) -> int:
+    """Stop."""
+    rig, name = polecat_of(args)
+    with Progress(f"ending the session of {args.polecat}"):
+        session = stop_polecat(rig, name, world=world_of(args), dry_run=args.dry_run)
+    facts = {"rig_name": rig.name, "polecat_name": name, "session_ended": session}
+    return answer(args, "stop", facts, f"{'would end' if args.dry_run else 'ended'} session {session}")
+
+
+# ------------------------------------------------------------------------------------------------------------- remove
+
+REMOVE_EXAMPLE = """\
 examples:
   polecat remove gastown/nux
   polecat remove gastown/nux --force      (uncommitted changes are saved to a rescue ref first)
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb understands."""
+def add_remove(parser: argparse.ArgumentParser) -> None:
+    """Add what ``remove`` understands."""
     add_polecat(parser)
     parser.add_argument(
         "--force", action="store_true", help="go on in spite of uncommitted changes and a hook; they are rescued first"
@@ -26,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser, dry_run=True)
 
 
-def run(args: argparse.Namespace) -> int:
+def remove(args: argparse.Namespace) -> int:
     """Remove, or say what a removal would do."""
     rig, name = polecat_of(args)
     with Progress(f"removing {args.polecat}"):
@@ -60,3 +83,6 @@ def lines(done: Removed, *, will: bool) -> list[str]:
     if done.kept is not None:
         said.append(f"  files    kept in {done.kept}")
     return said
+
+
+VERBS = {"stop": (STOP_EXAMPLE, add_stop, stop), "remove": (REMOVE_EXAMPLE, add_remove, remove)}

@@ -7,7 +7,7 @@ import sys
 
 from polecat.lifecycle.repair import Repaired, repair_polecat
 from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
-from polecat.verbs.list import as_json
+from polecat.verbs.listing import as_json
 from polecat.verbs.progress import Progress
 
 EXAMPLE = "example:\n  polecat repair gastown/nux\n"
@@ -53,3 +53,6 @@ def lines(done: Repaired, *, will: bool) -> list[str]:
     if done.old_branch:
         said.append(f"  branch    {done.old_branch} {'deleted' if done.old_branch_deleted else 'kept'}")
     return [*said, f"  worktree  {cat.clone_path} on {f'polecat/{cat.name}-…' if will else cat.branch}"]
+
+
+VERBS = {"repair": (EXAMPLE, add_arguments, run)}

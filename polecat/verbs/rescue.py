@@ -73,3 +73,6 @@ def _show(args: argparse.Namespace, git: GitCli, repo: Repo, one: Rescue) -> int
 
 def _when(one: Rescue) -> datetime:
     return datetime.fromtimestamp(one.created_at_s, UTC)
+
+
+VERBS = {"rescue": (EXAMPLE, add_arguments, run)}

@@ -261,3 +261,6 @@ def _show_progress(progress: Progress, event: Event, *, base: str, with_name: bo
     took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
     who = f"{event.polecat:<12}  " if with_name else ""
     progress.line(f"  {who}{label:<9}  {text:<50} {took}")
+
+
+VERBS = {"spawn": (EXAMPLE, add_arguments, run)}

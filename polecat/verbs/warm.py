@@ -31,3 +31,6 @@ def run(args: argparse.Namespace) -> int:
         done = warm_spares(rig, args.count, world=world_of(args))
     text = f"{done.ready} spare(s) ready, {done.made} new, {done.discarded} thrown away"
     return answer(args, "warm", facts_of(done, rig_name=rig.name), text)
+
+
+VERBS = {"warm": (EXAMPLE, add_arguments, run)}

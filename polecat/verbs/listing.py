@@ -1,4 +1,4 @@
-"""``polecat list``."""
+"""The verbs that look at polecats: list, status, stale."""
 
 from __future__ import annotations
 
@@ -8,12 +8,28 @@ import time
 from datetime import UTC, datetime
 
 from polecat.model import Polecat, PolecatState
-from polecat.upkeep.listing import list_polecats
-from polecat.verbs.common import add_common, facts_of, json_text, seconds, town_of, world_of
+from polecat.upkeep.inspection import work_at_risk
+from polecat.upkeep.listing import get_polecat, list_polecats
+from polecat.upkeep.staleness import detect_stale
+from polecat.verbs.common import (
+    add_common,
+    add_polecat,
+    answer,
+    facts_of,
+    json_text,
+    polecat_of,
+    rig_of,
+    seconds,
+    town_of,
+    whole,
+    world_of,
+)
 from polecat.verbs.progress import Progress
-from polecat.verbs.tables import table, terminal_width
+from polecat.verbs.tables import paint, plain, table, terminal_width
 
-EXAMPLE = """\
+# --------------------------------------------------------------------------------------------------------------- list
+
+LIST_EXAMPLE = """\
 examples:
   polecat list
   polecat list gastown --json
@@ -33,8 +49,8 @@ STATE_COLOURS = {
 }
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb understands."""
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Add what ``list`` understands."""
     parser.add_argument("rig", metavar="RIG", nargs="?", help="the rig; all rigs of the town by default")
     parser.add_argument(
         "--watch",
@@ -47,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser)
 
 
-def run(args: argparse.Namespace) -> int:
+def list_(args: argparse.Namespace) -> int:
     """List, once or again and again."""
     if args.watch is None:
         with Progress("looking at polecats"):
@@ -133,3 +149,62 @@ def ago(age_s: float) -> str:
         if age_s >= size:
             return f"{int(age_s // size)} {unit}"
     return f"{max(0, int(age_s))} s"
+
+
+# ------------------------------------------------------------------------------------------------------------- status
+
+STATUS_EXAMPLE = "example:\n  polecat status gastown/nux\n"
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """Add what ``status`` understands."""
+    add_polecat(parser)
+    add_common(parser)
+
+
+def status(args: argparse.Namespace) -> int:
+    """Say everything about one polecat, the risks of removing it included."""
+    rig, name = polecat_of(args)
+    world = world_of(args)
+    with Progress(f"looking at {args.polecat}"):
+        cat = get_polecat(rig, name, world=world)
+        verdict = work_at_risk(cat, rig=rig, world=world)
+    head, body = rows([cat], with_rig=False)
+    said = {label.lower(): plain(text) for label, text in zip(head, body, strict=True)}
+    said["state"] = paint(said["state"], STATE_COLOURS[cat.state])
+    said["worktree"] = plain(str(cat.clone_path))
+    said["remove?"] = "nothing would be lost" if verdict.is_safe else plain(str(verdict))
+    facts = {**as_json(cat), "risks": verdict.risks}
+    return answer(args, "status", facts, *(f"{label:<9}  {text}" for label, text in said.items()))
+
+
+# -------------------------------------------------------------------------------------------------------------- stale
+
+STALE_EXAMPLE = "example:\n  polecat stale gastown --threshold 50\n"
+
+
+def add_stale(parser: argparse.ArgumentParser) -> None:
+    """Add what ``stale`` understands."""
+    parser.add_argument("rig", metavar="RIG", help="the rig")
+    parser.add_argument(
+        "--threshold", metavar="N", type=whole(1, 1_000_000), default=20, help="so many commits behind are stale; 20 by default"
+    )
+    add_common(parser)
+
+
+def stale(args: argparse.Namespace) -> int:
+    """Say which polecats are stale."""
+    rig = rig_of(args)
+    with Progress("comparing with the default branch"):
+        found = detect_stale(rig, threshold=args.threshold, world=world_of(args))
+    facts = [facts_of(one, rig_name=rig.name, polecat_name=one.name, stale=one.is_stale) for one in found]
+    rows = [("POLECAT", "STALE", "WHY"), *((one.name, "yes" if one.is_stale else "no", one.reason) for one in found)]
+    colours = [("", "yellow" if one.is_stale else "", "") for one in found]
+    return answer(args, "stale", facts, table(rows, width=terminal_width(), colours=colours) if found else "no polecats")
+
+
+VERBS = {
+    "list": (LIST_EXAMPLE, add_list, list_),
+    "status": (STATUS_EXAMPLE, add_status, status),
+    "stale": (STALE_EXAMPLE, add_stale, stale),
+}
