@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs._ext import cli_reference, error_reference, pictures, settings_reference, table_reference
+from docs._ext import cli_reference, error_reference, json_reference, pictures, settings_reference, table_reference
 
 MAKERS: Mapping[str, Callable[[], str]] = {
     "cli": cli_reference.verbs,
+    "json documents": json_reference.documents,
+    "json shapes": json_reference.shapes,
     "errors": error_reference.errors,
     "error tree": error_reference.tree,
     "events": table_reference.events,

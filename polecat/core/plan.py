@@ -14,10 +14,12 @@ from attrs import field, frozen
 from polecat.core.agents import startup_nudge
 from polecat.core.environment import agent_environment, polecat_env
 from polecat.core.presets import Agent
+from polecat.errors import publish
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, session_name
 
 
+@publish
 @frozen(kw_only=True)
 class SpawnPlan:
     """What one spawn does. Two plans are equal if they would do the same.

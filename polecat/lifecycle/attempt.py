@@ -185,7 +185,7 @@ class Attempt:
             dressed = SpawnFailedError(f"cannot spawn {who}: {plain.message}", step=self._step, hint=plain.hint)
             dressed.__cause__ = error
         dressed.undone, dressed.left_behind = self.undo.undone, self.undo.left_behind
-        dressed.args = (f"{dressed.message}\n  {dressed.fate()}",)
+        dressed.args = (f"{dressed.message}\n  {dressed.outcome()}",)
         return dressed
 
 

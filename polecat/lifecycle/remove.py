@@ -17,7 +17,15 @@ from attrs import evolve, field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.risk import Verdict
-from polecat.errors import BeadsUnavailableError, GitError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError
+from polecat.errors import (
+    BeadsUnavailableError,
+    GitError,
+    PolecatError,
+    ProgramTimeoutError,
+    RemoveFailedError,
+    WorkAtRiskError,
+    publish,
+)
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.place.prepare import leave_place
@@ -43,6 +51,7 @@ from polecat.upkeep.termination import end_session, fate_of
 from polecat.upkeep.trash import empty_trash, keep_for_good, no_longer_kept, trash_dir, trash_entry
 
 
+@publish
 @frozen(kw_only=True)
 class Removed:
     """What a removal did, or would do.

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import holds
-from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
+from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError, publish
 from polecat.model import Polecat, Rig, SpawnedPolecat, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.place.prepare import prepare_place
@@ -47,6 +47,7 @@ from polecat.upkeep.undo import Undo
 from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
 
 
+@publish
 @frozen(kw_only=True)
 class Repaired:
     """What a repair did.
@@ -345,6 +346,6 @@ class _Repair:
         who = agent_id(self.observed.rig.name, self.old.polecat)
         why = error.message if isinstance(error, PolecatError) else f"{error.strerror or error}"
         failed = RepairFailedError(f"cannot repair {who}: {why}", step=step, undone=undo.undone, left_behind=undo.left_behind)
-        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)
+        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.outcome(failed)}",)
         failed.hint = getattr(error, "hint", "")
         return failed

@@ -14,7 +14,7 @@ from attrs import field, frozen
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
 from polecat.core.identity import index_sessions
-from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
+from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
@@ -131,6 +131,7 @@ def capture_polecat(
 # ------------------------------------------------------------------------------------------------------- attaching
 
 
+@publish
 @frozen(kw_only=True)
 class AttachCommand:
     """The program that shows a person a polecat's session.

@@ -160,7 +160,7 @@ class FailAt(Fault):
         >>> from polecat.testing import FakeTmux
         >>> FailAt(1).wrap(FakeTmux(), "tmux").list_sessions()
         Traceback (most recent call last):
-        polecat.errors.TmuxUnreachableError: tmux.list_sessions failed: told to
+        polecat.TmuxUnreachableError: tmux.list_sessions failed: told to
     """
 
     def __init__(self, at: int, error: Exception | None = None, *, and_after: bool = False) -> None:
@@ -189,7 +189,7 @@ class HangAt(Fault):
         >>> from polecat.testing import FakeGit
         >>> HangAt(1).wrap(FakeGit(), "git").check()
         Traceback (most recent call last):
-        polecat.errors.ProgramTimeoutError: git.check took longer than its limit
+        polecat.ProgramTimeoutError: git.check took longer than its limit
     """
 
     _MAY_TAKE_EFFECT = frozenset(("kill", "end", "release", "unassign", "close_agent", "delete_branch", "drop_stale", "fetch"))

@@ -10,7 +10,15 @@ from pathlib import Path
 from attrs import field, frozen
 
 from polecat.documents import RigEntry
-from polecat.errors import ConfigError, InvalidNameError, NotFoundError, RigNotFoundError, TownNotFoundError, UnknownStateError
+from polecat.errors import (
+    ConfigError,
+    InvalidNameError,
+    NotFoundError,
+    RigNotFoundError,
+    TownNotFoundError,
+    UnknownStateError,
+    publish,
+)
 from polecat.model import Rig
 from polecat.names import check_rig_name, could_be_rig, nearest
 from polecat.ports import Repo
@@ -22,6 +30,7 @@ MARKER = Path("mayor", "town.json")
 """Its existence makes a directory a town."""
 
 
+@publish
 @frozen(kw_only=True)
 class Town:
     """A workspace: the directory that contains ``mayor/`` and the rigs.

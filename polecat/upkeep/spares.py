@@ -18,7 +18,7 @@ from attrs import evolve, frozen
 
 from polecat.adapters.processes.background import run_in_background
 from polecat.adapters.world import FullWorld, full_world
-from polecat.errors import DiskFullError, PolecatError
+from polecat.errors import DiskFullError, PolecatError, publish
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import Worktree, World
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
@@ -32,6 +32,7 @@ READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
 
 
+@publish
 @frozen(kw_only=True)
 class Warmed:
     """What filling the spares did.

@@ -8,7 +8,7 @@ from attrs import frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import assess_staleness
-from polecat.errors import GitError
+from polecat.errors import GitError, publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
 from polecat.ports import World
@@ -18,6 +18,7 @@ from polecat.upkeep.listing import list_polecats
 from polecat.upkeep.observation import observe
 
 
+@publish
 @frozen(kw_only=True)
 class Staleness:
     """What is known about how stale a polecat is.
@@ -88,6 +89,7 @@ def detect_stale(
     return found
 
 
+@publish
 @frozen(kw_only=True)
 class CleanedBranches:
     """What became of the branches of polecats that are gone.

@@ -53,3 +53,6 @@ def _polecats(rig: Rig) -> Iterable[str]:
         return list_homes(rig).dirs
     except PolecatError:
         return ()
+
+
+VERBS = {"complete": ("", add_arguments, run)}

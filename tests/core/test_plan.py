@@ -8,15 +8,7 @@ import pytest
 from attrs import evolve
 
 from polecat import FetchPolicy, Rig, SpawnOptions
-from polecat.core.plan import (
-    Choice,
-    SpawnPlan,
-    describe,
-    identity_env,
-    make_plan,
-    process_env,
-    typed_text,
-)
+from polecat.core.plan import Choice, SpawnPlan, describe, identity_env, make_plan, process_env, typed_text
 from polecat.core.presets import CLAUDE, PRESETS
 from polecat.errors import SpawnRefusedError
 

@@ -50,7 +50,7 @@ def check_session_name(name: str) -> str:
         >>> check_session_name("a.b")
         Traceback (most recent call last):
         ...
-        polecat.errors.InvalidNameError: session name 'a.b' would be rewritten or misread by tmux
+        polecat.InvalidNameError: session name 'a.b' would be rewritten or misread by tmux
     """
     if not _SESSION_NAME.match(name) or len(name) > 200:
         raise InvalidNameError(
@@ -239,7 +239,7 @@ def check_version(version: str) -> str:
         >>> check_version("tmux 3.0a")
         Traceback (most recent call last):
         ...
-        polecat.errors.TmuxError: tmux 3.0a is too old: 3.2 or newer is needed
+        polecat.TmuxError: tmux 3.0a is too old: 3.2 or newer is needed
     """
     bare = version.strip().removeprefix("tmux ")
     match = _VERSION.match(bare)
