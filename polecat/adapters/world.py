@@ -86,7 +86,7 @@ def rig_beads_dir(rig: Rig) -> Path | None:
     """The rig's beads directory, redirects followed; None if the rig has none."""
     for place in (rig.path, rig.path / "mayor" / "rig"):
         if (place / ".beads").exists():
-            return resolve_beads_dir(place)
+            return resolve_beads_dir(place, rig.town_root)
     return None
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
-import json
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from attrs import frozen
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.files import write_json
+from polecat.town.guarded import read_json_object
 from polecat.town.locks import holding
 
 IsFree = Callable[[int], bool]
@@ -115,8 +115,10 @@ def _is_alive(root: Path, key: str) -> bool:
 
 def _read(path: Path) -> dict[str, tuple[int, int]]:
     """Read the notes; a file that is damaged holds none: each block is tried before it is given out again."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        blocks = json.loads(path.read_text("utf-8"))["blocks"]
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        blocks = (read_json_object(path) or {}).get("blocks")
+        if not isinstance(blocks, dict):
+            return {}
         return {str(key): (int(block["base"]), int(block["size"])) for key, block in blocks.items()}
     return {}
 

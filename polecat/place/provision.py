@@ -25,7 +25,7 @@ from polecat.place.setup_hooks import RunHook, entries_of, run_setup_hooks
 from polecat.ports import Git, Repo
 from polecat.town.beads_paths import plan_redirect, resolve_beads_dir
 from polecat.town.files import create_file, why_not
-from polecat.town.guarded import append_guarded
+from polecat.town.guarded import append_guarded, read_guarded
 
 REDIRECT = ".beads/redirect"
 
@@ -137,7 +137,7 @@ def _copy_instructions(place: _Filling) -> None:
     if os.path.lexists(place.clone / "AGENTS.md") or not source.is_file():
         return
     try:
-        create_beneath(place.clone, "AGENTS.md", source.read_bytes())
+        create_beneath(place.clone, "AGENTS.md", read_guarded(source) or b"")
         place.added.append("AGENTS.md")
     except OSError as error:
         place.warnings.append(f"AGENTS.md was not copied: {why_not(error)}")
@@ -160,12 +160,12 @@ def _redirect_beads(place: _Filling) -> None:
             hint="if the project tracks .beads as a symlink or a file, name it in the rig's 'leave_out' setting",
         ) from error
     place.added.append(REDIRECT)
-    _write_prime(place, resolve_beads_dir(place.stands_at, redirect.text))
+    _write_prime(place, resolve_beads_dir(place.stands_at, place.rig.town_root, redirect.text))
 
 
 def _replace_redirect(place: _Filling, data: bytes) -> None:
     path = place.clone / REDIRECT
-    if not path.is_symlink() and path.is_file() and path.read_bytes() == data:
+    if not path.is_symlink() and read_guarded(path) == data:
         return
     replace_beneath(place.clone, REDIRECT, data)
     place.warnings.append(f"the project tracks {REDIRECT}; this rig's own was put in its place and shows up in git status")
@@ -226,10 +226,7 @@ def exclude_locally(repo: Repo, added: list[str] | tuple[str, ...]) -> None:
     """
     path = repo.git_dir / "info" / "exclude"
     path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        old = path.read_bytes()
-    except FileNotFoundError:
-        old = b""
+    old = read_guarded(path) or b""
     wanted = [os.fsencode(_ignore_line(name)) for name in dict.fromkeys(added) if "\n" not in name]
     lines = [line for line in wanted if line not in old.split(b"\n")]
     if not lines:

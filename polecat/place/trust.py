@@ -7,12 +7,12 @@ polecat is reported as *waiting*.
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -21,6 +21,7 @@ from polecat.documents import Trust
 from polecat.model import Rig
 from polecat.place.trust_stores import ClaudeTrust, CodexTrust, TrustStore
 from polecat.town.files import why_not, write_json
+from polecat.town.guarded import read_guarded, read_json_object
 
 
 @frozen(kw_only=True)
@@ -119,7 +120,7 @@ def _trusted_source(rig: Rig, stores: tuple[TrustStore, ...]) -> str:
 def _origin_of(clone: Path) -> str:
     """Read where a clone comes from; empty if that cannot be told."""
     try:
-        text = (clone / ".git" / "config").read_text("utf-8")
+        text = (read_guarded(clone / ".git" / "config") or b"").decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
     section = re.search(r'^\[remote "origin"\]$(.*?)(?=^\[|\Z)', text, re.MULTILINE | re.DOTALL)
@@ -146,7 +147,7 @@ def _note(rig: Rig, name: str, store: TrustStore, place: Path) -> None:
 
 def _read_notes(path: Path) -> list[tuple[str, str, str]]:
     try:
-        given = json.loads(path.read_bytes())["given"]
+        given: Any = (read_json_object(path) or {}).get("given", ())
         return [(str(kind), str(file), str(place)) for kind, file, place in given if kind in _STORES]
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, TypeError):
         return []

@@ -21,6 +21,7 @@ from attrs import frozen
 
 from polecat.place.json_edit import with_value
 from polecat.town.files import write_bytes
+from polecat.town.guarded import read_guarded
 
 LOCK_STALE_S = 10.0
 """Claude Code renews its lock; one that is older belongs to nobody."""
@@ -109,7 +110,7 @@ def _at(document: object, keys: tuple[str, ...]) -> object:
 def _read(path: Path, loads: Callable[[str], object], keys: tuple[str, ...]) -> object:
     """Read one value of a file; None if there is none, or the file cannot be read."""
     try:
-        return _at(loads(path.read_text("utf-8")), keys)
+        return _at(loads((read_guarded(path) or b"").decode("utf-8")), keys)
     except (OSError, ValueError, RecursionError):
         return None
 
@@ -117,12 +118,12 @@ def _read(path: Path, loads: Callable[[str], object], keys: tuple[str, ...]) -> 
 def _replace(path: Path, change: Callable[[str], str]) -> bool:
     """Change a file's text in one step, anew if it changes meanwhile."""
     for _ in range(5):
-        before = path.read_bytes()
+        before = read_guarded(path) or b""
         text = before.decode("utf-8")
         new = change(text)
         if new == text:
             return False
-        if path.read_bytes() == before:  # as late as possible: the rest of the window is one rename
+        if read_guarded(path) == before:  # as late as possible: the rest of the window is one rename
             write_bytes(path, new.encode("utf-8"))
             return True
     raise OSError(f"{path} is being written all the time")

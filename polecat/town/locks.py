@@ -30,6 +30,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from polecat.errors import LockTimeoutError, PolecatError
 from polecat.model import Rig
+from polecat.town.guarded import read_json_object
 
 LOCK_TIMEOUT_S = 30.0
 POLL_S = 0.005
@@ -116,10 +117,10 @@ def holding(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> Iter
 def holder_of(path: Path) -> str:
     """Say who signed a lock file last, such as ``process 4711 (spawn furiosa)``; empty when nobody did."""
     try:
-        note = json.loads(path.read_text("utf-8"))
-        return f"process {int(note['pid'])} ({note['what']})"
-    except (OSError, ValueError, KeyError, TypeError):
+        note = read_json_object(path) or {}
+    except (OSError, ValueError):
         return ""
+    return f"process {note['pid']} ({note['what']})" if {"pid", "what"} <= set(note) else ""
 
 
 def _sign(path: Path, what: str) -> None:

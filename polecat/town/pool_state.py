@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 from polecat.core.pool import NamePool, pool_state
 from polecat.documents import NamePoolSettings, RigSettings
@@ -11,6 +10,7 @@ from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.config import load_pool_state
 from polecat.town.files import write_json
+from polecat.town.guarded import read_json_object
 
 
 def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
@@ -39,7 +39,7 @@ def save_pool(rig: Rig, pool: NamePool) -> None:
     path = rig.runtime_dir / "namepool-state.json"
     state = pool_state(pool)
     with contextlib.suppress(OSError, ValueError):
-        if json.loads(path.read_text("utf-8")) == state:
+        if read_json_object(path) == state:
             return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,18 +12,20 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from attrs import asdict, fields_dict, frozen
+from attrs import NOTHING, asdict, fields_dict, frozen
 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
 from polecat.town.files import write_bytes
+from polecat.town.guarded import read_json_object
 from polecat.town.homes import Homes
 
 CLAIM_FILE = ".claim.json"
@@ -243,12 +245,35 @@ def _write(path: Path, record: Record) -> None:
 
 def _read(path: Path) -> Record | None:
     try:
-        raw = json.loads(path.read_text("utf-8"))
-        known = {key: value for key, value in raw.items() if key in fields_dict(Record)}
-        return Record(**{**known, "process_names": tuple(known.get("process_names", ()))})
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raw = read_json_object(path, limit_bytes=_LIMIT_BYTES)
+        return None if raw is None else _checked(raw)
+    except (OSError, ValueError) as error:
         raise UnknownStateError(
             f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
         ) from error
+
+
+_LIMIT_BYTES = 64 * 1024
+"""Far more than a record takes."""
+
+
+def _checked(raw: Mapping[str, object]) -> Record:
+    """Make a record of what a file holds, which an agent or a crash may have written.
+
+    Raises:
+        ValueError: something is not of its type, or the instance or name could not have been given by us.
+    """
+    values: dict[str, Any] = {}
+    for name, field in fields_dict(Record).items():
+        value = raw.get(name, field.default)
+        if isinstance(field.default, tuple) and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = tuple(value)
+        wanted = str if field.default is NOTHING else type(field.default)
+        if type(value) is not wanted:
+            raise ValueError(f"{name!r} must be a {wanted.__name__}, not {value!r:.40}")
+        values[name] = value
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", values["instance"]) or not is_polecat_name(values["polecat"]):
+        raise ValueError("its instance or its name is none that polecat gives")
+    if values["purpose"] not in ("spawn", "repair", "remove"):
+        raise ValueError(f"'purpose' must be spawn, repair or remove, not {values['purpose']!r:.40}")
+    return Record(**values)

@@ -185,7 +185,7 @@ OUTSIDE = set(
 
 ADAPTERS_ABOVE = {
     "world": (("lifecycle", "upkeep", "verbs/hook.py"), "whoever acts completes the world that it was given"),
-    "processes.program": (("place/setup_hooks.py", "verbs/demo.py"), "a set-up hook is a program; the demo shows git itself"),
+    "processes.program": (("place", "verbs/demo.py"), "a set-up hook is a program; the demo shows git itself"),
     "processes.background": (("upkeep/spares.py", "upkeep/trash.py"), "what is done when everything else is done"),
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),

@@ -272,7 +272,7 @@ def test_redirects_are_followed_as_the_reference_does(tmp_path: Path, redirects:
         (tmp_path / name / ".beads").mkdir(parents=True)
         (tmp_path / name / ".beads/redirect").write_text(text)
 
-    assert resolve_beads_dir(tmp_path / "w") == tmp_path / expected
+    assert resolve_beads_dir(tmp_path / "w", tmp_path) == tmp_path / expected
     assert all((tmp_path / name / ".beads/redirect").read_text() == text for name, text in redirects.items())
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,39 @@ def test_a_counter_that_cannot_be_saved_says_so(rig: Rig) -> None:
     rig.runtime_dir.write_text("in the way")
     with pytest.raises(PolecatError, match="namepool-state"):
         save_pool(rig, pool)
+
+
+BAD_VALUES = {
+    "instance": ["x"],
+    "since": 17,
+    "agent_pid": "7",
+    "may_have_run": 1,
+    "process_names": [1],
+    "purpose": "else",
+    "polecat": "../nux",
+    "tmux_socket": None,
+}
+
+
+@pytest.mark.parametrize(("key", "value"), BAD_VALUES.items(), ids=BAD_VALUES)
+@pytest.mark.parametrize("kind", ["claim", "record"])
+def test_a_record_with_a_wrong_value_is_unknown_by_itself(rig: Rig, kind: str, key: str, value: object) -> None:
+    """Whatever somebody wrote into a claim or a record: it cannot be told, with the reason, and nobody takes it for another type."""
+    path = rig.home_dir("nux") / ".claim.json" if kind == "claim" else rig.runtime_dir / "polecats" / "nux.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"instance": "i1", "polecat": "nux", "rig": rig.name, key: value}))
+
+    with pytest.raises(UnknownStateError, match=r"cannot be read: .*must|cannot be read: .*gives"):
+        read_claim(rig, "nux") if kind == "claim" else read_record(rig, "nux")
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)]
+)
+def test_what_is_no_file_in_the_place_of_a_claim_is_unknown(rig: Rig, make: Callable[[Path], None]) -> None:
+    """A pipe, a directory, a device, a loop: an answer at once, and that is *unknown*."""
+    rig.home_dir("nux").mkdir(parents=True, exist_ok=True)
+    make(rig.home_dir("nux") / ".claim.json")
+
+    with pytest.raises(UnknownStateError):
+        read_claim(rig, "nux")
