@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from polecat.errors import ConfigError
+from polecat.errors import ConfigError, PolecatError
 
 _T = TypeVar("_T")
 
@@ -119,8 +119,10 @@ def create_file(path: Path, data: bytes, *, mode: int | None = None) -> bool:
     return True
 
 
-def why_not(error: OSError) -> str:
-    """Say in a few words what the system refused, and where."""
+def why_not(error: PolecatError | OSError) -> str:
+    """Say in a few words what went wrong; where the system refused something, also where."""
+    if isinstance(error, PolecatError):
+        return error.message
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
 

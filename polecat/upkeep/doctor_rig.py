@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -19,10 +18,11 @@ from polecat.model import Rig, SpawnOptions
 from polecat.ports import Repo, World
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.files import why_not
-from polecat.town.locks import holder_of, pool_lock
+from polecat.town.locks import holder_of, is_held, pool_lock
 from polecat.upkeep.observation import MB, RigContext, choose, read_context
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import entries
+from polecat.upkeep.worktrees import ago
 
 Level = Literal["ok", "note", "wrong"]
 
@@ -105,15 +105,8 @@ def _repository(world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
         )
         return
     age_s = world.git.last_fetch_age_s(repo)
-    when = "never fetched by polecat" if age_s is None else f"fetched {_ago(age_s)} ago"
+    when = "never fetched by polecat" if age_s is None else f"fetched {ago(age_s)} ago"
     yield RigFinding(level="ok", text=f"origin/{rig.default_branch} is at {tip[:7]}, {when}")
-
-
-def _ago(seconds: float) -> str:
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"
 
 
 def _upkeep(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
@@ -128,7 +121,7 @@ def _upkeep(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     for name in ("config.lock", "packed-refs.lock", "HEAD.lock", "shallow.lock"):
         lock = seen.repo.git_dir / name
         if _age_s(lock) > OLD_S:
-            text = f"{lock} is {_ago(_age_s(lock))} old: a git command died, and others wait for it"
+            text = f"{lock} is {ago(_age_s(lock))} old: a git command died, and others wait for it"
             yield RigFinding(level="wrong", text=text, remedy=f"if no git command is running: rm {shlex.quote(str(lock))}")
 
 
@@ -163,31 +156,19 @@ def _age_s(path: Path) -> float:
 
 def _locks(_world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     folder = seen.rig.runtime_dir / "locks"
-    held = [path for path in sorted(folder.glob("*.lock")) if _is_held(path)] if folder.is_dir() else []
+    held = [path for path in sorted(folder.glob("*.lock")) if is_held(path)] if folder.is_dir() else []
     for path in held:
         who = holder_of(path) or "somebody"
-        text = f"{path.name} is held by {who}, for {_ago(_age_s(path))}"
+        text = f"{path.name} is held by {who}, for {ago(_age_s(path))}"
         pid = re.match(r"process (\d+)", who)
         yield RigFinding(level="note", text=text, remedy=f"wait for it; see what it does: ps -fp {pid[1]}" if pid else "")
     if not held:
         yield RigFinding(level="ok", text="no lock is held")
 
 
-def _is_held(path: Path) -> bool:
-    """Try a lock without signing it. Whoever tries it in the same microsecond takes it for busy."""
-    fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
-        return True
-    finally:
-        os.close(fd)
-    return False
-
-
 def _leftovers(world: FullWorld, seen: RigContext) -> Iterator[RigFinding]:
     rig = seen.rig
-    if pool_lock(rig).exists() and _is_held(pool_lock(rig)):
+    if is_held(pool_lock(rig)):
         yield RigFinding(level="note", text="leftovers were not looked for, because the pool's lock is held", remedy="try again")
         return
     found = reconcile_pool(rig, world=World(git=world.git, tmux=world.tmux, environ=world.environ), dry_run=True)

@@ -17,7 +17,7 @@ from polecat.names import agent_id
 from polecat.ports import StartedSession, Worktree
 from polecat.town.locks import git_lock, holding
 from polecat.town.state import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
-from polecat.upkeep.hook import open_agent_bead_for
+from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, no_longer_kept, taking_in, trash_dir, trash_entry, trash_home
@@ -102,7 +102,7 @@ def adopt(world: FullWorld, observed: Observation, record: Record) -> None:
         recover(world, observed, record)
         return
     if record.agent_bead and world.beads.agent(record.agent_bead) is None:
-        open_agent_bead_for(world, observed.rig, record, state="working")
+        restore_hook(world, record, state="working")
     else:
         world.beads.update_agent(record.agent_bead, agent_state="working")
     settle(observed.rig, evolve(record, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
@@ -133,7 +133,7 @@ def free_home(rig: Rig, record: Record) -> Path | None:
     try:
         withdraw_claim(rig, record)
     except PolecatError:
-        return trash_home(rig, record, keep=True)
+        return trash_home(rig, record)
     return None
 
 
@@ -163,7 +163,7 @@ def _complete_repair(world: FullWorld, observed: Observation, record: Record, as
     old = read_record(observed.rig, record.polecat)
     if old is not None and old.branch != record.branch:
         _drop_branch(world, observed, old.branch)
-    open_agent_bead_for(world, observed.rig, record, state="spawning" if record.hook_bead else "idle")
+    restore_hook(world, record, state="spawning" if record.hook_bead else "idle")
     settle(observed.rig, record)
 
 
