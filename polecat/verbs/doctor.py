@@ -8,7 +8,8 @@ from attrs import asdict
 
 from polecat.errors import PolecatError
 from polecat.ports import World
-from polecat.upkeep.doctor import Checkup, Finding, check_town, check_without_town
+from polecat.upkeep.doctor import Checkup, check_town, check_without_town
+from polecat.upkeep.findings import Finding
 from polecat.verbs.common import add_json, add_town, print_json, tmux_of, town_of
 from polecat.verbs.progress import during
 from polecat.verbs.tables import paint, plain
