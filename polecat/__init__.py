@@ -45,7 +45,8 @@ _HOMES = {
         Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
-    "polecat.upkeep.doctor": "Checkup Finding check_town",
+    "polecat.upkeep.doctor": "Checkup check_town",
+    "polecat.upkeep.findings": "Finding",
     "polecat.upkeep.inspection": "work_at_risk",
     "polecat.upkeep.listing": "get_polecat list_polecats",
     "polecat.upkeep.reconcile": "reconcile_pool",

@@ -93,8 +93,8 @@ from polecat.town.find import Town as Town
 from polecat.town.find import find_town as find_town
 from polecat.town.find import is_rig_name as is_rig_name
 from polecat.upkeep.doctor import Checkup as Checkup
-from polecat.upkeep.doctor import Finding as Finding
 from polecat.upkeep.doctor import check_town as check_town
+from polecat.upkeep.findings import Finding as Finding
 from polecat.upkeep.inspection import work_at_risk as work_at_risk
 from polecat.upkeep.listing import get_polecat as get_polecat
 from polecat.upkeep.listing import list_polecats as list_polecats

@@ -108,8 +108,8 @@ EVENTS: Mapping[str, EventKind] = {
     ),
     # a reconcile
     "claim_adopted": EventKind(says="its spawner died after the agent had started; it is kept"),
-    "claim_healed": EventKind(says="its spawner, repairer or remover died; what that had begun was taken back or finished"),
-    "shell_removed": EventKind(says="an empty home was removed"),
+    "claim_recovered": EventKind(says="its spawner, repairer or remover died; what that had begun was taken back or finished"),
+    "empty_home_removed": EventKind(says="an empty home was removed"),
 }
 """Name → what it says. `Event` gives them to ``on_event``; structlog gets the same."""
 

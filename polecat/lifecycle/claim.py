@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
 
-from polecat.core.plan import make_plan
+from polecat.core.plan import Choice, SpawnPlan, make_plan
 from polecat.core.pool import NamePool, allocate_name
-from polecat.errors import PolecatError, RigFullError, SpawnRefusedError, UnknownStateError
+from polecat.errors import PolecatError, RigFullError, SpawnRefusedError
 from polecat.lifecycle.attempt import Attempt
-from polecat.model import Rig
+from polecat.model import SpawnOptions
 from polecat.names import session_name
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.records import Record, had_polecats, new_instance_id, publish_claim, withdraw_claim
-from polecat.upkeep.observation import Observation
+from polecat.town.records import Record, new_instance_id, publish_claim, withdraw_claim
+from polecat.upkeep.observation import Observation, check_homes
 
 
 def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
@@ -25,18 +26,17 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
     stands in its place, no foreign session bears it, and nobody is just making or removing a polecat of that name (its lock is free).
 
     Args:
-        site: the rig as it was seen.
+        observed: the rig as it was seen.
         attempts: what is to be spawned.
 
     Raises:
-        UnknownStateError: the picture is incomplete, so no name may be given.
+        UnknownStateError: the homes cannot be listed, so no name may be given.
         LockTimeoutError: somebody held the pool lock too long.
     """
     rig = observed.rig
     with holding(pool_lock(rig), what="claim a name"):
         homes = list_homes(rig)
-        _check_picture(observed, homes)
-        _make_polecats_dir(rig)
+        check_homes(observed, homes, "no name was given out")
         pool = load_pool(rig, observed.settings)
         taken = set(homes.taken)
         room = observed.settings.max_polecats - len(homes.dirs)
@@ -44,60 +44,24 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
             try:
                 with attempt.step("claim") as facts:
                     if room <= 0:
-                        raise _full(observed, len(homes.dirs))
+                        raise _full(observed, homes)
                     pool = _claim(observed, attempt, pool, taken)
                     facts.update(branch=attempt.plan.branch)
                 room -= 1
             except (PolecatError, OSError) as error:
                 attempt.fail(error)
-        if any(attempt.claimed for attempt in attempts):
+        if any(attempt.is_claimed for attempt in attempts):
             save_pool(rig, pool)
-
-
-def _check_picture(observed: Observation, homes: Homes) -> None:
-    """A missing ``polecats/`` is a new rig only if nothing speaks against it."""
-    rig = observed.rig
-    if not homes.exists and (had_polecats(rig) or observed.sessions.own):
-        raise UnknownStateError(
-            f"{rig.polecats_dir} is missing, though this rig has had polecats; no name was given out",
-            hint=f"is its disk mounted? If it really is gone: mkdir {rig.polecats_dir}",
-        )
-
-
-def _make_polecats_dir(rig: Rig) -> None:
-    try:
-        os.makedirs(rig.polecats_dir, exist_ok=True)
-    except OSError as error:
-        raise PolecatError(
-            f"cannot make {rig.polecats_dir}: {error.strerror or error}", hint="the rig must be writable for this user"
-        ) from error
-
-
-def _full(observed: Observation, count: int) -> RigFullError:
-    cap = observed.settings.max_polecats
-    return RigFullError(
-        f"rig {observed.rig.name!r} has {count} polecats, spawning ones included; its limit is {cap}",
-        hint=f"remove one that is done (polecat list {observed.rig.name}), or raise max_polecats in the rig's settings",
-    )
 
 
 def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
     rig = observed.rig
-    name, lock, pool = _free_name(observed, attempt, pool, taken)
+    name, lock, pool = _free_name(observed, attempt.opts.name, pool, taken)
     taken.add(name)
     attempt.locks.append(lock)
     now = attempt.world.clock.now()
-    orphan = observed.sessions.own.get(name)
-    plan = make_plan(
-        rig,
-        attempt.opts,
-        attempt.choice,
-        name=name,
-        orphan_session=orphan.name if orphan else "",
-        unix_ms=int(now.timestamp() * 1000),
-        local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
-    )
-    record = Record(
+    plan = plan_for(observed, attempt.opts, attempt.choice, name, now)
+    claim = Record(
         instance=new_instance_id(),
         polecat=name,
         rig=rig.name,
@@ -111,30 +75,66 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
     )
-    publish_claim(rig, record)
-    attempt.named(plan, record)
-    attempt.undo.add("claim", lambda: withdraw_claim(rig, record))
+    publish_claim(rig, claim)
+    attempt.plan, attempt.claim, attempt.is_claimed = plan, claim, True
+    attempt.warnings.extend(plan.warnings)
+    attempt.undo.add("claim", lambda: withdraw_claim(rig, claim))
     return pool
 
 
-def _free_name(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> tuple[str, HeldLock, NamePool]:
-    rig, asked = observed.rig, attempt.opts.name
-    if asked is not None:
-        _check_free(observed, asked, taken)
-        lock = try_take(polecat_lock(rig, asked), what=f"spawn {asked}")
-        if lock is None:
-            raise SpawnRefusedError(f"somebody is just making or removing {rig.name}/{asked}", hint="try again later")
-        return asked, lock, pool
-    busy: set[str] = set()
-    while True:
-        name, grown = allocate_name(pool, taken | busy)
-        if observed.sessions.is_taken(rig.name, name):
-            busy.add(name)
-            continue
-        lock = try_take(polecat_lock(rig, name), what=f"spawn {name}")
+def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime) -> SpawnPlan:
+    """All decisions of a spawn that gets *name* at this moment."""
+    orphan = observed.sessions.own.get(name)
+    return make_plan(
+        observed.rig,
+        opts,
+        choice,
+        name=name,
+        orphan_session=orphan.name if orphan else "",
+        unix_ms=int(now.timestamp() * 1000),
+        local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
+    )
+
+
+def predicted_name(observed: Observation, asked: str | None) -> str:
+    """The name a spawn would get now, nothing touched.
+
+    Raises:
+        SpawnRefusedError: *asked* is taken.
+        RigFullError: the rig holds as many polecats as it may.
+        UnknownStateError: the homes cannot be listed.
+    """
+    homes = observed.homes
+    check_homes(observed, homes, "no name was given out")
+    if len(homes.dirs) >= observed.settings.max_polecats:
+        raise _full(observed, homes)
+    return next(_candidates(observed, asked, observed.pool, homes.taken))[0]
+
+
+def _free_name(
+    observed: Observation, asked: str | None, pool: NamePool, taken: Collection[str]
+) -> tuple[str, HeldLock, NamePool]:
+    for name, grown in _candidates(observed, asked, pool, taken):
+        lock = try_take(polecat_lock(observed.rig, name), what=f"spawn {name}")
         if lock is not None:
             return name, lock, grown
-        busy.add(name)
+    raise SpawnRefusedError(f"somebody is just making or removing {observed.rig.name}/{asked}", hint="try again later")
+
+
+def _candidates(
+    observed: Observation, asked: str | None, pool: NamePool, taken: Collection[str]
+) -> Iterator[tuple[str, NamePool]]:
+    """The free names, each with the pool as it is once that name is given; one that was asked for is the only one."""
+    if asked is not None:
+        _check_free(observed, asked, taken)
+        yield asked, pool
+        return
+    passed = set(taken)
+    while True:
+        name, grown = allocate_name(pool, passed)
+        passed.add(name)
+        if not observed.sessions.is_taken(observed.rig.name, name):
+            yield name, grown
 
 
 def _check_free(observed: Observation, asked: str, taken: Collection[str]) -> None:
@@ -151,29 +151,9 @@ def _check_free(observed: Observation, asked: str, taken: Collection[str]) -> No
         )
 
 
-def predicted_name(observed: Observation, asked: str | None) -> str:
-    """The name a spawn would get now, nothing touched.
-
-    Raises:
-        SpawnRefusedError: *asked* is taken.
-        RigFullError: the rig holds as many polecats as it may.
-        UnknownStateError: the picture is incomplete.
-    """
-    _check_picture(observed, observed.homes)
-    if len(observed.homes.dirs) >= observed.settings.max_polecats:
-        raise _full(observed, len(observed.homes.dirs))
-    taken = set(observed.homes.taken)
-    if asked is not None:
-        _check_free(observed, asked, taken)
-        return asked
-    name = allocate_name(observed.pool, taken)[0]
-    while observed.sessions.is_taken(observed.rig.name, name):
-        taken.add(name)
-        name = allocate_name(observed.pool, taken)[0]
-    return name
-
-
-def orphan_in_the_way(observed: Observation, name: str) -> str:
-    """The orphan session a spawn of *name* would end first; empty for none."""
-    orphan = observed.sessions.own.get(name)
-    return orphan.name if orphan and orphan.name == session_name(observed.rig.name, name) else ""
+def _full(observed: Observation, homes: Homes) -> RigFullError:
+    rig, cap = observed.rig.name, observed.settings.max_polecats
+    return RigFullError(
+        f"rig {rig!r} has {len(homes.dirs)} polecats, spawning ones included; its limit is {cap}",
+        hint=f"remove one that is done (polecat list {rig}), or raise max_polecats in the rig's settings",
+    )

@@ -9,46 +9,28 @@ its beads have been handed back.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from polecat.adapters.world import FullWorld, full_world
+from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
-from polecat.errors import (
-    BeadsUnavailableError,
-    GitError,
-    PolecatError,
-    ProgramTimeoutError,
-    RemoveFailedError,
-    WorkAtRiskError,
-    publish,
-)
+from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError, publish
+from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat
-from polecat.names import agent_id
 from polecat.place.prepare import leave_place
 from polecat.ports import Event, Session, World
 from polecat.town.events import append_event, event_line
-from polecat.town.locks import git_lock, holding
-from polecat.town.records import Record, drop_claim, read_claim, write_claim
+from polecat.town.files import why_not
+from polecat.town.records import drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
-from polecat.upkeep.observation import Observation, observe
+from polecat.upkeep.inspection import Inspection, record_of, session_of
+from polecat.upkeep.observation import observe
 from polecat.upkeep.recovery import free_home, recover_first
-from polecat.upkeep.rescue import (
-    Fingerprints,
-    Saved,
-    drop_branch,
-    fingerprints_of,
-    has_changed,
-    may_drop_branch,
-    must_rescue,
-    rescue_work,
-)
-from polecat.upkeep.termination import end_session, fate_of
-from polecat.upkeep.trash import empty_trash, keep_for_good, no_longer_kept, trash_dir, trash_entry
+from polecat.upkeep.trash import empty_trash, trash_entry
 
 
 @publish
@@ -132,233 +114,160 @@ def remove_polecat(
             target.check()  # a killed repair has made it another instance
         record = record_of(observed, name)
         session = session_of(observed, record)
-        first = inspect(world, observed, name, session=session)
-        refuse(observed, name, first, force=force, nuclear=nuclear)
-        if dry_run:
-            return _planned(observed, record, session, first)
-        removal = _Removal(world=world, observed=observed, record=record, force=force, nuclear=nuclear)
-        return removal.run(session)
-
-
-def _planned(observed: Observation, record: Record, session: Session | None, seen: Inspection) -> Removed:
-    return Removed(
-        rig_name=observed.rig.name,
-        polecat_name=record.polecat,
-        session_ended=session.name if session else "",
-        rescue=f"refs/polecat/rescue/{record.polecat}/…" if seen.worktree is not None and must_rescue(seen) else "",
-        branch=(seen.worktree.branch or "") if seen.worktree else "",
-        branch_deleted=may_drop_branch(seen),
-        unassigned=tuple(bead for bead in _holders(record, seen) if bead in {held.id for held in seen.held}),
-        kept=_would_keep(observed.rig, record, seen),
-        verdict=seen.verdict,
-    )
-
-
-def _holders(record: Record, seen: Inspection) -> dict[str, str]:
-    """The beads that are to be handed back and who holds each; the one we know of even if nobody could say who holds it."""
-    known = {record.hook_bead: agent_id(record.rig, record.polecat)} if record.hook_bead else {}
-    return {**known, **{bead.id: bead.assignee for bead in seen.held}}
-
-
-def _would_keep(rig: Rig, record: Record, seen: Inspection) -> Path | None:
-    entry = trash_dir(rig) / f"{record.polecat}-{record.instance}"
-    if seen.stray:
-        return entry.with_name(f"{entry.name}.home")
-    stands = seen.path != rig.home_dir(record.polecat) and os.path.lexists(seen.path)
-    return entry if seen.verdict.stands("unknown") and (seen.worktree is not None or stands) else None
-
-
-# ------------------------------------------------------------------------------------------------------- doing it
+        old = OldWorktree(world=world, observed=observed, record=record, verb="remove", force=force, nuclear=nuclear)
+        removal = _Removal(old=old, session=session)
+        seen = old.inspect(session)
+        return removal.preview(old.plan(seen)) if dry_run else removal.run()
 
 
 @frozen(kw_only=True)
 class _Removal:
-    """A removal that has been allowed, with the polecat's lock held. *done* is what is not as it was, for the error."""
+    """A removal, with the polecat's lock held. *done* is what is not as it was, for the error."""
 
-    world: FullWorld
-    observed: Observation
-    record: Record
-    force: bool
-    nuclear: bool
+    old: OldWorktree
+    session: Session | None
     done: list[str] = field(factory=list)
 
-    def run(self, session: Session | None) -> Removed:
+    def preview(self, saved: Saved) -> Removed:
+        """Say what would come of it."""
+        rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
+        is_there = seen.path != rig.home_dir(record.polecat) and os.path.lexists(seen.path)
+        entry = trash_entry(rig, record)
+        kept = entry if seen.verdict.stands("unknown") and (seen.worktree is not None or is_there) else None
+        return self._removed(
+            saved,
+            branch_deleted=saved.may_drop_branch,
+            unassigned=tuple(bead.id for bead in seen.held),
+            kept=entry.with_name(f"{entry.name}.home") if seen.stray else kept,
+        )
+
+    def run(self) -> Removed:
         """Do it, step by step."""
-        observed, name = self.observed, self.record.polecat
+        old = self.old
         with self._step("session"):
-            if session is not None:
-                self._end(session)
-        seen, traces, saved = self._save()
+            if self.session is not None:
+                old.end_session(self.session, self.done.append)
+        saved = self._save()
         with self._step("worktree"):
-            kept = self._take_worktree(seen, traces, saved)
+            kept = self._take_worktree(saved)
         with self._step("branch"):
-            branch, is_deleted = self._drop_branch(seen, saved)
+            branch_deleted = self._note("its branch was deleted", lambda: old.drop_branch(saved))
         with self._step("beads"):
-            unassigned = self._hand_back(seen)
+            unassigned = self._hand_back(saved.seen)
         with self._step("home"):
             kept = self._free_name() or kept
-        done = Removed(
-            rig_name=observed.rig.name,
-            polecat_name=name,
-            session_ended=session.name if session else "",
+        removed = self._removed(saved, branch_deleted=branch_deleted, unassigned=unassigned, kept=kept)
+        self._emit(removed)
+        empty_trash(old.observed.rig)
+        return removed
+
+    def _removed(self, saved: Saved, *, branch_deleted: bool, unassigned: tuple[str, ...], kept: Path | None) -> Removed:
+        return Removed(
+            rig_name=self.old.observed.rig.name,
+            polecat_name=self.old.record.polecat,
+            session_ended=self.session.name if self.session else "",
             rescue=saved.ref,
-            branch=branch,
-            branch_deleted=is_deleted,
+            branch=saved.seen.branch,
+            branch_deleted=branch_deleted,
             unassigned=unassigned,
             kept=kept,
-            verdict=seen.verdict,
+            verdict=saved.seen.verdict,
         )
-        self._tell(done)
-        empty_trash(observed.rig)
-        return done
 
-    def _end(self, session: Session) -> None:
+    def _save(self) -> Saved:
         try:
-            end_session(self.world, session)
-        except PolecatError:
-            self.done.extend(filter(None, [fate_of(self.world, session)]))
-            raise
-        self.done.append("its session was ended")
-
-    @contextmanager
-    def _doing(self, what: str) -> Iterator[None]:
-        """Note what was done, and what perhaps was done by a call that did not come back."""
-        try:
-            yield
-        except (ProgramTimeoutError, BeadsUnavailableError):
-            self.done.append(f"perhaps {what}")
-            raise
-        self.done.append(what)
-
-    def _save(self) -> tuple[Inspection, Fingerprints, Saved]:
-        """Look again, because the agent may have written until it ended, and save what would be lost."""
-        try:
-            seen = inspect(self.world, self.observed, self.record.polecat, session=None)
-            refuse(self.observed, self.record.polecat, seen, force=self.force, nuclear=self.nuclear)
-            traces = fingerprints_of(seen)
-            return (
-                seen,
-                traces,
-                rescue_work(self.world, self.observed, self.record, seen, purpose="removal", may_fail=self.nuclear),
-            )
+            return self.old.save()
         except PolecatError as error:
             if self.done:
                 error.args = (f"{error.message}\n  nothing was removed, but {' and '.join(self.done)}",)
             raise
 
-    def _take_worktree(self, seen: Inspection, traces: Fingerprints, saved: Saved) -> Path | None:
-        """Move the worktree to the trash, and look once more: what somebody wrote after it was saved is not lost either.
-
-        Until that is proved, the entry in the trash is one that nobody empties, whatever becomes of this process.
-        """
-        world, observed, name = self.world, self.observed, self.record.polecat
-        intent = evolve(
-            self.record, purpose="remove", branch=(seen.worktree.branch or "") if seen.worktree else "", pid=os.getpid()
-        )
-        home = observed.rig.home_dir(name)
-        if seen.path != home:
-            write_claim(observed.rig, intent)
-        into = keep_for_good(trash_entry(observed.rig, self.record))
-        if seen.worktree is None:
-            return self._bury(seen, into)
-        try:
-            with holding(git_lock(observed.rig), what=f"remove worktree of {name}"):
-                world.git.drop_worktree(observed.repo, seen.worktree, into=into)
-                is_changed = has_changed(world, observed, seen, into, traces)
-                if is_changed and not self.nuclear:
-                    world.git.restore_worktree(observed.repo, seen.worktree, source=into)
-                    raise GitError(f"somebody wrote into {seen.path} while it was being removed; it is back where it was")
-        except BaseException:
-            if not os.path.lexists(into):
-                drop_claim(observed.rig, intent)
-                no_longer_kept(into)
-            else:
-                self.done.append(f"its worktree is in {into}")
-            raise
-        self.done.append("its worktree was taken away")
-        if saved.failed or is_changed or seen.verdict.stands("unknown"):
-            return into
-        no_longer_kept(into)
-        return None
-
-    def _bury(self, seen: Inspection, into: Path) -> Path | None:
-        """What stands where a worktree should, and could not be proved to be one, is kept."""
-        if seen.path == self.observed.rig.home_dir(self.record.polecat) or not os.path.lexists(seen.path):
-            no_longer_kept(into)
+    def _take_worktree(self, saved: Saved) -> Path | None:
+        """Claim the home, so that a reconcile finishes what is begun here, and move the worktree to the trash."""
+        rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
+        claim = evolve(record, purpose="remove", branch=seen.branch, pid=os.getpid())
+        if seen.path != rig.home_dir(record.polecat):  # the old layout's home is the worktree; a claim would dirty it
+            write_claim(rig, claim)
+        elif seen.worktree is None:
             return None
-        os.rename(seen.path, into)
-        self.done.append(f"its worktree is in {into}")
-        return into
+        into = trash_entry(rig, record)
+        try:
+            kept = self.old.take_away(saved)
+        except BaseException:
+            if os.path.lexists(into):
+                self.done.append(f"its worktree is in {into}")
+            else:
+                drop_claim(rig, claim)
+            raise
+        self.done.append(f"its worktree is in {kept}" if kept else "its worktree was taken away")
+        return kept
 
-    def _drop_branch(self, seen: Inspection, saved: Saved) -> tuple[str, bool]:
-        what = "its branch was deleted"
-        with self._doing(what):
-            branch, is_deleted = drop_branch(self.world, self.observed, seen, saved)
-        if not is_deleted:
-            self.done.remove(what)
-        return branch, is_deleted
+    def _note(self, what: str, do: Callable[[], bool]) -> bool:
+        """Do it, and note what was done, or perhaps was by a call that did not come back."""
+        try:
+            is_done = do()
+        except (ProgramTimeoutError, BeadsUnavailableError):
+            self.done.append(f"perhaps {what}")
+            raise
+        if is_done:
+            self.done.append(what)
+        return is_done
 
     def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
-        """Unassign before the name is free, so that nobody inherits work."""
-        beads = self.world.beads
-        freed = []
-        for bead, holder in _holders(self.record, seen).items():
-            with self._doing(f"{bead} was handed back"):
-                if beads.unassign(bead, expected=holder):
-                    freed.append(bead)
-        if self.record.agent_bead:
-            with self._doing("its agent bead was closed"):
-                beads.close_agent(self.record.agent_bead, reason="polecat removed")
+        """Unassign before the name is free, so that nobody inherits work; the bead we know of even if nobody could say who holds it."""
+        beads, record = self.old.world.beads, self.old.record
+        holders = {record.hook_bead: self.old.agent_id} if record.hook_bead else {}
+        holders |= {bead.id: bead.assignee for bead in seen.held}
+        freed = [
+            bead
+            for bead, holder in holders.items()
+            if self._note(f"{bead} was handed back", partial(beads.unassign, bead, expected=holder))
+        ]
+        if record.agent_bead:
+            self._note("its agent bead was closed", lambda: beads.close_agent(record.agent_bead, reason="polecat removed"))
         return tuple(freed)
 
     def _free_name(self) -> Path | None:
-        home = self.observed.rig.home_dir(self.record.polecat)
-        leave_place(self.observed.rig, self.record.polecat)
-        kept = free_home(self.observed.rig, self.record)
-        if os.path.lexists(home):
-            raise PolecatError(f"{home} is still there")
+        rig, record = self.old.observed.rig, self.old.record
+        leave_place(rig, record.polecat)
+        kept = free_home(rig, record)
+        if os.path.lexists(rig.home_dir(record.polecat)):
+            raise PolecatError(f"{rig.home_dir(record.polecat)} is still there")
         return kept
 
     @contextmanager
     def _step(self, step: str) -> Iterator[None]:
         try:
             yield
+        except WorkAtRiskError:
+            raise
         except (PolecatError, OSError) as error:
-            if isinstance(error, WorkAtRiskError):
-                raise
-            who = agent_id(self.observed.rig.name, self.record.polecat)
-            why = getattr(error, "message", None) or str(error)
-            failed = RemoveFailedError(
-                f"cannot remove {who}: {why}",
+            done = f"already done: {'; '.join(self.done)}" if self.done else "nothing was touched"
+            raise RemoveFailedError(
+                f"cannot remove {self.old.agent_id}: {why_not(error)}\n  {done}",
                 step=step,
                 left_behind=self.done,
                 hint=getattr(error, "hint", "") or self._way_on(),
-            )
-            failed.args = (f"{failed.message}\n  {self._fate()}",)
-            raise failed from error
-
-    def _fate(self) -> str:
-        return f"already done: {'; '.join(self.done)}" if self.done else "nothing was touched"
+            ) from error
 
     def _way_on(self) -> str:
-        rig, name = self.observed.rig.name, self.record.polecat
-        if read_claim(self.observed.rig, name) is None:
-            return f"mend the cause and remove it again: polecat remove {rig}/{name}"
-        return f"the name stays taken; mend the cause, then finish it: polecat reconcile {rig}"
+        rig, name = self.old.observed.rig, self.old.record.polecat
+        if read_claim(rig, name) is None:
+            return f"mend the cause and remove it again: polecat remove {rig.name}/{name}"
+        return f"the name stays taken; mend the cause, then finish it: polecat reconcile {rig.name}"
 
-    def _tell(self, done: Removed) -> None:
-        branch = {"branch": done.branch, "branch_deleted": done.branch_deleted}
-        facts = {"rescue": done.rescue, **branch, "unassigned": list(done.unassigned)}
-        self.world.emit(
-            Event(
-                name="polecat_removed", rig=done.rig_name, polecat=done.polecat_name, instance=self.record.instance, facts=facts
-            )
+    def _emit(self, removed: Removed) -> None:
+        world, record = self.old.world, self.old.record
+        facts = {
+            "rescue": removed.rescue,
+            "branch": removed.branch,
+            "branch_deleted": removed.branch_deleted,
+            "unassigned": list(removed.unassigned),
+        }
+        world.emit(
+            Event(name="polecat_removed", rig=removed.rig_name, polecat=record.polecat, instance=record.instance, facts=facts)
         )
-        payload: dict[str, object] = {"agent": agent_id(done.rig_name, done.polecat_name), "reason": "removed"}
-        if done.rescue:
-            payload["rescue"] = done.rescue
-        line = event_line(self.world.clock.now(), "kill", actor="gt", payload=payload)
-        try:
-            append_event(self.observed.rig.town_root, line)
-        except OSError:
-            return
+        payload = {"agent": self.old.agent_id, "reason": "removed"} | ({"rescue": removed.rescue} if removed.rescue else {})
+        with suppress(OSError):
+            line = event_line(world.clock.now(), "kill", actor="gt", payload=payload)
+            append_event(self.old.observed.rig.town_root, line)

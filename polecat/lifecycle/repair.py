@@ -10,41 +10,28 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
-from attrs import evolve, frozen
+from attrs import field, frozen
 
-from polecat.adapters.world import FullWorld, full_world
+from polecat.adapters.world import full_world
 from polecat.core.bead_rules import holds
-from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError, publish
+from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError, publish
+from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat, SpawnOptions
-from polecat.names import agent_bead_id, agent_id, branch_name
-from polecat.place.prepare import prepare_place
-from polecat.place.provision import provision
+from polecat.names import agent_bead_id, branch_name
 from polecat.ports import Event, Session, Worktree, World
+from polecat.town.files import why_not
 from polecat.town.homes import clone_path
-from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.hook import check_bead, open_agent_bead_for, take_bead_lock
-from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
+from polecat.upkeep.hook import check_bead, restore_hook, take_bead_lock
+from polecat.upkeep.inspection import Inspection, record_of, session_of
 from polecat.upkeep.listing import find_polecat
-from polecat.upkeep.observation import Observation, choose, fetch_policy, observe
+from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
-from polecat.upkeep.rescue import (
-    Fingerprints,
-    Saved,
-    drop_branch,
-    fingerprints_of,
-    has_changed,
-    may_drop_branch,
-    must_rescue,
-    rescue_work,
-)
-from polecat.upkeep.termination import end_session, fate_of
-from polecat.upkeep.trash import delete_entry, empty_trash, keep_for_good, no_longer_kept, taking_in, trash_entry
+from polecat.upkeep.trash import empty_trash
 from polecat.upkeep.undo import Undo
-from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
+from polecat.upkeep.worktrees import Base, discard_worktree, fetch_base, make_worktree, prepare_worktree
 
 
 @publish
@@ -124,35 +111,33 @@ def repair_polecat(
         if not dry_run:
             observed = recover_first(world, observed, name)
             target.check()  # it may be gone, or another instance
-        old = record_of(observed, name)
-        session = session_of(observed, old)
-        seen = inspect(world, observed, name, session=session)
+        record = record_of(observed, name)
+        session = session_of(observed, record)
+        old = OldWorktree(
+            world=world,
+            observed=observed,
+            record=record,
+            verb="repair",
+            force=force,
+            nuclear=nuclear,
+            keeps_hook=hook_bead is None,
+        )
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
-        hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
-        refuse(observed, name, seen, force=force, nuclear=nuclear, verb="repair", keeps_hook=hooked_is_fine)
+        seen = old.inspect(session)
+        repair = _Repair(old=old, session=session)
         if dry_run:
-            return _planned(world, observed, name, session, seen)
-        repair = _Repair(world=world, observed=observed, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
-        return repair.run(session, hook_bead or _hook_to_keep(world, old, seen), base_branch or rig.default_branch)
+            saved = old.plan(seen)
+            return repair.repaired(saved, branch_deleted=saved.may_drop_branch)
+        return repair.run(hook_bead or _hook_to_keep(old, seen), base_branch or rig.default_branch)
 
 
-def _planned(world: FullWorld, observed: Observation, name: str, session: Session | None, seen: Inspection) -> Repaired:
-    cat = find_polecat(world, observed.rig, name)
-    return Repaired(
-        polecat=cat,
-        session_ended=session.name if session else "",
-        rescue=f"refs/polecat/rescue/{cat.name}/…" if seen.worktree is not None and must_rescue(seen) else "",
-        old_branch=(seen.worktree.branch or "") if seen.worktree else "",
-        old_branch_deleted=may_drop_branch(seen),
-    )
-
-
-def _hook_to_keep(world: FullWorld, old: Record, seen: Inspection) -> str:
+def _hook_to_keep(old: OldWorktree, seen: Inspection) -> str:
     """The bead it holds; if nobody could say when it was inspected, the one it was given, if it still has that."""
     if seen.held:
         return seen.held[0].id
-    bead = world.beads.bead(old.hook_bead) if old.hook_bead and seen.verdict.stands("unknown") else None
-    return bead.id if bead is not None and holds(bead, agent_id(old.rig, old.polecat)) else ""
+    given = old.record.hook_bead
+    bead = old.world.beads.bead(given) if given and seen.verdict.stands("unknown") else None
+    return bead.id if bead is not None and holds(bead, old.agent_id) else ""
 
 
 @contextmanager
@@ -167,61 +152,45 @@ def _holding_bead(rig: Rig, bead: str | None) -> Iterator[None]:
 
 @frozen(kw_only=True)
 class _Repair:
-    """A repair that has been allowed, with the polecat's lock held."""
+    """A repair, with the polecat's lock held."""
 
-    world: FullWorld
-    observed: Observation
-    old: Record
-    force: bool
-    nuclear: bool
-    keeps_hook: bool
+    old: OldWorktree
+    session: Session | None
+    undo: Undo = field(factory=Undo)
+    warnings: list[str] = field(factory=list)
 
-    def run(self, session: Session | None, hook_bead: str, base_branch: str) -> Repaired:
+    def run(self, hook_bead: str, base_branch: str) -> Repaired:
         """Do it, and take back what was made aside if it breaks."""
-        undo = Undo()
-        step = "look"
+        old, world, observed = self.old, self.old.world, self.old.observed
+        step = "worktree"
         try:
-            step = "worktree"
-            base, warnings = self._base(base_branch)
-            record = self._new_lease(base, hook_bead)
-            fresh, more = self._make_aside(record, base, undo)
+            base = fetch_base(world, observed, base_branch, fetch_policy(observed.settings))
+            claim = self._claim(base, hook_bead)
+            fresh = self._make_aside(claim, base)
             step = "session"
-            if session is not None:
-                self._end(session, undo)
+            if self.session is not None:
+                old.end_session(self.session, self.undo.cannot)
             step = "rescue"
-            seen = inspect(self.world, self.observed, self.old.polecat, session=None)
-            again = {"force": self.force, "nuclear": self.nuclear, "keeps_hook": self.keeps_hook}
-            refuse(self.observed, self.old.polecat, seen, verb="repair", **again)
-            traces = fingerprints_of(seen)
-            saved = rescue_work(self.world, self.observed, self.old, seen, purpose="repair", may_fail=self.nuclear)
+            saved = old.save()
             step = "swap"
-            self._swap(seen, traces, fresh, record, saved)
-            undo.forget()
+            target = observed.rig.home_dir(claim.polecat) / observed.rig.name
+
+            def put_in_place() -> None:
+                target.parent.mkdir(exist_ok=True)
+                world.git.move_worktree(observed.repo, fresh, target)
+
+            old.take_away(saved, then=put_in_place)
+            self.undo.forget()
         except (PolecatError, OSError) as error:
-            undo.run()
-            raise self._dressed(error, step, undo) from error
+            self.undo.run()
+            raise self._as_failure(error, step) from error
         except BaseException:
-            undo.run()
+            self.undo.run()
             raise
-        ended = session.name if session is not None else ""
-        return evolve(self._finish(seen, record, saved, (*warnings, *more)), session_ended=ended)
+        return self._finish(claim, saved)
 
-    def _end(self, session: Session, undo: Undo) -> None:
-        try:
-            end_session(self.world, session)
-        except PolecatError:
-            undo.cannot(fate_of(self.world, session))
-            raise
-        undo.cannot("its session was ended")
-
-    def _base(self, branch: str) -> tuple[Base, tuple[str, ...]]:
-        with fetching(self.world, self.observed, fetch_policy(self.observed.settings)) as news:
-            base = find_base(self.world, self.observed, branch, failure=news.failure())
-        return base, (base.warning,) if base.warning else ()
-
-    def _new_lease(self, base: Base, hook_bead: str) -> Record:
-        now = self.world.clock.now()
-        rig, name = self.observed.rig, self.old.polecat
+    def _claim(self, base: Base, hook_bead: str) -> Record:
+        now, rig, name = self.old.world.clock.now(), self.old.observed.rig, self.old.record.polecat
         return Record(
             instance=new_instance_id(),
             polecat=name,
@@ -232,120 +201,76 @@ class _Repair:
             base_commit=base.commit,
             hook_bead=hook_bead,
             agent_bead=agent_bead_id(rig.prefix, rig.name, name),
-            tmux_socket=self.world.tmux.socket or "",
+            tmux_socket=self.old.world.tmux.socket or "",
             purpose="repair",
         )
 
-    def _make_aside(self, record: Record, base: Base, undo: Undo) -> tuple[Worktree, tuple[str, ...]]:
-        """At the same depth as the place it will take, so that relative links stay true."""
-        world, observed, rig = self.world, self.observed, self.observed.rig
-        aside, had_tree = aside_dir(rig, record), clone_path(rig, record.polecat).exists()
-        if not (rig.home_dir(record.polecat) / ".git").exists():  # the old layout's home is the worktree; a claim would dirty it
-            write_claim(rig, record)
-            undo.add("claim", lambda: self._drop_claim(record))
+    def _make_aside(self, claim: Record, base: Base) -> Worktree:
+        """Make the new worktree at the same depth as the place it will take, so that relative links stay true."""
+        world, observed, rig, undo = self.old.world, self.old.observed, self.old.observed.rig, self.undo
+        home, aside, had_tree = rig.home_dir(claim.polecat), aside_dir(rig, claim), clone_path(rig, claim.polecat).exists()
+        if not (home / ".git").exists():  # the old layout's home is the worktree; a claim would dirty it
+            write_claim(rig, claim)
+            undo.add("claim", lambda: self._drop_claim(claim))
         aside.mkdir()
         undo.add("directory aside", aside.rmdir)
-        fresh = make_worktree(world, observed, aside / rig.name, branch=record.branch, base=base)
-        undo.add("new worktree", lambda: self._discard(fresh, record, had_tree=had_tree))
+        fresh = make_worktree(world, observed, aside / rig.name, branch=claim.branch, base=base)
+        undo.add("new worktree", lambda: self._discard(fresh, claim, had_tree=had_tree))
         world.git.check_out(fresh, leave_out=observed.settings.leave_out, lazy_lfs=observed.settings.place.is_lfs_lazy)
         choice = choose(world, observed, SpawnOptions(), needs_program=False)
-        stands_at = rig.home_dir(record.polecat) / rig.name
-        place = prepare_place(
-            rig, stands_at, choice.agent, settings=observed.settings, config_dir=choice.config_dir, environ=world.environ
-        )
-        warnings = provision(
-            rig,
-            fresh.path,
-            repo=observed.repo,
-            settings=observed.settings,
-            agent=choice.agent,
-            environ=world.environ,
-            has_gt=choice.has_gt,
-            stands_at=stands_at,
-            git=world.git,
-            variables=place.variables,
-        )
-        return fresh, (*place.warnings, *warnings)
+        place = prepare_worktree(world, observed, choice, fresh.path, stands_at=home / rig.name)
+        self.warnings.extend(filter(None, (base.warning, *place.warnings)))
+        return fresh
 
-    def _drop_claim(self, record: Record) -> None:
+    def _drop_claim(self, claim: Record) -> None:
         """Only when nothing is left that the claim tells others how to settle."""
-        if aside_dir(self.observed.rig, record).exists():
-            raise PolecatError(f"the new worktree is still there; settle it: polecat reconcile {self.observed.rig.name}")
-        drop_claim(self.observed.rig, record)
+        rig = self.old.observed.rig
+        if aside_dir(rig, claim).exists():
+            raise PolecatError(f"the new worktree is still there; settle it: polecat reconcile {rig.name}")
+        drop_claim(rig, claim)
 
-    def _discard(self, fresh: Worktree, record: Record, *, had_tree: bool) -> None:
-        if had_tree and not clone_path(self.observed.rig, record.polecat).exists():
+    def _discard(self, fresh: Worktree, claim: Record, *, had_tree: bool) -> str | None:
+        if had_tree and not clone_path(self.old.observed.rig, claim.polecat).exists():
             raise PolecatError("the old one is not back, so the new one stays for a reconcile to put in its place")
-        into = trash_entry(self.observed.rig, record)
-        with taking_in(into), holding(git_lock(self.observed.rig), what=f"drop worktree of {record.polecat}"):
-            self.world.git.drop_worktree(self.observed.repo, fresh, into=into)
-            self.world.git.delete_branch(self.observed.repo, record.branch, expected=record.base_commit)
-        delete_entry(into)
+        return discard_worktree(self.old.world, self.old.observed, fresh, claim, was_used=False)
 
-    def _swap(self, seen: Inspection, traces: Fingerprints, fresh: Worktree, record: Record, saved: Saved) -> None:
-        """Old one out, new one in, under the repository's lock; if the new one cannot come in, the old one comes back.
-
-        Until the old one is proved to be what was saved, its entry in the trash is one that nobody empties.
-        """
-        world, observed = self.world, self.observed
-        into = keep_for_good(trash_entry(observed.rig, self.old))
-        target = observed.rig.home_dir(record.polecat) / observed.rig.name
+    def _finish(self, claim: Record, saved: Saved) -> Repaired:
+        world, rig, branch_deleted = self.old.world, self.old.observed.rig, False
         try:
-            with holding(git_lock(observed.rig), what=f"swap worktrees of {record.polecat}"):
-                self._take_out(seen, into)
-                try:
-                    is_changed = has_changed(world, observed, seen, into, traces)
-                    if is_changed and not self.nuclear:
-                        raise GitError(f"somebody wrote into {seen.path} while it was being repaired")
-                    target.parent.mkdir(exist_ok=True)
-                    world.git.move_worktree(observed.repo, fresh, target)
-                except BaseException:
-                    self._bring_back(seen, into)
-                    raise
-        except BaseException:
-            if not os.path.lexists(into):
-                no_longer_kept(into)
-            raise
-        if not (saved.failed or is_changed or seen.verdict.stands("unknown")):
-            no_longer_kept(into)
-
-    def _take_out(self, seen: Inspection, into: Path) -> None:
-        if seen.worktree is not None:
-            self.world.git.drop_worktree(self.observed.repo, seen.worktree, into=into)
-        elif seen.path.exists():
-            seen.path.rename(into)
-
-    def _bring_back(self, seen: Inspection, into: Path) -> None:
-        if seen.worktree is not None:
-            self.world.git.restore_worktree(self.observed.repo, seen.worktree, source=into)
-        elif os.path.lexists(into):
-            into.rename(seen.path)
-
-    def _finish(self, seen: Inspection, record: Record, saved: Saved, warnings: tuple[str, ...]) -> Repaired:
-        world, observed, rig = self.world, self.observed, self.observed.rig
-        notes = list(warnings)
-        aside = aside_dir(rig, record)
-        try:
-            aside.rmdir()
-            branch, is_deleted = drop_branch(world, observed, seen, saved)
-            open_agent_bead_for(world, rig, record, state="idle" if not record.hook_bead else "spawning")
-            settle(rig, record)
+            aside_dir(rig, claim).rmdir()
+            branch_deleted = self.old.drop_branch(saved)
+            restore_hook(world, claim, state="spawning" if claim.hook_bead else "idle")
+            settle(rig, claim)
         except (PolecatError, OSError) as error:
-            why = getattr(error, "message", None) or str(error)
-            notes.append(f"the worktree is new, but: {why}; mend the cause, then finish it: polecat reconcile {rig.name}")
-            branch, is_deleted = (seen.worktree.branch or "") if seen.worktree else "", False
-        facts = {"branch": record.branch, "rescue": saved.ref, "base_commit": record.base_commit}
-        world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=record.polecat, instance=record.instance, facts=facts))
+            self.warnings.append(
+                f"the worktree is new, but: {why_not(error)}; mend the cause, then finish it: polecat reconcile {rig.name}"
+            )
+        facts = {"branch": claim.branch, "rescue": saved.ref, "base_commit": claim.base_commit}
+        world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=claim.polecat, instance=claim.instance, facts=facts))
         empty_trash(rig)
-        cat = find_polecat(world, rig, record.polecat)
-        return Repaired(polecat=cat, rescue=saved.ref, old_branch=branch, old_branch_deleted=is_deleted, warnings=tuple(notes))
+        return self.repaired(saved, branch_deleted=branch_deleted)
 
-    def _dressed(self, error: PolecatError | OSError, step: str, undo: Undo) -> PolecatError:
+    def repaired(self, saved: Saved, *, branch_deleted: bool) -> Repaired:
+        """What was done, or would be, with the polecat as it is now."""
+        return Repaired(
+            polecat=find_polecat(self.old.world, self.old.observed.rig, self.old.record.polecat),
+            session_ended=self.session.name if self.session is not None else "",
+            rescue=saved.ref,
+            old_branch=saved.seen.branch,
+            old_branch_deleted=branch_deleted,
+            warnings=tuple(self.warnings),
+        )
+
+    def _as_failure(self, error: PolecatError | OSError, step: str) -> PolecatError:
+        undo = self.undo
         if isinstance(error, WorkAtRiskError) and not undo.left_behind:
             return error
-        who = agent_id(self.observed.rig.name, self.old.polecat)
-        why = error.message if isinstance(error, PolecatError) else f"{error.strerror or error}"
-        failed = RepairFailedError(f"cannot repair {who}: {why}", step=step, undone=undo.undone, left_behind=undo.left_behind)
+        failed = RepairFailedError(
+            f"cannot repair {self.old.agent_id}: {why_not(error)}",
+            step=step,
+            undone=undo.undone,
+            left_behind=undo.left_behind,
+            hint=getattr(error, "hint", ""),
+        )
         failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.outcome(failed)}",)
-        failed.hint = getattr(error, "hint", "")
         return failed

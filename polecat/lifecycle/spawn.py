@@ -1,55 +1,41 @@
-"""The story: how a polecat comes to be. Read top to bottom; the steps themselves are in `spawn_steps`.
+"""How a polecat comes to be. Read top to bottom; the steps themselves are in `spawn_steps`, in this order.
 
-    look → admit → claim → worktree → provision → hook → session → working → ready → record
+    look → admit → bead → claim → orphan → worktree → provision → hook → session → working → ready → record
 
 Looking and admitting touch nothing. From the claim on, each step registers its undo only after it succeeded; a failure takes
 everything back in reverse and the error lists what could not be. A process that is killed skips all that; then its claim is
-left, held by nobody, and `reconcile` takes the leavings back.
+left, held by nobody, and `reconcile` takes back what it had made.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 
 from polecat.adapters.world import FullWorld, full_world
-from polecat.core.plan import SpawnPlan, make_plan
+from polecat.core.plan import SpawnPlan
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.lifecycle import spawn_steps as steps
 from polecat.lifecycle.attempt import Attempt, guarded, still_open
-from polecat.lifecycle.claim import claim_names, orphan_in_the_way, predicted_name
+from polecat.lifecycle.claim import claim_names, plan_for, predicted_name
 from polecat.lifecycle.pace import Pace
 from polecat.lifecycle.sessions import await_agents
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.ports import World
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.hook import check_bead
-from polecat.upkeep.observation import (
-    Observation,
-    RigContext,
-    as_orders,
-    check_disk,
-    choose,
-    observe,
-    observe_sessions,
-    read_context,
-)
+from polecat.upkeep.observation import Observation, check_disk, choose, observe, observe_sessions, read_context
 from polecat.upkeep.recovery import recover
 from polecat.upkeep.spares import refill_in_background
-from polecat.upkeep.worktrees import SharedFetch, fetching
+from polecat.upkeep.worktrees import SharedFetch
 
 MAX_CONCURRENT = 4
 """Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
 
 
-def spawn_for_sling(
-    rig: Rig | str,
-    opts: SpawnOptions | None = None,
-    *,
-    world: World | None = None,
-) -> SpawnedPolecat:
+def spawn_for_sling(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World | None = None) -> SpawnedPolecat:
     """Make a polecat: a name, a worktree, a hook, a session with an agent that is ready.
 
     Returns as soon as the agent is ready. If anything fails, everything that was made is taken back first. Safe to call from
@@ -118,7 +104,7 @@ def spawn_many(
     rig = as_rig(rig)
     is_real = world is None or world.git is None
     world = full_world(rig, world)
-    attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in as_orders(opts)]
+    attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in _checked(opts)]
     try:
         _spawn_all(world, rig, attempts, max_concurrent, Pace(world.clock, min_interval_s))
     except BaseException:
@@ -130,12 +116,7 @@ def spawn_many(
     return [_outcome(attempt) for attempt in attempts]
 
 
-def plan_spawn(
-    rig: Rig | str,
-    opts: SpawnOptions | None = None,
-    *,
-    world: World | None = None,
-) -> SpawnPlan:
+def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World | None = None) -> SpawnPlan:
     """Decide what a spawn would do, and touch nothing: files are read, tmux is listed, that is all.
 
     Args:
@@ -154,59 +135,54 @@ def plan_spawn(
         'gt-gastown-furiosa'
     """
     rig = as_rig(rig)
-    [opts] = as_orders([opts or SpawnOptions()])
+    [opts] = _checked([opts or SpawnOptions()])
     world = full_world(rig, world)
     observed = observe(world, rig)
     choice = choose(world, observed, opts)
     check_disk(world, observed)
     check_bead(world, observed, opts)
-    name = predicted_name(observed, opts.name)
-    now = world.clock.now()
-    return make_plan(
-        rig,
-        opts,
-        choice,
-        name=name,
-        orphan_session=orphan_in_the_way(observed, name),
-        unix_ms=int(now.timestamp() * 1000),
-        local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
-    )
+    return plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+
+
+def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
+    if isinstance(opts, (SpawnOptions, str)) or not isinstance(opts, Iterable):
+        raise TypeError(f"spawn_many takes a list of SpawnOptions, one for each polecat; not {opts!r}")
+    asked = list(opts)
+    for one in asked:
+        if not isinstance(one, SpawnOptions):
+            raise TypeError(f"what a spawn is asked to do is a SpawnOptions, such as SpawnOptions(hook_bead='gt-1'); not {one!r}")
+    return asked
 
 
 # ------------------------------------------------------------------------------------------------------- the flow
 
 
 def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, pace: Pace) -> None:
-    seen = read_context(rig)
-    _each(attempts, lambda attempt: _admit(seen, attempt))
+    context = read_context(rig)
+    _each(attempts, lambda attempt: steps.admit(context, attempt))
     if not still_open(attempts):
         return
     with ExitStack() as held:
-        with fetching(world, seen, _eagerest(still_open(attempts))) as news:  # runs beside everything up to the worktree
-            observed = observe_sessions(world, seen)
+        with closing(
+            SharedFetch(world, context, _eagerest(still_open(attempts)))
+        ) as fetch:  # runs beside everything up to the worktree
+            observed = observe_sessions(world, context)
             world.tmux.check()  # the listing has told its version, unless no server runs yet
             _each(attempts, lambda attempt: steps.reserve_bead(observed, attempt, held))
             claim_names(observed, still_open(attempts))
-            _each(attempts, lambda attempt: _build(observed, attempt, news, pace), max_concurrent)
+            _each(attempts, lambda attempt: _build(observed, attempt, fetch, pace), max_concurrent)
         _await_agents(world, rig, still_open(attempts))
         _each(attempts, lambda attempt: steps.make_record(observed, attempt))
 
 
-def _admit(seen: RigContext, attempt: Attempt) -> None:
-    """Refuse what cannot work, before anything is touched."""
-    with attempt.step("admit"):
-        attempt.choice = choose(attempt.world, seen, attempt.opts)
-        check_disk(attempt.world, seen)
-
-
-def _build(observed: Observation, attempt: Attempt, news: SharedFetch, pace: Pace) -> None:
-    steps.clear_the_way(observed, attempt)
-    steps.add_worktree(observed, attempt, news)
+def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, pace: Pace) -> None:
+    steps.end_orphan(observed, attempt)
+    steps.add_worktree(observed, attempt, fetch)
     steps.provision_worktree(observed, attempt)
-    steps.open_bead(observed, attempt)
+    steps.hook_bead(attempt)
     pace.wait()
     steps.start_session(observed, attempt)
-    steps.say_working(attempt)
+    steps.mark_working(attempt)
 
 
 def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> None:
@@ -223,11 +199,11 @@ def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> No
 
 def _sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
     """Take back what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
-    record = attempt.claimed
-    if record is not None:
-        world.tmux.kill("", name=record.session, instance=record.instance)
-        if rig.home_dir(record.polecat).exists():
-            recover(world, observe(world, rig), record)
+    if attempt.is_claimed:
+        claim = attempt.claim
+        world.tmux.kill("", name=claim.session, instance=claim.instance)
+        if rig.home_dir(claim.polecat).exists():
+            recover(world, observe(world, rig), claim)
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:

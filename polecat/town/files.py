@@ -10,7 +10,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from polecat.errors import ConfigError
+from polecat.errors import ConfigError, PolecatError
 from polecat.town.guarded import read_guarded
 
 GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
@@ -102,8 +102,10 @@ def create_file(path: Path, data: bytes, *, mode: int | None = None) -> bool:
     return True
 
 
-def why_not(error: OSError) -> str:
-    """Say in a few words what the system refused, and where."""
+def why_not(error: PolecatError | OSError) -> str:
+    """Say in a few words what went wrong; where the system refused something, also where."""
+    if isinstance(error, PolecatError):
+        return error.message
     where = f"{error.filename}: " if error.filename else ""
     return f"{where}{error.strerror or error}"
 

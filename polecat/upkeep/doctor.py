@@ -8,41 +8,21 @@ from __future__ import annotations
 import os
 import platform
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
-from polecat.errors import ConfigError, PolecatError, publish
+from polecat.errors import PolecatError, publish
 from polecat.model import Rig
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rigs, load_town, rigs_path
-from polecat.town.files import why_not
 from polecat.town.find import Town
 from polecat.town.routes import load_routes, rig_prefix
 from polecat.town.settings import load_town_settings
-from polecat.upkeep.doctor_rig import Level, RigFinding, check_rig
-
-__all__ = ["Checkup", "Finding", "check_town"]
-
-
-@publish
-@frozen(kw_only=True)
-class Finding:
-    """One thing that was looked at.
-
-    Attributes:
-        area: ``programs``, ``town``, or the name of a rig.
-        level: ``ok``; ``note`` is worth knowing; ``wrong`` keeps something from working, or is left over and should go.
-        text: what was found, one line.
-        remedy: the command that mends it, or a word of advice; empty where nothing is to be done.
-    """
-
-    area: str
-    level: Level
-    text: str
-    remedy: str = ""
+from polecat.upkeep.doctor_rig import check_rig
+from polecat.upkeep.findings import Finding, from_error, note, ok, wrong
 
 
 @publish
@@ -67,12 +47,7 @@ class Checkup:
         return tuple(finding for finding in self.findings if finding.level == "wrong")
 
 
-def check_town(
-    town: Town,
-    *,
-    rigs: Sequence[Rig | str] | None = None,
-    world: World | None = None,
-) -> Checkup:
+def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: World | None = None) -> Checkup:
     """Look a town over: programs, files, rigs, locks, leftovers, disk. Changes nothing.
 
     Args:
@@ -93,14 +68,14 @@ def check_town(
     try:
         world = _world(town.root, world)
     except PolecatError as error:
-        return Checkup(findings=(_from_error("programs", error),))
-    found = [*_programs(world), *_town_files(town)]
+        return Checkup(findings=_in("programs", [from_error(error)]))
+    found = [*_in("programs", _programs(world)), *_in("town", _town_files(town))]
     try:
-        chosen = _chosen(town, rigs)
+        chosen = town.rigs() if rigs is None else [town.rig(one) if isinstance(one, str) else one for one in rigs]
     except PolecatError as error:
-        return Checkup(findings=(*found, _from_error("town", error)))
+        return Checkup(findings=(*found, *_in("town", [from_error(error)])))
     for rig in chosen:
-        found += [_of_rig(rig, one) for one in check_rig(world, rig)]
+        found += _in(rig.name, check_rig(world, rig))
     return Checkup(findings=tuple(found))
 
 
@@ -108,10 +83,15 @@ def check_without_town(failure: PolecatError, *, world: World | None = None) -> 
     """Look at the programs, where there is no town to look over.
 
     Args:
-        trouble: why there is none.
+        failure: why there is none.
         world: the outside; what it does not give is the real thing.
     """
-    return Checkup(findings=(*_programs(_world(Path(os.sep), world)), _from_error("town", failure)))
+    programs = _programs(_world(Path(os.sep), world))
+    return Checkup(findings=(*_in("programs", programs), *_in("town", [from_error(failure)])))
+
+
+def _in(area: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    return tuple(evolve(finding, area=area) for finding in findings)
 
 
 def _world(root: Path, world: World | None) -> FullWorld:
@@ -121,54 +101,28 @@ def _world(root: Path, world: World | None) -> FullWorld:
     return full_world(place, evolve(given, git=git))
 
 
-def _of_rig(rig: Rig, one: RigFinding) -> Finding:
-    return Finding(area=rig.name, level=one.level, text=one.text, remedy=one.remedy)
-
-
-def _chosen(town: Town, rigs: Sequence[Rig | str] | None) -> list[Rig]:
-    if rigs is None:
-        return town.rigs()
-    return [town.rig(one) if isinstance(one, str) else one for one in rigs]
-
-
-def _from_error(area: str, error: PolecatError) -> Finding:
-    remedy = error.hint
-    if isinstance(error, ConfigError):
-        line = f"+{error.line} " if error.line is not None else ""
-        remedy = f"edit it: ${{EDITOR:-vi}} {line}{shlex.quote(str(error.path))}"
-    return Finding(area=area, level="wrong", text=error.message, remedy=remedy)
-
-
-# -------------------------------------------------------------------------------------------------------- programs
-
-
 def _programs(world: FullWorld) -> Iterator[Finding]:
-    area = "programs"
     for program, check in (("git", world.git.check), ("tmux", world.tmux.check)):
         try:
-            yield Finding(area=area, level="ok", text=f"{program} {check()}")
+            yield ok(f"{program} {check()}")
         except PolecatError as error:
-            yield _from_error(area, error)
+            yield from_error(error)
     yield _server(world)
-    yield Finding(area=area, level="ok", text=f"Python {platform.python_version()}")
+    yield ok(f"Python {platform.python_version()}")
     for program, use in (("bd", "beads are kept in the embedded store"), ("gt", "Gas Town's own hooks and nudges are left out")):
         path = world.which(program)
-        text = f"{program} is {path}" if path else f"{program} is not on PATH: {use}"
-        yield Finding(area=area, level="ok" if path else "note", text=text)
+        yield ok(f"{program} is {path}") if path else note(f"{program} is not on PATH: {use}")
 
 
 def _server(world: FullWorld) -> Finding:
+    socket = world.tmux.socket
     try:
         count = len(world.tmux.list_sessions())
     except PolecatError as error:
-        socket = world.tmux.socket
         where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shlex.quote(socket)} "
-        return evolve(_from_error("programs", error), remedy=f"see what it says itself: tmux {where}list-sessions")
-    where = "the default tmux server" if world.tmux.socket is None else f"tmux server {world.tmux.socket}"
-    return Finding(area="programs", level="ok", text=f"{where} has {count} session{'' if count == 1 else 's'}")
-
-
-# ------------------------------------------------------------------------------------------------------ town's files
+        return wrong(error.message, f"see what it says itself: tmux {where}list-sessions")
+    where = "the default tmux server" if socket is None else f"tmux server {socket}"
+    return ok(f"{where} has {count} session{'' if count == 1 else 's'}")
 
 
 def _town_files(town: Town) -> Iterator[Finding]:
@@ -181,22 +135,17 @@ def _town_files(town: Town) -> Iterator[Finding]:
         lambda: load_accounts(root),
         lambda: load_agent_registry(root / "settings" / "agents.json"),
     )
-    bad = [finding for read in reads for finding in _read("town", read)]
-    yield from bad or [Finding(area="town", level="ok", text=f"{root}: its files are valid")]
+    bad = []
+    for read in reads:
+        try:
+            read()
+        except (PolecatError, OSError) as error:
+            bad.append(from_error(error))
+    yield from bad or [ok(f"{root}: its files are valid")]
     if not os.access(root, os.W_OK):
-        yield Finding(area="town", level="wrong", text=f"{root} is not writable for this user", remedy=f"ls -ld {root}")
+        yield wrong(f"{root} is not writable for this user", f"ls -ld {root}")
     if not bad:
         yield from _registry(town)
-
-
-def _read(area: str, read: Callable[[], object]) -> list[Finding]:
-    try:
-        read()
-    except PolecatError as error:
-        return [_from_error(area, error)]
-    except OSError as error:
-        return [Finding(area=area, level="wrong", text=f"cannot be read: {why_not(error)}")]
-    return []
 
 
 def _registry(town: Town) -> Iterator[Finding]:
@@ -205,14 +154,12 @@ def _registry(town: Town) -> Iterator[Finding]:
     owners: dict[str, str] = {}
     for name in sorted(entries):
         if not (town.root / name).is_dir():
-            text = f"rig {name} is registered, and {town.root / name} is gone"
             remedy = f"bring it back, or take {name!r} out of {rigs_path(town.root)}"
-            yield Finding(area="town", level="wrong", text=text, remedy=remedy)
+            yield wrong(f"rig {name} is registered, and {town.root / name} is gone", remedy)
         prefix = rig_prefix(routes, name)
         if prefix in owners:
             text = f"rigs {owners[prefix]} and {name} share the prefix {prefix!r}, so ids of their beads can collide"
-            remedy = f"give one of them its own in {town.root / '.beads' / 'routes.jsonl'}"
-            yield Finding(area="town", level="note", text=text, remedy=remedy)
+            yield note(text, f"give one of them its own in {town.root / '.beads' / 'routes.jsonl'}")
         owners.setdefault(prefix, name)
     if not entries:
-        yield Finding(area="town", level="note", text="the town has no rig", remedy="polecat rig add NAME GIT_URL")
+        yield note("the town has no rig", "polecat rig add NAME GIT_URL")

@@ -6,8 +6,7 @@ from attrs import frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.bead_rules import CLOSED_STATUSES, holds
-from polecat.core.plan import SpawnPlan
-from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
+from polecat.errors import BeadClosedError, BeadTakenError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
@@ -15,7 +14,6 @@ from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, read_current, read_record
 from polecat.upkeep.observation import Observation
-from polecat.upkeep.undo import Undo
 
 ROLE_BEAD = "hq-polecat-role"
 
@@ -87,53 +85,22 @@ def _lives(observed: Observation, bead: Bead) -> bool:
             record = read_current(observed.rig, name)
             session = observed.sessions.of(name, record.instance if record else "")
             return session is not None and not session.is_dead
-    return not _is_ours(bead.assignee, rig)
+    parts = bead.assignee.split("/")
+    return not (len(parts) == 3 and parts[:2] == [rig, "polecats"])
 
 
-def _is_ours(assignee: str, rig: str) -> bool:
-    parts = assignee.split("/")
-    return parts[0] == rig and (len(parts) == 3 and parts[1] == "polecats")
-
-
-def open_agent_bead(world: FullWorld, observed: Observation, plan: SpawnPlan, undo: Undo, *, holder: str) -> None:
-    """Create or reopen the polecat's agent bead, with nothing of an earlier life in it, and hook the work.
+def open_agent_bead(world: FullWorld, record: Record, *, state: str) -> None:
+    """Create or reopen a polecat's agent bead, with nothing of an earlier life in it.
 
     Raises:
         BeadsError: the store refused or did not keep it.
     """
-    fields = AgentFields(
-        role_type="polecat",
-        rig=observed.rig.name,
-        agent_state="spawning",
-        hook_bead=plan.hook_bead,
-        role_bead=ROLE_BEAD,
-    )
-    world.beads.open_agent(plan.agent_bead, title=plan.agent_bead, fields=fields)
-    undo.add("agent bead", lambda: _close_agent(world, plan))
-    if plan.hook_bead:
-        world.beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=holder)
-        undo.add("hook", lambda: _unhook(world, plan))
-
-
-def open_agent_bead_for(world: FullWorld, rig: Rig, record: Record, *, state: str) -> None:
-    """Write the agent bead of a polecat that got a new worktree, and hook what it holds."""
-    fields = AgentFields(role_type="polecat", rig=rig.name, agent_state=state, hook_bead=record.hook_bead, role_bead=ROLE_BEAD)
+    fields = AgentFields(role_type="polecat", rig=record.rig, agent_state=state, hook_bead=record.hook_bead, role_bead=ROLE_BEAD)
     world.beads.open_agent(record.agent_bead, title=record.agent_bead, fields=fields)
+
+
+def restore_hook(world: FullWorld, record: Record, *, state: str) -> None:
+    """Write the agent bead of a polecat that is there already, and hook what it holds."""
+    open_agent_bead(world, record, state=state)
     if record.hook_bead:
-        world.beads.hook(record.hook_bead, assignee=agent_id(rig.name, record.polecat))
-
-
-def _close_agent(world: FullWorld, plan: SpawnPlan) -> None:
-    world.beads.close_agent(plan.agent_bead, reason="spawn undone")
-
-
-def _unhook(world: FullWorld, plan: SpawnPlan) -> None:
-    world.beads.unassign(plan.hook_bead, expected=plan.agent_id)
-
-
-def mark_working(world: FullWorld, plan: SpawnPlan, warnings: list[str]) -> None:
-    """Say on the agent bead that the agent works now; a store that fails here is a warning, the agent runs already."""
-    try:
-        world.beads.update_agent(plan.agent_bead, agent_state="working")
-    except BeadsError as error:
-        warnings.append(f"the agent bead still says 'spawning': {error.message}")
+        world.beads.hook(record.hook_bead, assignee=agent_id(record.rig, record.polecat))

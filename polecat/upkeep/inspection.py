@@ -1,4 +1,4 @@
-"""Finding out whether a polecat's work may be touched: the facts for `safety`, gathered through the ports."""
+"""Finding out whether a polecat's work may be touched: the facts for `judge_work`, gathered through the ports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 from attrs import frozen
 
 from polecat.adapters.world import FullWorld, full_world
-from polecat.core.bead_rules import holds
 from polecat.core.risk import SafetyFacts, Verdict, judge_work, precious_among
-from polecat.errors import BeadsError, PolecatError, UnknownStateError, WorkAtRiskError
+from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id
-from polecat.ports import Bead, GitFacts, Process, Session, Worktree, World
+from polecat.ports import Bead, GitFacts, Session, Worktree, World
 from polecat.town.homes import clone_path
 from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_current
 from polecat.upkeep.addressing import find_target
@@ -40,13 +39,18 @@ class Inspection:
     stray: tuple[str, ...]
     verdict: Verdict
 
+    @property
+    def branch(self) -> str:
+        """The branch of the worktree; empty for none."""
+        return (self.worktree.branch or "") if self.worktree else ""
+
 
 def inspect(world: FullWorld, observed: Observation, name: str, *, session: Session | None) -> Inspection:
     """Find out what touching a polecat's work would lose, and whom it would hurt.
 
     Args:
         world: the outside.
-        site: the rig.
+        observed: the rig.
         name: the polecat.
         session: its session; its own processes do not count as somebody inside.
 
@@ -63,7 +67,7 @@ def inspect(world: FullWorld, observed: Observation, name: str, *, session: Sess
         git=git,
         precious=precious_among(git.ignored if git else (), observed.settings.rescue_ignored),
         inside=_inside(world, rig.home_dir(name), session),
-        caller_inside=stands_in(rig.home_dir(name)),
+        caller_inside=_is_within(rig.home_dir(name)),
         hooked_bead=held[0].id if held else "",
         active_mr=active_mr,
         cleanup_status=report,
@@ -92,9 +96,8 @@ def base_ref(rig: Rig) -> str:
 
 
 def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> tuple[tuple[Bead, ...], str, str]:
-    who = agent_id(rig.name, name)
     try:
-        held = tuple(bead for bead in world.beads.held_by(who) if holds(bead, who))
+        held = world.beads.held_by(agent_id(rig.name, name))
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
     except BeadsError as error:
         problems.append(f"its beads ({error.message})")
@@ -104,22 +107,17 @@ def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> t
 
 
 def _inside(world: FullWorld, home: Path, session: Session | None) -> tuple[str, ...] | None:
+    """Who works below a home, but for the session's own processes; ourselves and the shell that called us `_is_within` tells."""
     try:
         root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
         own = world.processes.family([root] if root else [], instance=session.instance if session else "")
         others = [process for process in world.processes.inside(home) if process not in own]
     except UnknownStateError:
         return None
-    return tuple(f"{process.name} ({process.pid})" for process in _without_us(others))
+    return tuple(f"{process.name} ({process.pid})" for process in others if process.pid not in (os.getpid(), os.getppid()))
 
 
-def _without_us(processes: list[Process]) -> list[Process]:
-    """We ourselves, and the shell that called us, are told by `caller_inside`."""
-    us = {os.getpid(), os.getppid()}
-    return [process for process in processes if process.pid not in us]
-
-
-def stands_in(directory: Path) -> bool:
+def _is_within(directory: Path) -> bool:
     """Say whether our working directory is *directory* or below it, symlinks resolved, compared by component."""
     try:
         here = Path(os.path.realpath(os.getcwd()))
@@ -138,65 +136,15 @@ def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
 
 def record_of(observed: Observation, name: str) -> Record:
     """What we know of a polecat; one that Gas Town made gets an instance id of its own here."""
-    known = read_current(observed.rig, name)
-    if known is not None:
-        return known
-    bead = agent_bead_id(observed.rig.prefix, observed.rig.name, name)
-    return Record(instance=new_instance_id(), polecat=name, rig=observed.rig.name, agent_bead=bead)
+    rig = observed.rig
+    return read_current(rig, name) or Record(
+        instance=new_instance_id(), polecat=name, rig=rig.name, agent_bead=agent_bead_id(rig.prefix, rig.name, name)
+    )
 
 
 def session_of(observed: Observation, record: Record) -> Session | None:
     """The polecat's session: by its stamp, because a user may rename it; else by its name."""
     return observed.sessions.of(record.polecat, record.instance)
-
-
-def refuse(
-    observed: Observation,
-    name: str,
-    seen: Inspection,
-    *,
-    force: bool,
-    nuclear: bool,
-    verb: str = "remove",
-    keeps_hook: bool = False,
-) -> None:
-    """Raise `WorkAtRiskError` with what to do about it, unless every risk is lifted.
-
-    Args:
-        site: the rig.
-        name: the polecat.
-        seen: what was found out.
-        force, nuclear: what is lifted.
-        verb: what was asked for, for the advice.
-        keeps_hook: what is on its hook stays there, and is no obstacle.
-    """
-    obstacles = [
-        risk for risk in seen.verdict.obstacles(force=force, nuclear=nuclear) if not (keeps_hook and risk.code == "hooked")
-    ]
-    if not obstacles:
-        return
-    who = agent_id(observed.rig.name, name).replace("/polecats/", "/")
-    what = "; ".join(risk.text for risk in obstacles)
-    head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
-    at = f" ({seen.worktree.branch}, {head})" if seen.worktree is not None and seen.worktree.branch and head else ""
-    codes = tuple(risk.code for risk in obstacles)
-    raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(verb, who, seen, codes))
-
-
-def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
-    if "caller-inside" in codes:
-        return "cd somewhere else first"
-    lines = []
-    if "unpushed" in codes:
-        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
-    if "uncommitted" in codes or "ignored" in codes:
-        lines.append(f"look at it:  git -C {seen.path} status")
-    if "hooked" in codes:
-        lines.append(f"unhook it:   polecat hook clear {who}")
-    lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
-    kept = "   (a rescue ref is kept)" if set(codes) != {"hooked"} else ""  # a bead is handed back, there is nothing to save
-    lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}{kept}")
-    return "\n".join(lines)
 
 
 def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Verdict:

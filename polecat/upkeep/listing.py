@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
@@ -17,19 +18,14 @@ from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
-from polecat.town.locks import polecat_lock, try_take
+from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_current
-from polecat.upkeep.addressing import as_rig, check_exists, find_target
+from polecat.upkeep.addressing import as_rig, find_target
 
 T = TypeVar("T")
 
 
-def list_polecats(
-    rig: Rig | str,
-    *,
-    world: World | None = None,
-    with_work: bool = True,
-) -> list[Polecat]:
+def list_polecats(rig: Rig | str, *, world: World | None = None, with_work: bool = True) -> list[Polecat]:
     """List the polecats of a rig, sorted by name. One that cannot be judged is listed as unknown, never left out.
 
     Args:
@@ -54,7 +50,7 @@ def list_polecats(
     rig = as_rig(rig)
     world = full_world(rig, world)
     names = list_homes(rig).dirs
-    repo, sessions = find_repo(rig), _census(world, rig)
+    repo, sessions = find_repo(rig), _sessions(world, rig)
 
     def one(name: str) -> Polecat:
         return _found(world, rig, repo, sessions, name, with_work=with_work)
@@ -93,15 +89,14 @@ def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 
 def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
-    """Find one polecat with what is at hand; see `get_polecat`."""
-    check_exists(rig, name)
-    return _found(world, rig, find_repo(rig), _census(world, rig), name, with_work=True)
+    """Find one polecat that is there; see `get_polecat`."""
+    return _found(world, rig, find_repo(rig), _sessions(world, rig), name, with_work=True)
 
 
 # -------------------------------------------------------------------------------------------------------- looking
 
 
-def _census(world: FullWorld, rig: Rig) -> SessionIndex | None:
+def _sessions(world: FullWorld, rig: Rig) -> SessionIndex | None:
     try:
         return index_sessions(world.tmux.list_sessions(), rig)
     except TmuxError:
@@ -117,7 +112,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
     lives = None if sessions is None else session is not None and not session.is_dead
     signals = Signals(
         is_claimed=claim is not None,
-        claimant_lives=claim is not None and _is_held(rig, name),
+        claimant_lives=claim is not None and is_held(polecat_lock(rig, name)),
         session_lives=lives,
         holds_work=holds_work,
         agent_state=agent_state,
@@ -132,9 +127,9 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         issue=issue,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
-        work=_or_none(lambda: count_work(world, repo, rig, name)) if with_work else None,
+        work=_or_none(lambda: _count_work(world, repo, path)) if with_work else None,
         instance=record.instance if record else "",
-        created_at=_time(record.since) if record else None,
+        created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
     )
 
@@ -142,7 +137,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
 def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool | None, str]:
     who = agent_id(rig.name, name)
     try:
-        held = [bead for bead in world.beads.held_by(who) if holds(bead, who)]
+        held = world.beads.held_by(who)
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
         issue = held[0].id if held else _named_hook(world, agent, who)
     except BeadsError:
@@ -157,33 +152,14 @@ def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
-def count_work(world: FullWorld, repo: Repo, rig: Rig, name: str) -> WorkStatus | None:
-    """Count what of a polecat's work exists nowhere else; None if it has no worktree of ours to count in.
-
-    Raises:
-        PolecatError: it could not be counted.
-    """
-    worktree = world.git.find_worktree(repo, clone_path(rig, name))
+def _count_work(world: FullWorld, repo: Repo, path: Path) -> WorkStatus | None:
+    """Count what of a polecat's work exists nowhere else; None if it has no worktree of ours to count in."""
+    worktree = world.git.find_worktree(repo, path)
     return None if worktree is None else world.git.facts(repo, worktree).status()
-
-
-def _is_held(rig: Rig, name: str) -> bool:
-    lock = try_take(polecat_lock(rig, name), what="look whether it is free")
-    if lock is None:
-        return True
-    lock.release()
-    return False
 
 
 def _or_none(read: Callable[[], T | None]) -> T | None:
     try:
         return read()
-    except (PolecatError, OSError):
-        return None
-
-
-def _time(text: str) -> datetime | None:
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
+    except (PolecatError, OSError, ValueError):
         return None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-from attrs import frozen
+from attrs import asdict, frozen
 
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
@@ -13,7 +11,7 @@ from polecat.core.identity import SessionIndex, index_sessions
 from polecat.core.plan import Choice
 from polecat.core.pool import NamePool
 from polecat.documents import RigSettings, TownSettings
-from polecat.errors import AgentNotFoundError, DiskFullError
+from polecat.errors import AgentNotFoundError, DiskFullError, UnknownStateError
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import check_bead_id, check_polecat_name
 from polecat.ports import Repo
@@ -21,6 +19,7 @@ from polecat.town.config import load_accounts, load_agent_registry
 from polecat.town.find import find_repo
 from polecat.town.homes import Homes, list_homes
 from polecat.town.pool_state import load_pool
+from polecat.town.records import had_polecats
 from polecat.town.settings import load_rig_settings, load_town_settings
 
 MB = 1024 * 1024
@@ -50,27 +49,12 @@ class Observation(RigContext):
     """A rig as one look saw it, its sessions included.
 
     Attributes:
-        census: the sessions of the server, seen from this rig.
+        sessions: the sessions of the server, seen from this rig.
         homes: what stands in ``polecats/``; listed after the sessions, so that no session looks older than its home.
     """
 
     sessions: SessionIndex
     homes: Homes
-
-
-def as_orders(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
-    """Take what several spawns are asked to do.
-
-    Raises:
-        TypeError: it is no iterable of `SpawnOptions`.
-    """
-    if isinstance(opts, (SpawnOptions, str)) or not isinstance(opts, Iterable):
-        raise TypeError(f"spawn_many takes a list of SpawnOptions, one for each polecat; not {opts!r}")
-    orders = list(opts)
-    for one in orders:
-        if not isinstance(one, SpawnOptions):
-            raise TypeError(f"what a spawn is asked to do is a SpawnOptions, such as SpawnOptions(hook_bead='gt-1'); not {one!r}")
-    return orders
 
 
 def observe(world: FullWorld, rig: Rig) -> Observation:
@@ -100,26 +84,37 @@ def read_context(rig: Rig) -> RigContext:
     )
 
 
-def observe_sessions(world: FullWorld, seen: RigContext) -> Observation:
-    """Complete a survey with one tmux call and one directory listing. Errors as `look`."""
-    listed = world.tmux.list_sessions()
-    return Observation(
-        rig=seen.rig,
-        repo=seen.repo,
-        settings=seen.settings,
-        town_settings=seen.town_settings,
-        pool=seen.pool,
-        sessions=index_sessions(listed, seen.rig),
-        homes=list_homes(seen.rig),
-    )
+def observe_sessions(world: FullWorld, context: RigContext) -> Observation:
+    """Complete a context with one tmux call and one directory listing. Errors as `observe`."""
+    sessions = index_sessions(world.tmux.list_sessions(), context.rig)
+    return Observation(**asdict(context, recurse=False), sessions=sessions, homes=list_homes(context.rig))
 
 
-def choose(world: FullWorld, observed: RigContext, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
+def check_homes(observed: Observation, homes: Homes, outcome: str) -> None:
+    """Refuse to decide anything where ``polecats/`` is missing, unless nothing speaks against its being a new rig.
+
+    Args:
+        observed: the rig.
+        homes: what stands in its ``polecats/``.
+        outcome: what came of the operation, for the error.
+
+    Raises:
+        UnknownStateError: the rig has had polecats, or still has sessions of some.
+    """
+    rig = observed.rig
+    if not homes.exists and (observed.sessions.own or had_polecats(rig)):
+        raise UnknownStateError(
+            f"{rig.polecats_dir} is missing, though this rig has had polecats; {outcome}",
+            hint=f"is its disk mounted? If it really is gone: mkdir {rig.polecats_dir}",
+        )
+
+
+def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
     """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
 
     Args:
         world: the outside.
-        site: the rig.
+        context: the rig.
         opts: what was asked.
         needs_program: the agent is to be started, so its program must be there.
 
@@ -132,7 +127,7 @@ def choose(world: FullWorld, observed: RigContext, opts: SpawnOptions, *, needs_
         check_bead_id(opts.hook_bead)
     if opts.name is not None:
         check_polecat_name(opts.name)
-    rig, settings, town = observed.rig, observed.settings, observed.town_settings
+    rig, settings, town = context.rig, context.settings, context.town_settings
     agent, warnings = resolve_agent(
         override=opts.agent,
         rig_settings=settings,
@@ -169,16 +164,16 @@ def fetch_policy(settings: RigSettings) -> FetchPolicy:
     return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
 
 
-def check_disk(world: FullWorld, observed: RigContext) -> None:
+def check_disk(world: FullWorld, context: RigContext) -> None:
     """Refuse to go on with too little free disk.
 
     Raises:
         DiskFullError: less is free than the settings ask for.
     """
-    free_bytes = world.free_bytes(observed.rig.path)
-    least_mb = observed.settings.min_free_disk_mb
+    free_bytes = world.free_bytes(context.rig.path)
+    least_mb = context.settings.min_free_disk_mb
     if free_bytes < least_mb * MB:
         raise DiskFullError(
-            f"only {free_bytes // MB} MB are free at {observed.rig.path}; a spawn needs {least_mb} MB",
+            f"only {free_bytes // MB} MB are free at {context.rig.path}; a spawn needs {least_mb} MB",
             hint="free some disk, remove polecats that are done, or lower min_free_disk_mb in the rig's settings",
         )

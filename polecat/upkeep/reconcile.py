@@ -2,14 +2,14 @@
 
 A session is ended only if it is provably an orphan: its name and its own environment say that it is a polecat of this rig, the rig
 and its ``polecats/`` were listed, there is no home of that name, and nobody is just making or removing one (the polecat's lock is
-free). A home is removed only if it is an abandoned claim or an empty shell. Everything that cannot be told is left alone.
+free). A home is removed only if it is an abandoned claim or an empty home. Everything that cannot be told is left alone.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,11 +20,12 @@ from polecat.core.pool import Reconciliation, reconcile_pool_with
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, Session, StaleRegistration, World
+from polecat.town.files import why_not
 from polecat.town.homes import Homes, files_in_homes, list_homes
-from polecat.town.locks import git_lock, holding, polecat_lock, pool_lock, try_take
-from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, had_polecats, lost_records, read_claim
+from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
+from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
-from polecat.upkeep.observation import Observation, observe
+from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
 from polecat.upkeep.trash import empty_trash, trash_dir
@@ -40,9 +41,9 @@ class ReconcilePlan:
     Attributes:
         in_use: the names that are taken.
         orphans: name → the session to end.
-        dead_claims: claims whose claimant is dead, and whose agent does not live: to be taken back.
-        living_claims: claims whose claimant is dead, though the agent lives: to be kept.
-        shells: names whose home is empty and old.
+        dead_claims: name → a claim whose claimant is dead, and whose agent does not live: to be taken back.
+        living_claims: name → a claim whose claimant is dead, though the agent lives: to be kept.
+        empty_homes: names whose home is empty and old.
         stale: registrations to be dropped.
         records: names we remember though Gas Town removed them.
         drafts: claims and records that were never published.
@@ -51,9 +52,9 @@ class ReconcilePlan:
 
     in_use: frozenset[str]
     orphans: Mapping[str, Session] = field(factory=dict)
-    dead_claims: tuple[Record, ...] = ()
-    living_claims: tuple[Record, ...] = ()
-    shells: tuple[str, ...] = ()
+    dead_claims: Mapping[str, Record] = field(factory=dict)
+    living_claims: Mapping[str, Record] = field(factory=dict)
+    empty_homes: tuple[str, ...] = ()
     stale: tuple[StaleRegistration, ...] = ()
     records: tuple[str, ...] = ()
     drafts: tuple[Path, ...] = ()
@@ -64,21 +65,16 @@ class ReconcilePlan:
         return Reconciliation(
             in_use=self.in_use,
             orphans=tuple(sorted(self.orphans)),
-            recovered=tuple(record.polecat for record in self.dead_claims),
-            adopted=tuple(record.polecat for record in self.living_claims),
-            emptied=self.shells,
+            recovered=tuple(self.dead_claims),
+            adopted=tuple(self.living_claims),
+            emptied=self.empty_homes,
             stale=tuple(_named(one) for one in self.stale),
             forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
             kept=self.kept,
         )
 
 
-def reconcile_pool(
-    rig: Rig | str,
-    *,
-    world: World | None = None,
-    dry_run: bool = False,
-) -> Reconciliation:
+def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool = False) -> Reconciliation:
     """Make a rig's names, sessions and directories agree: end orphan sessions, take dead claims back, drop stale registrations.
 
     Costs one tmux call and at most three git calls, however many polecats there are. Doing it twice changes nothing.
@@ -113,91 +109,59 @@ def reconcile_pool(
     observed = observe(world, rig)
     with holding(pool_lock(rig), what="reconcile"):
         plan = plan_reconcile(world, observed)
-    return plan.summary() if dry_run else _carry_out(world, observed, plan)
+    return plan.summary() if dry_run else _Reconcile(world=world, observed=observed, plan=plan, kept=list(plan.kept)).run()
 
 
 def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     """Decide what a reconcile does; touches nothing but tries locks. The caller holds the pool lock."""
     rig = observed.rig
     homes = list_homes(rig)  # after the sessions: a home made meanwhile gives its session an owner
-    _check_picture(observed, homes)
+    check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
-    orphans, kept = _orphans(observed, known)
-    inside = files_in_homes(rig, homes.dirs)
-    dead, living, troubles = _claims(world, observed, homes, inside)
-    claimed = {record.polecat for record in (*dead, *living)}
-    suspects = [name for name, files in inside.items() if not files and name not in claimed]
-    shells = tuple(name for name in _without_worktree(rig, suspects) if _is_shell(world, rig, name))
-    freed = {record.polecat for record in dead} | set(shells)
+    orphans = {name: observed.sessions.own[name] for name in known.orphans if not _is_busy(rig, name)}
+    busy = [name for name in known.orphans if name not in orphans]
+    kept = [f"session {observed.sessions.own[name].name}: somebody is just making or removing {name}" for name in busy]
+    files = files_in_homes(rig, homes.dirs)
+    dead, living = _claims(world, observed, homes, files, kept)
+    bare = [name for name, found in files.items() if not found and name not in dead and name not in living]
+    empty = tuple(name for name in bare if _is_empty(world, rig, name))
     return ReconcilePlan(
-        in_use=known.in_use - freed,
+        in_use=known.in_use - dead.keys() - set(empty),
         orphans=orphans,
         dead_claims=dead,
         living_claims=living,
-        shells=shells,
+        empty_homes=empty,
         stale=world.git.stale_registrations(observed.repo),
         records=lost_records(rig, homes),
-        drafts=drafts(rig, inside, is_free=lambda name: not _is_busy(rig, name)),
-        kept=(*kept, *troubles),
+        drafts=drafts(rig, files, is_free=lambda name: not _is_busy(rig, name)),
+        kept=tuple(kept),
     )
 
 
-def _check_picture(observed: Observation, homes: Homes) -> None:
-    if not homes.exists and (observed.sessions.own or had_polecats(observed.rig)):
-        raise UnknownStateError(
-            f"{observed.rig.polecats_dir} is missing, though this rig has had polecats; nothing was ended or removed",
-            hint=f"is its disk mounted? If it really is gone: mkdir {observed.rig.polecats_dir}",
-        )
-
-
-def _orphans(observed: Observation, known: Reconciliation) -> tuple[dict[str, Session], tuple[str, ...]]:
-    orphans: dict[str, Session] = {}
-    kept: list[str] = []
-    for name in known.orphans:
-        if _is_busy(observed.rig, name):
-            kept.append(f"session {observed.sessions.own[name].name}: somebody is just making or removing {name}")
-        else:
-            orphans[name] = observed.sessions.own[name]
-    return orphans, tuple(kept)
-
-
 def _claims(
-    world: FullWorld, observed: Observation, homes: Homes, inside: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[Record, ...], tuple[Record, ...], tuple[str, ...]]:
-    dead: list[Record] = []
-    living: list[Record] = []
-    troubles: list[str] = []
+    world: FullWorld, observed: Observation, homes: Homes, files: Mapping[str, tuple[str, ...]], kept: list[str]
+) -> tuple[dict[str, Record], dict[str, Record]]:
+    """The claims whose claimants are dead: those whose agents are dead as well, and those whose agents live."""
+    dead: dict[str, Record] = {}
+    living: dict[str, Record] = {}
     for name in homes.dirs:
-        if CLAIM_FILE not in inside.get(name, (CLAIM_FILE,)):
+        if CLAIM_FILE not in files.get(name, (CLAIM_FILE,)):
             continue
         try:
             claim = read_claim(observed.rig, name)
             if claim is not None and not _is_busy(observed.rig, name):
-                (living if agent_lives(world, observed, claim) else dead).append(claim)
+                (living if agent_lives(world, observed, claim) else dead)[name] = claim
         except (UnknownStateError, BeadsError) as error:
-            troubles.append(error.message)
-    return tuple(dead), tuple(living), tuple(troubles)
+            kept.append(error.message)
+    return dead, living
 
 
 def _is_busy(rig: Rig, name: str) -> bool:
-    """Somebody holds the polecat's lock."""
-    path = polecat_lock(rig, name)
-    if not path.exists():
-        return False
-    lock = try_take(path, what="look whether it is free")
-    if lock is None:
-        return True
-    lock.release()
-    return False
+    """Somebody is making, removing or repairing it."""
+    return is_held(polecat_lock(rig, name))
 
 
-def _without_worktree(rig: Rig, names: Iterable[str]) -> list[str]:
-    """Leave out, at a glance, what is true of nearly all homes: there is a worktree in it."""
-    top = os.fspath(rig.polecats_dir)
-    return [name for name in names if not os.path.lexists(f"{top}/{name}/{rig.name}/.git")]
-
-
-def _is_shell(world: FullWorld, rig: Rig, name: str) -> bool:
+def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
     """A home without a file in it, old enough to be nobody's work in progress."""
     home = rig.home_dir(name)
     try:
@@ -211,126 +175,111 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-# ------------------------------------------------------------------------------------------------------- acting
-
-
-def _carry_out(world: FullWorld, observed: Observation, plan: ReconcilePlan) -> Reconciliation:
-    """Do it, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
-    kept = list(plan.kept)
-    ended = _end_orphans(world, observed.rig, plan, kept)
-    adopted = _claims_one_by_one(world, observed, plan.living_claims, adopt, "claim_adopted", kept)
-    recovered = _claims_one_by_one(world, observed, plan.dead_claims, recover, "claim_healed", kept)
-    emptied = _remove_shells(world, observed.rig, plan, kept)
-    stale = _drop_stale(world, observed, plan.stale, kept)
-    forgotten = _forget(observed.rig, plan, kept)
-    empty_trash(observed.rig)
-    return Reconciliation(
-        in_use=plan.in_use,
-        orphans=ended,
-        adopted=adopted,
-        recovered=recovered,
-        emptied=emptied,
-        stale=stale,
-        forgotten=forgotten,
-        kept=tuple(kept),
-    )
-
-
-def _end_orphans(world: FullWorld, rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
-    ended: list[str] = []
-    for name, session in plan.orphans.items():
-        with _noting(kept, f"session {session.name}"), _owning(rig, name):
-            end_session(world, session)  # by its id: one that has this name by now is another
-            ended.append(name)
-            _tell(world, rig, "orphan_ended", name, session.instance, session=session.name)
-    return tuple(sorted(ended))
-
-
-def _claims_one_by_one(
-    world: FullWorld,
-    observed: Observation,
-    claims: Sequence[Record],
-    do: Callable[[FullWorld, Observation, Record], None],
-    event: str,
-    kept: list[str],
-) -> tuple[str, ...]:
-    done: list[str] = []
-    for record in claims:
-        with _noting(kept, f"claim of {record.polecat}"), _owning(observed.rig, record.polecat):
-            if _still_claimed(observed.rig, record):
-                do(world, observed, record)
-                done.append(record.polecat)
-                _tell(world, observed.rig, event, record.polecat, record.instance)
-    return tuple(done)
-
-
-def _remove_shells(world: FullWorld, rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
-    emptied: list[str] = []
-    for name in plan.shells:
-        with _noting(kept, f"home of {name}"), _owning(rig, name):
-            for directory, _, _ in os.walk(rig.home_dir(name), topdown=False):
-                os.rmdir(directory)
-            emptied.append(name)
-            _tell(world, rig, "shell_removed", name, "")
-    return tuple(emptied)
-
-
-def _forget(rig: Rig, plan: ReconcilePlan, kept: list[str]) -> tuple[str, ...]:
-    forgotten: list[str] = []
-    for name in plan.records:
-        with _noting(kept, f"record of {name}"), _owning(rig, name):
-            forget(rig, name)
-            forgotten.append(name)
-    for draft in plan.drafts:
-        with _noting(kept, str(draft)):
-            drop_draft(draft)
-            forgotten.append(str(draft))
-    return tuple(forgotten)
-
-
-def _still_claimed(rig: Rig, record: Record) -> bool:
-    """The claim is the one we planned for; somebody may have been quicker."""
-    claim = read_claim(rig, record.polecat)
-    return claim is not None and claim.instance == record.instance
-
-
 def _named(stale: StaleRegistration) -> str:
     return str(stale.path or stale.admin_dir)
 
 
-def _drop_stale(
-    world: FullWorld, observed: Observation, stale: tuple[StaleRegistration, ...], kept: list[str]
-) -> tuple[str, ...]:
-    if not stale:
-        return ()
-    dropped = []
-    into = trash_dir(observed.rig)
-    into.mkdir(parents=True, exist_ok=True)
-    with _noting(kept, "worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
-        for number, one in enumerate(stale):
-            world.git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
-            dropped.append(_named(one))
-    return tuple(dropped)
+# ------------------------------------------------------------------------------------------------------- acting
 
 
-@contextmanager
-def _owning(rig: Rig, name: str) -> Iterator[None]:
-    lock = try_take(polecat_lock(rig, name), what=f"reconcile {name}")
-    if lock is None:
-        raise UnknownStateError("somebody is just making or removing it")
-    try:
-        yield
-    finally:
-        lock.release()
+@frozen(kw_only=True)
+class _Reconcile:
+    """A plan that is carried out, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
 
+    world: FullWorld
+    observed: Observation
+    plan: ReconcilePlan
+    kept: list[str]
 
-@contextmanager
-def _noting(kept: list[str], what: str) -> Iterator[None]:
-    try:
-        yield
-    except (PolecatError, OSError) as error:
-        kept.append(f"{what}: {getattr(error, 'message', None) or error}")
+    def run(self) -> Reconciliation:
+        """Do it; what cannot be done is kept, and the reason said."""
+        plan = self.plan
+        orphans = self._each("session", plan.orphans, self._end_orphan)
+        adopted = self._each("claim", plan.living_claims, self._adopt)
+        recovered = self._each("claim", plan.dead_claims, self._recover)
+        emptied = self._each("home", plan.empty_homes, self._remove_home)
+        stale = self._drop_stale()
+        forgotten = self._each("record", plan.records, self._forget)
+        dropped = self._drop_drafts()
+        empty_trash(self.observed.rig)
+        return Reconciliation(
+            in_use=plan.in_use,
+            orphans=tuple(sorted(orphans)),
+            adopted=adopted,
+            recovered=recovered,
+            emptied=emptied,
+            stale=stale,
+            forgotten=(*forgotten, *dropped),
+            kept=tuple(self.kept),
+        )
 
+    def _each(self, what: str, names: Iterable[str], do: Callable[[str], bool]) -> tuple[str, ...]:
+        """Do something for each polecat under its lock; return the names for which it was done."""
+        done = []
+        for name in names:
+            lock = polecat_lock(self.observed.rig, name)
+            with self._noting(f"{what} of {name}"), holding(lock, what=f"reconcile {name}", timeout_s=0):
+                if do(name):
+                    done.append(name)
+        return tuple(done)
 
-def _tell(world: FullWorld, rig: Rig, event: str, name: str, instance: str, **facts: object) -> None:
-    world.emit(Event(name=event, rig=rig.name, polecat=name, instance=instance, facts=facts))
+    def _end_orphan(self, name: str) -> bool:
+        session = self.plan.orphans[name]
+        end_session(self.world, session)  # by its id: one that has this name by now is another
+        return self._emit("orphan_ended", name, session.instance, session=session.name)
+
+    def _adopt(self, name: str) -> bool:
+        claim = self.plan.living_claims[name]
+        return self._settle(adopt, claim) and self._emit("claim_adopted", name, claim.instance)
+
+    def _recover(self, name: str) -> bool:
+        claim = self.plan.dead_claims[name]
+        return self._settle(recover, claim) and self._emit("claim_recovered", name, claim.instance)
+
+    def _settle(self, how: Callable[[FullWorld, Observation, Record], None], claim: Record) -> bool:
+        """Settle a claim if it is the one we planned for; somebody may have been quicker."""
+        now = read_claim(self.observed.rig, claim.polecat)
+        if now is None or now.instance != claim.instance:
+            return False
+        how(self.world, self.observed, claim)
+        return True
+
+    def _remove_home(self, name: str) -> bool:
+        for directory, _, _ in os.walk(self.observed.rig.home_dir(name), topdown=False):
+            os.rmdir(directory)
+        return self._emit("empty_home_removed", name)
+
+    def _forget(self, name: str) -> bool:
+        forget(self.observed.rig, name)
+        return True
+
+    def _drop_stale(self) -> tuple[str, ...]:
+        if not self.plan.stale:
+            return ()
+        observed, dropped = self.observed, []
+        into = trash_dir(observed.rig)
+        into.mkdir(parents=True, exist_ok=True)
+        with self._noting("worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
+            for number, one in enumerate(self.plan.stale):
+                self.world.git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+                dropped.append(_named(one))
+        return tuple(dropped)
+
+    def _drop_drafts(self) -> tuple[str, ...]:
+        dropped = []
+        for draft in self.plan.drafts:
+            with self._noting(str(draft)):
+                drop_draft(draft)
+                dropped.append(str(draft))
+        return tuple(dropped)
+
+    def _emit(self, event: str, name: str, instance: str = "", **facts: object) -> bool:
+        self.world.emit(Event(name=event, rig=self.observed.rig.name, polecat=name, instance=instance, facts=facts))
+        return True
+
+    @contextmanager
+    def _noting(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (PolecatError, OSError) as error:
+            self.kept.append(f"{what}: {why_not(error)}")

@@ -14,29 +14,29 @@ from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import StartedSession, Worktree
+from polecat.ports import StartedSession
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
-from polecat.upkeep.hook import open_agent_bead_for
+from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, no_longer_kept, taking_in, trash_dir, trash_entry, trash_home
 from polecat.upkeep.worktrees import discard_worktree
 
 
-def recover(world: FullWorld, observed: Observation, record: Record) -> None:
+def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
     """Bring one polecat whose claimant is dead to one of the two orderly outcomes; the caller holds the polecat's lock.
 
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
-    match record.purpose:
+    match claim.purpose:
         case "spawn":
-            _take_spawn_back(world, observed, record)
+            _take_spawn_back(world, observed, claim)
         case "remove":
-            _finish_removal(world, observed, record)
+            _finish_removal(world, observed, claim)
         case "repair":
-            _settle_repair(world, observed, record)
+            _settle_repair(world, observed, claim)
 
 
 def recover_first(world: FullWorld, observed: Observation, name: str) -> Observation:
@@ -68,20 +68,20 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
     return agent is None or agent.is_open
 
 
-def _take_spawn_back(world: FullWorld, observed: Observation, record: Record) -> None:
-    session = observed.sessions.by_instance.get(record.instance)
+def _take_spawn_back(world: FullWorld, observed: Observation, claim: Record) -> None:
+    session = observed.sessions.by_instance.get(claim.instance)
     if session is not None:
         end_session(world, session)
-    elif record.may_have_run:
-        end_unseen(world, record.instance)
-    _hand_back(world, record)
-    path = observed.rig.home_dir(record.polecat) / observed.rig.name
-    discard_leftovers(world, observed, record, path)
-    _drop_launch_files(observed.rig, record)
-    withdraw_claim(observed.rig, record)
+    elif claim.may_have_run:
+        end_unseen(world, claim.instance)
+    _hand_back(world, claim)
+    discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
+    for path in (observed.rig.runtime_dir / "launch").glob(f"*{claim.instance}*"):  # it holds the agent's environment
+        path.unlink(missing_ok=True)
+    withdraw_claim(observed.rig, claim)
 
 
-def adopt(world: FullWorld, observed: Observation, record: Record) -> None:
+def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
     """Keep a polecat whose spawn was killed after its agent had started: what the spawn had still to do is done.
 
     Whatever was to be typed to the agent may be missing; the claim cannot tell. An agent that ends meanwhile is taken back.
@@ -89,97 +89,91 @@ def adopt(world: FullWorld, observed: Observation, record: Record) -> None:
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
-    session = observed.sessions.by_instance[record.instance]
+    session = observed.sessions.by_instance[claim.instance]
     started = StartedSession(
         id=session.id,
         name=session.name,
-        instance=record.instance,
+        instance=claim.instance,
         pane_id=session.pane_id,
         pane_pid=session.pane_pid,
-        server_pid=record.server_pid,
+        server_pid=claim.server_pid,
     )
     if not world.tmux.release(started):
-        recover(world, observed, record)
+        recover(world, observed, claim)
         return
-    if record.agent_bead and world.beads.agent(record.agent_bead) is None:
-        open_agent_bead_for(world, observed.rig, record, state="working")
+    if claim.agent_bead and world.beads.agent(claim.agent_bead) is None:
+        restore_hook(world, claim, state="working")
     else:
-        world.beads.update_agent(record.agent_bead, agent_state="working")
-    settle(observed.rig, evolve(record, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
+        world.beads.update_agent(claim.agent_bead, agent_state="working")
+    settle(observed.rig, evolve(claim, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
 
 
-def _finish_removal(world: FullWorld, observed: Observation, record: Record) -> None:
+def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> None:
     """A removal whose worktree still stands has lost nothing yet and is forgotten; one whose worktree is gone is finished."""
-    rig, name = observed.rig, record.polecat
+    rig, name = observed.rig, claim.polecat
     path = rig.home_dir(name) / rig.name
     if os.path.lexists(path):
-        drop_claim(rig, record)
+        drop_claim(rig, claim)
         return
-    _clear_half_made(world, observed, record, path)
-    _drop_branch(world, observed, record.branch)
-    _hand_back(world, record)
+    _clear_half_made(world, observed, claim, path)
+    _drop_branch(world, observed, claim.branch)
+    _hand_back(world, claim)
     for bead in world.beads.held_by(agent_id(rig.name, name)):
         world.beads.unassign(bead.id, expected=bead.assignee)
-    free_home(rig, record)
+    free_home(rig, claim)
 
 
-def free_home(rig: Rig, record: Record) -> Path | None:
+def free_home(rig: Rig, claim: Record) -> Path | None:
     """Give a name free whose worktree is gone and whose beads are handed back.
 
     Returns:
         Where the home is, because something else was in it; None if it is gone.
     """
-    drop_record(rig, record.polecat, instance=record.instance)
+    drop_record(rig, claim.polecat, instance=claim.instance)
     try:
-        withdraw_claim(rig, record)
+        withdraw_claim(rig, claim)
     except PolecatError:
-        return trash_home(rig, record, keep=True)
+        return trash_home(rig, claim)
     return None
 
 
-def _settle_repair(world: FullWorld, observed: Observation, record: Record) -> None:
+def _settle_repair(world: FullWorld, observed: Observation, claim: Record) -> None:
     """The new worktree is in place, or can be put there, or is taken back; the old one is never touched."""
-    rig, name = observed.rig, record.polecat
-    target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, record)
+    rig, name = observed.rig, claim.polecat
+    target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, claim)
     standing = world.git.find_worktree(observed.repo, target) or world.git.mend_worktree(observed.repo, target)
     if standing is None and not os.path.lexists(target):
-        _clear_half_made(world, observed, record, target)
-        standing = _move_in(world, observed, record, aside / rig.name, target)
-        if standing is None:
+        _clear_half_made(world, observed, claim, target)
+        fresh = world.git.find_worktree(observed.repo, aside / rig.name)
+        if fresh is None:
             raise UnknownStateError(f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_dir(rig)}")
-    if standing is not None and standing.branch == record.branch:
-        _complete_repair(world, observed, record, aside)
+        with holding(git_lock(rig), what=f"finish the repair of {name}"):
+            standing = world.git.move_worktree(observed.repo, fresh, target)
+    if standing is not None and standing.branch == claim.branch:
+        _complete_repair(world, observed, claim, aside)
         return
     if aside.exists():
-        discard_leftovers(world, observed, record, aside / rig.name)
+        discard_leftovers(world, observed, claim, aside / rig.name)
         aside.rmdir()
-    drop_claim(rig, record)
+    drop_claim(rig, claim)
 
 
-def _complete_repair(world: FullWorld, observed: Observation, record: Record, aside: Path) -> None:
-    _clear_half_made(world, observed, record, aside / observed.rig.name)  # the branch may be gone already, and a lock of ours not
+def _complete_repair(world: FullWorld, observed: Observation, claim: Record, aside: Path) -> None:
+    _clear_half_made(world, observed, claim, aside / observed.rig.name)  # the branch may be gone already, and a lock of ours not
     if aside.exists():
         aside.rmdir()
-    old = read_record(observed.rig, record.polecat)
-    if old is not None and old.branch != record.branch:
+    old = read_record(observed.rig, claim.polecat)
+    if old is not None and old.branch != claim.branch:
         _drop_branch(world, observed, old.branch)
-    open_agent_bead_for(world, observed.rig, record, state="spawning" if record.hook_bead else "idle")
-    settle(observed.rig, record)
+    restore_hook(world, claim, state="spawning" if claim.hook_bead else "idle")
+    settle(observed.rig, claim)
 
 
-def _move_in(world: FullWorld, observed: Observation, record: Record, source: Path, target: Path) -> Worktree | None:
-    fresh = world.git.find_worktree(observed.repo, source)
-    if fresh is None:
-        return None
-    with holding(git_lock(observed.rig), what=f"finish the repair of {record.polecat}"):
-        return world.git.move_worktree(observed.repo, fresh, target)
-
-
-def _clear_half_made(world: FullWorld, observed: Observation, record: Record, path: Path) -> None:
+def _clear_half_made(world: FullWorld, observed: Observation, claim: Record, path: Path) -> None:
     """Take away what a removal left that was killed between its renames; beside what it has put into the trash already."""
-    into = trash_entry(observed.rig, record)
+    into = trash_entry(observed.rig, claim)
     rest = into.with_name(f"{into.name}-rest")
-    with taking_in(rest), holding(git_lock(observed.rig), what=f"clear leavings of {record.polecat}"):
+    with taking_in(rest), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         world.git.clear_half_made(observed.repo, path, into=rest)
     no_longer_kept(rest)
 
@@ -192,7 +186,7 @@ def _drop_branch(world: FullWorld, observed: Observation, branch: str) -> None:
             world.git.delete_branch(observed.repo, branch, expected=tip)
 
 
-def discard_leftovers(world: FullWorld, observed: Observation, record: Record, path: Path) -> None:
+def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, path: Path) -> None:
     """Take back whatever a killed operation left of its new worktree: directory, registration, branch. Work is kept in the trash.
 
     Raises:
@@ -200,29 +194,23 @@ def discard_leftovers(world: FullWorld, observed: Observation, record: Record, p
     """
     worktree = world.git.find_worktree(observed.repo, path)
     if worktree is not None:
-        discard_worktree(world, observed, worktree, record, was_used=record.may_have_run or bool(record.session_id))
+        discard_worktree(world, observed, worktree, claim, was_used=claim.may_have_run or bool(claim.session_id))
         return
-    into = trash_entry(observed.rig, record)
-    with taking_in(into), holding(git_lock(observed.rig), what=f"clear leavings of {record.polecat}"):
+    into = trash_entry(observed.rig, claim)
+    with taking_in(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         world.git.clear_half_made(observed.repo, path, into=into)
-        if record.base_commit:
-            world.git.delete_branch(observed.repo, record.branch, expected=record.base_commit)
+        if claim.base_commit:
+            world.git.delete_branch(observed.repo, claim.branch, expected=claim.base_commit)
     delete_entry(into)
 
 
-def aside_dir(rig: Rig, record: Record) -> Path:
+def aside_dir(rig: Rig, claim: Record) -> Path:
     """Where the new worktree of a repair is made: a hidden home, at the same depth as the place it will take."""
-    return rig.polecats_dir / f".repair-{record.polecat}-{record.instance}"
+    return rig.polecats_dir / f".repair-{claim.polecat}-{claim.instance}"
 
 
-def _hand_back(world: FullWorld, record: Record) -> None:
-    if record.hook_bead:
-        world.beads.unassign(record.hook_bead, expected=agent_id(record.rig, record.polecat))
-    if record.agent_bead:
-        world.beads.close_agent(record.agent_bead, reason="spawn undone" if record.purpose == "spawn" else "polecat removed")
-
-
-def _drop_launch_files(rig: Rig, record: Record) -> None:
-    """A killed spawn may leave the private file with the agent's environment."""
-    for path in (rig.runtime_dir / "launch").glob(f"*{record.instance}*"):
-        path.unlink(missing_ok=True)
+def _hand_back(world: FullWorld, claim: Record) -> None:
+    if claim.hook_bead:
+        world.beads.unassign(claim.hook_bead, expected=agent_id(claim.rig, claim.polecat))
+    if claim.agent_bead:
+        world.beads.close_agent(claim.agent_bead, reason="spawn undone" if claim.purpose == "spawn" else "polecat removed")

@@ -26,7 +26,7 @@ from polecat.town.logs import log
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import MB, RigContext, read_context
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
-from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
+from polecat.upkeep.worktrees import Base, fetch_base, make_worktree
 
 READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
@@ -98,8 +98,7 @@ def _fill(world: FullWorld, seen: RigContext, wanted: int) -> Warmed:
         _discard(world, seen, draft)
     if wanted == 0 and not spare_dirs(seen.rig):
         return Warmed(ready=0)
-    with fetching(world, seen, FetchPolicy(timeout_s=seen.settings.fetch_timeout_s)) as news:
-        base = find_base(world, seen, seen.rig.default_branch, failure=news.failure())
+    base = fetch_base(world, seen, seen.rig.default_branch, FetchPolicy(timeout_s=seen.settings.fetch_timeout_s))
     discarded = 0
     for spare in spare_dirs(seen.rig):
         if len(spare_dirs(seen.rig)) > wanted or not _refresh(world, seen, spare, base):

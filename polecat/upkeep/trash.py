@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,8 +25,7 @@ def trash_dir(rig: Rig) -> Path:
 
 
 def trash_entry(rig: Rig, record: Record) -> Path:
-    """The place of one instance in the trash; the trash is made where missing."""
-    trash_dir(rig).mkdir(parents=True, exist_ok=True)
+    """The place of one instance in the trash."""
     return trash_dir(rig) / f"{record.polecat}-{record.instance}"
 
 
@@ -37,12 +35,11 @@ def keep_for_good(entry: Path) -> Path:
     The mark comes before the entry. It also keeps others, who take the trash away when it is empty, from doing so in between.
     """
     while True:
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        try:
+        with contextlib.suppress(FileExistsError):  # also where somebody takes the empty trash away before it can be looked at
+            entry.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # somebody just took the empty trash away
             entry.with_name(entry.name + ".keep").touch()
-        except FileNotFoundError:  # somebody just took the empty trash away
-            continue
-        return entry
+            return entry
 
 
 def no_longer_kept(entry: Path) -> None:
@@ -62,12 +59,10 @@ def taking_in(entry: Path) -> Iterator[Path]:
         raise
 
 
-def trash_home(rig: Rig, record: Record, *, keep: bool) -> Path:
-    """Move a whole home into the trash."""
+def trash_home(rig: Rig, record: Record) -> Path:
+    """Move a whole home into the trash, to be kept there."""
     entry = trash_entry(rig, record)
-    into = entry.with_name(entry.name + ".home")
-    if keep:
-        keep_for_good(into)
+    into = keep_for_good(entry.with_name(entry.name + ".home"))
     rig.home_dir(record.polecat).rename(into)
     return into
 
@@ -97,7 +92,7 @@ def empty_trash(rig: Rig) -> None:
     One process at a time empties a rig's trash. What it does not get to is swept the next time.
     """
     worthless = [entry for entry, kept in entries(rig) if not kept]
-    if not worthless or sys.platform == "win32":
+    if not worthless:
         return
     lock = try_take(trash_lock(rig), what="empty the trash")
     if lock is None:

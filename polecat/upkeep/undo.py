@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from polecat.town.logs import log
 
-UndoStep = Callable[[], str | None]
-"""Takes one thing back. Returns what of it stays behind on purpose, such as a branch with new commits, or None."""
+UndoStep = Callable[[], object]
+"""Takes one thing back. A text that it returns says what of it stays behind on purpose, such as a branch with new commits."""
 
 
 class _Step(NamedTuple):
@@ -67,7 +67,7 @@ class Undo:
             except BaseException:  # an interrupt: whoever takes back the rest begins with this one again
                 self._steps.append(one)
                 raise
-            if stays:
+            if isinstance(stays, str):
                 left.append(stays)
             if not one.is_silent:
                 undone.append(one.what)

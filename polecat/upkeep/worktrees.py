@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from pathlib import Path
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld
+from polecat.core.plan import Choice
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy
-from polecat.ports import Git, PendingFetch, Worktree
+from polecat.place.prepare import Place, leave_place, prepare_place
+from polecat.place.provision import provision
+from polecat.ports import PendingFetch, Worktree
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.town.records import Record
 from polecat.upkeep.observation import Observation, RigContext
 from polecat.upkeep.trash import delete_entry, taking_in, trash_entry
+from polecat.upkeep.undo import Undo
 
 # ----------------------------------------------------------------------------------------------------------- the base
 
@@ -39,55 +42,58 @@ class Base:
 
 
 class SharedFetch:
-    """A fetch that runs beside other work. One at a time per rig; whoever comes second uses the first one's result."""
+    """A fetch that runs beside other work. One at a time per rig; whoever comes second uses the first one's result.
 
-    def __init__(self, world: FullWorld, observed: RigContext, policy: FetchPolicy) -> None:
-        self._git: Git = world.git
-        self._site = observed
-        self._policy = policy
-        self._clock = world.clock
+    Args:
+        world: the outside.
+        context: the rig.
+        policy: whether to fetch at all, and for how long.
+    """
+
+    def __init__(self, world: FullWorld, context: RigContext, policy: FetchPolicy) -> None:
+        self._git, self._clock = world.git, world.clock
+        self._context, self._policy = context, policy
         self._asked_s = world.clock.monotonic_s()
+        self._mutex = threading.Lock()
         self._lock: HeldLock | None = None
         self._pending: PendingFetch | None = None
-        self._mutex = threading.Lock()
-        self._trouble: str | None = None
-        self._wanted = self._is_wanted()
-        if self._wanted:
-            self._lock = try_take(fetch_lock(observed.rig), what="fetch")
+        self._failure: str | None = None if self._is_wanted() else ""
+        if self._failure is None:
+            self._lock = try_take(fetch_lock(context.rig), what="fetch")
             if self._lock is not None:
-                self._pending = self._git.start_fetch(observed.repo, timeout_s=policy.timeout_s)
+                self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
 
     def _is_wanted(self) -> bool:
         if self._policy.when != "if-older-than":
             return self._policy.when == "always"
-        age_s = self._git.last_fetch_age_s(self._site.repo)
+        age_s = self._git.last_fetch_age_s(self._context.repo)
         return age_s is None or age_s > self._policy.max_age_s
 
     def failure(self) -> str:
-        """Wait for the news, once for all who ask. Returns why there are none; empty when there are."""
+        """Wait for the fetch, once for all who ask. Returns why it failed; empty when it succeeded or was not wanted."""
         with self._mutex:
-            if self._trouble is None:
-                self._trouble = self._finish() if self._wanted else ""
-            return self._trouble
+            if self._failure is None:
+                self._failure = self._finish()
+            return self._failure
 
     def _finish(self) -> str:
         try:
             if self._pending is not None:
                 self._pending.wait()
             else:
-                self._after_the_other()
+                self._wait_for_the_other()
         except (GitError, ProgramTimeoutError) as error:
             return error.message
         finally:
             self.close()
         return ""
 
-    def _after_the_other(self) -> None:
-        timeout_s = self._policy.timeout_s
-        self._lock = take(fetch_lock(self._site.rig), what="fetch", timeout_s=timeout_s)
-        age_s = self._git.last_fetch_age_s(self._site.repo)
+    def _wait_for_the_other(self) -> None:
+        rig, repo, timeout_s = self._context.rig, self._context.repo, self._policy.timeout_s
+        self._lock = take(fetch_lock(rig), what="fetch", timeout_s=timeout_s)
+        age_s = self._git.last_fetch_age_s(repo)
         if age_s is None or age_s > self._clock.monotonic_s() - self._asked_s:
-            self._git.fetch(self._site.repo, timeout_s=timeout_s)
+            self._git.fetch(repo, timeout_s=timeout_s)
 
     def close(self) -> None:
         """Let go of the lock; a fetch that was not waited for is ended."""
@@ -99,77 +105,117 @@ class SharedFetch:
             self._lock = None
 
 
-@contextmanager
-def fetching(world: FullWorld, observed: RigContext, policy: FetchPolicy) -> Iterator[SharedFetch]:
-    """Run a fetch beside the body of a ``with`` block."""
-    one = SharedFetch(world, observed, policy)
-    try:
-        yield one
-    finally:
-        one.close()
-
-
-def find_base(world: FullWorld, observed: RigContext, branch: str, *, failure: str) -> Base:
+def find_base(world: FullWorld, context: RigContext, branch: str, *, failure: str) -> Base:
     """Find the commit that new work on the remote's *branch* starts from.
 
     Args:
         world: the outside.
-        site: the rig.
+        context: the rig.
         branch: the remote's branch, without ``origin/``.
-        trouble: why the remote could not be asked; empty when it was.
+        failure: why the remote could not be asked; empty when it was.
 
     Raises:
         GitError: there is nothing to start from.
     """
-    commit = world.git.resolve(observed.repo, f"refs/remotes/origin/{branch}")
-    age_s = world.git.last_fetch_age_s(observed.repo)
+    commit = world.git.resolve(context.repo, f"refs/remotes/origin/{branch}")
+    age_s = world.git.last_fetch_age_s(context.repo)
     if commit is not None:
         return Base(branch=branch, commit=commit, age_s=age_s, warning=_stale(failure, age_s) if failure else "")
-    known = world.git.remote_branches(observed.repo)
+    known = world.git.remote_branches(context.repo)
     if failure:
         raise GitError(
-            f"the remote of rig {observed.rig.name!r} cannot be reached and nothing of it is here: {failure}",
+            f"the remote of rig {context.rig.name!r} cannot be reached and nothing of it is here: {failure}",
             hint="check the remote's address and your access: "
-            f"git -C {observed.repo.path} remote -v; git -C {observed.repo.path} fetch origin",
+            f"git -C {context.repo.path} remote -v; git -C {context.repo.path} fetch origin",
         )
     listed = f"; it has {', '.join(known[:8])}" if known else ""
     raise GitError(
-        f"the remote of rig {observed.rig.name!r} has no branch {branch!r}{listed}",
+        f"the remote of rig {context.rig.name!r} has no branch {branch!r}{listed}",
         hint="name one that exists with --base-branch, or set default_branch in the rig's config.json"
         if known
-        else f"push a first commit, or add a remote: git -C {observed.repo.path} remote add origin URL",
+        else f"push a first commit, or add a remote: git -C {context.repo.path} remote add origin URL",
     )
 
 
+def fetch_base(world: FullWorld, context: RigContext, branch: str, policy: FetchPolicy) -> Base:
+    """Ask the remote, then find the commit that new work on its *branch* starts from. Errors as `find_base`."""
+    with closing(SharedFetch(world, context, policy)) as fetch:
+        return find_base(world, context, branch, failure=fetch.failure())
+
+
 def _stale(failure: str, age_s: float | None) -> str:
-    age = "unknown age" if age_s is None else f"{_ago(age_s)} old"
+    age = "unknown age" if age_s is None else f"{ago(age_s)} old"
     return f"the remote could not be reached ({failure}); starting from what was fetched before ({age})"
 
 
-def _ago(seconds: float) -> str:
-    """A duration for people.
+def ago(seconds: float) -> str:
+    """Write a duration for people.
 
     Examples:
-        >>> _ago(4), _ago(200), _ago(8000), _ago(200000)
+        >>> ago(4), ago(200), ago(8000), ago(200000)
         ('4 s', '3 min', '2 h', '2 d')
     """
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= size:
             return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
+    return f"{max(0, int(seconds))} s"
 
 
 # ------------------------------------------------------------------------------------------------ making, taking away
 
 
-def make_worktree(world: FullWorld, observed: RigContext, path: Path, *, branch: str, base: Base) -> Worktree:
+def make_worktree(world: FullWorld, context: RigContext, path: Path, *, branch: str, base: Base) -> Worktree:
     """Register a worktree, files not yet checked out. Only this part runs under the repository's lock.
 
     Raises:
         GitError: it cannot be made; nothing is left behind.
     """
-    with holding(git_lock(observed.rig), what=f"add worktree {branch}"):
-        return world.git.add_worktree(observed.repo, path, branch=branch, start=base.commit, upstream=base.branch)
+    with holding(git_lock(context.rig), what=f"add worktree {branch}"):
+        return world.git.add_worktree(context.repo, path, branch=branch, start=base.commit, upstream=base.branch)
+
+
+def prepare_worktree(
+    world: FullWorld,
+    context: RigContext,
+    choice: Choice,
+    path: Path,
+    *,
+    stands_at: Path | None = None,
+    undo: Undo | None = None,
+) -> Place:
+    """Put into a worktree that was checked out what an agent's place needs besides. One way for new ones and for repaired ones.
+
+    Args:
+        world: the outside.
+        context: the rig.
+        choice: the agent that will work there, and its account.
+        path: the worktree.
+        stands_at: where it will stand, if it is not there yet.
+        undo: gets what takes back what outlives the worktree.
+
+    Returns:
+        The place, with all warnings.
+
+    Raises:
+        PolecatError: agents would work against the wrong beads, or without their hooks.
+    """
+    rig, settings, agent, stands_at = context.rig, context.settings, choice.agent, stands_at or path
+    place = prepare_place(rig, stands_at, agent, settings=settings, config_dir=choice.config_dir, environ=world.environ)
+    if undo is not None and place.trusted_as:
+        undo.add("trust", lambda: leave_place(rig, stands_at.parent.name))
+    warnings = provision(
+        rig,
+        path,
+        repo=context.repo,
+        settings=settings,
+        agent=agent,
+        environ=world.environ,
+        has_gt=choice.has_gt,
+        stands_at=stands_at,
+        git=world.git,
+        variables=place.variables,
+    )
+    return evolve(place, warnings=(*place.warnings, *warnings))
 
 
 def discard_worktree(
@@ -179,9 +225,9 @@ def discard_worktree(
 
     Args:
         world: the outside.
-        site: the rig.
+        observed: the rig.
         worktree: what was made.
-        claim: the attempt.
+        record: the claim it was made under.
         was_used: an agent ran in it; then its files are deleted only if they hold no work.
 
     Returns:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 
 from polecat.errors import PolecatError
-from polecat.upkeep.doctor import Checkup, Finding, check_town, check_without_town
+from polecat.upkeep.doctor import Checkup, check_town, check_without_town
+from polecat.upkeep.findings import Finding
 from polecat.verbs.common import add_common, answer, town_of, world_of
 from polecat.verbs.progress import Progress
 from polecat.verbs.tables import paint, plain

@@ -44,12 +44,8 @@ def _emitted() -> set[str]:
     for function, call in _calls():
         if function == "Event":
             found.add(_word(call, 0, "name") or "")
-        elif function.endswith(".tell"):
+        elif function in ("attempt.emit", "self.emit", "self._emit"):
             found.add(_word(call, 0) or "")
-        elif function == "_tell":
-            found.add(_word(call, 2) or "")
-        elif function == "_claims_one_by_one":
-            found.add(_word(call, 4) or "")
     return found - {""}
 
 

@@ -215,7 +215,7 @@ BAD_VALUES = {
 }
 
 
-@pytest.mark.parametrize(("key", "value"), BAD_VALUES.items(), ids=BAD_VALUES)
+@pytest.mark.parametrize(("key", "value"), BAD_VALUES.items(), ids=list(BAD_VALUES))
 @pytest.mark.parametrize("kind", ["claim", "record"])
 def test_a_record_with_a_wrong_value_is_unknown_by_itself(rig: Rig, kind: str, key: str, value: object) -> None:
     """Whatever somebody wrote into a claim or a record: it cannot be told, with the reason, and nobody takes it for another type."""

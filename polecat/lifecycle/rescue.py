@@ -1,0 +1,256 @@
+"""Taking a polecat's worktree away without losing work; what a removal and a repair have in common.
+
+inspect → end the session → inspect again and rescue → move to the trash → prove that nobody wrote meanwhile → branch
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from attrs import evolve, frozen
+
+from polecat.adapters.world import FullWorld
+from polecat.errors import GitError, PolecatError, WorkAtRiskError
+from polecat.names import agent_id
+from polecat.ports import GitFacts, Session
+from polecat.town.locks import git_lock, holding
+from polecat.town.records import Record
+from polecat.upkeep.inspection import Inspection, base_ref, inspect
+from polecat.upkeep.observation import Observation
+from polecat.upkeep.termination import end_session
+from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
+
+RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
+"""More than this is not written into the repository; then the tree itself is kept in the trash, and never emptied by us."""
+
+Fingerprints = tuple[tuple[str, int, int, int], ...]
+"""Name, time of the last change, size and inode of every file that is at risk."""
+
+
+@frozen(kw_only=True)
+class Saved:
+    """What was found and saved right before a worktree is taken away, or would be.
+
+    Attributes:
+        seen: the inspection.
+        fingerprints: of the files at risk, so that a later change of one of them is noticed.
+        ref: the rescue ref; empty if there was nothing to save.
+        failed: there was something, and it could not be saved.
+    """
+
+    seen: Inspection
+    fingerprints: Fingerprints = ()
+    ref: str = ""
+    failed: bool = False
+
+    @property
+    def may_drop_branch(self) -> bool:
+        """The branch is a polecat's, where it stands is known, and nothing is lost with it."""
+        git = self.seen.git
+        known = git is not None and git.head is not None and not (self.failed and git.unpushed)
+        return known and self.seen.branch.startswith("polecat/")
+
+
+@frozen(kw_only=True)
+class OldWorktree:
+    """A worktree that is to be taken away; the caller holds the polecat's lock.
+
+    Attributes:
+        world: the outside.
+        observed: the rig.
+        record: the polecat.
+        verb: what is done, for messages.
+        force, nuclear: which risks are lifted.
+        keeps_hook: what is on its hook stays there, and is no obstacle.
+    """
+
+    world: FullWorld
+    observed: Observation
+    record: Record
+    verb: Literal["remove", "repair"]
+    force: bool
+    nuclear: bool
+    keeps_hook: bool = False
+
+    @property
+    def agent_id(self) -> str:
+        """The polecat's address."""
+        return agent_id(self.observed.rig.name, self.record.polecat)
+
+    def inspect(self, session: Session | None) -> Inspection:
+        """Find out what would be lost.
+
+        Args:
+            session: the polecat's session, if it is still there.
+
+        Raises:
+            WorkAtRiskError: something would be, and that is not lifted; the hint says what to do.
+        """
+        seen = inspect(self.world, self.observed, self.record.polecat, session=session)
+        obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
+        risks = [risk for risk in obstacles if not (self.keeps_hook and risk.code == "hooked")]
+        if risks:
+            who = self.agent_id.replace("/polecats/", "/")
+            head = seen.git.head[:7] if seen.git is not None and seen.git.head else ""
+            at = f" ({seen.branch}, {head})" if seen.branch and head else ""
+            codes = tuple(risk.code for risk in risks)
+            what = "; ".join(risk.text for risk in risks)
+            raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(self.verb, who, seen, codes))
+        return seen
+
+    def plan(self, seen: Inspection) -> Saved:
+        """Say what `save` would do."""
+        return Saved(seen=seen, ref=f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else "")
+
+    def end_session(self, session: Session, note: Callable[[str], None]) -> None:
+        """End its session; *note* is told what was done, or perhaps was."""
+        world, done = self.world, "its session was ended"
+        try:
+            end_session(world, session)
+        except PolecatError:
+            try:
+                if session.id not in {one.id for one in world.tmux.list_sessions() if one.instance == session.instance}:
+                    note(done)
+            except PolecatError:
+                note(f"perhaps {done}")
+            raise
+        note(done)
+
+    def save(self) -> Saved:
+        """Look again, because the agent may have written until it ended, and save what is nowhere else to a rescue ref.
+
+        Raises:
+            WorkAtRiskError: it has made something that is not lifted.
+            RescueFailedError: it could not be saved, and *nuclear* is not asked for.
+        """
+        seen, observed, record = self.inspect(None), self.observed, self.record
+        saved = Saved(seen=seen, fingerprints=_fingerprints(seen.path, seen.git) if seen.git else ())
+        if seen.worktree is None or not _must_rescue(seen):
+            return saved
+        try:
+            rescue = self.world.git.rescue(
+                observed.repo,
+                seen.worktree,
+                ref_name=f"{record.polecat}/{int(self.world.clock.now().timestamp() * 1000)}-{record.instance[:6]}",
+                message=f"{'removal' if self.verb == 'remove' else 'repair'} of {self.agent_id}",
+                base=base_ref(observed.rig),
+                ignored_patterns=observed.settings.rescue_ignored,
+                size_limit_bytes=RESCUE_LIMIT_BYTES,
+            )
+        except PolecatError:
+            if not self.nuclear:
+                raise
+            return evolve(saved, failed=True)
+        return evolve(saved, ref=rescue.ref if rescue else "")
+
+    def take_away(self, saved: Saved, *, then: Callable[[], object] | None = None) -> Path | None:
+        """Move the worktree to the trash, prove that it is what was saved, and do *then*; whatever fails brings it back.
+
+        What stands in its place and could not be proved to be a worktree is moved as well, and kept. Until it is proved that nothing is
+        lost with it, the entry in the trash is one that nobody empties, whatever becomes of this process.
+
+        Args:
+            saved: what was saved of it.
+            then: what is done under the repository's lock while it is away.
+
+        Returns:
+            Where it is kept; None if nothing is lost with it.
+
+        Raises:
+            GitError: somebody wrote into it; it is back where it was.
+        """
+        seen = saved.seen
+        into = keep_for_good(trash_entry(self.observed.rig, self.record))
+        may_go = False
+        try:
+            with holding(git_lock(self.observed.rig), what=f"take the worktree of {self.record.polecat} away"):
+                self._move_out(seen, into)
+                try:
+                    is_changed = self._has_changed(saved, into)
+                    if is_changed and not self.nuclear:
+                        raise GitError(f"somebody wrote into {seen.path} meanwhile; it is back where it was")
+                    if then is not None:
+                        then()
+                except BaseException:
+                    self._move_back(seen, into)
+                    raise
+            may_go = not (saved.failed or is_changed or seen.verdict.stands("unknown"))
+        finally:
+            is_there = os.path.lexists(into)
+            if may_go or not is_there:
+                no_longer_kept(into)
+        return into if is_there and not may_go else None
+
+    def _move_out(self, seen: Inspection, into: Path) -> None:
+        if seen.worktree is not None:
+            self.world.git.drop_worktree(self.observed.repo, seen.worktree, into=into)
+        elif os.path.lexists(seen.path):
+            seen.path.rename(into)
+
+    def _move_back(self, seen: Inspection, into: Path) -> None:
+        if seen.worktree is not None:
+            self.world.git.restore_worktree(self.observed.repo, seen.worktree, source=into)
+        elif os.path.lexists(into):
+            into.rename(seen.path)
+
+    def _has_changed(self, saved: Saved, into: Path) -> bool:
+        """Say whether the tree in *into* is not what was inspected and saved; what cannot be told counts as changed."""
+        worktree, git = saved.seen.worktree, saved.seen.git
+        if worktree is None or git is None:
+            return False
+        if _fingerprints(into, git) != saved.fingerprints:
+            return True
+        moved = evolve(worktree, path=into, admin_dir=into.with_name(f"{into.name}.admin"))
+        try:
+            return _signature(self.world.git.facts(self.observed.repo, moved)) != _signature(git)
+        except PolecatError:
+            return True
+
+    def drop_branch(self, saved: Saved) -> bool:
+        """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
+        branch, git = saved.seen.branch, saved.seen.git
+        if not saved.may_drop_branch or git is None or git.head is None:
+            return False
+        with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
+            return self.world.git.delete_branch(self.observed.repo, branch, expected=git.head)
+
+
+def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
+    if "caller-inside" in codes:
+        return "cd somewhere else first"
+    lines = []
+    if "unpushed" in codes:
+        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+    if "uncommitted" in codes or "ignored" in codes:
+        lines.append(f"look at it:  git -C {seen.path} status")
+    if "hooked" in codes:
+        lines.append(f"unhook it:   polecat hook clear {who}")
+    lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
+    kept = "   (a rescue ref is kept)" if set(codes) != {"hooked"} else ""  # a bead is handed back, there is nothing to save
+    lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}{kept}")
+    return "\n".join(lines)
+
+
+def _must_rescue(seen: Inspection) -> bool:
+    """Anything that is nowhere else, and every commit that is not part of what it is to be merged into."""
+    git = seen.git
+    if seen.worktree is None or git is None:
+        return False
+    return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
+
+
+def _fingerprints(top: Path, git: GitFacts) -> Fingerprints:
+    found = []
+    for name in sorted({*git.changed, *git.untracked}):
+        with contextlib.suppress(OSError):
+            stat = os.lstat(top / name)
+            found.append((name, stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return tuple(found)
+
+
+def _signature(git: GitFacts) -> tuple[object, ...]:
+    return (git.head, git.changed, git.untracked, git.stashes, git.nested, bool(git.problems))
