@@ -32,6 +32,7 @@ from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.rescue import (
     Fingerprints,
     Saved,
+    check_rescue,
     drop_branch,
     fingerprints_of,
     has_changed,
@@ -98,6 +99,7 @@ def remove_polecat(
         PolecatNotFoundError: there is none of that name, or it is another instance by now.
         WorkAtRiskError: work would be lost; ``reasons`` say which, and nothing was removed.
         RescueFailedError: what was at risk could not be saved, so nothing was removed.
+        UnsupportedError: the given git has no `GitRescues`, and something would have to be saved; nothing was touched.
         RemoveFailedError: it could not be finished; the name stays taken.
 
     Examples:
@@ -127,6 +129,7 @@ def remove_polecat(
         session = session_of(observed, record)
         first = inspect(world, observed, name, session=session)
         refuse(observed, name, first, force=force, nuclear=nuclear)
+        check_rescue(world, first, may_fail=nuclear)
         if dry_run:
             return _planned(observed, record, session, first)
         removal = _Removal(world=world, observed=observed, record=record, force=force, nuclear=nuclear)

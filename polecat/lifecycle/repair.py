@@ -21,7 +21,7 @@ from polecat.model import Polecat, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.place.prepare import prepare_place
 from polecat.place.provision import provision
-from polecat.ports import Event, Session, Worktree, World
+from polecat.ports import Event, GitMoves, Session, Worktree, World, needs
 from polecat.town.locks import git_lock, holding, polecat_lock
 from polecat.town.state import Record, clone_path, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.hook import check_bead, open_agent_bead_for, take_bead_lock
@@ -32,6 +32,7 @@ from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.rescue import (
     Fingerprints,
     Saved,
+    check_rescue,
     drop_branch,
     fingerprints_of,
     has_changed,
@@ -97,6 +98,7 @@ def repair_polecat(
         WorkAtRiskError: work would be lost; nothing was touched.
         SpawnRefusedError: *hook_bead* is closed, keeps failing, or is somebody else's.
         RepairFailedError: it began and broke; the old worktree is as it was.
+        UnsupportedError: the given git has no `GitMoves`, or no `GitRescues` and something would have to be saved.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -116,6 +118,7 @@ def repair_polecat(
     rig = as_rig(rig)
     check_exists(rig, name)
     world = full_world(rig, world)
+    moves = needs(world.git, GitMoves, "repair a polecat")
     with _holding_bead(rig, hook_bead), holding(polecat_lock(rig, name), what=f"repair {name}"):
         check_exists(rig, name)
         observed = observe(world, rig)
@@ -128,9 +131,12 @@ def repair_polecat(
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
         hooked_is_fine = hook_bead is None  # it keeps its hook, so nothing is handed back
         refuse(observed, name, seen, force=force, nuclear=nuclear, verb="repair", keeps_hook=hooked_is_fine)
+        check_rescue(world, seen, may_fail=nuclear)
         if dry_run:
             return _planned(world, observed, name, session, seen)
-        repair = _Repair(world=world, observed=observed, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine)
+        repair = _Repair(
+            world=world, moves=moves, observed=observed, old=old, force=force, nuclear=nuclear, keeps_hook=hooked_is_fine
+        )
         return repair.run(session, hook_bead or _hook_to_keep(world, old, seen), base_branch or rig.default_branch)
 
 
@@ -168,6 +174,7 @@ class _Repair:
     """A repair that has been allowed, with the polecat's lock held."""
 
     world: FullWorld
+    moves: GitMoves
     observed: Observation
     old: Record
     force: bool
@@ -296,7 +303,7 @@ class _Repair:
                     if is_changed and not self.nuclear:
                         raise GitError(f"somebody wrote into {seen.path} while it was being repaired")
                     target.parent.mkdir(exist_ok=True)
-                    world.git.move_worktree(observed.repo, fresh, target)
+                    self.moves.move_worktree(observed.repo, fresh, target)
                 except BaseException:
                     self._bring_back(seen, into)
                     raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from polecat.documents import RigSettings
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, UnsupportedError
 from polecat.model import Rig
 from polecat.place.include import LIST, include_files, sources
-from polecat.ports import Git, Repo, Worktree
+from polecat.ports import Git, GitSubmodules, Repo, Worktree, needs
 
 
 def fill_checkout(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSettings) -> tuple[str, ...]:
@@ -47,7 +47,11 @@ def _wants_files(rig: Rig, clone: Path, settings: RigSettings) -> bool:
 
 def _fill_submodules(git: Git, rig: Rig, repo: Repo, worktree: Worktree, settings: RigSettings) -> tuple[str, ...]:
     place = settings.place
-    return git.fill_submodules(
+    try:
+        submodules = needs(git, GitSubmodules, "fill submodules")
+    except UnsupportedError as error:
+        return (f"submodules were left out: {error.message}",)
+    return submodules.fill_submodules(
         repo,
         worktree,
         references=[rig.path / "mayor" / "rig" / ".git" / "modules"],

@@ -19,7 +19,7 @@ from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Rig
-from polecat.ports import Event, Session, StaleRegistration, World
+from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.locks import git_lock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.state import (
     CLAIM_FILE,
@@ -145,11 +145,16 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
         dead_claims=dead,
         living_claims=living,
         shells=shells,
-        stale=world.git.stale_registrations(observed.repo),
+        stale=_stale_registrations(world, observed),
         records=lost_records(rig, homes),
         drafts=drafts(rig, inside, is_free=lambda name: not _is_busy(rig, name)),
         kept=(*kept, *troubles),
     )
+
+
+def _stale_registrations(world: FullWorld, observed: Observation) -> tuple[StaleRegistration, ...]:
+    recovery = optional(world.git, GitRecovery)
+    return recovery.stale_registrations(observed.repo) if recovery else ()
 
 
 def _check_picture(observed: Observation, homes: Homes) -> None:
@@ -314,11 +319,12 @@ def _drop_stale(
     if not stale:
         return ()
     dropped = []
+    recovery = needs(world.git, GitRecovery, "drop stale registrations")
     into = trash_dir(observed.rig)
     into.mkdir(parents=True, exist_ok=True)
     with _noting(kept, "worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
         for number, one in enumerate(stale):
-            world.git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+            recovery.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
             dropped.append(_named(one))
     return tuple(dropped)
 

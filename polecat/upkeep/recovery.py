@@ -14,7 +14,7 @@ from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import StartedSession, Worktree
+from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
 from polecat.town.locks import git_lock, holding
 from polecat.town.state import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.hook import open_agent_bead_for
@@ -141,10 +141,11 @@ def _settle_repair(world: FullWorld, observed: Observation, record: Record) -> N
     """The new worktree is in place, or can be put there, or is taken back; the old one is never touched."""
     rig, name = observed.rig, record.polecat
     target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, record)
-    standing = world.git.find_worktree(observed.repo, target) or world.git.mend_worktree(observed.repo, target)
+    moves = needs(world.git, GitMoves, "settle a repair")
+    standing = world.git.find_worktree(observed.repo, target) or moves.finish_move(observed.repo, target)
     if standing is None and not os.path.lexists(target):
         _clear_half_made(world, observed, record, target)
-        standing = _move_in(world, observed, record, aside / rig.name, target)
+        standing = _move_in(world, moves, observed, record, aside / rig.name, target)
         if standing is None:
             raise UnknownStateError(f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_dir(rig)}")
     if standing is not None and standing.branch == record.branch:
@@ -167,12 +168,14 @@ def _complete_repair(world: FullWorld, observed: Observation, record: Record, as
     settle(observed.rig, record)
 
 
-def _move_in(world: FullWorld, observed: Observation, record: Record, source: Path, target: Path) -> Worktree | None:
+def _move_in(
+    world: FullWorld, moves: GitMoves, observed: Observation, record: Record, source: Path, target: Path
+) -> Worktree | None:
     fresh = world.git.find_worktree(observed.repo, source)
     if fresh is None:
         return None
     with holding(git_lock(observed.rig), what=f"finish the repair of {record.polecat}"):
-        return world.git.move_worktree(observed.repo, fresh, target)
+        return moves.move_worktree(observed.repo, fresh, target)
 
 
 def _clear_half_made(world: FullWorld, observed: Observation, record: Record, path: Path) -> None:
@@ -180,14 +183,21 @@ def _clear_half_made(world: FullWorld, observed: Observation, record: Record, pa
     into = trash_entry(observed.rig, record)
     rest = into.with_name(f"{into.name}-rest")
     with taking_in(rest), holding(git_lock(observed.rig), what=f"clear leavings of {record.polecat}"):
-        world.git.clear_half_made(observed.repo, path, into=rest)
+        _clear(world, observed, path, rest)
     no_longer_kept(rest)
 
 
+def _clear(world: FullWorld, observed: Observation, path: Path, into: Path) -> None:
+    """Clear what was never finished at a place; a git that cannot is asked only when something is there."""
+    if os.path.lexists(path) or optional(world.git, GitRecovery) is not None:
+        needs(world.git, GitRecovery, f"clear what is left at {path}").clear_half_made(observed.repo, path, into=into)
+
+
 def _drop_branch(world: FullWorld, observed: Observation, branch: str) -> None:
-    """Delete the branch of a worktree that is gone, if its commits are on a remote-tracking branch or in a rescue."""
+    """Delete the branch of a worktree that is gone, if its commits are known to be on a remote-tracking branch or in a rescue."""
+    branches = optional(world.git, GitBranches)
     tip = world.git.resolve(observed.repo, f"refs/heads/{branch}") if branch.startswith("polecat/") else None
-    if tip is not None and world.git.is_elsewhere(observed.repo, tip):
+    if tip is not None and branches is not None and branches.is_elsewhere(observed.repo, tip):
         with holding(git_lock(observed.rig), what=f"delete branch {branch}"):
             world.git.delete_branch(observed.repo, branch, expected=tip)
 
@@ -204,7 +214,7 @@ def discard_leftovers(world: FullWorld, observed: Observation, record: Record, p
         return
     into = trash_entry(observed.rig, record)
     with taking_in(into), holding(git_lock(observed.rig), what=f"clear leavings of {record.polecat}"):
-        world.git.clear_half_made(observed.repo, path, into=into)
+        _clear(world, observed, path, into)
         if record.base_commit:
             world.git.delete_branch(observed.repo, record.branch, expected=record.base_commit)
     delete_entry(into)

@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError
 from polecat.names import agent_id
-from polecat.ports import GitFacts
+from polecat.ports import GitFacts, GitRescues, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.state import Record
 from polecat.upkeep.inspection import Inspection, base_ref
@@ -34,6 +34,16 @@ class Saved:
     failed: bool = False
 
 
+def check_rescue(world: FullWorld, seen: Inspection, *, may_fail: bool) -> None:
+    """Refuse, before anything is touched, what would have to save work with a git that cannot.
+
+    Raises:
+        UnsupportedError: it cannot, and *may_fail* is false.
+    """
+    if seen.worktree is not None and must_rescue(seen) and not may_fail:
+        needs(world.git, GitRescues, "save the work in a worktree before it is taken away")
+
+
 def rescue_work(
     world: FullWorld, observed: Observation, record: Record, seen: Inspection, *, purpose: str, may_fail: bool
 ) -> Saved:
@@ -41,12 +51,13 @@ def rescue_work(
 
     Raises:
         RescueFailedError: it could not be saved, and *may_fail* is false.
+        UnsupportedError: git cannot save work, and *may_fail* is false.
     """
     if seen.worktree is None or not must_rescue(seen):
         return Saved()
     stamp = int(world.clock.now().timestamp() * 1000)
     try:
-        rescue = world.git.rescue(
+        rescue = needs(world.git, GitRescues, "save work").rescue(
             observed.repo,
             seen.worktree,
             ref_name=f"{record.polecat}/{stamp}-{record.instance[:6]}",
