@@ -32,12 +32,8 @@ Messages follow one policy: what, why, what to do next; lower-case start, no fin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) -> PolecatError:
@@ -280,10 +276,7 @@ class UnknownStateError(PolecatError):
 
 
 class UnsupportedError(PolecatError):
-    """The given adapter lacks what an operation needs, so nothing was done.
-
-    ``operation`` says what cannot be done, ``protocol`` names what the adapter would have to implement.
-    """
+    """The given adapter cannot do it: ``operation`` needs the methods of ``protocol``."""
 
     def __init__(self, message: str, *, operation: str, protocol: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
