@@ -8,11 +8,11 @@
 'gastown/polecats/furiosa'
 >>> [str(one.state.value) for one in polecat.list_polecats(rig, world=world)]
 ['working']
->>> polecat.remove_polecat(rig, cat.polecat_name, force=True, world=world).unassigned
+>>> polecat.remove_polecat(rig, cat, force=True, world=world).unassigned
 ('gt-abc12',)
 
 Only the names in ``__all__`` here, in ``polecat.adapters`` and in ``polecat.testing`` are public; ``__init__.pyi`` lists them for
-editors. They are loaded on first use, so that ``import polecat`` costs nothing.
+editors and type checkers. A name is loaded when it is used, so that ``import polecat`` needs none of the packages below it.
 """
 
 from __future__ import annotations
@@ -65,8 +65,7 @@ __all__ = sorted(_HOME)  # type: ignore[assignment]  # noqa: PLE0605
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOME[name]), name)
-    return value
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -40,9 +40,9 @@ def take_back(rig: Rig, cat: Polecat | None, world: World | None) -> str:
     if cat is None:
         return "gone: somebody else removed the polecat"
     try:
-        risk = polecat.work_at_risk(cat, rig=rig, world=world)
+        risk = polecat.work_at_risk(rig, cat, world=world)
         if risk.is_safe:
-            polecat.remove_polecat(rig, cat.name, instance=cat.instance, world=world)
+            polecat.remove_polecat(rig, cat, world=world)
         return "done" if risk.is_safe else f"{cat.agent_id} is kept: {risk}"
     except PolecatError as why:
         return f"{cat.agent_id} is kept: {why}"

@@ -15,7 +15,7 @@ def finish(rig: Rig, cat: Polecat, world: FakeWorld, *, push: bool = True) -> No
     world.git.commit(cat.clone_path, {"done.txt": cat.issue or ""})
     if push:
         world.git.push(cat.clone_path)
-    clear_issue(rig, cat.name, world=world)
+    clear_issue(rig, cat, world=world)
     world.tmux.crash(cat.session_name, exit_code=0)
 
 

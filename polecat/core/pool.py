@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from attrs import evolve, field, frozen
 
 from polecat.core.themes import DEFAULT_THEME, THEMES
+from polecat.errors import publish
 from polecat.names import RESERVED_NAMES, check_polecat_name, check_rig_name
 
 DEFAULT_MAX_SIZE = 50
@@ -38,6 +39,7 @@ def _size(value: int) -> int:
     return value if value > 0 else DEFAULT_MAX_SIZE
 
 
+@publish
 @frozen(kw_only=True)
 class NamePool:
     """The names a rig can give, and the counter of the numbers that come after them.
@@ -74,6 +76,7 @@ class NamePool:
         object.__setattr__(self, "overflow_next", max(self.overflow_next, self.max_size + 1))
 
 
+@publish
 @frozen(kw_only=True)
 class Reconciliation:
     """What a look at the rig says.

@@ -13,6 +13,7 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from polecat.errors import publish
 from polecat.model import WorkStatus
 from polecat.ports import GitFacts
 
@@ -38,6 +39,7 @@ CLEAN = "clean"
 UNREPORTED = frozenset(("", "unknown"))
 
 
+@publish
 @frozen(kw_only=True)
 class Risk:
     """One reason not to touch a polecat's work.
@@ -80,6 +82,7 @@ class SafetyFacts:
     problems: tuple[str, ...] = ()
 
 
+@publish
 @frozen(kw_only=True)
 class Verdict:
     """The risks of touching one polecat's work.

@@ -11,12 +11,10 @@ from typing import Literal
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import holds
 from polecat.errors import PolecatError
-from polecat.model import Rig
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, check_bead_id
 from polecat.ports import Bead, World
-from polecat.town.locks import holding, polecat_lock
-from polecat.upkeep.listing import check_exists
-from polecat.upkeep.observation import as_rig
+from polecat.upkeep.addressing import Target, find_target
 
 ReportedState = Literal["working", "active", "done", "stuck"]
 CleanupStatus = Literal["clean", "has_uncommitted", "has_stash", "has_unpushed"]
@@ -25,24 +23,19 @@ STATES = ("working", "active", "done", "stuck")
 CLEANUP_STATUSES = ("clean", "has_uncommitted", "has_stash", "has_unpushed")
 
 
-def assigned_issue(
-    rig: Rig | str,
-    name: str,
-    *,
-    world: World | None = None,
-) -> Bead | None:
+def assigned_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Bead | None:
     """Find the bead a polecat holds: a hooked one before one in progress before an open one; None if it holds none.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         world: as for `spawn_for_sling`.
 
     Returns:
         The bead, or None.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat.
+        PolecatNotFoundError: there is no such polecat, or it is another one by now.
         BeadsUnavailableError: the store could not be asked; that is not *none*.
 
     Examples:
@@ -50,17 +43,16 @@ def assigned_issue(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-        >>> assigned_issue(rig, cat.polecat_name, world=world).id
+        >>> assigned_issue(rig, cat, world=world).id
         'gt-1'
     """
-    rig = as_rig(rig)
-    check_exists(rig, name)
-    return _assigned(full_world(rig, world), rig, name)
+    target = find_target(rig, polecat)
+    return _assigned(full_world(target.rig, world), target)
 
 
 def set_state(
     rig: Rig | str,
-    name: str,
+    polecat: str | Polecat | SpawnedPolecat,
     state: ReportedState,
     *,
     cleanup_status: CleanupStatus | None = None,
@@ -78,13 +70,13 @@ def set_state(
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         state: what it does.
         cleanup_status: what of its work it says is nowhere else.
         world: as for `spawn_for_sling`.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat.
+        PolecatNotFoundError: there is no such polecat, or it is another one by now.
         BeadsError: the store refused, or could not be asked.
 
     Examples:
@@ -92,8 +84,8 @@ def set_state(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-        >>> set_state(rig, cat.polecat_name, "stuck", world=world)
-        >>> get_polecat(rig, cat.polecat_name, world=world).state.value
+        >>> set_state(rig, cat, "stuck", world=world)
+        >>> get_polecat(rig, cat, world=world).state.value
         'stuck'
 
     Source:
@@ -104,16 +96,15 @@ def set_state(
             f"{state if state not in STATES else cleanup_status!r} is not a state a polecat can report",
             hint=f"states: {', '.join(STATES)}; clean-up: {', '.join(CLEANUP_STATUSES)}",
         )
-    rig = as_rig(rig)
-    with holding(polecat_lock(rig, name), what=f"set the state of {name}"):
-        check_exists(rig, name)
-        world = full_world(rig, world)
-        bead = _assigned(world, rig, name)
+    target = find_target(rig, polecat)
+    world = full_world(target.rig, world)
+    with target.locked("set the state of"):
+        bead = _assigned(world, target)
         if bead is not None and state in ("working", "active"):
             world.beads.set_status(bead.id, "in_progress")
         if bead is not None and state == "done":
             world.beads.unassign(bead.id, expected=bead.assignee)
-        agent_bead = agent_bead_id(rig.prefix, rig.name, name)
+        agent_bead = agent_bead_id(target.rig.prefix, target.rig.name, target.name)
         if world.beads.agent(agent_bead) is not None:
             changes: dict[str, str] = {"agent_state": "working" if state == "active" else state}
             if cleanup_status is not None:
@@ -123,18 +114,12 @@ def set_state(
             world.beads.update_agent(agent_bead, **changes)
 
 
-def assign_issue(
-    rig: Rig | str,
-    name: str,
-    bead: str,
-    *,
-    world: World | None = None,
-) -> Bead:
+def assign_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, bead: str, *, world: World | None = None) -> Bead:
     """Give a polecat a bead: it becomes ``in_progress``, assigned to the polecat.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         bead: the bead's id.
         world: as for `spawn_for_sling`.
 
@@ -142,7 +127,7 @@ def assign_issue(
         The bead as it is now.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat.
+        PolecatNotFoundError: there is no such polecat, or it is another one by now.
         BeadsError: the store refused, or could not be asked.
 
     Examples:
@@ -150,37 +135,31 @@ def assign_issue(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> assign_issue(rig, cat.polecat_name, "gt-1", world=world).status
+        >>> assign_issue(rig, cat, "gt-1", world=world).status
         'in_progress'
 
     Source:
         Contract §7.7.
     """
-    rig = as_rig(rig)
-    with holding(polecat_lock(rig, name), what=f"assign {bead} to {name}"):
-        check_exists(rig, name)
-        world = full_world(rig, world)
-        return world.beads.assign(check_bead_id(bead), assignee=agent_id(rig.name, name))
+    target = find_target(rig, polecat)
+    world = full_world(target.rig, world)
+    with target.locked(f"assign {bead} to"):
+        return world.beads.assign(check_bead_id(bead), assignee=agent_id(target.rig.name, target.name))
 
 
-def clear_issue(
-    rig: Rig | str,
-    name: str,
-    *,
-    world: World | None = None,
-) -> Bead | None:
+def clear_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Bead | None:
     """Take the bead a polecat holds back; None if it held none.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         world: as for `spawn_for_sling`.
 
     Returns:
         The bead as it was, or None.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat.
+        PolecatNotFoundError: there is no such polecat, or it is another one by now.
         BeadsError: the store refused, or could not be asked.
 
     Examples:
@@ -188,22 +167,21 @@ def clear_issue(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-        >>> clear_issue(rig, cat.polecat_name, world=world).id
+        >>> clear_issue(rig, cat, world=world).id
         'gt-1'
 
     Source:
         Contract §7.7.
     """
-    rig = as_rig(rig)
-    with holding(polecat_lock(rig, name), what=f"clear the hook of {name}"):
-        check_exists(rig, name)
-        world = full_world(rig, world)
-        bead = _assigned(world, rig, name)
+    target = find_target(rig, polecat)
+    world = full_world(target.rig, world)
+    with target.locked("clear the hook of"):
+        bead = _assigned(world, target)
         if bead is not None:
             world.beads.unassign(bead.id, expected=bead.assignee)
         return bead
 
 
-def _assigned(world: FullWorld, rig: Rig, name: str) -> Bead | None:
-    who = agent_id(rig.name, name)
+def _assigned(world: FullWorld, target: Target) -> Bead | None:
+    who = agent_id(target.rig.name, target.name)
     return next((bead for bead in world.beads.held_by(who) if holds(bead, who)), None)

@@ -15,7 +15,7 @@ from polecat.model import SpawnedPolecat, SpawnOptions, Timings
 from polecat.ports import Event, Process, StartedSession, Worktree
 from polecat.town.locks import HeldLock
 from polecat.town.logs import log
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.undo import Undo
 
 T = TypeVar("T")
@@ -185,7 +185,7 @@ class Attempt:
             dressed = SpawnFailedError(f"cannot spawn {who}: {plain.message}", step=self._step, hint=plain.hint)
             dressed.__cause__ = error
         dressed.undone, dressed.left_behind = self.undo.undone, self.undo.left_behind
-        dressed.args = (f"{dressed.message}\n  {dressed.fate()}",)
+        dressed.args = (f"{dressed.message}\n  {dressed.outcome()}",)
         return dressed
 
 

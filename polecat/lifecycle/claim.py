@@ -11,9 +11,10 @@ from polecat.errors import PolecatError, RigFullError, SpawnRefusedError, Unknow
 from polecat.lifecycle.attempt import Attempt
 from polecat.model import Rig
 from polecat.names import session_name
+from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.state import Homes, Record, had_polecats, list_homes, new_instance_id, publish_claim, withdraw_claim
+from polecat.town.records import Record, had_polecats, new_instance_id, publish_claim, withdraw_claim
 from polecat.upkeep.observation import Observation
 
 

@@ -17,17 +17,25 @@ from attrs import evolve, field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.risk import Verdict
-from polecat.errors import BeadsUnavailableError, GitError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError
-from polecat.model import Rig
+from polecat.errors import (
+    BeadsUnavailableError,
+    GitError,
+    PolecatError,
+    ProgramTimeoutError,
+    RemoveFailedError,
+    WorkAtRiskError,
+    publish,
+)
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.place.prepare import leave_place
 from polecat.ports import Event, Session, World
 from polecat.town.events import append_event, event_line
-from polecat.town.locks import git_lock, holding, polecat_lock
-from polecat.town.state import Record, drop_claim, read_claim, write_claim
+from polecat.town.locks import git_lock, holding
+from polecat.town.records import Record, drop_claim, read_claim, write_claim
+from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
-from polecat.upkeep.listing import check_exists
-from polecat.upkeep.observation import Observation, as_rig, observe
+from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.rescue import (
     Fingerprints,
@@ -44,6 +52,7 @@ from polecat.upkeep.termination import end_session, fate_of
 from polecat.upkeep.trash import empty_trash, keep_for_good, no_longer_kept, trash_dir, trash_entry
 
 
+@publish
 @frozen(kw_only=True)
 class Removed:
     """What a removal did, or would do.
@@ -73,11 +82,10 @@ class Removed:
 
 def remove_polecat(
     rig: Rig | str,
-    name: str,
+    polecat: str | Polecat | SpawnedPolecat,
     *,
     force: bool = False,
     nuclear: bool = False,
-    instance: str | None = None,
     world: World | None = None,
     dry_run: bool = False,
 ) -> Removed:
@@ -85,10 +93,9 @@ def remove_polecat(
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         force: go on in spite of uncommitted changes and a hook; they are rescued and handed back first.
         nuclear: go on in spite of everything but standing inside; still rescued first, and if that fails still removed.
-        instance: remove only if it still is this spawn's polecat; names are used again.
         world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
@@ -96,7 +103,7 @@ def remove_polecat(
         What was done.
 
     Raises:
-        PolecatNotFoundError: there is none of that name, or it is another instance by now.
+        PolecatNotFoundError: there is none of that name, or it is another one by now.
         WorkAtRiskError: work would be lost; ``reasons`` say which, and nothing was removed.
         RescueFailedError: what was at risk could not be saved, so nothing was removed.
         UnsupportedError: the given git has no `GitRescues`, and something would have to be saved; nothing was touched.
@@ -107,7 +114,7 @@ def remove_polecat(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> remove_polecat(rig, cat.polecat_name, world=world).branch_deleted
+        >>> remove_polecat(rig, cat, world=world).branch_deleted
         True
         >>> cat.clone_path.exists()
         False
@@ -115,17 +122,17 @@ def remove_polecat(
     Source:
         Contract §7.3; design §6, deviations 7 to 9, 15 and 27; incidents T-13 to T-15, T-19, T-21, T-27, T-30.
     """
-    rig = as_rig(rig)
-    check_exists(rig, name)
+    target = find_target(rig, polecat)
+    rig, name = target.rig, target.name
     world = full_world(rig, world)
-    with holding(polecat_lock(rig, name), what=f"remove {name}"):
-        check_exists(rig, name)
+    with target.locked("remove"):
         observed = observe(world, rig)
-        if not dry_run and instance is None:
+        if not dry_run:
             observed = recover_first(world, observed, name)
             if name not in observed.homes.dirs:  # somebody had begun to remove it, or never finished making it
                 return Removed(rig_name=rig.name, polecat_name=name)
-        record = record_of(observed, name, instance)
+            target.check()  # a killed repair has made it another instance
+        record = record_of(observed, name)
         session = session_of(observed, record)
         first = inspect(world, observed, name, session=session)
         refuse(observed, name, first, force=force, nuclear=nuclear)

@@ -16,18 +16,20 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import holds
-from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
-from polecat.model import Polecat, Rig, SpawnOptions
+from polecat.errors import GitError, PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError, publish
+from polecat.model import Polecat, Rig, SpawnedPolecat, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name
 from polecat.place.prepare import prepare_place
 from polecat.place.provision import provision
 from polecat.ports import Event, GitMoves, Session, Worktree, World, needs
-from polecat.town.locks import git_lock, holding, polecat_lock
-from polecat.town.state import Record, clone_path, drop_claim, new_instance_id, settle, write_claim
+from polecat.town.homes import clone_path
+from polecat.town.locks import git_lock, holding
+from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
+from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, open_agent_bead_for, take_bead_lock
 from polecat.upkeep.inspection import Inspection, inspect, record_of, refuse, session_of
-from polecat.upkeep.listing import check_exists, find_polecat
-from polecat.upkeep.observation import Observation, as_rig, choose, fetch_policy, observe
+from polecat.upkeep.listing import find_polecat
+from polecat.upkeep.observation import Observation, choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.rescue import (
     Fingerprints,
@@ -46,6 +48,7 @@ from polecat.upkeep.undo import Undo
 from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
 
 
+@publish
 @frozen(kw_only=True)
 class Repaired:
     """What a repair did.
@@ -69,7 +72,7 @@ class Repaired:
 
 def repair_polecat(
     rig: Rig | str,
-    name: str,
+    polecat: str | Polecat | SpawnedPolecat,
     *,
     force: bool = False,
     nuclear: bool = False,
@@ -82,7 +85,7 @@ def repair_polecat(
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         force: go on in spite of uncommitted changes and a hook; they are rescued first.
         nuclear: go on in spite of everything but standing inside.
         hook_bead: bead to put on its hook; without one it keeps what it holds.
@@ -91,10 +94,10 @@ def repair_polecat(
         dry_run: only say what would be done.
 
     Returns:
-        The polecat as it is now, and what was saved of the old worktree.
+        The polecat as it is now, a new instance, and what was saved of the old worktree.
 
     Raises:
-        PolecatNotFoundError: there is none of that name.
+        PolecatNotFoundError: there is none of that name, or it is another one by now.
         WorkAtRiskError: work would be lost; nothing was touched.
         SpawnRefusedError: *hook_bead* is closed, keeps failing, or is somebody else's.
         RepairFailedError: it began and broke; the old worktree is as it was.
@@ -108,24 +111,23 @@ def repair_polecat(
         >>> (cat.clone_path / "draft.txt").write_text("x")
         1
         >>> world.clock.sleep(1)
-        >>> done = repair_polecat(rig, cat.polecat_name, force=True, world=world)
+        >>> done = repair_polecat(rig, cat, force=True, world=world)
         >>> done.polecat.branch != cat.branch, (cat.clone_path / "draft.txt").exists(), bool(done.rescue)
         (True, False, True)
 
     Source:
         Contract §7.2; design §6, deviations 10 and 20; incident T-16.
     """
-    rig = as_rig(rig)
-    check_exists(rig, name)
+    target = find_target(rig, polecat)
+    rig, name = target.rig, target.name
     world = full_world(rig, world)
     moves = needs(world.git, GitMoves, "repair a polecat")
-    with _holding_bead(rig, hook_bead), holding(polecat_lock(rig, name), what=f"repair {name}"):
-        check_exists(rig, name)
+    with _holding_bead(rig, hook_bead), target.locked("repair"):
         observed = observe(world, rig)
         if not dry_run:
             observed = recover_first(world, observed, name)
-            check_exists(rig, name)
-        old = record_of(observed, name, None)
+            target.check()  # it may be gone, or another instance
+        old = record_of(observed, name)
         session = session_of(observed, old)
         seen = inspect(world, observed, name, session=session)
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
@@ -351,6 +353,6 @@ class _Repair:
         who = agent_id(self.observed.rig.name, self.old.polecat)
         why = error.message if isinstance(error, PolecatError) else f"{error.strerror or error}"
         failed = RepairFailedError(f"cannot repair {who}: {why}", step=step, undone=undo.undone, left_behind=undo.left_behind)
-        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)
+        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.outcome(failed)}",)
         failed.hint = getattr(error, "hint", "")
         return failed

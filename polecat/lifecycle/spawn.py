@@ -24,12 +24,12 @@ from polecat.lifecycle.pace import Pace
 from polecat.lifecycle.sessions import await_agents
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.ports import World
+from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.hook import check_bead
 from polecat.upkeep.observation import (
     Observation,
     RigContext,
     as_orders,
-    as_rig,
     check_disk,
     choose,
     observe,

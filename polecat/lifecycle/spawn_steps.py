@@ -22,7 +22,8 @@ from polecat.place.provision import provision
 from polecat.ports import SessionRequest, StartedSession
 from polecat.town.breaker import count_failure, reset_breaker
 from polecat.town.events import append_event, event_line
-from polecat.town.state import Record, clone_path, settle, write_claim
+from polecat.town.homes import clone_path
+from polecat.town.records import Record, settle, write_claim
 from polecat.upkeep.hook import check_bead, mark_working, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation
 from polecat.upkeep.spares import take_spare

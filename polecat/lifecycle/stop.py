@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from polecat.adapters.world import full_world
 from polecat.errors import SessionNotFoundError
-from polecat.model import Rig
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
-from polecat.town.locks import holding, polecat_lock
+from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of, session_of
-from polecat.upkeep.listing import check_exists
-from polecat.upkeep.observation import as_rig, observe
+from polecat.upkeep.observation import observe
 from polecat.upkeep.termination import end_session
 
 
 def stop_polecat(
-    rig: Rig | str,
-    name: str,
-    *,
-    world: World | None = None,
-    dry_run: bool = False,
+    rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None, dry_run: bool = False
 ) -> str:
     """End a polecat's session and every process its agent started; its worktree, branch and hook stay as they are.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
@@ -33,7 +28,7 @@ def stop_polecat(
         The name of the session that was ended.
 
     Raises:
-        PolecatNotFoundError: there is none of that name.
+        PolecatNotFoundError: there is none of that name, or it is another one by now.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -41,18 +36,18 @@ def stop_polecat(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> stop_polecat(rig, cat.polecat_name, world=world), world.tmux.sessions()
+        >>> stop_polecat(rig, cat, world=world), world.tmux.sessions()
         ('gt-gastown-furiosa', [])
 
     Source:
         Contract §11, stop; design §6, deviation 15.
     """
-    rig = as_rig(rig)
-    check_exists(rig, name)
+    target = find_target(rig, polecat)
+    rig, name = target.rig, target.name
     world = full_world(rig, world)
-    with holding(polecat_lock(rig, name), what=f"stop {name}"):
+    with target.locked("stop"):
         observed = observe(world, rig)
-        session = session_of(observed, record_of(observed, name, None))
+        session = session_of(observed, record_of(observed, name))
         if session is None:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         if dry_run:

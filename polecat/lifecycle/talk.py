@@ -13,17 +13,16 @@ from attrs import field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
-from polecat.core.plan import index_sessions
-from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
-from polecat.model import Rig
+from polecat.core.identity import index_sessions
+from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
-from polecat.town.logs import tell
+from polecat.town.logs import emit
+from polecat.town.records import Record, read_current
 from polecat.town.settings import load_town_settings
-from polecat.town.state import Record, read_claim, read_record
-from polecat.upkeep.listing import check_exists
-from polecat.upkeep.observation import as_rig
+from polecat.upkeep.addressing import Target, find_target
 
 NUDGE_TIMEOUT_S = 10.0
 """How long a sender waits for the one before. A paste takes milliseconds; whoever needs longer hangs."""
@@ -36,7 +35,7 @@ def nudge_lock(rig: Rig, name: str) -> Path:
 
 def nudge_polecat(
     rig: Rig | str,
-    name: str,
+    polecat: str | Polecat | SpawnedPolecat,
     text: str,
     *,
     world: World | None = None,
@@ -48,7 +47,7 @@ def nudge_polecat(
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         text: what is typed; several lines are one message.
         world: the outside; without a tmux in it, the server that the polecat was spawned on is asked. ``on_event`` hears
             ``polecat_nudged``; the text is never part of it.
@@ -58,7 +57,7 @@ def nudge_polecat(
         The name of the session.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name.
+        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
         SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
         LockTimeoutError: another sender did not finish in time; nothing was typed.
         PolecatError: there is no text, or it holds a NUL.
@@ -68,7 +67,7 @@ def nudge_polecat(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> nudge_polecat(rig, cat.polecat_name, "are you there?", world=world)
+        >>> nudge_polecat(rig, cat, "are you there?", world=world)
         'gt-gastown-furiosa'
         >>> world.tmux.typed(cat.pane)
         ['are you there?']
@@ -80,14 +79,15 @@ def nudge_polecat(
         raise PolecatError("there is nothing to send", hint="give a text, or pipe one in: polecat send RIG/NAME < FILE")
     if "\0" in text:
         raise PolecatError("the text holds a NUL, which cannot be typed", hint="send text, not a binary file")
-    rig = as_rig(rig)
-    check_exists(rig, name)
+    target = find_target(rig, polecat)
+    rig, name = target.rig, target.name
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
-        found = find_session(rig, name, world=world)
+        target.check()
+        found = find_session(target, world)
         session = found.session
         found.tmux.send_text(session.pane_id, text, instance=session.instance)
     facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
-    tell(
+    emit(
         Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
         world.on_event if world else None,
     )
@@ -95,17 +95,13 @@ def nudge_polecat(
 
 
 def capture_polecat(
-    rig: Rig | str,
-    name: str,
-    *,
-    lines: int = 200,
-    world: World | None = None,
+    rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, lines: int = 200, world: World | None = None
 ) -> str:
     """Read what a polecat's agent shows.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         lines: how many lines at most, the last ones, 1 or more; those above the screen are read too.
         world: as for `nudge_polecat`.
 
@@ -113,7 +109,7 @@ def capture_polecat(
         The text, without trailing blank lines.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name.
+        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -122,14 +118,12 @@ def capture_polecat(
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
         >>> world.tmux.show(cat.session_name, "one\\ntwo\\n> ")
-        >>> capture_polecat(rig, cat.polecat_name, lines=2, world=world)
+        >>> capture_polecat(rig, cat, lines=2, world=world)
         'two\\n>'
     """
     if lines < 1:
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
-    rig = as_rig(rig)
-    check_exists(rig, name)
-    found = find_session(rig, name, world=world)
+    found = find_session(find_target(rig, polecat), world)
     text = found.tmux.capture(found.session.pane_id, lines=lines)
     return "\n".join(text.splitlines()[-lines:])
 
@@ -137,6 +131,7 @@ def capture_polecat(
 # ------------------------------------------------------------------------------------------------------- attaching
 
 
+@publish
 @frozen(kw_only=True)
 class AttachCommand:
     """The program that shows a person a polecat's session.
@@ -152,21 +147,21 @@ class AttachCommand:
     session_name: str
 
 
-def attach_command(rig: Rig | str, name: str, *, world: World | None = None) -> AttachCommand:
+def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> AttachCommand:
     """Say how to attach to a polecat's session, exactly that one, from wherever the caller sits.
 
     Inside the same tmux server the client is switched, because tmux does not nest; inside another one, ``TMUX`` is taken away.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         world: as for `nudge_polecat`.
 
     Returns:
         The command; running it is the caller's business.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name.
+        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -174,13 +169,11 @@ def attach_command(rig: Rig | str, name: str, *, world: World | None = None) -> 
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> attach_command(rig, cat.polecat_name, world=world).argv
+        >>> attach_command(rig, cat, world=world).argv
         ('tmux', '-u', 'attach-session', '-t', '=gt-gastown-furiosa')
     """
-    rig = as_rig(rig)
-    check_exists(rig, name)
     env = caller_environ(world)
-    found = find_session(rig, name, world=world)
+    found = find_session(find_target(rig, polecat), world)
     socket = found.tmux.socket
     where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
     is_here = _is_inside(socket, env)
@@ -220,25 +213,25 @@ class Found:
     tmux: Tmux
 
 
-def find_session(rig: Rig, name: str, *, world: World | None = None) -> Found:
+def find_session(target: Target, world: World | None) -> Found:
     """Find a polecat's session: by the stamp of the spawn, because a person may rename it; else by its name.
 
     Raises:
-        SessionNotFoundError: it has none.
+        SessionNotFoundError: it has none; one of its name that bears another stamp than the spawn that is meant is not its own.
         TmuxUnreachableError: the server could not be asked.
     """
-    record = _lease(rig, name)
+    rig, name = target.rig, target.name
+    record = _record(rig, name)
     server = (world.tmux if world else None) or _server_of(rig, record, caller_environ(world))
-    sessions = index_sessions(server.list_sessions(), rig)
-    session = (sessions.by_instance.get(record.instance) if record else None) or sessions.own.get(name)
-    if session is None:
+    session = index_sessions(server.list_sessions(), rig).of(name, record.instance if record else "")
+    if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"what it left is in {rig.home_dir(name)}")
     return Found(session=session, tmux=server)
 
 
-def _lease(rig: Rig, name: str) -> Record | None:
+def _record(rig: Rig, name: str) -> Record | None:
     try:
-        return read_claim(rig, name) or read_record(rig, name)
+        return read_current(rig, name)
     except UnknownStateError:  # what cannot be read names no server; the name still finds the session
         return None
 

@@ -9,6 +9,7 @@ Three promises hold for every method of every port, and the contracts of `poleca
 
 from __future__ import annotations
 
+from polecat.errors import publish
 from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads
 from polecat.ports.clock import Clock, Event, OnEvent
 from polecat.ports.git import Git, PendingFetch
@@ -68,3 +69,7 @@ __all__ = [
     "needs",
     "optional",
 ]
+
+for _word in list(map(globals().__getitem__, __all__)):
+    if isinstance(_word, type):
+        publish(_word)

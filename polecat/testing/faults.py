@@ -161,7 +161,7 @@ class FailAt(Fault):
         >>> from polecat.testing import FakeTmux
         >>> FailAt(1).wrap(FakeTmux(), "tmux").list_sessions()
         Traceback (most recent call last):
-        polecat.errors.TmuxUnreachableError: tmux.list_sessions failed: told to
+        polecat.TmuxUnreachableError: tmux.list_sessions failed: told to
     """
 
     def __init__(self, at: int, error: Exception | None = None, *, and_after: bool = False) -> None:
@@ -190,7 +190,7 @@ class HangAt(Fault):
         >>> from polecat.testing import FakeGit
         >>> HangAt(1).wrap(FakeGit(), "git").check()
         Traceback (most recent call last):
-        polecat.errors.ProgramTimeoutError: git.check took longer than its limit
+        polecat.ProgramTimeoutError: git.check took longer than its limit
     """
 
     _MAY_TAKE_EFFECT = frozenset(
@@ -309,10 +309,7 @@ class MeanwhileAt(Fault):
 
 
 class _Wrapped:
-    """A port with an injector round it. What the port's protocol does not name goes straight through.
-
-    It does not list beside other work, as a real tmux can: every listing is one call of `list_sessions`, which can be struck.
-    """
+    """A port with an injector round it. What the port's protocol does not name goes straight through."""
 
     def __init__(self, fault: Fault, port: object, kind: PortKind) -> None:
         self._fault = fault
@@ -320,8 +317,6 @@ class _Wrapped:
         self._kind = kind
 
     def __getattr__(self, name: str) -> object:
-        if name == "begin_listing":
-            raise AttributeError(name)
         found = getattr(self._port, name)
         if name not in _METHODS[self._kind]:
             return found

@@ -10,8 +10,8 @@ from attrs import frozen
 
 from polecat.errors import PolecatError
 
-MAX_HOPS = 3
-"""How many further redirects are followed, as in the reference."""
+MAX_REDIRECTS = 4
+"""How many redirects are followed, as in the reference."""
 
 
 def _redirect_in(beads_dir: Path) -> str:
@@ -20,35 +20,26 @@ def _redirect_in(beads_dir: Path) -> str:
     return ""
 
 
-def _joined(base: Path, text: str) -> Path:
-    return Path(os.path.normpath(f"{base}/{text}"))  # an absolute text, too, is meant below the base
-
-
-def resolve_beads_dir(workdir: Path) -> Path:
+def resolve_beads_dir(workdir: Path, redirect: str | None = None) -> Path:
     """Find the beads directory that programs running in *workdir* use. It need not exist.
 
-    A redirect is relative to the directory that holds the ``.beads`` it stands in. One that leads to itself counts as absent; after
-    the first redirect at most three more are followed.
+    A redirect is relative to the directory that holds the ``.beads`` it stands in. One that leads to itself counts as absent.
+
+    Args:
+        workdir: where the programs run.
+        redirect: the redirect that will be written there; None means to read the one that is there.
 
     Source:
         Contract §12.7. The reference also deletes a redirect that leads to itself; looking must not change anything.
     """
     here = Path(os.path.normpath(workdir / ".beads"))
-    text = _redirect_in(here)
-    return beads_dir_through(workdir, text) if text else here
-
-
-def beads_dir_through(workdir: Path, text: str) -> Path:
-    """Find the beads directory that programs in *workdir* use once its redirect says *text*; rules as `resolve_beads_dir`."""
-    here, there = Path(os.path.normpath(workdir / ".beads")), _joined(workdir, text)
-    for _ in range(1 + MAX_HOPS):
-        if there == here:
+    text = _redirect_in(here) if redirect is None else redirect
+    for _ in range(MAX_REDIRECTS):
+        target = Path(os.path.normpath(f"{here.parent}/{text}"))  # an absolute text, too, is meant below the directory
+        if not text or target == here:
             break
-        here = there
+        here = target
         text = _redirect_in(here)
-        if not text:
-            break
-        there = _joined(here.parent, text)
     return here
 
 

@@ -32,20 +32,12 @@ from polecat.errors import LockTimeoutError, PolecatError
 from polecat.model import Rig
 
 LOCK_TIMEOUT_S = 30.0
-_NOTE_BYTES = 700  # 100 characters of `what`, each escaped to six, and the rest
 POLL_S = 0.005
 """filelock's hand-over latency. 50 ms, its default, made 16 parallel spawns wait 0.6 s; 1 ms burns CPU."""
 
 
-class HeldLock:
-    """A lock this process holds; free again after `release`, or when the process dies."""
-
-    def __init__(self, lock: BaseFileLock) -> None:
-        self._lock = lock
-
-    def release(self) -> None:
-        """Let the next one in. Releasing twice is fine."""
-        self._lock.release()
+HeldLock = BaseFileLock
+"""A lock this process holds; free again after its ``release()``, or when the process dies. Releasing twice is fine."""
 
 
 def pool_lock(rig: Rig) -> Path:
@@ -100,7 +92,7 @@ def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLoc
             f"cannot lock {path}: {error.strerror or error}", hint="the town must be writable for this user"
         ) from error
     _sign(path, what)
-    return HeldLock(lock)
+    return lock
 
 
 def try_take(path: Path, *, what: str) -> HeldLock | None:
@@ -131,13 +123,8 @@ def holder_of(path: Path) -> str:
 
 
 def _sign(path: Path, what: str) -> None:
-    """Leave our name in the lock file. Only a courtesy: the lock itself is the kernel's.
-
-    Written over the old note at a fixed width: cutting a file to nothing first makes the disk free and find a block each time.
-    """
+    """Write into the lock file who we are. Only a courtesy: the lock itself is the kernel's."""
     with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            os.pwrite(fd, json.dumps({"pid": os.getpid(), "what": what[:100]}).ljust(_NOTE_BYTES).encode(), 0)
-        finally:
-            os.close(fd)
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"pid": os.getpid(), "what": what[:100]}))

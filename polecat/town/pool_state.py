@@ -6,7 +6,7 @@ import contextlib
 import json
 
 from polecat.core.pool import NamePool, pool_state
-from polecat.documents import RigSettings
+from polecat.documents import NamePoolSettings, RigSettings
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.config import load_pool_state
@@ -19,13 +19,13 @@ def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
     Source:
         Contract §4.2, §4.4; design §6, deviation 16.
     """
-    names = settings.namepool
+    names = settings.namepool or NamePoolSettings()
     saved = load_pool_state(rig.path)
     return NamePool(
         rig_name=rig.name,
-        theme=names.style if names else "",
-        custom_names=names.names if names else (),
-        max_size=names.max_before_numbering if names else 0,
+        theme=names.style,
+        custom_names=names.names,
+        max_size=names.max_before_numbering,
         overflow_next=saved.overflow_next if saved else 0,
     )
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
-from polecat.errors import ConfigError, PolecatError
+from polecat.errors import ConfigError, PolecatError, publish
 from polecat.model import Rig
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rigs, load_town, rigs_path
@@ -27,6 +27,7 @@ from polecat.upkeep.doctor_rig import Level, RigFinding, check_rig
 __all__ = ["Checkup", "Finding", "check_town"]
 
 
+@publish
 @frozen(kw_only=True)
 class Finding:
     """One thing that was looked at.
@@ -44,6 +45,7 @@ class Finding:
     remedy: str = ""
 
 
+@publish
 @frozen(kw_only=True)
 class Checkup:
     """What a look at a town found.

@@ -13,7 +13,7 @@ from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.state import Record, read_claim, read_record
+from polecat.town.records import Record, read_current, read_record
 from polecat.upkeep.observation import Observation
 from polecat.upkeep.undo import Undo
 
@@ -84,7 +84,7 @@ def _lives(observed: Observation, bead: Bead) -> bool:
     rig = observed.rig.name
     for name in observed.homes.dirs:
         if holds(bead, agent_id(rig, name)):
-            record = read_claim(observed.rig, name) or read_record(observed.rig, name)
+            record = read_current(observed.rig, name)
             session = observed.sessions.of(name, record.instance if record else "")
             return session is not None and not session.is_dead
     return not _is_ours(bead.assignee, rig)

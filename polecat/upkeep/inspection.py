@@ -10,12 +10,14 @@ from attrs import frozen
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import holds
 from polecat.core.risk import SafetyFacts, Verdict, judge_work, precious_among
-from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, UnknownStateError, WorkAtRiskError
-from polecat.model import Polecat, Rig
+from polecat.errors import BeadsError, PolecatError, UnknownStateError, WorkAtRiskError
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import Bead, GitFacts, Process, Session, Worktree, World
-from polecat.town.state import CLAIM_FILE, Record, clone_path, new_instance_id, read_claim, read_record
-from polecat.upkeep.observation import Observation, as_rig, observe
+from polecat.town.homes import clone_path
+from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_current
+from polecat.upkeep.addressing import find_target
+from polecat.upkeep.observation import Observation, observe
 
 
 @frozen(kw_only=True)
@@ -134,17 +136,9 @@ def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
     return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
 
 
-def record_of(observed: Observation, name: str, instance: str | None) -> Record:
-    """What we know of a polecat; one that Gas Town made gets an instance id of its own here.
-
-    Raises:
-        PolecatNotFoundError: it is another instance than the one asked for.
-    """
-    known = read_claim(observed.rig, name) or read_record(observed.rig, name)
-    if instance is not None and (known is None or known.instance != instance):
-        raise PolecatNotFoundError(
-            f"{agent_id(observed.rig.name, name)} is not instance {instance} any more; its name was used again"
-        )
+def record_of(observed: Observation, name: str) -> Record:
+    """What we know of a polecat; one that Gas Town made gets an instance id of its own here."""
+    known = read_current(observed.rig, name)
     if known is not None:
         return known
     bead = agent_bead_id(observed.rig.prefix, observed.rig.name, name)
@@ -205,33 +199,31 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
     return "\n".join(lines)
 
 
-def work_at_risk(
-    polecat: Polecat,
-    *,
-    rig: Rig | None = None,
-    world: World | None = None,
-) -> Verdict:
+def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Verdict:
     """Say what touching a polecat's work would lose: the very verdict that `remove_polecat` goes by.
 
     Args:
-        polecat: as `list_polecats` gave it.
-        rig: its rig; by default the one of that name in the town that contains the working directory.
+        rig: the rig, or its name.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         world: as for `spawn_for_sling`.
 
     Returns:
         The risks; none of them if nothing would be lost and nobody hurt.
 
+    Raises:
+        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+
     Examples:
-        >>> from polecat import list_polecats, spawn_for_sling
+        >>> from polecat import spawn_for_sling
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
         >>> _ = (cat.clone_path / "new.txt").write_text("x")
-        >>> work_at_risk(list_polecats(rig, world=world)[0], rig=rig, world=world).reasons
+        >>> work_at_risk(rig, cat, world=world).reasons
         ('uncommitted',)
     """
-    rig = rig or as_rig(polecat.rig_name)
-    world = full_world(rig, world)
-    observed = observe(world, rig)
-    record = record_of(observed, polecat.name, None)
-    return inspect(world, observed, polecat.name, session=session_of(observed, record)).verdict
+    target = find_target(rig, polecat)
+    world = full_world(target.rig, world)
+    observed = observe(world, target.rig)
+    session = session_of(observed, record_of(observed, target.name))
+    return inspect(world, observed, target.name, session=session).verdict

@@ -9,16 +9,17 @@ from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
-from polecat.core.plan import SessionIndex, index_sessions
+from polecat.core.identity import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
-from polecat.errors import BeadsError, PolecatError, PolecatNotFoundError, TmuxError
-from polecat.model import Polecat, Rig, WorkStatus
-from polecat.names import agent_bead_id, agent_id, check_is_text, nearest, session_name
+from polecat.errors import BeadsError, PolecatError, TmuxError
+from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
+from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import polecat_lock, try_take
-from polecat.town.state import clone_path, list_homes, read_claim, read_record
-from polecat.upkeep.observation import as_rig
+from polecat.town.records import read_claim, read_current
+from polecat.upkeep.addressing import as_rig, check_exists, find_target
 
 T = TypeVar("T")
 
@@ -64,21 +65,16 @@ def list_polecats(
         return list(pool.map(one, names))
 
 
-def get_polecat(
-    rig: Rig | str,
-    name: str,
-    *,
-    world: World | None = None,
-) -> Polecat:
+def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Polecat:
     """Find one polecat.
 
     Args:
         rig: the rig, or its name.
-        name: the polecat's name.
+        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
         world: as for `spawn_for_sling`.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name.
+        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
 
     Returns:
         The polecat as it was found.
@@ -88,29 +84,18 @@ def get_polecat(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-        >>> found = get_polecat(rig, cat.polecat_name, world=world)
+        >>> found = get_polecat(rig, cat, world=world)
         >>> found.state.value, found.issue
         ('working', 'gt-1')
     """
-    rig = as_rig(rig)
-    return find_polecat(full_world(rig, world), rig, name)
+    target = find_target(rig, polecat)
+    return find_polecat(full_world(target.rig, world), target.rig, target.name)
 
 
 def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
     """Find one polecat with what is at hand; see `get_polecat`."""
     check_exists(rig, name)
     return _found(world, rig, find_repo(rig), _census(world, rig), name, with_work=True)
-
-
-def check_exists(rig: Rig, name: str) -> None:
-    """Raise `PolecatNotFoundError`, with what was probably meant, if the rig has no polecat of that name."""
-    check_is_text(name)
-    names = list_homes(rig).dirs
-    if name not in names:
-        near = nearest(name, names) if len(name) < 100 else None
-        shown = f"{', '.join(names[:10])}{', …' if len(names) > 10 else ''}" if names else "none"
-        meant = f"; did you mean {near!r}?" if near else f"; it has {shown}"
-        raise PolecatNotFoundError(f"no polecat {name!r} in rig {rig.name!r}{meant}", known=names)
 
 
 # -------------------------------------------------------------------------------------------------------- looking
@@ -126,7 +111,7 @@ def _census(world: FullWorld, rig: Rig) -> SessionIndex | None:
 def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
     path = clone_path(rig, name)
     claim = _or_none(lambda: read_claim(rig, name))
-    record = claim or _or_none(lambda: read_record(rig, name))
+    record = _or_none(lambda: read_current(rig, name))
     session = None if sessions is None else sessions.of(name, record.instance if record else "")
     issue, holds_work, agent_state = _work_of(world, rig, name)
     lives = None if sessions is None else session is not None and not session.is_dead

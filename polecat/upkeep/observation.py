@@ -9,7 +9,8 @@ from attrs import frozen
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
 from polecat.core.agents import resolve_agent
-from polecat.core.plan import Choice, SessionIndex, index_sessions
+from polecat.core.identity import SessionIndex, index_sessions
+from polecat.core.plan import Choice
 from polecat.core.pool import NamePool
 from polecat.documents import RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError
@@ -17,10 +18,10 @@ from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import check_bead_id, check_polecat_name
 from polecat.ports import Repo
 from polecat.town.config import load_accounts, load_agent_registry
-from polecat.town.find import find_repo, find_town
+from polecat.town.find import find_repo
+from polecat.town.homes import Homes, list_homes
 from polecat.town.pool_state import load_pool
 from polecat.town.settings import load_rig_settings, load_town_settings
-from polecat.town.state import Homes, list_homes
 
 MB = 1024 * 1024
 
@@ -55,19 +56,6 @@ class Observation(RigContext):
 
     sessions: SessionIndex
     homes: Homes
-
-
-def as_rig(rig: Rig | str) -> Rig:
-    """Take a rig as it is, or look a name up in the town that contains the working directory.
-
-    Raises:
-        TownNotFoundError: no town contains the working directory.
-        RigNotFoundError: the town has no such rig.
-        TypeError: it is neither.
-    """
-    if not isinstance(rig, (Rig, str)):
-        raise TypeError(f"a rig is a Rig, or its name as a string; not {rig!r}")
-    return rig if isinstance(rig, Rig) else find_town().rig(rig)
 
 
 def as_orders(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:

@@ -20,21 +20,11 @@ from polecat.core.pool import Reconciliation, reconcile_pool_with
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
+from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, polecat_lock, pool_lock, try_take
-from polecat.town.state import (
-    CLAIM_FILE,
-    Homes,
-    Record,
-    drafts,
-    drop_draft,
-    files_in_homes,
-    forget,
-    had_polecats,
-    list_homes,
-    lost_records,
-    read_claim,
-)
-from polecat.upkeep.observation import Observation, as_rig, observe
+from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, had_polecats, lost_records, read_claim
+from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
 from polecat.upkeep.trash import empty_trash, trash_dir

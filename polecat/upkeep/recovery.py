@@ -16,7 +16,7 @@ from polecat.model import Rig
 from polecat.names import agent_id
 from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
+from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.hook import open_agent_bead_for
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen

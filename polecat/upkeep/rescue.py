@@ -13,7 +13,7 @@ from polecat.errors import PolecatError
 from polecat.names import agent_id
 from polecat.ports import GitFacts, GitRescues, needs
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.inspection import Inspection, base_ref
 from polecat.upkeep.observation import Observation
 

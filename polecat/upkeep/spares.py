@@ -18,12 +18,13 @@ from attrs import evolve, frozen
 
 from polecat.adapters.processes.background import run_in_background
 from polecat.adapters.world import FullWorld, full_world
-from polecat.errors import DiskFullError, PolecatError
+from polecat.errors import DiskFullError, PolecatError, publish
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import GitRecovery, GitSpares, Worktree, World, needs
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
-from polecat.upkeep.observation import MB, RigContext, as_rig, read_context
+from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.observation import MB, RigContext, read_context
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
 from polecat.upkeep.worktrees import Base, fetching, find_base, make_worktree
 
@@ -31,6 +32,7 @@ READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
 
 
+@publish
 @frozen(kw_only=True)
 class Warmed:
     """What filling the spares did.

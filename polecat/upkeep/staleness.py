@@ -8,15 +8,17 @@ from attrs import frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import assess_staleness
-from polecat.errors import GitError
+from polecat.errors import GitError, publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
 from polecat.ports import GitBranches, World, needs
 from polecat.town.locks import git_lock, holding
+from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.listing import list_polecats
-from polecat.upkeep.observation import as_rig, observe
+from polecat.upkeep.observation import observe
 
 
+@publish
 @frozen(kw_only=True)
 class Staleness:
     """What is known about how stale a polecat is.
@@ -88,6 +90,7 @@ def detect_stale(
     return found
 
 
+@publish
 @frozen(kw_only=True)
 class CleanedBranches:
     """What became of the branches of polecats that are gone.

@@ -17,7 +17,7 @@ from pathlib import Path
 from polecat.adapters.processes.background import delete_in_background
 from polecat.model import Rig
 from polecat.town.locks import trash_lock, try_take
-from polecat.town.state import Record
+from polecat.town.records import Record
 
 
 def trash_dir(rig: Rig) -> Path:

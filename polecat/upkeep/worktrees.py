@@ -14,7 +14,7 @@ from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy
 from polecat.ports import Git, PendingFetch, Worktree
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.observation import Observation, RigContext
 from polecat.upkeep.trash import delete_entry, taking_in, trash_entry
 

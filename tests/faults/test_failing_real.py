@@ -72,14 +72,14 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
     rig.must("spawn", name=name, hook_bead=f"gt-{name}")
     planted = rig.plant(name, commits=False)
     if verb == "reconcile":
-        assert rig.order("repair", "after git.drop_worktree", name=name).point
+        assert rig.order("repair", "after git.drop_worktree", polecat=name).point
     return planted
 
 
 def _asked(verb: str, name: str) -> dict[str, Any]:
     if verb == "spawn":
         return {"name": name, "hook_bead": f"gt-{name}"}
-    return {} if verb == "reconcile" else {"name": name, "nuclear": False, "force": True}
+    return {} if verb == "reconcile" else {"polecat": name, "nuclear": False, "force": True}
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
@@ -133,7 +133,7 @@ def _cell(rig: RealRig, shims: Shims, verb: str, name: str, number: int, how: st
     finally:
         rig.order("reconcile")
         if rig.worktree(name).parent.exists():
-            rig.order("remove", name=name)
+            rig.order("remove", polecat=name)
     return call, outcome
 
 

@@ -37,11 +37,11 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
     if verb == "reconcile":
         assert rig.order("spawn", FILLED, name=f"{name}-a", hook_bead=f"gt-{name}-a").point
         rig.must("spawn", name=f"{name}-b", hook_bead=f"gt-{name}-b")
-        assert rig.order("remove", "after git.drop_worktree", name=f"{name}-b").point
+        assert rig.order("remove", "after git.drop_worktree", polecat=f"{name}-b").point
     rig.must("spawn", name=name, hook_bead=f"gt-{name}")
     planted = rig.plant(name)
     if verb == "reconcile":
-        assert rig.order("repair", "after git.drop_worktree", name=name).point
+        assert rig.order("repair", "after git.drop_worktree", polecat=name).point
     return planted
 
 
@@ -84,7 +84,7 @@ def _cell(rig: RealRig, verb: str, name: str, point: int | str) -> tuple[str, st
     planted = _prepare(rig, verb, name)
     before, bystander = rig.seen(name), _bystander(rig)
     asked: dict[str, Any] = (
-        {"name": name, "hook_bead": f"gt-{name}"} if verb == "spawn" else {} if verb == "reconcile" else {"name": name}
+        {"name": name, "hook_bead": f"gt-{name}"} if verb == "spawn" else {} if verb == "reconcile" else {"polecat": name}
     )
     death = rig.order(verb, point, **asked)
     assert not death.error, death.error
@@ -95,7 +95,7 @@ def _cell(rig: RealRig, verb: str, name: str, point: int | str) -> tuple[str, st
         raise AssertionError(f"{point}, {death.point}: {error}") from error
     finally:
         if rig.worktree(name).parent.exists():
-            rig.order("remove", name=name)
+            rig.order("remove", polecat=name)
     return death.point, outcome
 
 
@@ -109,7 +109,7 @@ def test_killed_anywhere(verb: str, part: int, parts: int, rig: RealRig, is_whol
     """T-01, T-16, T-24, T-29: after kill -9 at any point one reconcile makes it as before or done; no byte of work is missing."""
     _prepare(rig, verb, "count")
     asked: dict[str, Any] = (
-        {"name": "count", "hook_bead": "gt-count"} if verb == "spawn" else {} if verb == "reconcile" else {"name": "count"}
+        {"name": "count", "hook_bead": "gt-count"} if verb == "spawn" else {} if verb == "reconcile" else {"polecat": "count"}
     )
     points = rig.order(verb, **asked).points
     failures = []

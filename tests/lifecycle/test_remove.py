@@ -14,7 +14,7 @@ from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import Bead, Event
 from polecat.testing import FailAt, FakeWorld, fake_world
-from polecat.town.state import list_homes
+from polecat.town.homes import list_homes
 
 Place = tuple[Rig, FakeWorld]
 
@@ -103,8 +103,8 @@ def test_another_instance_is_not_removed(place: Place) -> None:
     second = spawn_for_sling(rig, world=world)
     assert second.polecat_name == first.polecat_name
 
-    with pytest.raises(PolecatNotFoundError, match="used again"):
-        remove_polecat(rig, first.polecat_name, instance=first.instance, world=world)
+    with pytest.raises(PolecatNotFoundError, match="that polecat is gone"):
+        remove_polecat(rig, first, world=world)
 
     assert second.clone_path.is_dir()
 
@@ -163,7 +163,7 @@ def test_all_go_by_one_verdict(place: Place, how: str, monkeypatch: pytest.Monke
     _put_at_risk(world, cat.clone_path, how, monkeypatch)
     if how == "the store cannot tell":
         world = evolve(world, beads=FailAt(1, and_after=True).wrap(world.beads, "beads"))
-    before = work_at_risk(listed, rig=rig, world=world).reasons
+    before = work_at_risk(rig, listed, world=world).reasons
 
     for act in (remove_polecat, repair_polecat):
         for dry_run in (True, False):

@@ -31,8 +31,14 @@ loose: Any = polecat
         (lambda rig, world: loose.plan_spawn(rig, {"hook_bead": "gt-1"}, world=world), "not {'hook_bead': 'gt-1'}"),
         (lambda rig, world: loose.spawn_many(rig, SpawnOptions(), world=world), "spawn_many takes a list of SpawnOptions"),
         (lambda rig, world: loose.spawn_many(rig, 3, world=world), "one for each polecat; not 3"),
-        (lambda rig, world: loose.remove_polecat(rig, None, world=world), "a name must be a string, not None"),
-        (lambda rig, world: loose.nudge_polecat(rig, 3, "hello", world=World(tmux=world.tmux)), "a name must be a string, not 3"),
+        (
+            lambda rig, world: loose.remove_polecat(rig, None, world=world),
+            "a polecat is its name as a string, a Polecat or a SpawnedPolecat; not None",
+        ),
+        (
+            lambda rig, world: loose.nudge_polecat(rig, 3, "hello", world=World(tmux=world.tmux)),
+            "a polecat is its name as a string, a Polecat or a SpawnedPolecat; not 3",
+        ),
     ],
 )
 def test_an_argument_of_the_wrong_type_is_named(fake_town: FakeTown, call: Callable[..., Any], said: str) -> None:

@@ -101,10 +101,10 @@ def test_removal_beside_others(crowd: Crowd, others: str, is_whole: bool) -> Non
     for number in range(ROUNDS[others] if is_whole else 1):
         [made] = crowd.at_once(("spawn", {"name": "furiosa", "hook_bead": f"gt-{number}"}))
         assert "result" in made, made
-        asked: dict[str, Any] = {"name": "furiosa", "force": True}
+        asked: dict[str, Any] = {"polecat": "furiosa", "force": True}
         if others in ("spawn", "reconcile"):
             asked = {"name": "furiosa"} if others == "spawn" else {}
-        removed, beside = crowd.at_once(("remove", {"name": "furiosa", "force": True}), (others, asked))
+        removed, beside = crowd.at_once(("remove", {"polecat": "furiosa", "force": True}), (others, asked))
         left = crowd.town.leftovers()
 
         assert "result" in removed or removed["error"] == "PolecatNotFoundError", removed
@@ -113,7 +113,7 @@ def test_removal_beside_others(crowd: Crowd, others: str, is_whole: bool) -> Non
         if others == "spawn" and "result" in beside:
             assert left["homes"] == ["furiosa"]
             assert left["sessions"] == ["gt-gastown-furiosa"]
-            crowd.at_once(("remove", {"name": "furiosa", "force": True}))
+            crowd.at_once(("remove", {"polecat": "furiosa", "force": True}))
         eventually(lambda: set(crowd.town.leftovers()) <= {"spawn events"}, f"nothing is left: {crowd.town.leftovers()}")
 
 
@@ -123,7 +123,7 @@ def test_work_survives_a_removal_beside_a_repair(crowd: Crowd, tmp_path: Path) -
     tree = Path(made["result"]["clone_path"])
     saved = commit(tree, {"committed.txt": "only here"})
     (tree / "new.txt").write_text("only here as well")
-    crowd.at_once(("remove", {"name": "furiosa", "nuclear": True}), ("repair", {"name": "furiosa", "nuclear": True}))
+    crowd.at_once(("remove", {"polecat": "furiosa", "nuclear": True}), ("repair", {"polecat": "furiosa", "nuclear": True}))
     refs = git("for-each-ref", "--format=%(refname)", "refs/polecat/rescue", cwd=crowd.town.repo_dir).split()
     holding = [ref for ref in refs if "new.txt" in git("ls-tree", "--name-only", ref, cwd=crowd.town.repo_dir)]
 

@@ -189,7 +189,7 @@ def test_a_recycled_name_is_somebody_else(tmp_path: Path) -> None:
     second = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-1"), world=world)
 
     with pytest.raises(PolecatNotFoundError, match="not instance"):
-        remove_polecat(rig, "nux", nuclear=True, instance=first.instance, world=world)
+        remove_polecat(rig, first, nuclear=True, world=world)
     assert not world.tmux.kill("", name=first.session_name, instance=first.instance)
 
     bead = world.beads.bead("gt-1")

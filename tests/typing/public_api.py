@@ -97,7 +97,7 @@ def looking_after(rig: Rig) -> None:
     for cat in polecat.list_polecats(rig):
         assert_type(cat, Polecat)
         assert_type(cat.state, PolecatState)
-        verdict = polecat.work_at_risk(cat)
+        verdict = polecat.work_at_risk(rig, cat)
         assert_type(verdict, Verdict)
         assert_type(verdict.is_safe, bool)
         assert_type(verdict.work, WorkStatus | None)
@@ -110,10 +110,20 @@ def looking_after(rig: Rig) -> None:
     assert_type(polecat.warm_spares(rig), Warmed)
 
 
-def talking(rig: Rig) -> None:
-    assert_type(polecat.nudge_polecat(rig, "nux", "hello"), str)
-    assert_type(polecat.capture_polecat(rig, "nux"), str)
-    assert_type(polecat.attach_command(rig, "nux"), AttachCommand)
+def one_polecat_is_a_name_or_a_value(rig: Rig | str, cat: str | Polecat | SpawnedPolecat) -> None:
+    assert_type(polecat.get_polecat(rig, cat), Polecat)
+    assert_type(polecat.work_at_risk(rig, cat), Verdict)
+    assert_type(polecat.remove_polecat(rig, cat), Removed)
+    assert_type(polecat.repair_polecat(rig, cat), Repaired)
+    assert_type(polecat.stop_polecat(rig, cat), str)
+    assert_type(polecat.nudge_polecat(rig, cat, "hello"), str)
+    assert_type(polecat.capture_polecat(rig, cat), str)
+    assert_type(polecat.attach_command(rig, cat), AttachCommand)
+    assert_type(polecat.assigned_issue(rig, cat), Bead | None)
+    assert_type(polecat.assign_issue(rig, cat, "gt-1"), Bead)
+    assert_type(polecat.clear_issue(rig, cat), Bead | None)
+    polecat.set_state(rig, cat, "done")
+    polecat.stop_polecat(rig, 3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def states(state: PolecatState) -> str:

@@ -169,13 +169,11 @@ class GitProgram:
             named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree}
             env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
             cwd = place.work_tree or place.git_dir
-        if cwd is not None:
-            words[1:1] = ["-C", cwd.absolute()]
         timeout_s = how.get("timeout_s")
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         try:
             return program.start(
-                [*words, *args], env=env, goes_to=cwd, stdin=how.get("stdin", b""), timeout_s=limit_s, starter=directly
+                [*words, *args], env=env, cwd=cwd, stdin=how.get("stdin", b""), timeout_s=limit_s, starter=directly
             )
         except ProgramMissingError as error:
             raise ProgramMissingError("git is not on PATH", argv=error.argv, hint=MISSING_HINT) from None
@@ -186,8 +184,8 @@ class GitProgram:
         """Run git to its end, again while it stumbles over others' unfinished work. An exit status is a value. Arguments as `start`."""
         for attempt in range(1, TRIES + 1):
             done = self.start(args, at=at, **how).wait()
-            if done.exit_code == 128 and done.error_text.startswith("fatal: cannot change to "):
-                expect_success(done)  # it never got where it was to look, which is no answer to any question
+            if done.exit_code == 128 and "Unable to read current working directory" in done.error_text:
+                expect_success(done)  # the place is gone, which is no answer to any question
             if done.exit_code == 0 or attempt == TRIES or not is_transient(done.error_text):
                 break
             time.sleep(0.05 * attempt)

@@ -1,10 +1,10 @@
-"""What the disk knows about a rig's polecats: homes, claims, records.
+"""What the disk remembers of each spawn, as a *record*.
 
-- A *home* is the directory ``polecats/<name>``. While it exists the name is taken.
-- A *claim* is a file in a home that says: this instance is being made right now. It is true while the claimant holds the
-  polecat's lock; when that lock is free the claimant is dead and `reconcile` takes the claim's leavings back.
-- A *record* is what we remember about a finished spawn. It lives outside the home, because the reference removes homes with
-  ``rmdir``, which a file of ours would block for ever.
+While a spawn, repair or removal is under way its record is a *claim*: a file in the polecat's home that says what is being done. It is
+true while its writer holds the polecat's lock; when that lock is free the writer is dead, and `reconcile` recovers what it left.
+
+The record of a finished spawn lies outside the home, because the reference removes homes with ``rmdir``, which a file of ours would
+block for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +23,8 @@ from attrs import asdict, fields_dict, frozen
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
+from polecat.town.files import write_bytes
+from polecat.town.homes import Homes
 
 CLAIM_FILE = ".claim.json"
 
@@ -74,65 +76,9 @@ class Record:
     may_have_run: bool = False
 
 
-@frozen(kw_only=True)
-class Homes:
-    """What stands in ``polecats/``.
-
-    Attributes:
-        dirs: the polecats: real, visible directories, sorted.
-        others: visible names that are something else (a file, a symlink); taken, but no polecats.
-        exists: ``polecats/`` is there at all.
-    """
-
-    dirs: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    exists: bool = True
-
-    @property
-    def taken(self) -> frozenset[str]:
-        """Every name that a new polecat must not have."""
-        return frozenset(self.dirs) | frozenset(self.others)
-
-
 def new_instance_id() -> str:
     """Make an id that no other spawn has: 16 hexadecimal digits."""
     return secrets.token_hex(8)
-
-
-def list_homes(rig: Rig) -> Homes:
-    """List what stands in ``polecats/``; one directory read.
-
-    Raises:
-        UnknownStateError: the rig or its ``polecats/`` cannot be listed, which is not the same as being empty.
-    """
-    if not rig.path.is_dir():
-        raise UnknownStateError(f"the rig's directory {rig.path} cannot be found", hint="is its disk mounted?")
-    try:
-        with os.scandir(rig.polecats_dir) as entries:
-            seen = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
-    except FileNotFoundError:
-        return Homes(dirs=(), exists=False)
-    except OSError as error:
-        raise UnknownStateError(
-            f"{rig.polecats_dir} cannot be listed: {error.strerror or error}", hint="nothing was decided or changed"
-        ) from error
-    return Homes(dirs=tuple(n for n, is_dir in seen if is_dir), others=tuple(n for n, is_dir in seen if not is_dir))
-
-
-def clone_path(rig: Rig, name: str) -> Path:
-    """The worktree of a polecat: ``<home>/<rig>``, or the home itself in the old layout.
-
-    Source:
-        Contract §2.3.
-    """
-    home = rig.home_dir(name)
-    new = home / rig.name
-    if not new.is_dir() and home.is_dir() and (home / ".git").exists():
-        return home
-    return new
-
-
-# ------------------------------------------------------------------------------------------------- claims, records
 
 
 def publish_claim(rig: Rig, record: Record) -> None:
@@ -185,8 +131,7 @@ def settle(rig: Rig, claim: Record) -> None:
     path = _record_path(rig, claim.polecat)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, claim)
-    with contextlib.suppress(FileNotFoundError):
-        (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink()
+    (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
 
 def read_record(rig: Rig, name: str) -> Record | None:
@@ -198,14 +143,25 @@ def read_record(rig: Rig, name: str) -> Record | None:
     return _read(_record_path(rig, name))
 
 
+def read_current(rig: Rig, name: str) -> Record | None:
+    """Read what a polecat is now: its claim while it is being made or removed, else its record; None if polecat did not make it.
+
+    While it is being repaired it is what its record says: the claim of a repair counts only once it has become the record.
+
+    Raises:
+        UnknownStateError: it cannot be read.
+    """
+    claim = read_claim(rig, name)
+    return claim if claim is not None and claim.purpose != "repair" else read_record(rig, name)
+
+
 def drop_record(rig: Rig, name: str, *, instance: str) -> None:
     """Forget a polecat, if the record still is that instance's."""
     with contextlib.suppress(UnknownStateError):
         record = read_record(rig, name)
         if record is None or record.instance != instance:
             return
-    with contextlib.suppress(FileNotFoundError):
-        _record_path(rig, name).unlink()
+    _record_path(rig, name).unlink(missing_ok=True)
 
 
 def withdraw_claim(rig: Rig, record: Record) -> None:
@@ -230,27 +186,13 @@ def _is_draft(name: str) -> bool:
 
 def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
     """Names we remember though they have no home any more: Gas Town removed them."""
-    taken = homes.taken
-    return tuple(name for name in _names_with_records(rig) if name not in taken)
+    return tuple(sorted(set(_names_with_records(rig)) - homes.taken))
 
 
 def forget(rig: Rig, name: str) -> None:
     """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
     if not os.path.lexists(rig.home_dir(name)):
         _record_path(rig, name).unlink(missing_ok=True)
-
-
-def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
-
-    A home that cannot be listed is left out: nothing is known of it.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    top = os.fspath(rig.polecats_dir)
-    for name in names:
-        with contextlib.suppress(OSError), os.scandir(f"{top}/{name}") as entries:
-            found[name] = tuple(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
-    return found
 
 
 def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
@@ -261,20 +203,11 @@ def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable
         inside: the files of each home, as `files_in_homes` found them.
         is_free: says that nobody holds the lock of a polecat; asked only where there is a draft.
     """
-    found = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
-    of: dict[str, list[Path]] = {}
-    for name, files in inside.items():
-        for file in files:
-            if _is_draft(file):
-                of.setdefault(name, []).append(rig.home_dir(name) / file)
-    for path in _record_path(rig, "x").parent.glob(".*.json.*"):
-        name = path.name[1:].partition(".json.")[0]
-        if name in inside:
-            of.setdefault(name, []).append(path)
-    for name, paths in of.items():
-        if is_free(name):
-            found += [path for path in paths if path.is_file()]
-    return tuple(sorted(found))
+    homes = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
+    files = [(name, rig.home_dir(name) / file) for name, files in inside.items() for file in files if _is_draft(file)]
+    files += [(path.name[1:].partition(".json.")[0], path) for path in _record_path(rig, "x").parent.glob(".*.json.*")]
+    free = {name for name in {name for name, _ in files} & inside.keys() if is_free(name)}
+    return tuple(sorted([*homes, *(path for name, path in files if name in free and path.is_file())]))
 
 
 def drop_draft(draft: Path) -> None:
@@ -295,8 +228,8 @@ def had_polecats(rig: Rig) -> bool:
 
 def _names_with_records(rig: Rig) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
-        names = (file.removesuffix(".json") for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
-        return sorted(name for name in names if is_polecat_name(name))
+        files = (file for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
+        return [name for file in files if is_polecat_name(name := file.removesuffix(".json"))]
     return []
 
 
@@ -305,13 +238,7 @@ def _record_path(rig: Rig, name: str) -> Path:
 
 
 def _write(path: Path, record: Record) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(json.dumps(asdict(record), indent=2) + "\n", "utf-8")
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_bytes(path, f"{json.dumps(asdict(record), indent=2)}\n".encode())
 
 
 def _read(path: Path) -> Record | None:

@@ -12,16 +12,14 @@ from attrs import evolve
 from polecat.errors import ConfigError, PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.testing.worlds import make_town
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.settings import load_rig_settings
-from polecat.town.state import (
+from polecat.town.records import (
     CLAIM_FILE,
     Record,
-    clone_path,
     drop_claim,
     drop_record,
     had_polecats,
-    list_homes,
     new_instance_id,
     publish_claim,
     read_claim,
@@ -30,8 +28,9 @@ from polecat.town.state import (
     withdraw_claim,
     write_claim,
 )
+from polecat.town.settings import load_rig_settings
 
-LEASE = Record(
+RECORD = Record(
     instance="i1", polecat="nux", rig="gastown", pid=1, branch="polecat/nux-1", process_names=("node", "claude"), hook_bead="gt-1"
 )
 
@@ -44,8 +43,8 @@ def rig(tmp_path: Path) -> Rig:
 
 def test_a_claim_appears_whole_or_not_at_all(rig: Rig) -> None:
     """Home and claim come in one step; no half-made home is ever listed (T-01)."""
-    publish_claim(rig, LEASE)
-    assert read_claim(rig, "nux") == LEASE
+    publish_claim(rig, RECORD)
+    assert read_claim(rig, "nux") == RECORD
     assert list_homes(rig).dirs == ("nux",)
     assert os.listdir(rig.polecats_dir) == ["nux"]
 
@@ -54,32 +53,32 @@ def test_a_claim_never_replaces_work(rig: Rig) -> None:
     """A home with something in it is not claimed, and the failed try leaves nothing."""
     (rig.home_dir("nux") / "gastown").mkdir(parents=True)
     with pytest.raises(PolecatError):
-        publish_claim(rig, LEASE)
+        publish_claim(rig, RECORD)
     assert os.listdir(rig.polecats_dir) == ["nux"] and os.listdir(rig.home_dir("nux")) == ["gastown"]
 
 
 def test_withdrawing_takes_the_home_with_it(rig: Rig) -> None:
     """A home that holds nothing but the claim goes; withdrawing twice is fine."""
-    publish_claim(rig, LEASE)
-    withdraw_claim(rig, LEASE)
+    publish_claim(rig, RECORD)
+    withdraw_claim(rig, RECORD)
     assert os.listdir(rig.polecats_dir) == []
-    withdraw_claim(rig, LEASE)
+    withdraw_claim(rig, RECORD)
 
 
 def test_withdrawing_never_takes_work(rig: Rig) -> None:
     """A home that holds anything else stays, with its claim, and the error names what."""
-    publish_claim(rig, LEASE)
+    publish_claim(rig, RECORD)
     (rig.home_dir("nux") / "draft.txt").write_text("precious")
     with pytest.raises(PolecatError, match=r"draft\.txt"):
-        withdraw_claim(rig, LEASE)
-    assert read_claim(rig, "nux") == LEASE
+        withdraw_claim(rig, RECORD)
+    assert read_claim(rig, "nux") == RECORD
     assert (rig.home_dir("nux") / "draft.txt").read_text() == "precious"
 
 
 def test_settling_turns_a_claim_into_a_record(rig: Rig) -> None:
     """The record stands outside the home, because Gas Town removes homes with rmdir."""
-    publish_claim(rig, LEASE)
-    record = evolve(LEASE, session_id="$3")
+    publish_claim(rig, RECORD)
+    record = evolve(RECORD, session_id="$3")
     write_claim(rig, record)
     settle(rig, record)
     assert read_claim(rig, "nux") is None and read_record(rig, "nux") == record
@@ -90,12 +89,12 @@ def test_settling_turns_a_claim_into_a_record(rig: Rig) -> None:
 
 def test_another_instances_claim_and_record_stay(rig: Rig) -> None:
     """Names are used again, instances are not: what belongs to another one is not dropped (T-06)."""
-    publish_claim(rig, LEASE)
-    drop_claim(rig, evolve(LEASE, instance="i2"))
-    assert read_claim(rig, "nux") == LEASE
-    settle(rig, LEASE)
+    publish_claim(rig, RECORD)
+    drop_claim(rig, evolve(RECORD, instance="i2"))
+    assert read_claim(rig, "nux") == RECORD
+    settle(rig, RECORD)
     drop_record(rig, "nux", instance="i2")
-    assert read_record(rig, "nux") == LEASE
+    assert read_record(rig, "nux") == RECORD
     drop_record(rig, "nux", instance="i1")
     assert read_record(rig, "nux") is None
 
@@ -111,10 +110,10 @@ def test_a_claim_that_cannot_be_read_is_unknown(rig: Rig, text: str) -> None:
 
 def test_a_claim_of_a_later_version_can_be_read(rig: Rig) -> None:
     """What we do not know is left out."""
-    publish_claim(rig, LEASE)
+    publish_claim(rig, RECORD)
     path = rig.home_dir("nux") / CLAIM_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "later": {"a": 1}}))
-    assert read_claim(rig, "nux") == LEASE
+    assert read_claim(rig, "nux") == RECORD
 
 
 def test_homes_are_directories_and_everything_else_is_taken(rig: Rig) -> None:
@@ -139,8 +138,8 @@ def test_a_missing_rig_is_unknown_and_a_missing_directory_is_said(rig: Rig) -> N
 def test_had_polecats(rig: Rig) -> None:
     """A saved counter or a record proves that the rig once gave out a name (T-24)."""
     assert not had_polecats(rig)
-    publish_claim(rig, LEASE)
-    settle(rig, LEASE)
+    publish_claim(rig, RECORD)
+    settle(rig, RECORD)
     assert had_polecats(rig)
 
 

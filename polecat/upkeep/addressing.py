@@ -1,0 +1,109 @@
+"""Which rig and which polecat a caller means. Either is given as a name or as a value; a value means one spawn, a name whoever bears it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from attrs import frozen
+
+from polecat.errors import InvalidNameError, PolecatNotFoundError
+from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.names import agent_id, nearest
+from polecat.town.find import find_town
+from polecat.town.homes import list_homes
+from polecat.town.locks import holding, polecat_lock
+from polecat.town.records import read_current
+
+
+@frozen(kw_only=True)
+class Target:
+    """One polecat, as a caller named it.
+
+    Attributes:
+        rig: its rig.
+        name: its name.
+        instance: the spawn that is meant, empty for a polecat that polecat did not make; None for whoever bears the name.
+    """
+
+    rig: Rig
+    name: str
+    instance: str | None = None
+
+    def check(self) -> None:
+        """Make sure that it is there, and still the one that is meant.
+
+        Raises:
+            PolecatNotFoundError: it is not.
+            UnknownStateError: its record cannot be read.
+        """
+        check_exists(self.rig, self.name)
+        if self.instance is None:
+            return
+        known = read_current(self.rig, self.name)
+        now = known.instance if known else ""
+        if now != self.instance:
+            meant = f"instance {self.instance}" if self.instance else "the one that polecat did not make"
+            raise PolecatNotFoundError(
+                f"{agent_id(self.rig.name, self.name)} is not {meant} any more: that polecat is gone, "
+                + (f"and the name is now instance {now}" if now else "and the one of that name was not made by polecat"),
+                hint=f"nothing was done; look who has the name now: polecat status {self.rig.name}/{self.name}",
+            )
+
+    @contextmanager
+    def locked(self, what: str) -> Iterator[None]:
+        """Hold the polecat's lock for a ``with`` block, in which it is the one that is meant. Errors as `check` and `holding`."""
+        with holding(polecat_lock(self.rig, self.name), what=f"{what} {self.name}"):
+            self.check()
+            yield
+
+
+def find_target(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat) -> Target:
+    """Find out which polecat a caller means.
+
+    Args:
+        rig: the rig, or its name.
+        polecat: the polecat's name, or the polecat as it was spawned, found or listed.
+
+    Raises:
+        PolecatNotFoundError: there is none of that name, or it is not the spawn that is meant any more.
+        InvalidNameError: the value is of another rig.
+        TypeError: it is neither a name nor a polecat.
+    """
+    rig = as_rig(rig)
+    match polecat:
+        case str(name):
+            target = Target(rig=rig, name=name)
+        case Polecat(name=name) | SpawnedPolecat(polecat_name=name):
+            if polecat.rig_name != rig.name:
+                raise InvalidNameError(
+                    "polecat", name, f"is of rig {polecat.rig_name!r}, not of {rig.name!r}", hint="hand on the rig that it is of"
+                )
+            target = Target(rig=rig, name=name, instance=polecat.instance)
+        case _:
+            raise TypeError(f"a polecat is its name as a string, a Polecat or a SpawnedPolecat; not {polecat!r}")
+    target.check()
+    return target
+
+
+def check_exists(rig: Rig, name: str) -> None:
+    """Raise `PolecatNotFoundError`, with what was probably meant, if the rig has no polecat of that name."""
+    names = list_homes(rig).dirs
+    if name not in names:
+        near = nearest(name, names) if len(name) < 100 else None
+        shown = f"{', '.join(names[:10])}{', …' if len(names) > 10 else ''}" if names else "none"
+        meant = f"; did you mean {near!r}?" if near else f"; it has {shown}"
+        raise PolecatNotFoundError(f"no polecat {name!r} in rig {rig.name!r}{meant}", known=names)
+
+
+def as_rig(rig: Rig | str) -> Rig:
+    """Take a rig as it is, or look a name up in the town that contains the working directory.
+
+    Raises:
+        TownNotFoundError: no town contains the working directory.
+        RigNotFoundError: the town has no such rig.
+        TypeError: it is neither.
+    """
+    if not isinstance(rig, (Rig, str)):
+        raise TypeError(f"a rig is a Rig, or its name as a string; not {rig!r}")
+    return rig if isinstance(rig, Rig) else find_town().rig(rig)
