@@ -31,7 +31,7 @@ _HOMES = {
         NotFoundError NotReadyError PolecatError PolecatNotFoundError ProgramError ProgramMissingError
         ProgramTimeoutError RemoveFailedError RepairFailedError RescueFailedError RespawnLimitError RigExistsError
         RigFullError RigNotFoundError SessionExistsError SessionNotFoundError SpawnFailedError SpawnRefusedError
-        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError WorkAtRiskError
+        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
     "polecat.lifecycle.remove": "Removed remove_polecat",
@@ -41,7 +41,8 @@ _HOMES = {
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
-        AgentBead AgentFields Bead Beads Clock Event Git GitFacts OnEvent PaneStatus PendingFetch Process Processes
+        AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
+        GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes
         Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",

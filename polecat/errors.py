@@ -18,6 +18,7 @@
     ├── RescueFailedError                    work could not be saved, so nothing was deleted
     ├── LockTimeoutError (TimeoutError)      somebody else holds it: .holder .waited_s
     ├── UnknownStateError                    a check failed; unknown is not dead and not clean
+    ├── UnsupportedError                     an adapter cannot do it: .operation .protocol
     ├── BeadsError                           the store said no, or did not keep its word
     │   └── BeadsUnavailableError · BeadsConfigError
     └── ProgramError                         a program said no: .argv .exit_code .stderr
@@ -276,6 +277,15 @@ class LockTimeoutError(PolecatError, TimeoutError):
 
 class UnknownStateError(PolecatError):
     """A check failed, so nothing was decided: unknown is not dead, and unknown is not clean."""
+
+
+class UnsupportedError(PolecatError):
+    """The given adapter cannot do it: ``operation`` needs the methods of ``protocol``."""
+
+    def __init__(self, message: str, *, operation: str, protocol: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.operation = operation
+        self.protocol = protocol
 
 
 class BeadsError(PolecatError):

@@ -87,6 +87,7 @@ def remove_polecat(
         PolecatNotFoundError: there is none of that name, or it is another one by now.
         WorkAtRiskError: work would be lost; ``reasons`` say which, and nothing was removed.
         RescueFailedError: what was at risk could not be saved, so nothing was removed.
+        UnsupportedError: the given git has no `GitRescues`, and something would have to be saved; nothing was removed.
         RemoveFailedError: it could not be finished; the name stays taken.
 
     Examples:

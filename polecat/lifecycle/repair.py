@@ -19,7 +19,7 @@ from polecat.errors import PolecatError, RepairFailedError, StepFailedError, Wor
 from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat, SpawnOptions
 from polecat.names import agent_bead_id, branch_name
-from polecat.ports import Event, Session, Worktree, World
+from polecat.ports import Event, GitMoves, Session, Worktree, World, needs
 from polecat.town.files import why_not
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
@@ -106,6 +106,7 @@ def repair_polecat(
     target = find_target(rig, polecat)
     rig, name = target.rig, target.name
     world = full_world(rig, world)
+    moves = needs(world.git, GitMoves, "repair a polecat")
     with _holding_bead(rig, hook_bead), target.locked("repair"):
         observed = observe(world, rig)
         if not dry_run:
@@ -124,7 +125,7 @@ def repair_polecat(
         )
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
         seen = old.inspect(session)
-        repair = _Repair(old=old, session=session)
+        repair = _Repair(old=old, moves=moves, session=session)
         if dry_run:
             saved = old.plan(seen)
             return repair.repaired(saved, branch_deleted=saved.may_drop_branch)
@@ -155,6 +156,7 @@ class _Repair:
     """A repair, with the polecat's lock held."""
 
     old: OldWorktree
+    moves: GitMoves
     session: Session | None
     undo: Undo = field(factory=Undo)
     warnings: list[str] = field(factory=list)
@@ -177,7 +179,7 @@ class _Repair:
 
             def put_in_place() -> None:
                 target.parent.mkdir(exist_ok=True)
-                world.git.move_worktree(observed.repo, fresh, target)
+                self.moves.move_worktree(observed.repo, fresh, target)
 
             old.take_away(saved, then=put_in_place)
             self.undo.forget()

@@ -12,10 +12,10 @@ from pathlib import Path
 from attrs import define, field
 
 from polecat.documents import PlaceSettings
-from polecat.errors import GitError
+from polecat.errors import GitError, UnsupportedError
 from polecat.model import Rig
 from polecat.place.beneath import CopyResult, copy_between
-from polecat.ports import Git, Worktree
+from polecat.ports import Git, GitIgnored, Worktree, needs
 from polecat.town.files import why_not
 
 LIST = ".worktreeinclude"
@@ -73,8 +73,8 @@ class _Copying:
 
     def take(self, git: Git, source: Path, lines: tuple[str, ...]) -> None:
         try:
-            names = git.ignored_files(self.worktree, source, lines)
-        except GitError as error:
+            names = needs(git, GitIgnored, "tell which files are ignored").ignored_files(self.worktree, source, lines)
+        except (GitError, UnsupportedError) as error:
             self.warnings.append(f"ignored files of {source} were not copied: {error.message}")
             return
         for name in names:

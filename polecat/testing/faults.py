@@ -36,14 +36,15 @@ PortKind = Literal["git", "tmux", "beads", "processes"]
 P = TypeVar("P")
 W = TypeVar("W", bound=World)
 
-_PROTOCOLS: Mapping[PortKind, type] = {
-    "git": ports.Git,
-    "tmux": ports.Tmux,
-    "beads": ports.Beads,
-    "processes": ports.Processes,
+_PROTOCOLS: Mapping[PortKind, tuple[type, ...]] = {
+    "git": (ports.Git, *ports.GIT_EXTRAS),
+    "tmux": (ports.Tmux,),
+    "beads": (ports.Beads,),
+    "processes": (ports.Processes,),
 }
 _METHODS = {
-    kind: frozenset(n for n, v in vars(p).items() if callable(v) and not n.startswith("_")) for kind, p in _PROTOCOLS.items()
+    kind: frozenset(n for one in each for n, v in vars(one).items() if callable(v) and not n.startswith("_"))
+    for kind, each in _PROTOCOLS.items()
 }
 _FAILURES: Mapping[str, type[PolecatError]] = {
     "git": GitError,
@@ -192,7 +193,9 @@ class HangAt(Fault):
         polecat.ProgramTimeoutError: git.check took longer than its limit
     """
 
-    _MAY_TAKE_EFFECT = frozenset(("kill", "end", "release", "unassign", "close_agent", "delete_branch", "drop_stale", "fetch"))
+    _MAY_TAKE_EFFECT = frozenset(
+        ("kill", "end", "release", "unassign", "close_agent", "delete_branch", "drop_stale", "start_fetch.wait")
+    )
 
     def __init__(self, at: int, *, takes_effect: bool = False) -> None:
         super().__init__(at)

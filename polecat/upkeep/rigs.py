@@ -17,7 +17,7 @@ from polecat.documents import RigConfig, RigEntry, Route
 from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError
 from polecat.model import Rig
 from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest
-from polecat.ports import Git, Repo, World
+from polecat.ports import Git, GitClones, Repo, World, needs
 from polecat.town.config import load_rigs
 from polecat.town.files import write_bytes, write_json
 from polecat.town.find import Town
@@ -96,6 +96,7 @@ def add_rig(
         NotFoundError: the repository has no commit, or not that branch.
         GitError: the repository cannot be cloned.
         LockTimeoutError: somebody is adding a rig of this name, or holds the registry.
+        UnsupportedError: the given git has no `GitClones`.
         PolecatError: the town cannot be written. In every case nothing is left behind.
 
     Examples:
@@ -119,6 +120,7 @@ def add_rig(
         prefix=check_prefix(prefix or derive_prefix(name)),
     )
     git = (world.git if world else None) or real_git(caller_environ(world))
+    clones = needs(git, GitClones, "add a rig")
     git.check()
     mayor, what = town.root / "mayor", f"rig add {name}"
     with (
@@ -128,7 +130,7 @@ def add_rig(
         _clear_leftovers(request)
         _must_be_free(request)
         try:
-            _build(request, git, clone_timeout_s)
+            _build(request, git, clones, clone_timeout_s)
             with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
                 _must_be_free(request)
                 _put_in_place(request)
@@ -182,13 +184,13 @@ def _must_be_free(request: _Request) -> None:
         raise InvalidNameError("prefix", request.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
 
 
-def _build(request: _Request, git: Git, timeout_s: float) -> None:
+def _build(request: _Request, git: Git, clones: GitClones, timeout_s: float) -> None:
     """Make the whole rig under its hidden name."""
     draft = request.draft
     draft.mkdir()
     (draft / _HALF_MADE).touch()
-    repo = git.clone_bare(request.git_url, draft / ".repo.git", timeout_s=timeout_s)
-    branch = _choose_branch(request, git, repo)
+    repo = clones.clone_bare(request.git_url, draft / ".repo.git", timeout_s=timeout_s)
+    branch = _choose_branch(request, git, clones, repo)
     write_rig_config(
         draft,
         RigConfig(
@@ -205,7 +207,7 @@ def _build(request: _Request, git: Git, timeout_s: float) -> None:
     write_bytes(draft / ".gitignore", b"plugins/\n.repo.git/\n")
 
 
-def _choose_branch(request: _Request, git: Git, repo: Repo) -> str:
+def _choose_branch(request: _Request, git: Git, clones: GitClones, repo: Repo) -> str:
     """Say which branch new work starts from; it must exist."""
     branches = git.remote_branches(repo)
     if not branches:
@@ -218,7 +220,7 @@ def _choose_branch(request: _Request, git: Git, repo: Repo) -> str:
         meant = nearest(request.branch, branches)
         instead = f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(branches[:10])}"
         raise NotFoundError(f"the repository {request.git_url} has no branch {request.branch!r}{instead}", known=branches)
-    default = git.remote_default_branch(repo, timeout_s=60.0)
+    default = clones.remote_default_branch(repo, timeout_s=60.0)
     chosen = next((branch for branch in (default, "master", "main") if branch in branches), None)
     if chosen is None:
         raise NotFoundError(

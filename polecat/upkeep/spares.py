@@ -20,7 +20,7 @@ from polecat.adapters.processes.background import run_in_background
 from polecat.adapters.world import FullWorld, full_world
 from polecat.errors import DiskFullError, PolecatError, publish
 from polecat.model import FetchPolicy, Rig
-from polecat.ports import Worktree, World
+from polecat.ports import GitRecovery, GitSpares, Worktree, World, needs
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
 from polecat.upkeep.addressing import as_rig
@@ -68,6 +68,7 @@ def warm_spares(
         PolecatError: there should be fewer than 0, or more than the rig may have polecats.
         DiskFullError: less disk would be left than the settings ask for.
         GitError: there is nothing to make them from.
+        UnsupportedError: the given git has no `GitSpares`.
 
     Examples:
         >>> from polecat.testing import example_world
@@ -77,6 +78,7 @@ def warm_spares(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
+    _able(world)
     seen = read_context(rig)
     wanted = min(seen.settings.warm_spares, seen.settings.max_polecats) if count is None else count
     if not 0 <= wanted <= seen.settings.max_polecats:
@@ -91,6 +93,10 @@ def warm_spares(
         return _fill(world, seen, wanted)
     finally:
         lock.release()
+
+
+def _able(world: FullWorld) -> GitSpares:
+    return needs(world.git, GitSpares, "keep warm spares")
 
 
 def _fill(world: FullWorld, seen: RigContext, wanted: int) -> Warmed:
@@ -136,7 +142,7 @@ def take_spare(world: FullWorld, seen: RigContext, target: Path, *, branch: str,
             taken = _take(world, seen, spare, target)
             if taken is None:
                 continue
-            if not world.git.is_pristine(taken):
+            if not _able(world).is_pristine(taken):
                 _throw_away(world, seen, taken)
                 continue
             return _use(world, seen, taken, branch, base)
@@ -151,7 +157,7 @@ def _take(world: FullWorld, seen: RigContext, spare: Path, target: Path) -> Work
         worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
         if worktree is None or not (worktree.branch or "").startswith(BRANCHES):
             return None
-        taken = world.git.move_worktree(seen.repo, worktree, target)
+        taken = _able(world).move_worktree(seen.repo, worktree, target)
     with contextlib.suppress(OSError):
         spare.rmdir()
     return taken
@@ -160,7 +166,7 @@ def _take(world: FullWorld, seen: RigContext, spare: Path, target: Path) -> Work
 def _use(world: FullWorld, seen: RigContext, taken: Worktree, branch: str, base: Base) -> Worktree:
     try:
         with holding(git_lock(seen.rig), what=f"put a spare on {branch}"):
-            ours = world.git.rebranch(seen.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
+            ours = _able(world).rebranch(seen.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
     except PolecatError:
         _throw_away(world, seen, taken)
         raise
@@ -198,7 +204,7 @@ def _make(world: FullWorld, seen: RigContext, base: Base) -> None:
     ready = rig.polecats_dir / f"{READY}{token}"
     ready.mkdir()
     with holding(git_lock(rig), what="put a spare in place"):
-        world.git.move_worktree(seen.repo, worktree, ready / rig.name)
+        _able(world).move_worktree(seen.repo, worktree, ready / rig.name)
     draft.rmdir()
 
 
@@ -206,13 +212,13 @@ def _refresh(world: FullWorld, seen: RigContext, spare: Path, base: Base) -> boo
     """Bring a spare to the tip; False if it is not as it should be."""
     try:
         worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
-        if worktree is None or not world.git.is_pristine(worktree):
+        if worktree is None or not _able(world).is_pristine(worktree):
             return False
         if worktree.head == base.commit:
             return True
         branch = f"{BRANCHES}{secrets.token_hex(6)}"
         with holding(git_lock(seen.rig), what="refresh a spare"):
-            fresh = world.git.rebranch(seen.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
+            fresh = _able(world).rebranch(seen.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
         world.git.check_out(fresh, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
     except PolecatError as error:
         log("warning", "spare_not_refreshed", spare=spare.name, error=error.message)
@@ -226,7 +232,7 @@ def _discard(world: FullWorld, seen: RigContext, place: Path) -> None:
         _throw_away(world, seen, worktree)
     into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
     with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(seen.rig), what="clear a spare"):
-        world.git.clear_half_made(seen.repo, place / seen.rig.name, into=into)
+        needs(world.git, GitRecovery, "clear a spare").clear_half_made(seen.repo, place / seen.rig.name, into=into)
     delete_entry(into)
     with contextlib.suppress(OSError):
         place.rmdir()

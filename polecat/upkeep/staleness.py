@@ -11,7 +11,7 @@ from polecat.core.risk import assess_staleness
 from polecat.errors import GitError, publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
-from polecat.ports import World
+from polecat.ports import GitBranches, World, needs
 from polecat.town.locks import git_lock, holding
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.listing import list_polecats
@@ -65,6 +65,7 @@ def detect_stale(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
+    branches = needs(world.git, GitBranches, "count how far polecats are behind")
     observed = observe(world, rig)
     found = []
     for cat in list_polecats(
@@ -76,7 +77,7 @@ def detect_stale(
         worktree = world.git.find_worktree(observed.repo, cat.clone_path)
         behind = None
         if worktree is not None and worktree.head is not None:
-            behind = world.git.commits_behind(observed.repo, worktree.head, f"refs/remotes/origin/{rig.default_branch}")
+            behind = branches.commits_behind(observed.repo, worktree.head, f"refs/remotes/origin/{rig.default_branch}")
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, cat.name))
         is_stale, reason = assess_staleness(
             uncommitted=cat.work is None or not cat.work.is_clean,
@@ -134,14 +135,15 @@ def clean_branches(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
+    git = needs(world.git, GitBranches, "clean branches")
     observed = observe(world, rig)
     deleted, kept = [], []
     with holding(git_lock(rig), what="clean branches"):
-        for branch, tip in sorted(world.git.branches(observed.repo, "polecat/").items()):
+        for branch, tip in sorted(git.branches(observed.repo, "polecat/").items()):
             owner = branch.removeprefix("polecat/").rpartition("-")[0]
-            if owner not in gone and world.git.is_checked_out(observed.repo, branch):
+            if owner not in gone and git.is_checked_out(observed.repo, branch):
                 continue
-            if not world.git.is_elsewhere(observed.repo, tip):
+            if not git.is_elsewhere(observed.repo, tip):
                 kept.append(f"{branch} has commits that are nowhere else")
                 continue
             try:

@@ -93,7 +93,7 @@ class SharedFetch:
         self._lock = take(fetch_lock(rig), what="fetch", timeout_s=timeout_s)
         age_s = self._git.last_fetch_age_s(repo)
         if age_s is None or age_s > self._clock.monotonic_s() - self._asked_s:
-            self._git.fetch(repo, timeout_s=timeout_s)
+            self._git.start_fetch(repo, timeout_s=timeout_s).wait()
 
     def close(self) -> None:
         """Let go of the lock; a fetch that was not waited for is ended."""

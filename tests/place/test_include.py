@@ -44,7 +44,7 @@ class Place:
 def _place(tmp_path: Path, files: dict[str, str]) -> Place:
     made = make_git_rig(tmp_path)
     commit(made.origin, {".gitignore": IGNORED, **files}, "project")
-    made.git.fetch(made.repo, timeout_s=30)
+    made.fetch()
     return Place(git=made, rig=Rig(name="rig", path=made.root), worktree=made.add())
 
 
@@ -143,7 +143,7 @@ def test_symlink_of_the_project_is_no_way_out(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (made.origin / "config").symlink_to(tmp_path / "outside")
     commit(made.origin, {".gitignore": IGNORED, ".worktreeinclude": ".env\n"}, "hostile")
-    made.git.fetch(made.repo, timeout_s=30)
+    made.fetch()
     place = Place(git=made, rig=Rig(name="rig", path=made.root), worktree=made.add())
     write(place.rig.runtime_dir / "worktreeinclude", {"config/.env": "1", ".env": "2"})
 
