@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
-from polecat.core.plan import index_sessions
+from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.model import Rig
 from polecat.names import agent_id

@@ -229,7 +229,7 @@ def _carry_out(world: FullWorld, observed: Observation, plan: ReconcilePlan) -> 
     kept = list(plan.kept)
     ended = _end_orphans(world, observed.rig, plan, kept)
     adopted = _claims_one_by_one(world, observed, plan.living_claims, adopt, "claim_adopted", kept)
-    recovered = _claims_one_by_one(world, observed, plan.dead_claims, recover, "claim_healed", kept)
+    recovered = _claims_one_by_one(world, observed, plan.dead_claims, recover, "claim_recovered", kept)
     emptied = _remove_shells(world, observed.rig, plan, kept)
     stale = _drop_stale(world, observed, plan.stale, kept)
     forgotten = _forget(observed.rig, plan, kept)
@@ -281,7 +281,7 @@ def _remove_shells(world: FullWorld, rig: Rig, plan: ReconcilePlan, kept: list[s
             for directory, _, _ in os.walk(rig.home_dir(name), topdown=False):
                 os.rmdir(directory)
             emptied.append(name)
-            _tell(world, rig, "shell_removed", name, "")
+            _tell(world, rig, "empty_home_removed", name, "")
     return tuple(emptied)
 
 

@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from polecat.core.agents import PRESETS, polecat_env, resolve_account, resolve_agent, startup_env
+from polecat.core.accounts import resolve_account
+from polecat.core.agents import resolve_agent
+from polecat.core.environment import polecat_env, startup_env
+from polecat.core.presets import PRESETS
 from polecat.errors import AccountNotFoundError, AgentNotFoundError, ConfigError
 from polecat.town import config
 from polecat.town.routes import load_routes, rig_prefix

@@ -44,9 +44,9 @@ def _emitted() -> set[str]:
     for function, call in _calls():
         if function == "Event":
             found.add(_word(call, 0, "name") or "")
-        elif function.endswith(".tell"):
+        elif function.endswith((".tell", ".emit")):
             found.add(_word(call, 0) or "")
-        elif function == "_tell":
+        elif function in ("_tell", "_emit"):
             found.add(_word(call, 2) or "")
         elif function == "_claims_one_by_one":
             found.add(_word(call, 4) or "")

@@ -308,7 +308,7 @@ def test_what_was_done_is_told(place: Place) -> None:
     heard: list[Event] = []
     publish_claim(rig, Record(instance="i1", polecat="slit", rig=rig.name))
     reconcile_pool(rig, world=evolve(observe_sessions(world, "gt-gastown-nux"), on_event=heard.append))
-    assert [(event.name, event.polecat) for event in heard] == [("orphan_ended", "nux"), ("claim_healed", "slit")]
+    assert [(event.name, event.polecat) for event in heard] == [("orphan_ended", "nux"), ("claim_recovered", "slit")]
 
 
 def test_a_bead_of_somebody_else_is_not_handed_back(place: Place) -> None:
