@@ -102,6 +102,17 @@ def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:
     )
 
 
+_FORMS: Mapping[Role, tuple[str, str]] = {
+    "mayor": ("mayor", "hq-mayor"),
+    "deacon": ("deacon", "hq-deacon"),
+    "witness": ("{rig}/witness", "gt-{rig}-witness"),
+    "refinery": ("{rig}/refinery", "gt-{rig}-refinery"),
+    "crew": ("{rig}/crew/{name}", "gt-{rig}-crew-{name}"),
+    "polecat": ("{rig}/polecats/{name}", "gt-{rig}-{name}"),
+}
+"""Role → its mail address and its session."""
+
+
 @frozen(kw_only=True)
 class SessionIdentity:
     """Who a session name says it belongs to."""
@@ -113,28 +124,12 @@ class SessionIdentity:
     @property
     def address(self) -> str:
         """The mail address: ``mayor``, ``rig/witness``, ``rig/crew/name``, ``rig/polecats/name``."""
-        match self.role:
-            case "mayor" | "deacon":
-                return self.role
-            case "witness" | "refinery":
-                return f"{self.rig}/{self.role}"
-            case "crew":
-                return f"{self.rig}/crew/{self.name}"
-            case "polecat":
-                return agent_id(self.rig, self.name)
+        return _FORMS[self.role][0].format(rig=self.rig, name=self.name)
 
     @property
     def session(self) -> str:
         """The session name, the reverse of `parse_session_name`."""
-        match self.role:
-            case "mayor" | "deacon":
-                return f"hq-{self.role}"
-            case "witness" | "refinery":
-                return f"gt-{self.rig}-{self.role}"
-            case "crew":
-                return f"gt-{self.rig}-crew-{self.name}"
-            case "polecat":
-                return session_name(self.rig, self.name)
+        return _FORMS[self.role][1].format(rig=self.rig, name=self.name)
 
 
 def parse_session_name(session: str) -> SessionIdentity:
