@@ -84,9 +84,9 @@ class Reconciliation:
     Attributes:
         in_use: the names that are taken.
         orphans: names whose session has no directory; `reconcile_pool` ends these sessions.
-        recovered: names whose spawn died half-way; what it had made is taken back.
+        recovered: names whose spawn died half-way; what it had made is undone.
         adopted: names whose spawner died though the agent lives; they are kept.
-        emptied: names whose home was an empty shell.
+        emptied: names whose home was empty and was removed.
         stale: worktree registrations whose directory is gone.
         forgotten: what we remembered of polecats that are gone, and claims that were never published.
         kept: what was left alone, and why.
@@ -183,12 +183,3 @@ def pool_state(pool: NamePool) -> dict[str, object]:
     if pool.custom_names:
         state["custom_names"] = list(pool.custom_names)
     return {**state, "overflow_next": pool.overflow_next, "max_size": pool.max_size}
-
-
-def is_theme_name(pool: NamePool, name: str) -> bool:
-    """Say whether *name* is in the pool's list, beyond ``max_size`` included.
-
-    Source:
-        Contract §4.6, "is pool name".
-    """
-    return name in pool.names

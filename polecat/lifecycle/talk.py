@@ -13,7 +13,7 @@ from attrs import field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
-from polecat.core.identity import index_sessions
+from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
-from polecat.core.identity import SessionIndex, index_sessions
+from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError, TmuxError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus

@@ -7,9 +7,9 @@ from attrs import asdict, frozen
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
 from polecat.core.agents import resolve_agent
-from polecat.core.identity import SessionIndex, index_sessions
 from polecat.core.plan import Choice
 from polecat.core.pool import NamePool
+from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.documents import RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError, UnknownStateError
 from polecat.model import FetchPolicy, Rig, SpawnOptions

@@ -14,8 +14,7 @@ import pytest
 from attrs import evolve, field, frozen
 
 from polecat.adapters.processes.program import Finished, run
-from polecat.core.agents import PRESETS
-from polecat.core.presets import PROVIDERS
+from polecat.core.presets import PRESETS, PROVIDERS
 from polecat.documents import RigSettings
 from polecat.errors import PolecatError, ProgramTimeoutError
 from polecat.model import Rig

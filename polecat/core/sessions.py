@@ -1,4 +1,4 @@
-"""Whose session is whose, and whether an agent lives: decided by records and proofs, never by a name. Pure.
+"""Whose session is whose: what its name says, and what is proved by a stamp or by its own environment. Pure.
 
 A name is an address, not an identity: the next spawn, a second town with a rig of that name, a person's own session and a session that a
 plugin restored may bear it too. What proves nothing keeps its name and is never ended, typed to, or taken for somebody's agent.
@@ -6,15 +6,46 @@ plugin restored may bear it too. What proves nothing keeps its name and is never
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from attrs import field, frozen
 
-from polecat.core.session_names import polecat_of_session
+from polecat.errors import InvalidNameError
 from polecat.model import Rig
 from polecat.names import agent_id, is_polecat_name, session_name
 from polecat.ports import Session
+
+Role = Literal["mayor", "deacon", "witness", "refinery", "crew", "polecat"]
+
+
+def polecat_of_session(session: str, rig: str, other_rigs: Iterable[str] = ()) -> str | None:
+    """Read the polecat's name out of a session name, or None if the session is not a polecat of this rig.
+
+    Hyphens make names ambiguous (``gt-a-b-nux``: rig ``a`` or rig ``a-b``?), so the other rigs of the town must be given:
+    the longest rig name that fits owns the session.
+
+    Args:
+        session: the exact session name.
+        rig: the rig that asks.
+        other_rigs: the names of the town's other rigs.
+
+    Examples:
+        >>> polecat_of_session("gt-a-bullet-farmer", "a")
+        'bullet-farmer'
+        >>> polecat_of_session("gt-a-b-nux", "a", other_rigs=["a-b"]) is None
+        True
+        >>> polecat_of_session("gt-a-witness", "a") is None
+        True
+    """
+    prefix = f"gt-{rig}-"
+    if not session.startswith(prefix):
+        return None
+    rest = session[len(prefix) :]
+    if not is_polecat_name(rest) or rest.startswith("crew-"):
+        return None
+    longer = (f"gt-{other}-" for other in other_rigs if len(other) > len(rig))
+    return None if any(session.startswith(p) for p in longer) else rest
 
 
 @frozen(kw_only=True)
@@ -131,3 +162,64 @@ def judge_liveness(*, pane: Seen, process: Seen) -> Liveness:
     if "unknown" in (pane, process):
         return "unknown"
     return "dead"
+
+
+_FORMS: Mapping[Role, tuple[str, str]] = {
+    "mayor": ("mayor", "hq-mayor"),
+    "deacon": ("deacon", "hq-deacon"),
+    "witness": ("{rig}/witness", "gt-{rig}-witness"),
+    "refinery": ("{rig}/refinery", "gt-{rig}-refinery"),
+    "crew": ("{rig}/crew/{name}", "gt-{rig}-crew-{name}"),
+    "polecat": ("{rig}/polecats/{name}", "gt-{rig}-{name}"),
+}
+"""Role → its mail address and its session."""
+
+
+@frozen(kw_only=True)
+class SessionIdentity:
+    """Who a session name says it belongs to."""
+
+    role: Role
+    rig: str = ""
+    name: str = ""
+
+    @property
+    def address(self) -> str:
+        """The mail address: ``mayor``, ``rig/witness``, ``rig/crew/name``, ``rig/polecats/name``."""
+        return _FORMS[self.role][0].format(rig=self.rig, name=self.name)
+
+    @property
+    def session(self) -> str:
+        """The session name, the reverse of `parse_session_name`."""
+        return _FORMS[self.role][1].format(rig=self.rig, name=self.name)
+
+
+def parse_session_name(session: str) -> SessionIdentity:
+    """Read role, rig and name out of a session name by its form alone.
+
+    The last segment of a polecat's session is taken as its name; use `polecat_of_session` where the rig is known, for
+    names with hyphens.
+
+    Raises:
+        InvalidNameError: the text is not a session name of a town.
+
+    Examples:
+        >>> parse_session_name("gt-foo-bar-witness").address
+        'foo-bar/witness'
+
+    Source:
+        Contract §5, last paragraph.
+    """
+    if session in ("hq-mayor", "hq-deacon"):
+        return SessionIdentity(role="mayor" if session == "hq-mayor" else "deacon")
+    segments = session.removeprefix("gt-").split("-")
+    if not session.startswith("gt-") or len(segments) < 2 or not all((segments[0], segments[-1])):
+        raise InvalidNameError("session", session, "is not a session of a town")
+    last = segments[-1]
+    if last in ("witness", "refinery"):
+        role: Role = "witness" if last == "witness" else "refinery"
+        return SessionIdentity(role=role, rig="-".join(segments[:-1]))
+    for at in range(1, len(segments) - 1):
+        if segments[at] == "crew":
+            return SessionIdentity(role="crew", rig="-".join(segments[:at]), name="-".join(segments[at + 1 :]))
+    return SessionIdentity(role="polecat", rig="-".join(segments[:-1]), name=last)
