@@ -227,9 +227,15 @@ def test_a_record_with_a_wrong_value_is_unknown_by_itself(rig: Rig, kind: str, k
         read_claim(rig, "nux") if kind == "claim" else read_record(rig, "nux")
 
 
-@pytest.mark.parametrize(
-    "make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(path)]
-)
+NO_FILES: dict[str, Callable[[Path], None]] = {
+    "pipe": os.mkfifo,
+    "directory": Path.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "loop": lambda path: path.symlink_to(path),
+}
+
+
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=list(NO_FILES))
 def test_what_is_no_file_in_the_place_of_a_claim_is_unknown(rig: Rig, make: Callable[[Path], None]) -> None:
     """A pipe, a directory, a device, a loop: an answer at once, and that is *unknown*."""
     rig.home_dir("nux").mkdir(parents=True, exist_ok=True)
