@@ -153,9 +153,10 @@ def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
 
 
 def _count_work(world: FullWorld, repo: Repo, path: Path) -> WorkStatus | None:
-    """Count what of a polecat's work exists nowhere else; None if it has no worktree of ours to count in."""
+    """Count what of a polecat's work exists nowhere else; None where that could not be told, for want of a worktree or otherwise."""
     worktree = world.git.find_worktree(repo, path)
-    return None if worktree is None else world.git.facts(repo, worktree).status()
+    facts = None if worktree is None else world.git.facts(repo, worktree)
+    return None if facts is None or facts.problems else facts.status()
 
 
 def _or_none(read: Callable[[], T | None]) -> T | None:

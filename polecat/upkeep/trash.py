@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.adapters.processes.background import delete_in_background
+from polecat.adapters.processes.mounts import mounts_below
 from polecat.model import Rig
 from polecat.town.locks import trash_lock, try_take
 from polecat.town.records import Record
@@ -71,7 +72,8 @@ def delete_entry(entry: Path) -> None:
     """Delete one entry now, marked or not, and the trash when that was the last."""
     no_longer_kept(entry)
     for path in (entry, entry.with_name(entry.name + ".admin")):
-        shutil.rmtree(path, ignore_errors=True)
+        if not mounts_below(path):
+            shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         entry.parent.rmdir()
 
@@ -91,7 +93,7 @@ def empty_trash(rig: Rig) -> None:
 
     One process at a time empties a rig's trash. What it does not get to is swept the next time.
     """
-    worthless = [entry for entry, kept in entries(rig) if not kept]
+    worthless = [entry for entry, kept in entries(rig) if not kept and not mounts_below(entry)]
     if not worthless:
         return
     lock = try_take(trash_lock(rig), what="empty the trash")
