@@ -284,8 +284,7 @@ class UnsupportedError(PolecatError):
 
     def __init__(self, message: str, *, operation: str, protocol: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.operation = operation
-        self.protocol = protocol
+        self.operation, self.protocol = operation, protocol
 
 
 class BeadsError(PolecatError):
