@@ -1,4 +1,4 @@
-"""Every name we invent, and what makes a name legal; `session_names` reads them. Pure: no clock, no disk, no environment.
+"""Every name we invent, and what makes a name legal; `polecat.core.sessions` reads those of sessions. Pure: no clock, no disk, no environment.
 
 A name must come back unchanged from git, tmux and the disk. tmux silently rewrites ``.`` and ``:``, reads a leading
 ``-`` as a flag and expands ``#{}``; the disk reads ``/`` and ``..``. So names are letters, digits, ``_`` and ``-``.
