@@ -233,7 +233,7 @@ class AgentDiedError(SpawnFailedError):
 
 
 class NotReadyError(SpawnFailedError):
-    """The agent lives but did not become ready in time; ``screen`` shows what it shows."""
+    """The agent lives but did not become ready in time; ``screen`` is what it shows."""
 
     def __init__(self, message: str, *, step: str, screen: str = "", hint: str = "") -> None:
         super().__init__(message, step=step, hint=hint)

@@ -106,7 +106,7 @@ class Verdict:
 
     @property
     def is_safe(self) -> bool:
-        """Nothing would be lost and nobody hurt."""
+        """Nothing would be lost, and no process would lose its directory."""
         return not self.risks
 
     @property
