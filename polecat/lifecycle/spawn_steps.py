@@ -96,6 +96,9 @@ def hook_bead(attempt: Attempt) -> None:
         beads, plan, undo = attempt.world.beads, attempt.plan, attempt.undo
         open_agent_bead(attempt.world, attempt.claim, state="spawning")
         undo.add("agent bead", lambda: beads.close_agent(plan.agent_bead, reason="spawn undone"))
+        for left in beads.held_by(plan.agent_id):  # of a predecessor that is gone: a name that is used again inherits nothing
+            if left.id != plan.hook_bead:
+                beads.unassign(left.id, expected=left.assignee)
         if plan.hook_bead:
             beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=attempt.bead_holder)
             undo.add("hook", lambda: beads.unassign(plan.hook_bead, expected=plan.agent_id))
@@ -114,7 +117,9 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
             session_id=session.id,
             pane=session.pane_id,
             agent_pid=session.pane_pid,
+            agent_started=attempt.agent.start_time if attempt.agent else 0,
             server_pid=session.server_pid,
+            socket_path=session.socket_path,
         )
         write_claim(observed.rig, attempt.claim)
         facts.update(session=session.name, pane=session.pane_id, pid=session.pane_pid)

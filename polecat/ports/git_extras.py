@@ -149,7 +149,7 @@ class GitRecovery(Protocol):
         """List registrations whose directory is provably gone and that nobody is making right now. Reads only."""
         ...
 
-    def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
+    def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale.
 
         A commit that no ref holds, because that worktree had no branch, gets a rescue ref first.

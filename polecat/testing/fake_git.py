@@ -123,14 +123,14 @@ class FakeGit(FakeGitRefs):
         return tuple(StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") for admin, path in gone)
 
     @step
-    def drop_stale(self, repo: Repo, stale: StaleRegistration, *, into: Path) -> bool:
+    def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository."""
-        tree = self._registered(repo).get(stale.admin_dir)
+        tree = self._registered(repo).get(registration.admin_dir)
         if tree is None or os.path.lexists(tree.path):
             return False
         must_be_free(into)
-        rename(stale.admin_dir, into)
-        del self.repo(repo).trees[stale.admin_dir]
+        rename(registration.admin_dir, into)
+        del self.repo(repo).trees[registration.admin_dir]
         return True
 
     @step

@@ -123,7 +123,7 @@ class Fault:
         Args:
             world: a world, such as `polecat.testing.fake_world` gives.
         """
-        ports = {kind: getattr(world, kind) for kind in _METHODS}
+        ports: dict[PortKind, Any] = {kind: getattr(world, kind) for kind in _METHODS}
         wrapped: Any = {kind: self.wrap(port, kind) for kind, port in ports.items() if port is not None}
         return evolve(world, **wrapped)
 

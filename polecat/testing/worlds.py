@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+# pyright: reportGeneralTypeIssues=false
+# a narrower world has no defaults, which pyright wants of every field that overrides one with a default; all are keyword-only
 import atexit
 import json
 import tempfile

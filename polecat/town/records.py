@@ -47,6 +47,8 @@ class Record:
         session_id: the server's id of it.
         pane: the agent's pane.
         agent_pid: the agent's process.
+        agent_started: when that process began, in the system's own unit; with its id it is unique.
+        socket_path: the resolved socket of its tmux server: where it is asked for, whatever the settings name by now.
         server_pid: the tmux server's process; pane and session ids mean something only while it lives.
         tmux_socket: which tmux server; empty for the default one.
         agent: which agent was started.
@@ -68,6 +70,8 @@ class Record:
     session_id: str = ""
     pane: str = ""
     agent_pid: int = 0
+    agent_started: int = 0
+    socket_path: str = ""
     server_pid: int = 0
     tmux_socket: str = ""
     agent: str = ""

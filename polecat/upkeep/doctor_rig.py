@@ -14,7 +14,9 @@ from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import Repo, World
 from polecat.town.config import load_agent_registry, load_rig_config
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import holder_of, is_held, pool_lock
+from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.observation import MB, RigContext, choose, read_context
 from polecat.upkeep.reconcile import reconcile_pool
@@ -46,7 +48,7 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
         return
     yield ok(f"{rig.path}: its files are valid")
     checks: tuple[Callable[[FullWorld, RigContext], Iterator[Finding]], ...] = (
-        _agent, _repository, _upkeep, _locks, _leftovers, _launch_files, _trash, _disk,
+        _agent, _repository, _homes, _upkeep, _locks, _leftovers, _launch_files, _trash, _disk,
     )  # fmt: skip
     for check in checks:
         try:
@@ -62,6 +64,26 @@ def _agent(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     yield ok(f"agent {choice.agent.name} is {world.which(choice.agent.command)}")
     for warning in choice.warnings:
         yield note(warning)
+
+
+# ----------------------------------------------------------------------------------------------------------- homes
+
+
+def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
+    """Each polecat: its record can be read, and its place is a worktree of the rig's repository."""
+    rig = context.rig
+    for name in list_homes(rig).dirs:
+        path = clone_path(rig, name)
+        at = shlex.quote(str(path))
+        try:
+            record, claim = read_record(rig, name), read_claim(rig, name)
+            is_worktree = world.git.find_worktree(context.repo, path) is not None
+        except PolecatError as error:
+            yield wrong(f"{rig.name}/{name}: {error.message}", error.hint or f"look at it: ls -la {at}")
+            continue
+        if not is_worktree and claim is None and (record is not None or path.exists()):
+            advice = f"git -C {shlex.quote(str(context.repo.path))} worktree repair {at}; or look at it: ls -la {at}"
+            yield wrong(f"{rig.name}/{name}: {path} is no worktree of {context.repo.path}", advice)
 
 
 # ------------------------------------------------------------------------------------------------------ repository

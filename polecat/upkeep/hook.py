@@ -13,6 +13,7 @@ from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, read_current, read_record
+from polecat.upkeep.liveness import liveness
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"
@@ -66,7 +67,7 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
         return BeadCheck()
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
-    if bead.status in ("hooked", "in_progress") and bead.assignee and _lives(observed, bead):
+    if bead.status in ("hooked", "in_progress") and bead.assignee and _may_live(world, observed, bead):
         if opts.name and holds(bead, agent_id(observed.rig.name, opts.name)):
             return BeadCheck(holder=bead.assignee, existing=read_record(observed.rig, opts.name))
         raise BeadTakenError(
@@ -77,14 +78,13 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
     return BeadCheck(holder=bead.assignee)
 
 
-def _lives(observed: Observation, bead: Bead) -> bool:
-    """Whether the holder may be alive. Only a polecat of this rig without a session is known not to be."""
+def _may_live(world: FullWorld, observed: Observation, bead: Bead) -> bool:
+    """Whether the holder may be alive. Only a polecat of this rig whose agent has provably ended is known not to be."""
     rig = observed.rig.name
     for name in observed.homes.dirs:
         if holds(bead, agent_id(rig, name)):
             record = read_current(observed.rig, name)
-            session = observed.sessions.of(name, record.instance if record else "")
-            return session is not None and not session.is_dead
+            return liveness(world, observed.rig, name, record, observed.sessions) != "dead"
     parts = bead.assignee.split("/")
     return not (len(parts) == 3 and parts[:2] == [rig, "polecats"])
 

@@ -21,6 +21,7 @@ from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_current
 from polecat.upkeep.addressing import as_rig, find_target
+from polecat.upkeep.liveness import liveness
 
 T = TypeVar("T")
 
@@ -109,7 +110,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
     record = _or_none(lambda: read_current(rig, name))
     session = None if sessions is None else sessions.of(name, record.instance if record else "")
     issue, holds_work, agent_state = _work_of(world, rig, name)
-    lives = None if sessions is None else session is not None and not session.is_dead
+    lives = {"alive": True, "dead": False, "unknown": None}[liveness(world, rig, name, record, sessions)]
     signals = Signals(
         is_claimed=claim is not None,
         claimant_lives=claim is not None and is_held(polecat_lock(rig, name)),

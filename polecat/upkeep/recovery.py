@@ -18,6 +18,7 @@ from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, ne
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.hook import restore_hook
+from polecat.upkeep.liveness import recorded_process_runs
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, no_longer_kept, taking_in, trash_dir, trash_entry, trash_home
@@ -60,8 +61,14 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
 
     Raises:
         BeadsError: the store cannot say.
+        UnknownStateError: it lives somewhere else.
     """
     session = observed.sessions.by_instance.get(claim.instance)
+    if claim.purpose == "spawn" and session is None and recorded_process_runs(world, claim):
+        raise UnknownStateError(
+            f"the agent of {agent_id(observed.rig.name, claim.polecat)} lives outside of the tmux server that was asked",
+            hint=f"its spawn named the server {claim.socket_path or 'of then'}; ask that one: --socket",
+        )
     if claim.purpose != "spawn" or session is None or session.is_dead:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
