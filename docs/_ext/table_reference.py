@@ -95,6 +95,11 @@ _RISKS: Mapping[RiskCode, tuple[str, SafetyFacts]] = {
         SafetyFacts(git=GitFacts(unpushed=1, merged="ancestor"), cleanup_status="has_unpushed"),
     ),
     "stray-files": ("files in its home beside the worktree", SafetyFacts(git=_CLEAN, stray=("a",))),
+    "mount": (
+        "something is mounted in its home; what lies behind it is somebody else's",
+        SafetyFacts(git=_CLEAN, mounts=("data",)),
+    ),
+    "locked": ("its worktree is locked with `git worktree lock`", SafetyFacts(git=GitFacts(locked="mine"))),
     "unknown": ("something could not be checked", SafetyFacts(git=GitFacts(problems=("a",)))),
 }
 

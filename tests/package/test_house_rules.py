@@ -92,7 +92,7 @@ def test_every_example_runs(where: str, code: str) -> None:
 
 PACKAGE = Path(str(polecat.__file__)).parent
 SOURCES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-MAX_CODE_LINES = 14_150
+MAX_CODE_LINES = 13_900
 """All of the package but `polecat.testing`. On its way to 13,000: lower it whenever there is less."""
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 20, 350, 40
 
@@ -186,6 +186,7 @@ OUTSIDE = set(
 ADAPTERS_ABOVE = {
     "world": (("lifecycle", "upkeep", "verbs/hook.py"), "whoever acts completes the world that it was given"),
     "processes.program": (("place", "verbs/demo.py"), "a set-up hook is a program; the demo shows git itself"),
+    "processes.mounts": (("upkeep/trash.py",), "what lies behind a mount is never deleted"),
     "processes.background": (("upkeep/spares.py", "upkeep/trash.py"), "what is done when everything else is done"),
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),
