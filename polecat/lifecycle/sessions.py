@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
 
 from polecat.core.readiness import Awaited, Judgement, judge
 from polecat.core.themes import status_theme
-from polecat.errors import PolecatError, SessionNotFoundError, TmuxError
+from polecat.errors import PolecatError, SessionNotFoundError
 from polecat.model import Rig
 from polecat.ports import Clock, PaneStatus, Tmux
 from polecat.town.events import EVENTS_FILE
@@ -82,7 +83,8 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
         for (at, one), status in zip(list(pending.items()), statuses, strict=True):
             verdict = judge(one, status, now_s=now_s)
             if verdict.outcome == "answer" and verdict.dialog is not None:
-                _answer(tmux, verdict)
+                with suppress(SessionNotFoundError):  # it ended while we looked; the next look says how
+                    tmux.send_keys(one.pane_id, verdict.dialog.keys, instance=one.instance)
             if verdict.outcome in ("pending", "answer"):
                 pending[at] = verdict.awaited
                 continue
@@ -91,20 +93,11 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
             yield at, WaitResult(judgement=verdict, status=status, screen=screen, waited_s=now_s - one.began_s)
 
 
-def _answer(tmux: Tmux, verdict: Judgement) -> None:
-    if verdict.dialog is None:
-        return
-    try:
-        tmux.send_keys(verdict.awaited.pane_id, verdict.dialog.keys, instance=verdict.awaited.instance)
-    except SessionNotFoundError:  # it ended while we looked; the next look says how
-        return
-
-
 def last_screen(tmux: Tmux, pane_id: str) -> str:
     """Read what a pane shows, for an error; empty where that cannot be read."""
     try:
         text = tmux.capture(pane_id, lines=SCREEN_LINES)
-    except (TmuxError, PolecatError):
+    except PolecatError:
         return ""
     return "\n".join(text.splitlines()[-SCREEN_LINES:])
 

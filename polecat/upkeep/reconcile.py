@@ -46,7 +46,7 @@ GRACE_S = 300.0
 
 @frozen(kw_only=True)
 class ReconcilePlan:
-    """What a reconcile does, as a value. The dry run prints it; the real run does it and nothing else.
+    """What a reconcile does, as a value. The dry run says it; the real run does it and nothing else.
 
     Attributes:
         in_use: the names that are taken.
@@ -69,19 +69,6 @@ class ReconcilePlan:
     records: tuple[str, ...] = ()
     drafts: tuple[Path, ...] = ()
     kept: tuple[str, ...] = ()
-
-    def summary(self) -> Reconciliation:
-        """The plan as names."""
-        return Reconciliation(
-            in_use=self.in_use,
-            orphans=tuple(sorted(self.orphans)),
-            recovered=tuple(self.dead_claims),
-            adopted=tuple(self.living_claims),
-            emptied=self.empty_homes,
-            stale=tuple(_named(one) for one in self.stale),
-            forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
-            kept=self.kept,
-        )
 
 
 def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool = False) -> Reconciliation:
@@ -119,7 +106,7 @@ def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool 
     observed = observe(world, rig)
     with holding(pool_lock(rig), what="reconcile"):
         plan = plan_reconcile(world, observed)
-    return plan.summary() if dry_run else _Reconcile(world=world, observed=observed, plan=plan, kept=list(plan.kept)).run()
+    return _Reconcile(world=world, observed=observed, plan=plan, dry_run=dry_run, kept=list(plan.kept)).run()
 
 
 def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
@@ -185,10 +172,6 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _named(stale: StaleRegistration) -> str:
-    return str(stale.path or stale.admin_dir)
-
-
 # ------------------------------------------------------------------------------------------------------- acting
 
 
@@ -199,10 +182,11 @@ class _Reconcile:
     world: FullWorld
     observed: Observation
     plan: ReconcilePlan
+    dry_run: bool
     kept: list[str]
 
     def run(self) -> Reconciliation:
-        """Do it; what cannot be done is kept, and the reason said."""
+        """Do it, or only say it; what cannot be done is kept, and the reason said."""
         plan = self.plan
         orphans = self._each("session", plan.orphans, self._end_orphan)
         adopted = self._each("claim", plan.living_claims, self._adopt)
@@ -211,7 +195,8 @@ class _Reconcile:
         stale = self._drop_stale()
         forgotten = self._each("record", plan.records, self._forget)
         dropped = self._drop_drafts()
-        empty_trash(self.observed.rig)
+        if not self.dry_run:
+            empty_trash(self.observed.rig)
         return Reconciliation(
             in_use=plan.in_use,
             orphans=tuple(sorted(orphans)),
@@ -225,6 +210,8 @@ class _Reconcile:
 
     def _each(self, what: str, names: Iterable[str], do: Callable[[str], bool]) -> tuple[str, ...]:
         """Do something for each polecat under its lock; return the names for which it was done."""
+        if self.dry_run:
+            return tuple(names)
         done = []
         for name in names:
             lock = polecat_lock(self.observed.rig, name)
@@ -264,22 +251,23 @@ class _Reconcile:
         return True
 
     def _drop_stale(self) -> tuple[str, ...]:
-        if not self.plan.stale:
-            return ()
-        observed, dropped = self.observed, []
-        into = trash_dir(observed.rig)
+        observed, stale = self.observed, {str(one.path or one.admin_dir): one for one in self.plan.stale}
+        if self.dry_run or not stale:
+            return tuple(stale)
+        into, dropped = trash_dir(observed.rig), []
         into.mkdir(parents=True, exist_ok=True)
         with self._noting("worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
-            for number, one in enumerate(self.plan.stale):
+            for number, (name, one) in enumerate(stale.items()):
                 self.world.git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
-                dropped.append(_named(one))
+                dropped.append(name)
         return tuple(dropped)
 
     def _drop_drafts(self) -> tuple[str, ...]:
         dropped = []
         for draft in self.plan.drafts:
             with self._noting(str(draft)):
-                drop_draft(draft)
+                if not self.dry_run:
+                    drop_draft(draft)
                 dropped.append(str(draft))
         return tuple(dropped)
 

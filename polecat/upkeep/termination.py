@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from polecat.adapters.world import FullWorld
-from polecat.errors import PolecatError, UnknownStateError
+from polecat.errors import UnknownStateError
 from polecat.ports import Process, Session, StartedSession
 
 ROUNDS = 3
@@ -38,11 +40,7 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
         if not set(late) - set(survivors):
             break
         survivors = world.processes.end(late, grace_s=GRACE_S)
-    if survivors:
-        pids = ", ".join(str(process.pid) for process in survivors)
-        raise UnknownStateError(
-            f"processes {pids} of session {session.name!r} did not end", hint="look at them with ps, and end them by hand"
-        )
+    _check_ended(survivors, f"of session {session.name!r}")
 
 
 def end_unseen(world: FullWorld, instance: str) -> None:
@@ -60,16 +58,11 @@ def end_unseen(world: FullWorld, instance: str) -> None:
     if session is not None:
         end_session(world, session)
         return
-    survivors = world.processes.end(world.processes.family([], instance=instance), grace_s=GRACE_S)
+    family = world.processes.family([], instance=instance)
+    _check_ended(world.processes.end(family, grace_s=GRACE_S), f"of instance {instance}")
+
+
+def _check_ended(survivors: Sequence[Process], whose: str) -> None:
     if survivors:
         pids = ", ".join(str(process.pid) for process in survivors)
-        raise UnknownStateError(f"processes {pids} did not end", hint="look at them with ps, and end them by hand")
-
-
-def fate_of(world: FullWorld, session: Session) -> str:
-    """Say what became of a session whose ending broke, for an error's list of what is not as it was; empty if it is still there."""
-    try:
-        there = any(one.id == session.id and one.instance == session.instance for one in world.tmux.list_sessions())
-    except PolecatError:
-        return "perhaps its session was ended"
-    return "" if there else "its session was ended"
+        raise UnknownStateError(f"processes {pids} {whose} did not end", hint="look at them with ps, and end them by hand")

@@ -8,8 +8,8 @@ from pathlib import Path
 from polecat.core.pool import Reconciliation
 from polecat.model import Rig
 from polecat.ports import World
+from polecat.upkeep.branches import clean_branches
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.staleness import clean_branches
 from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
 from polecat.verbs.progress import during
 from polecat.verbs.reconcile import as_json, lines
