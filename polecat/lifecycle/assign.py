@@ -6,10 +6,9 @@ Source:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from polecat.adapters.world import FullWorld, full_world
-from polecat.core.bead_rules import holds
 from polecat.errors import PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, check_bead_id
@@ -19,8 +18,8 @@ from polecat.upkeep.addressing import Target, find_target
 ReportedState = Literal["working", "active", "done", "stuck"]
 CleanupStatus = Literal["clean", "has_uncommitted", "has_stash", "has_unpushed"]
 
-STATES = ("working", "active", "done", "stuck")
-CLEANUP_STATUSES = ("clean", "has_uncommitted", "has_stash", "has_unpushed")
+STATES = get_args(ReportedState)
+CLEANUP_STATUSES = get_args(CleanupStatus)
 
 
 def assigned_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Bead | None:
@@ -183,5 +182,4 @@ def clear_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 
 def _assigned(world: FullWorld, target: Target) -> Bead | None:
-    who = agent_id(target.rig.name, target.name)
-    return next((bead for bead in world.beads.held_by(who) if holds(bead, who)), None)
+    return next(iter(world.beads.held_by(agent_id(target.rig.name, target.name))), None)

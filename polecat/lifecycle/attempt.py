@@ -111,7 +111,10 @@ class Attempt:
         """End in failure: take everything back and keep the error, with what was undone and what was not."""
         self.undo.run()  # an interrupt passes through: `abandon` goes on from there, and the locks are ours until then
         self.release()
-        self.error = self._as_failure(error) if self.is_claimed else as_polecat_error(error)
+        if not isinstance(error, PolecatError):
+            cause, error = error, PolecatError(why_not(error))
+            error.__cause__ = cause
+        self.error = self._as_failure(error) if self.is_claimed else error
         self.emit("spawn_failed", step=self._at, left_behind=list(self.undo.left_behind))
 
     def abandon(self, sweep: Callable[[Attempt], None]) -> None:
@@ -136,12 +139,10 @@ class Attempt:
         while self.locks:
             self.locks.pop().release()
 
-    def _as_failure(self, error: PolecatError | OSError) -> PolecatError:
-        if isinstance(error, StepFailedError):
-            failure: StepFailedError = error
-        else:
-            plain = as_polecat_error(error)
-            failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {plain.message}", step=self._at, hint=plain.hint)
+    def _as_failure(self, error: PolecatError) -> PolecatError:
+        failure = error
+        if not isinstance(failure, StepFailedError):
+            failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint)
             failure.__cause__ = error
         failure.undone, failure.left_behind = self.undo.undone, self.undo.left_behind
         failure.args = (f"{failure.message}\n  {failure.fate()}",)
@@ -150,8 +151,6 @@ class Attempt:
 
 def guarded(attempt: Attempt, do: Callable[[Attempt], None]) -> None:
     """Do something with an attempt that is still open; an error ends this attempt and nothing else."""
-    if not attempt.is_open:
-        return
     try:
         do(attempt)
     except (PolecatError, OSError) as error:
@@ -161,12 +160,3 @@ def guarded(attempt: Attempt, do: Callable[[Attempt], None]) -> None:
 def still_open(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Those that have neither failed nor finished."""
     return [attempt for attempt in attempts if attempt.is_open]
-
-
-def as_polecat_error(error: PolecatError | OSError) -> PolecatError:
-    """Make sure that an error is one of ours."""
-    if isinstance(error, PolecatError):
-        return error
-    wrapped = PolecatError(why_not(error))
-    wrapped.__cause__ = error
-    return wrapped

@@ -30,8 +30,6 @@ class Pace:
 
     def wait(self) -> None:
         """Wait for one's turn."""
-        if self._interval_s <= 0:
-            return
         with self._mutex:
             turn_s = max(self._next_s, self._clock.monotonic_s())
             self._next_s = turn_s + self._interval_s

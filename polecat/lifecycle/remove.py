@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, filters, frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
@@ -27,7 +27,7 @@ from polecat.town.events import append_event, event_line
 from polecat.town.files import why_not
 from polecat.town.state import drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.inspection import Inspection, record_of, session_of
+from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.observation import observe
 from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.trash import empty_trash, trash_entry
@@ -112,7 +112,7 @@ def remove_polecat(
                 return Removed(rig_name=rig.name, polecat_name=name)
             target.check()  # a killed repair has made it another instance
         record = record_of(observed, name)
-        session = session_of(observed, record)
+        session = observed.sessions.of(name, record.instance)
         old = OldWorktree(world=world, observed=observed, record=record, verb="remove", force=force, nuclear=nuclear)
         removal = _Removal(old=old, session=session)
         seen = old.inspect(session)
@@ -257,12 +257,7 @@ class _Removal:
 
     def _emit(self, removed: Removed) -> None:
         world, record = self.old.world, self.old.record
-        facts = {
-            "rescue": removed.rescue,
-            "branch": removed.branch,
-            "branch_deleted": removed.branch_deleted,
-            "unassigned": list(removed.unassigned),
-        }
+        facts = asdict(removed, filter=filters.include("rescue", "branch", "branch_deleted", "unassigned"))
         world.emit(
             Event(name="polecat_removed", rig=removed.rig_name, polecat=record.polecat, instance=record.instance, facts=facts)
         )

@@ -8,8 +8,7 @@ The old worktree is moved to the trash only when the new one stands ready; a fai
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 
 from attrs import field, frozen
 
@@ -24,13 +23,13 @@ from polecat.town.files import why_not
 from polecat.town.state import Record, clone_path, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, restore_hook, take_bead_lock
-from polecat.upkeep.inspection import Inspection, record_of, session_of
+from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.listing import find_polecat
 from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.trash import empty_trash
 from polecat.upkeep.undo import Undo
-from polecat.upkeep.worktrees import Base, discard_worktree, fetch_base, make_worktree, prepare_worktree
+from polecat.upkeep.worktrees import Base, check_out, discard_worktree, fetch_base, make_worktree, prepare_worktree
 
 
 @frozen(kw_only=True)
@@ -104,13 +103,13 @@ def repair_polecat(
     target = find_target(rig, polecat)
     rig, name = target.rig, target.name
     world = full_world(rig, world)
-    with _holding_bead(rig, hook_bead), target.locked("repair"):
+    with take_bead_lock(rig, hook_bead) if hook_bead else nullcontext(), target.locked("repair"):
         observed = observe(world, rig)
         if not dry_run:
             observed = recover_first(world, observed, name)
             target.check()  # it may be gone, or another instance
         record = record_of(observed, name)
-        session = session_of(observed, record)
+        session = observed.sessions.of(name, record.instance)
         old = OldWorktree(
             world=world,
             observed=observed,
@@ -136,16 +135,6 @@ def _hook_to_keep(old: OldWorktree, seen: Inspection) -> str:
     given = old.record.hook_bead
     bead = old.world.beads.bead(given) if given and seen.verdict.stands("unknown") else None
     return bead.id if bead is not None and holds(bead, old.agent_id) else ""
-
-
-@contextmanager
-def _holding_bead(rig: Rig, bead: str | None) -> Iterator[None]:
-    lock = take_bead_lock(rig, bead) if bead else None
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.release()
 
 
 @frozen(kw_only=True)
@@ -179,11 +168,10 @@ class _Repair:
 
             old.take_away(saved, then=put_in_place)
             self.undo.forget()
-        except (PolecatError, OSError) as error:
+        except BaseException as error:
             self.undo.run()
-            raise self._as_failure(error, step) from error
-        except BaseException:
-            self.undo.run()
+            if isinstance(error, (PolecatError, OSError)):
+                raise self._as_failure(error, step) from error
             raise
         return self._finish(claim, saved)
 
@@ -214,7 +202,7 @@ class _Repair:
         undo.add("directory aside", aside.rmdir)
         fresh = make_worktree(world, observed, aside / rig.name, branch=claim.branch, base=base)
         undo.add("new worktree", lambda: self._discard(fresh, claim, had_tree=had_tree))
-        world.git.check_out(fresh, leave_out=observed.settings.leave_out, lazy_lfs=observed.settings.place.is_lfs_lazy)
+        check_out(world, observed, fresh)
         choice = choose(world, observed, SpawnOptions(), needs_program=False)
         place = prepare_worktree(world, observed, choice, fresh.path, stands_at=home / rig.name)
         self.warnings.extend(filter(None, (base.warning, *place.warnings)))

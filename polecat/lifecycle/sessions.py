@@ -95,11 +95,9 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
 
 def last_screen(tmux: Tmux, pane_id: str) -> str:
     """Read what a pane shows, for an error; empty where that cannot be read."""
-    try:
-        text = tmux.capture(pane_id, lines=SCREEN_LINES)
-    except PolecatError:
-        return ""
-    return "\n".join(text.splitlines()[-SCREEN_LINES:])
+    with suppress(PolecatError):
+        return "\n".join(tmux.capture(pane_id, lines=SCREEN_LINES).splitlines()[-SCREEN_LINES:])
+    return ""
 
 
 def indent(screen: str, *, lines: int = 12) -> str:

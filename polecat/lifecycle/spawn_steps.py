@@ -24,7 +24,7 @@ from polecat.upkeep.hook import check_bead, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
-from polecat.upkeep.worktrees import SharedFetch, discard_worktree, find_base, make_worktree, prepare_worktree
+from polecat.upkeep.worktrees import SharedFetch, check_out, discard_worktree, find_base, make_worktree, prepare_worktree
 
 
 def admit(context: RigContext, attempt: Attempt) -> None:
@@ -43,7 +43,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
     if not bead:
         return
     with attempt.step("bead"):
-        held.callback(take_bead_lock(observed.rig, bead).release)
+        held.enter_context(take_bead_lock(observed.rig, bead))
         found = check_bead(attempt.world, observed, attempt.opts)
         attempt.bead_holder = found.holder
         if found.existing is not None:
@@ -76,7 +76,7 @@ def add_worktree(observed: Observation, attempt: Attempt, fetch: SharedFetch) ->
         worktree = spare or make_worktree(world, observed, plan.clone_path, branch=plan.branch, base=base)
         attempt.undo.add("worktree", lambda: discard_worktree(world, observed, worktree, claim, was_used=attempt.had_session))
         if not worktree.is_filled:
-            world.git.check_out(worktree, leave_out=plan.leave_out, lazy_lfs=observed.settings.place.is_lfs_lazy)
+            check_out(world, observed, worktree)
         facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path), spare=attempt.used_spare)
 
 

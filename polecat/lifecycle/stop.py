@@ -8,7 +8,7 @@ from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.inspection import record_of, session_of
+from polecat.upkeep.inspection import record_of
 from polecat.upkeep.observation import observe
 from polecat.upkeep.termination import end_session
 
@@ -47,7 +47,7 @@ def stop_polecat(
     world = full_world(rig, world)
     with target.locked("stop"):
         observed = observe(world, rig)
-        session = session_of(observed, record_of(observed, name))
+        session = observed.sessions.of(name, record_of(observed, name).instance)
         if session is None:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         if dry_run:

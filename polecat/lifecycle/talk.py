@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen
@@ -21,7 +22,7 @@ from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
 from polecat.town.logs import tell
 from polecat.town.settings import load_town_settings
-from polecat.town.state import Record, read_current
+from polecat.town.state import read_current
 from polecat.upkeep.addressing import Target, find_target
 
 NUDGE_TIMEOUT_S = 10.0
@@ -83,9 +84,8 @@ def nudge_polecat(
     rig, name = target.rig, target.name
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
-        found = find_session(target, world)
-        session = found.session
-        found.tmux.send_text(session.pane_id, text, instance=session.instance)
+        tmux, session = _find_session(target, world)
+        tmux.send_text(session.pane_id, text, instance=session.instance)
     facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
     tell(
         Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
@@ -123,8 +123,8 @@ def capture_polecat(
     """
     if lines < 1:
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
-    found = find_session(find_target(rig, polecat), world)
-    text = found.tmux.capture(found.session.pane_id, lines=lines)
+    tmux, session = _find_session(find_target(rig, polecat), world)
+    text = tmux.capture(session.pane_id, lines=lines)
     return "\n".join(text.splitlines()[-lines:])
 
 
@@ -172,69 +172,44 @@ def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
         ('tmux', '-u', 'attach-session', '-t', '=gt-gastown-furiosa')
     """
     env = caller_environ(world)
-    found = find_session(find_target(rig, polecat), world)
-    socket = found.tmux.socket
+    tmux, session = _find_session(find_target(rig, polecat), world)
+    socket = tmux.socket
     where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
     is_here = _is_inside(socket, env)
     if not is_here:
         env.pop("TMUX", None)
     verb = "switch-client" if is_here else "attach-session"
-    target = f"={found.session.name}"
-    return AttachCommand(argv=("tmux", "-u", *where, verb, "-t", target), environ=env, session_name=found.session.name)
-
-
-def socket_path(socket: str | None, environ: Mapping[str, str]) -> str:
-    """The file behind a server's socket, as tmux finds it.
-
-    Examples:
-        >>> socket_path("/run/x", {}), socket_path("town", {"TMUX_TMPDIR": "/t"}).startswith("/t/tmux-")
-        ('/run/x', True)
-    """
-    if socket is not None and "/" in socket:
-        return socket
-    place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
-    return os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
+    argv = ("tmux", "-u", *where, verb, "-t", f"={session.name}")
+    return AttachCommand(argv=argv, environ=env, session_name=session.name)
 
 
 def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
+    """Say whether the caller sits in a client of that server; ``TMUX`` begins with the file behind its socket."""
+    if socket is None or "/" not in socket:
+        place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
+        socket = os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
     ours = environ.get("TMUX", "").partition(",")[0]
-    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket_path(socket, environ))
+    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket)
 
 
 # --------------------------------------------------------------------------------------------------------- finding
 
 
-@frozen(kw_only=True)
-class Found:
-    """A polecat's session and the server it is on."""
-
-    session: Session
-    tmux: Tmux
-
-
-def find_session(target: Target, world: World | None) -> Found:
-    """Find a polecat's session: by the stamp of the spawn, because a person may rename it; else by its name.
+def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
+    """Find a polecat's server and session: by the stamp of the spawn, because a person may rename it; else by its name.
 
     Raises:
         SessionNotFoundError: it has none; one of its name that bears another stamp than the spawn that is meant is not its own.
         TmuxUnreachableError: the server could not be asked.
     """
-    rig, name = target.rig, target.name
-    record = _record(rig, name)
-    server = (world.tmux if world else None) or _server_of(rig, record, caller_environ(world))
-    session = index_sessions(server.list_sessions(), rig).of(name, record.instance if record else "")
+    rig, name, record = target.rig, target.name, None
+    with suppress(UnknownStateError):  # what cannot be read names no server; the name still finds the session
+        record = read_current(rig, name)
+    tmux = world.tmux if world else None
+    if tmux is None:
+        socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
+        tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+    session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"what it left is in {rig.home_dir(name)}")
-    return Found(session=session, tmux=server)
-
-
-def _record(rig: Rig, name: str) -> Record | None:
-    try:
-        return read_current(rig, name)
-    except UnknownStateError:  # what cannot be read names no server; the name still finds the session
-        return None
-
-
-def _server_of(rig: Rig, record: Record | None, environ: Mapping[str, str]) -> Tmux:
-    socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
-    return TmuxCli(socket=socket or None, environ=environ)
+    return tmux, session

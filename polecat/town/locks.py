@@ -39,10 +39,16 @@ POLL_S = 0.005
 
 
 class HeldLock:
-    """A lock this process holds; free again after `release`, or when the process dies."""
+    """A lock this process holds; free again after `release`, after a ``with`` block, or when the process dies."""
 
     def __init__(self, lock: BaseFileLock) -> None:
         self._lock = lock
+
+    def __enter__(self) -> None:
+        """Hold it for the block."""
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
     def release(self) -> None:
         """Let the next one in. Releasing twice is fine."""
@@ -127,11 +133,8 @@ def is_held(path: Path) -> bool:
 @contextlib.contextmanager
 def holding(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Hold a lock for the length of a ``with`` block. Arguments and errors as `take`."""
-    held = take(path, what=what, timeout_s=timeout_s)
-    try:
+    with take(path, what=what, timeout_s=timeout_s):
         yield
-    finally:
-        held.release()
 
 
 def holder_of(path: Path) -> str:

@@ -42,10 +42,9 @@ class Target:
         known = read_current(self.rig, self.name)
         now = known.instance if known else ""
         if now != self.instance:
-            meant = f"instance {self.instance}" if self.instance else "the one that polecat did not make"
+            meant, there = (f"instance {one}" if one else "one that polecat did not make" for one in (self.instance, now))
             raise PolecatNotFoundError(
-                f"{agent_id(self.rig.name, self.name)} is not {meant} any more: that polecat is gone, "
-                + (f"and the name is now instance {now}" if now else "and the one of that name was not made by polecat"),
+                f"{agent_id(self.rig.name, self.name)} is not {meant} any more: that polecat is gone, and the name is now {there}",
                 hint=f"nothing was done; look who has the name now: polecat status {self.rig.name}/{self.name}",
             )
 

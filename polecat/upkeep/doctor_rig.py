@@ -176,10 +176,8 @@ def _size(folders: list[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
                 looked += 1
                 if looked > at_most:
                     return total, False
-                try:
+                with suppress(FileNotFoundError):
                     total += os.lstat(os.path.join(here, name)).st_blocks * 512
-                except FileNotFoundError:
-                    continue
     return total, True
 
 

@@ -122,8 +122,7 @@ def _is_within(directory: Path) -> bool:
         here = Path(os.path.realpath(os.getcwd()))
     except FileNotFoundError:  # our directory is gone, so it is not the one that is there
         return False
-    target = Path(os.path.realpath(directory))
-    return here == target or target in here.parents
+    return here.is_relative_to(os.path.realpath(directory))
 
 
 def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
@@ -139,11 +138,6 @@ def record_of(observed: Observation, name: str) -> Record:
     return read_current(rig, name) or Record(
         instance=new_instance_id(), polecat=name, rig=rig.name, agent_bead=agent_bead_id(rig.prefix, rig.name, name)
     )
-
-
-def session_of(observed: Observation, record: Record) -> Session | None:
-    """The polecat's session: by its stamp, because a user may rename it; else by its name."""
-    return observed.sessions.of(record.polecat, record.instance)
 
 
 def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Verdict:
@@ -172,5 +166,5 @@ def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, wor
     target = find_target(rig, polecat)
     world = full_world(target.rig, world)
     observed = observe(world, target.rig)
-    session = session_of(observed, record_of(observed, target.name))
+    session = observed.sessions.of(target.name, record_of(observed, target.name).instance)
     return inspect(world, observed, target.name, session=session).verdict

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
 from polecat.core.plan import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
-from polecat.errors import BeadsError, PolecatError, TmuxError
-from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
+from polecat.errors import BeadsError, PolecatError
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
@@ -96,10 +95,7 @@ def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
 
 
 def _sessions(world: FullWorld, rig: Rig) -> SessionIndex | None:
-    try:
-        return index_sessions(world.tmux.list_sessions(), rig)
-    except TmuxError:
-        return None
+    return _or_none(lambda: index_sessions(world.tmux.list_sessions(), rig))
 
 
 def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
@@ -126,7 +122,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         issue=issue,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
-        work=_or_none(lambda: _count_work(world, repo, path)) if with_work else None,
+        work=_or_none(lambda: world.git.facts(repo, worktree).status()) if with_work and worktree else None,
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
@@ -149,12 +145,6 @@ def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
     named = agent.fields.hook_bead if agent and agent.is_open else ""
     bead = world.beads.bead(named) if named else None
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
-
-
-def _count_work(world: FullWorld, repo: Repo, path: Path) -> WorkStatus | None:
-    """Count what of a polecat's work exists nowhere else; None if it has no worktree of ours to count in."""
-    worktree = world.git.find_worktree(repo, path)
-    return None if worktree is None else world.git.facts(repo, worktree).status()
 
 
 def _or_none(read: Callable[[], T | None]) -> T | None:

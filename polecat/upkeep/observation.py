@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
@@ -158,8 +158,7 @@ def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_p
 
 def fetch_policy(settings: RigSettings) -> FetchPolicy:
     """The rig's own fetch policy."""
-    policy = FetchPolicy.parse(settings.fetch)
-    return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
+    return evolve(FetchPolicy.parse(settings.fetch), timeout_s=settings.fetch_timeout_s)
 
 
 def check_disk(world: FullWorld, context: RigContext) -> None:

@@ -20,7 +20,7 @@ from polecat.town.state import Record, drop_claim, drop_record, read_claim, read
 from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
-from polecat.upkeep.trash import delete_entry, no_longer_kept, taking_in, trash_dir, trash_entry, trash_home
+from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir, trash_entry
 from polecat.upkeep.worktrees import discard_worktree
 
 
@@ -133,7 +133,8 @@ def free_home(rig: Rig, claim: Record) -> Path | None:
     try:
         withdraw_claim(rig, claim)
     except PolecatError:
-        return trash_home(rig, claim)
+        entry = trash_entry(rig, claim)
+        return rig.home_dir(claim.polecat).rename(keep_for_good(entry.with_name(f"{entry.name}.home")))
     return None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from polecat.adapters.processes.background import delete_in_background
 from polecat.model import Rig
-from polecat.town.locks import trash_lock, try_take
+from polecat.town.locks import is_held, trash_lock
 from polecat.town.state import Record
 
 
@@ -59,14 +59,6 @@ def taking_in(entry: Path) -> Iterator[Path]:
         raise
 
 
-def trash_home(rig: Rig, record: Record) -> Path:
-    """Move a whole home into the trash, to be kept there."""
-    entry = trash_entry(rig, record)
-    into = keep_for_good(entry.with_name(entry.name + ".home"))
-    rig.home_dir(record.polecat).rename(into)
-    return into
-
-
 def delete_entry(entry: Path) -> None:
     """Delete one entry now, marked or not, and the trash when that was the last."""
     no_longer_kept(entry)
@@ -92,10 +84,5 @@ def empty_trash(rig: Rig) -> None:
     One process at a time empties a rig's trash. What it does not get to is swept the next time.
     """
     worthless = [entry for entry, kept in entries(rig) if not kept]
-    if not worthless:
-        return
-    lock = try_take(trash_lock(rig), what="empty the trash")
-    if lock is None:
-        return
-    lock.release()
-    delete_in_background(worthless, lock_path=trash_lock(rig))
+    if worthless and not is_held(trash_lock(rig)):
+        delete_in_background(worthless, lock_path=trash_lock(rig))

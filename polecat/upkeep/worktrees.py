@@ -174,6 +174,12 @@ def make_worktree(world: FullWorld, context: RigContext, path: Path, *, branch: 
         return world.git.add_worktree(context.repo, path, branch=branch, start=base.commit, upstream=base.branch)
 
 
+def check_out(world: FullWorld, context: RigContext, worktree: Worktree, *, for_later: bool = False) -> None:
+    """Fill a worktree with its files, as the rig's settings say."""
+    settings = context.settings
+    world.git.check_out(worktree, leave_out=settings.leave_out, lazy_lfs=settings.place.is_lfs_lazy, for_later=for_later)
+
+
 def prepare_worktree(
     world: FullWorld,
     context: RigContext,
@@ -233,7 +239,7 @@ def discard_worktree(
     Returns:
         What stays behind because it is work; None when nothing does.
     """
-    is_clean = not was_used or _is_untouched(world, observed, worktree, record)
+    is_clean = not was_used or is_untouched(world, observed, worktree, at=record.base_commit)
     into = trash_entry(observed.rig, record)
     with taking_in(into), holding(git_lock(observed.rig), what=f"drop worktree of {record.polecat}"):
         world.git.drop_worktree(observed.repo, worktree, into=into)
@@ -248,10 +254,10 @@ def discard_worktree(
     return "; ".join(stays) or None
 
 
-def _is_untouched(world: FullWorld, observed: Observation, worktree: Worktree, record: Record) -> bool:
-    """Nothing in the worktree would be lost; a check that fails says no."""
+def is_untouched(world: FullWorld, context: RigContext, worktree: Worktree, *, at: str | None) -> bool:
+    """Say that a worktree stands at a commit and nothing in it would be lost; a check that fails says no."""
     try:
-        facts = world.git.facts(observed.repo, worktree)
+        facts = world.git.facts(context.repo, worktree)
     except PolecatError:
         return False
-    return facts.is_clean and facts.head == record.base_commit
+    return facts.is_clean and facts.head == at
