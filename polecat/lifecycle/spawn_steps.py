@@ -35,9 +35,9 @@ def admit(context: RigContext, attempt: Attempt) -> None:
 
 
 def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> None:
-    """Refuse a bead that somebody has. Its lock is held from here to the end of the spawn.
+    """Refuse a bead that is taken. Its lock is held from here to the end of the spawn.
 
-    If the polecat that was asked for has the bead already, that one is the result: asking twice for the same makes no second one.
+    If the polecat that was asked for has the bead already, that one is the result: the same request twice makes no second one.
     """
     bead = attempt.opts.hook_bead
     if not bead:
@@ -53,7 +53,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
 
 
 def end_orphan(observed: Observation, attempt: Attempt) -> None:
-    """End the orphan session that bears our name. The polecat's lock is ours, so nobody is just making one."""
+    """End the orphan session that has our name. We hold the polecat's lock, so nobody is making it."""
     orphan = observed.sessions.own.get(attempt.plan.polecat_name)
     if orphan is not None:
         with attempt.step("orphan") as facts:
@@ -102,7 +102,7 @@ def hook_bead(attempt: Attempt) -> None:
 
 
 def start_session(observed: Observation, attempt: Attempt) -> None:
-    """Start the agent in a session of its own, complete in one call."""
+    """Start the agent in its session, complete in one call."""
     with attempt.step("session") as facts:
         attempt.claim = evolve(attempt.claim, may_have_run=True)
         write_claim(observed.rig, attempt.claim)
@@ -120,7 +120,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
 
 
 def _start(observed: Observation, attempt: Attempt) -> StartedSession:
-    """Start it; a start that breaks may have made a session all the same, and until that is known nothing under it is taken away."""
+    """Start the session. A start that fails may have made one all the same; until that is known, the worktree must stay."""
     world = attempt.world
     try:
         attempt.session = session = world.tmux.start(_session_request(observed, attempt))
@@ -156,10 +156,7 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
 
 
 def mark_working(attempt: Attempt) -> None:
-    """Say on the agent bead that the agent works: while it comes up, which takes longer than saying so.
-
-    A store that fails here is a warning, the agent runs already.
-    """
+    """Set the agent bead to *working*, while the agent starts; a store that fails here is only a warning."""
     with attempt.step("working"):
         try:
             attempt.world.beads.update_agent(attempt.plan.agent_bead, agent_state="working")
@@ -168,7 +165,7 @@ def mark_working(attempt: Attempt) -> None:
 
 
 def awaited(attempt: Attempt) -> Awaited:
-    """What to wait for."""
+    """What to wait for in an agent's pane."""
     plan, now_s = attempt.plan, attempt.world.clock.monotonic_s()
     return Awaited(
         pane_id=attempt.claim.pane,
@@ -181,11 +178,11 @@ def awaited(attempt: Attempt) -> Awaited:
 
 
 def finish_wait(rig: Rig, waited: WaitResult, attempt: Attempt) -> None:
-    """Take note of how the waiting ended, and give the agent its text if it is ready.
+    """Judge how the wait ended, and type the agent's text if it is ready.
 
     Raises:
-        AgentDiedError: it ended, with whatever status.
-        NotReadyError: it lives and is not ready in time.
+        AgentDiedError: the agent has ended.
+        NotReadyError: the agent was not ready in time.
     """
     attempt.took("ready", waited.waited_s)
     attempt.is_released = waited.status.is_released
@@ -230,7 +227,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
 
 
 def make_record(observed: Observation, attempt: Attempt) -> None:
-    """Turn the claim into a record and append to the feed; from here on nothing is taken back."""
+    """Turn the claim into a record and append to the feed; from here on nothing is undone."""
     with attempt.step("record", emits=False):
         world, plan = attempt.world, attempt.plan
         if attempt.session is not None and not attempt.is_released and not world.tmux.release(attempt.session):
@@ -274,7 +271,7 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
 
 
 def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:
-    """What a claim or a record says of a polecat."""
+    """The polecat of a claim or a record."""
     return SpawnedPolecat(
         rig_name=rig.name,
         polecat_name=record.polecat,

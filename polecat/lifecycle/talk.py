@@ -1,6 +1,6 @@
-"""Talking to polecats: typing to one, reading its screen, sitting down in front of it. Acts through the ports only.
+"""Talking to polecats: typing to one, reading its screen, attaching to it.
 
-A polecat is looked for on the server that it was spawned on: what the spawn noted counts, whatever the settings say by now.
+A polecat's session is looked for on the server that its record names, whatever the settings say by now.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from polecat.town.state import read_current
 from polecat.upkeep.addressing import Target, find_target
 
 NUDGE_TIMEOUT_S = 10.0
-"""How long a sender waits for the one before. A paste takes milliseconds; whoever needs longer hangs."""
+"""How long a sender waits for the one before. A paste takes milliseconds; one that takes longer hangs."""
 
 
 def nudge_lock(rig: Rig, name: str) -> Path:
-    """The lock of typing to one polecat; taken alone, held for one message."""
+    """The lock of typing to one polecat; no other is taken with it, and it is held for one message."""
     return rig.runtime_dir / "locks" / f"nudge-{name}.lock"
 
 
@@ -44,21 +44,21 @@ def nudge_polecat(
 ) -> str:
     """Type a message to a polecat's agent, whole, with one Enter. Senders at the same time wait for each other.
 
-    Nothing is typed into a session that is not the polecat's own any more: tmux checks that in the same step.
+    Nothing is typed into a session that is not the polecat's own any more; tmux checks that in the same call.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         text: what is typed; several lines are one message.
-        world: the outside; without a tmux in it, the server that the polecat was spawned on is asked. ``on_event`` hears
-            ``polecat_nudged``; the text is never part of it.
+        world: the world to use; without a tmux, the server that the polecat was spawned on. ``on_event`` receives ``polecat_nudged``;
+            the text is never part of it.
         timeout_s: how long to wait for other senders.
 
     Returns:
         The name of the session.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
         LockTimeoutError: another sender did not finish in time; nothing was typed.
         PolecatError: there is no text, or it holds a NUL.
@@ -101,7 +101,7 @@ def capture_polecat(
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         lines: how many lines at most, the last ones, 1 or more; those above the screen are read too.
         world: as for `nudge_polecat`.
 
@@ -109,7 +109,7 @@ def capture_polecat(
         The text, without trailing blank lines.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -147,20 +147,20 @@ class AttachCommand:
 
 
 def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> AttachCommand:
-    """Say how to attach to a polecat's session, exactly that one, from wherever the caller sits.
+    """Make the command that attaches to exactly this polecat's session.
 
-    Inside the same tmux server the client is switched, because tmux does not nest; inside another one, ``TMUX`` is taken away.
+    From within the same tmux server the client is switched, because tmux does not nest; from within another, ``TMUX`` is removed.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `nudge_polecat`.
 
     Returns:
-        The command; running it is the caller's business.
+        The command; the caller runs it.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -184,7 +184,7 @@ def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
 
 
 def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
-    """Say whether the caller sits in a client of that server; ``TMUX`` begins with the file behind its socket."""
+    """Say whether the caller is a client of that server; ``TMUX`` begins with the path of its socket."""
     if socket is None or "/" not in socket:
         place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
         socket = os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
@@ -196,10 +196,10 @@ def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
 
 
 def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
-    """Find a polecat's server and session: by the stamp of the spawn, because a person may rename it; else by its name.
+    """Find a polecat's server and session: by its stamp, because a person may rename it; else by its name.
 
     Raises:
-        SessionNotFoundError: it has none; one of its name that bears another stamp than the spawn that is meant is not its own.
+        SessionNotFoundError: it has none. For a value, a session of its name with another stamp is not its own.
         TmuxUnreachableError: the server could not be asked.
     """
     rig, name, record = target.rig, target.name, None
@@ -211,5 +211,5 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
         tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
     session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
-        raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"what it left is in {rig.home_dir(name)}")
+        raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")
     return tmux, session

@@ -1,4 +1,4 @@
-"""Which rig and which polecat a caller means. Either is given as a name or as a value; a value means one spawn, a name whoever bears it."""
+"""Which rig and which polecat a caller means. Both are given by name or as a value; a value of a polecat means one spawn of the name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Target:
     Attributes:
         rig: its rig.
         name: its name.
-        instance: the spawn that is meant, empty for a polecat that polecat did not make; None for whoever bears the name.
+        instance: the spawn that is meant, empty for one that polecat did not make; None for whichever has the name.
     """
 
     rig: Rig
@@ -30,7 +30,7 @@ class Target:
     instance: str | None = None
 
     def check(self) -> None:
-        """Make sure that it is there, and still the one that is meant.
+        """Make sure that it exists and is still the spawn that is meant.
 
         Raises:
             PolecatNotFoundError: it is not.
@@ -50,7 +50,7 @@ class Target:
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Hold the polecat's lock for a ``with`` block, in which it is the one that is meant. Errors as `check` and `holding`."""
+        """Hold the polecat's lock for a ``with`` block, after another `check`. Errors as `check` and `holding`."""
         with holding(polecat_lock(self.rig, self.name), what=f"{what} {self.name}"):
             self.check()
             yield
@@ -64,7 +64,7 @@ def find_target(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat) -> Targ
         polecat: the polecat's name, or the polecat as it was spawned, found or listed.
 
     Raises:
-        PolecatNotFoundError: there is none of that name, or it is not the spawn that is meant any more.
+        PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
         InvalidNameError: the value is of another rig.
         TypeError: it is neither a name nor a polecat.
     """

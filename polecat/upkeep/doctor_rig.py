@@ -1,4 +1,4 @@
-"""Looking one rig over, for `check_town`. Changes nothing; locks are tried, never waited for."""
+"""Checking one rig, for `check_town`. Changes nothing; locks are tried, never waited for."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ _GC = {("gc", "auto"): "0", ("maintenance", "auto"): "false", ("gc", "worktreepr
 
 
 def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
-    """Look one rig over.
+    """Check one rig.
 
     Args:
-        world: the outside; its beads are not used.
+        world: the world; its beads are not used.
         rig: the rig.
 
     Yields:
@@ -54,7 +54,7 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
         try:
             yield from check(world, context)
         except TmuxError as error:
-            yield wrong(error.message, error.hint or "mend what is wrong with tmux first, above")
+            yield wrong(error.message, error.hint or "fix what is wrong with tmux first, above")
         except (PolecatError, OSError) as error:
             yield from_error(error)
 
@@ -77,7 +77,7 @@ def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
         known = ", ".join(world.git.remote_branches(repo)[:10]) or "none"
         yield wrong(
             f"{repo.path} knows no branch origin/{rig.default_branch}; it knows {known}",
-            f"git -C {at} fetch origin '+refs/heads/*:refs/remotes/origin/*', or mend default_branch in {rig.path / 'config.json'}",
+            f"git -C {at} fetch origin '+refs/heads/*:refs/remotes/origin/*', or correct default_branch in {rig.path / 'config.json'}",
         )
         return
     age_s = world.git.last_fetch_age_s(repo)
@@ -86,7 +86,7 @@ def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 
 def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
-    """A repository that cleans up by itself may do so in the middle of a spawn; git never waits for its own locks."""
+    """Check that git does not clean up the repository by itself: it may do so during a spawn, and git never waits for its own locks."""
     config = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=",))
     with suppress(configparser.Error):  # what cannot be read sets nothing
         config.read(context.repo.git_dir / "config", encoding="latin-1")

@@ -1,8 +1,8 @@
 """Making names, sessions and directories agree again, with proof for everything that is ended or removed.
 
 A session is ended only if it is provably an orphan: its name and its own environment say that it is a polecat of this rig, the rig
-and its ``polecats/`` were listed, there is no home of that name, and nobody is just making or removing one (the polecat's lock is
-free). A home is removed only if it is an abandoned claim or an empty home. Everything that cannot be told is left alone.
+and its ``polecats/`` were listed, there is no home of that name, and nobody is making or removing one (the polecat's lock is free).
+A home is removed only if its claim is abandoned or if it is empty. What is unknown is left alone.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ GRACE_S = 300.0
 
 @frozen(kw_only=True)
 class ReconcilePlan:
-    """What a reconcile does, as a value. The dry run says it; the real run does it and nothing else.
+    """What a reconcile does, as a value. The dry run reports it; the real run does exactly that.
 
     Attributes:
         in_use: the names that are taken.
         orphans: name → the session to end.
-        dead_claims: name → a claim whose claimant is dead, and whose agent does not live: to be taken back.
-        living_claims: name → a claim whose claimant is dead, though the agent lives: to be kept.
+        dead_claims: name → a claim whose claimant is dead, and its agent too: to be undone or finished.
+        living_claims: name → a claim whose claimant is dead while its agent lives: to be adopted.
         empty_homes: names whose home is empty and old.
         stale: registrations to be dropped.
-        records: names we remember though Gas Town removed them.
+        records: names with a record that Gas Town has removed.
         drafts: claims and records that were never published.
         kept: what is left alone, and why.
     """
@@ -72,7 +72,7 @@ class ReconcilePlan:
 
 
 def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool = False) -> Reconciliation:
-    """Make a rig's names, sessions and directories agree: end orphan sessions, take dead claims back, drop stale registrations.
+    """Make a rig's names, sessions and directories agree: end orphan sessions, settle abandoned claims, drop stale registrations.
 
     Costs one tmux call and at most three git calls, however many polecats there are. Doing it twice changes nothing.
 
@@ -85,8 +85,8 @@ def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool 
         The names in use, and what was done (or would be).
 
     Raises:
-        UnknownStateError: the picture is incomplete, so nothing was ended or removed.
-        TmuxUnreachableError: likewise.
+        UnknownStateError: ``polecats/`` cannot be listed; nothing was ended or removed.
+        TmuxUnreachableError: the sessions cannot be listed; likewise.
 
     Examples:
         >>> from attrs import evolve
@@ -112,12 +112,12 @@ def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool 
 def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     """Decide what a reconcile does; touches nothing but tries locks. The caller holds the pool lock."""
     rig = observed.rig
-    homes = list_homes(rig)  # after the sessions: a home made meanwhile gives its session an owner
+    homes = list_homes(rig)  # after the sessions: a session that was listed has its home in the listing
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
     orphans = {name: observed.sessions.own[name] for name in known.orphans if not _is_busy(rig, name)}
     busy = [name for name in known.orphans if name not in orphans]
-    kept = [f"session {observed.sessions.own[name].name}: somebody is just making or removing {name}" for name in busy]
+    kept = [f"session {observed.sessions.own[name].name}: another process is making or removing {name}" for name in busy]
     files = files_in_homes(rig, homes.dirs)
     dead, living = _claims(world, observed, homes, files, kept)
     bare = [name for name, found in files.items() if not found and name not in dead and name not in living]
@@ -138,7 +138,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
 def _claims(
     world: FullWorld, observed: Observation, homes: Homes, files: Mapping[str, tuple[str, ...]], kept: list[str]
 ) -> tuple[dict[str, Record], dict[str, Record]]:
-    """The claims whose claimants are dead: those whose agents are dead as well, and those whose agents live."""
+    """The claims of dead claimants: those whose agents are dead too, and those whose agents live."""
     dead: dict[str, Record] = {}
     living: dict[str, Record] = {}
     for name in homes.dirs:
@@ -154,12 +154,12 @@ def _claims(
 
 
 def _is_busy(rig: Rig, name: str) -> bool:
-    """Somebody is making, removing or repairing it."""
+    """Say whether another process is making, removing or repairing it."""
     return is_held(polecat_lock(rig, name))
 
 
 def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
-    """A home without a file in it, old enough to be nobody's work in progress."""
+    """Say whether a home holds no file and is old enough to be nobody's work in progress."""
     home = rig.home_dir(name)
     try:
         is_old = world.clock.now().timestamp() - home.stat().st_mtime > GRACE_S
@@ -177,7 +177,7 @@ def _raise(error: OSError) -> None:
 
 @frozen(kw_only=True)
 class _Reconcile:
-    """A plan that is carried out, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
+    """Carries a plan out, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
 
     world: FullWorld
     observed: Observation
@@ -186,7 +186,7 @@ class _Reconcile:
     kept: list[str]
 
     def run(self) -> Reconciliation:
-        """Do it, or only say it; what cannot be done is kept, and the reason said."""
+        """Do it, or only report it; what cannot be done is kept, with the reason."""
         plan = self.plan
         orphans = self._each("session", plan.orphans, self._end_orphan)
         adopted = self._each("claim", plan.living_claims, self._adopt)
@@ -222,7 +222,7 @@ class _Reconcile:
 
     def _end_orphan(self, name: str) -> bool:
         session = self.plan.orphans[name]
-        end_session(self.world, session)  # by its id: one that has this name by now is another
+        end_session(self.world, session)  # by its id: another one may have its name by now
         return self._emit("orphan_ended", name, session.instance, session=session.name)
 
     def _adopt(self, name: str) -> bool:
@@ -234,7 +234,7 @@ class _Reconcile:
         return self._settle(recover, claim) and self._emit("claim_recovered", name, claim.instance)
 
     def _settle(self, how: Callable[[FullWorld, Observation, Record], None], claim: Record) -> bool:
-        """Settle a claim if it is the one we planned for; somebody may have been quicker."""
+        """Settle a claim if it is still the planned one; another process may have been quicker."""
         now = read_claim(self.observed.rig, claim.polecat)
         if now is None or now.instance != claim.instance:
             return False

@@ -1,6 +1,6 @@
 """Adding rigs to a town, so that Gas Town and polecat both accept them.
 
-Nothing is visible before it is complete: what is made grows under a hidden name, is renamed into place, and is registered last.
+Nothing is visible before it is complete: the rig is made under a hidden name, renamed into place, and registered last.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from polecat.upkeep.towns import clear_errors, now
 CLONE_TIMEOUT_S = 1800.0
 
 _HALF_MADE = ".polecat-rig-add"
-"""Stands in a rig's directory from its beginning until it is registered."""
+"""Is in a rig's directory until it is registered."""
 
 _SCP_LIKE = re.compile(r"[^/]+:")
 
@@ -58,7 +58,7 @@ def add_rig(
         git_url: where the source comes from; a path on this machine is made absolute.
         branch: the branch new work starts from; None means the remote's default.
         prefix: what ids of the rig's beads start with; None derives it from the name.
-        world: the outside; only its git is used.
+        world: the world to use; only its git is used.
         clone_timeout_s: how long the clone may take.
         lock_timeout_s: how long to wait for others who change the town's registry.
 
@@ -70,7 +70,7 @@ def add_rig(
         RigExistsError: the town has such a rig, or a file or directory in its place.
         NotFoundError: the repository has no commit, or not that branch.
         GitError: the repository cannot be cloned.
-        LockTimeoutError: somebody is adding a rig of this name, or holds the registry.
+        LockTimeoutError: another process is adding a rig of this name, or changing the registry.
         PolecatError: the town cannot be written. In every case nothing is left behind.
 
     Examples:
@@ -127,7 +127,7 @@ def _check_url(url: str) -> str:
 
 
 def _clear_leftovers(rig: Rig) -> None:
-    """Clear what a `rig add` of this name that was killed has left. We hold the name's lock, so nobody is at it."""
+    """Clear what a killed `rig add` of this name has left. We hold the name's lock, so none is running."""
     shutil.rmtree(_draft(rig), ignore_errors=True)
     if (rig.path / _HALF_MADE).exists() and rig.name not in load_rigs(rig.town_root):
         os.rename(rig.path, _draft(rig))
@@ -142,11 +142,11 @@ def _forget_route(rig: Rig) -> None:
 
 
 def _must_be_free(rig: Rig) -> None:
-    """Refuse a name, a place or a prefix that is taken."""
+    """Refuse a name, a path or a prefix that is taken."""
     root = rig.town_root
     entries, routes = load_rigs(root), load_routes(root)
     if rig.name in entries:
-        raise RigExistsError(f"the town {root} has a rig {rig.name!r} already", hint=f"it stands in {rig.path}")
+        raise RigExistsError(f"the town {root} has a rig {rig.name!r} already", hint=f"it is in {rig.path}")
     if os.path.lexists(rig.path):
         raise RigExistsError(f"{rig.path} exists already and is not a rig of the town", hint="choose another name")
     owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
@@ -176,7 +176,7 @@ def _build(rig: Rig, wanted: str | None, git: Git, timeout_s: float) -> None:
 
 
 def _choose_branch(url: str, wanted: str | None, git: Git, repo: Repo) -> str:
-    """Say which branch new work starts from; it must exist."""
+    """Choose the branch that new work starts from; it must exist."""
     branches = git.remote_branches(repo)
     if not branches:
         raise NotFoundError(f"the repository {url} has no commit yet", hint="push a first commit, then add the rig again")

@@ -1,8 +1,8 @@
 """Warm spares: worktrees made ahead of time, so that a spawn in a huge project only renames.
 
-A spare stands in ``polecats/.spare-<id>/<rig>``: as deep as a polecat's worktree, hidden from every list, on a branch of its own below
-``polecat-spare/``. It counts for disk and not as a polecat. Spares are made by the verb or behind a spawn that used one, never by a
-daemon. One that is used, damaged or unknown is thrown away, and the spawn takes the ordinary way.
+A spare is in ``polecats/.spare-<id>/<rig>``: as deep as a polecat's worktree, hidden from every list, on a branch of its own below
+``polecat-spare/``. It takes disk and does not count as a polecat. Spares are made by the verb, or in the background after a spawn that
+used one, never by a daemon. One that is dirty, damaged or unknown is thrown away, and the spawn makes a checkout.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BRANCHES = "polecat-spare/"
 
 @frozen(kw_only=True)
 class Warmed:
-    """What filling the spares did.
+    """What `warm_spares` did.
 
     Attributes:
         ready: how many spares there are now.
@@ -48,11 +48,11 @@ class Warmed:
 
 
 def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None = None) -> Warmed:
-    """Fill a rig's spares, and bring those there are to the remote's tip. One process at a time; a second one leaves it to the first.
+    """Make a rig's spares, and bring those that exist to the remote's tip. One process at a time; a second one returns at once.
 
     Args:
         rig: the rig, or its name.
-        count: how many there should be; None means the rig's setting ``warm_spares``. Fewer than there are throws the rest away.
+        count: how many there should be; None means the rig's setting ``warm_spares``. More than that are thrown away.
         world: as for `spawn_for_sling`.
 
     Returns:
@@ -86,7 +86,7 @@ def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None
 
 
 def _fill(world: FullWorld, context: RigContext, wanted: int) -> Warmed:
-    for draft in context.rig.polecats_dir.glob(f"{DRAFT}*"):  # whoever made it is dead: the lock is ours
+    for draft in context.rig.polecats_dir.glob(f"{DRAFT}*"):  # its maker is dead: we hold the lock
         _discard(world, context, draft)
     if wanted == 0 and not spare_dirs(context.rig):
         return Warmed(ready=0)
@@ -96,30 +96,28 @@ def _fill(world: FullWorld, context: RigContext, wanted: int) -> Warmed:
         if len(spare_dirs(context.rig)) > wanted or not _refresh(world, context, spare, base):
             _discard(world, context, spare)
             discarded += 1
-    made = 0
-    while len(spare_dirs(context.rig)) < wanted:
+    missing = max(0, wanted - len(spare_dirs(context.rig)))
+    for _ in range(missing):
         _make(world, context, base)
-        made += 1
-    return Warmed(ready=len(spare_dirs(context.rig)), made=made, discarded=discarded)
+    return Warmed(ready=len(spare_dirs(context.rig)), made=missing, discarded=discarded)
 
 
 def spare_dirs(rig: Rig) -> list[Path]:
-    """The spares there are, oldest first."""
+    """List the spares."""
     return sorted(rig.polecats_dir.glob(f"{READY}*"))
 
 
 def take_spare(world: FullWorld, context: RigContext, target: Path, *, branch: str, base: Base) -> Worktree | None:
-    """Move a spare to *target* and put it on *branch* at the base; None if there is none that is as it should be.
+    """Move a spare to *target* and put it on *branch* at the base; None if there is no usable one.
 
-    Whoever renames it first has it. It is looked at before it is used: anything in it that is not its commit's means that somebody
-    was in it, and then it goes to the trash.
+    The first process to rename it has it. It is checked before it is used: one that differs from its commit goes to the trash.
 
     Args:
-        world: the outside.
+        world: the world.
         context: the rig.
-        target: the worktree to be.
-        branch: the branch to be.
-        base: where it starts.
+        target: where the worktree is to be.
+        branch: its new branch.
+        base: where that starts.
     """
     for spare in spare_dirs(context.rig):
         try:
@@ -158,7 +156,7 @@ def _use(world: FullWorld, context: RigContext, taken: Worktree, branch: str, ba
 
 
 def _throw_away(world: FullWorld, context: RigContext, worktree: Worktree) -> None:
-    """Into the trash; if git cannot prove that nothing is in it, it is kept there, and its branch stays."""
+    """Move a spare to the trash; unless git proves that it holds no work, it is kept there, and its branch stays."""
     is_clean = is_untouched(world, context, worktree, at=worktree.head)
     into = trash_dir(context.rig) / f"spare-{secrets.token_hex(8)}"
     with taking_in(into), holding(git_lock(context.rig), what="throw a spare away"):
@@ -184,7 +182,7 @@ def _make(world: FullWorld, context: RigContext, base: Base) -> None:
 
 
 def _refresh(world: FullWorld, context: RigContext, spare: Path, base: Base) -> bool:
-    """Bring a spare to the tip; False if it is not as it should be."""
+    """Bring a spare to the tip; False if it is not usable."""
     try:
         worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
         if worktree is None or not world.git.is_pristine(worktree):
@@ -211,14 +209,14 @@ def _discard(world: FullWorld, context: RigContext, place: Path) -> None:
     delete_entry(into)
     with contextlib.suppress(OSError):
         place.rmdir()
-    if place.exists():  # something in it that nobody can account for: kept, out of the way
+    if place.exists():  # it holds something unknown: kept, out of the way
         place.rename(keep_for_good(trash_dir(context.rig) / f"{place.name.lstrip('.')}.kept"))
 
 
 def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:
-    """Fill the spares again after one was used: a process of its own, with low priority; returns at once.
+    """Replace a spare that was used, in a background process with low priority; returns at once.
 
-    Only as far as the rig's setting ``warm_spares`` says.
+    Makes as many as the rig's setting ``warm_spares`` says.
     """
     if read_context(rig).settings.warm_spares == 0:
         return

@@ -21,7 +21,7 @@ class Staleness:
 
     Attributes:
         name: the polecat.
-        is_stale: it may go.
+        is_stale: it may be removed.
         reason: why, or why not.
         commits_behind: how many commits of the default branch it lacks; None if that could not be counted.
     """
@@ -33,15 +33,15 @@ class Staleness:
 
 
 def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = None) -> list[Staleness]:
-    """Say of every polecat whether it is stale. What could not be checked counts as work, and as an active session.
+    """Say which polecats are stale. Work that could not be counted counts as work, a session that is unknown as active.
 
     Args:
         rig: the rig, or its name.
-        threshold: so many commits behind make it stale by themselves, 1 or more.
+        threshold: this many commits behind make a polecat stale, 1 or more.
         world: as for `spawn_for_sling`.
 
     Returns:
-        One answer for each polecat, sorted by name.
+        One value for each polecat, sorted by name.
 
     Examples:
         >>> from polecat import spawn_for_sling

@@ -1,4 +1,4 @@
-"""Ending a session and everything its agent started, and nothing else."""
+"""Termination: ending a session and every process that its agent started, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from polecat.errors import UnknownStateError
 from polecat.ports import Process, Session, StartedSession
 
 ROUNDS = 3
-"""How often we look for children that were forked in between; whoever forks faster than that is reported, not chased."""
+"""How often children that were forked meanwhile are looked for; a process that forks faster is reported."""
 
 GRACE_S = 2.0
 """How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
@@ -18,13 +18,13 @@ GRACE_S = 2.0
 def end_session(world: FullWorld, session: Session | StartedSession, *, root: Process | None = None) -> None:
     """End a session with its whole process tree, by process id and start time, never by name or group.
 
-    The tree is taken before the session is ended, because children that left the tree cannot be found by it afterwards;
-    those that left it before are found by our instance id in their environment.
+    The tree is read before the session is ended, because afterwards children that left it cannot be found by it; those that left it
+    before are found by the instance id in their environment.
 
     Args:
-        world: the outside.
+        world: the world.
         session: the session as it was listed or made; another one that has its name by now is not touched.
-        root: the agent's process as it was at the start; without it, whoever has the pane's process id now, if the pane lives.
+        root: the agent's process as it was at the start; without it, the process that has the pane's id now, if the pane lives.
 
     Raises:
         UnknownStateError: a process would not end.
@@ -44,11 +44,11 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
 
 
 def end_unseen(world: FullWorld, instance: str) -> None:
-    """End what a start may have made that broke, or whose maker was killed, before anybody noted its session.
+    """End what a failed or killed start may have made before its session was noted.
 
     Args:
-        world: the outside.
-        instance: the stamp that its session and its processes bear.
+        world: the world.
+        instance: the stamp of its session and its processes.
 
     Raises:
         UnknownStateError: a process would not end.

@@ -1,6 +1,6 @@
 """Making a town that Gas Town and polecat both accept.
 
-Nothing is visible before it is complete: ``mayor/``, which makes the directory a town, grows under a hidden name and comes last.
+Nothing is visible before it is complete: ``mayor/``, which makes the directory a town, is made under a hidden name and renamed last.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
         name: the town's name; None means the directory's.
 
     Raises:
-        PolecatError: it is a town already, stands in one, holds other things, or cannot be written. Nothing was changed.
+        PolecatError: it is a town already, is within one, holds other things, or cannot be written. Nothing was changed.
         InvalidNameError: the name is empty or holds control characters.
 
     Returns:
@@ -66,7 +66,7 @@ _TOWN_SETTINGS = {"type": "town-settings", "version": 1, "default_agent": "claud
 
 
 def _must_suit(root: Path) -> None:
-    """Refuse a place that cannot become a town."""
+    """Refuse a directory that cannot become a town."""
     if os.path.lexists(root / MARKER):
         raise PolecatError(f"{root} is a town already", hint=f"add a rig to it: polecat rig add NAME GIT_URL --town {root}")
     for above in root.parents:
@@ -112,7 +112,7 @@ def _make_mayor(root: Path, name: str, undo: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def clear_errors(what: str) -> Iterator[None]:
-    """Turn what the system refuses within a ``with`` block into an error that says what was to be done."""
+    """Turn an OSError of a ``with`` block into an error that says what was to be done."""
     try:
         yield
     except OSError as error:
