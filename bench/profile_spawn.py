@@ -40,7 +40,7 @@ class Spawn:
 
 
 def main() -> None:
-    """Spawn some polecats and tell."""
+    """Spawn some polecats and print where the time went."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="store_true", help="20,000 files instead of 200")
     parser.add_argument("--spare", action="store_true", help="each spawn finds a warm spare")
@@ -52,12 +52,12 @@ def main() -> None:
         rig = make_rig(place, "profiled", make_origin(place, "profiled", files=size[0], dirs=size[1]))
         _spawn(place, rig)  # loads what has to be loaded
         spawns = [_spawn(place, rig, with_spare=args.spare) for _ in range(args.rounds)]
-        _tell_steps(spawns)
-        _tell_calls(spawns)
-        _tell_imports(place)
+        _print_steps(spawns)
+        _print_calls(spawns)
+        _print_imports(place)
         clear_polecats(place, rig)
         if args.functions:
-            _tell_functions(place, rig, args.rounds)
+            _print_functions(place, rig, args.rounds)
 
 
 def _spawn(place: Place, rig: Rig, *, with_spare: bool = False) -> Spawn:
@@ -78,7 +78,7 @@ def _ms(values: Iterator[float]) -> str:
     return f"{statistics.median(listed):8.2f} {min(listed):8.2f}"
 
 
-def _tell_steps(spawns: list[Spawn]) -> None:
+def _print_steps(spawns: list[Spawn]) -> None:
     print("STEP                                           MEDIAN     BEST  ms")
     for step, _ in spawns[0].cat.timings.steps:
         print(f"{step:<43} {_ms(dict(one.cat.timings.steps)[step] for one in spawns)}")
@@ -86,7 +86,7 @@ def _tell_steps(spawns: list[Spawn]) -> None:
     print(f"{'from call to return':<43} {_ms(one.wall_s for one in spawns)}")
 
 
-def _tell_calls(spawns: list[Spawn]) -> None:
+def _print_calls(spawns: list[Spawn]) -> None:
     usual = spawns[len(spawns) // 2].calls
     alike = [one for one in spawns if [c.summary for c in one.calls] == [c.summary for c in usual]]
     print(f"\nPROGRAM ({len(usual)} a spawn)                          BEGAN AT           TO START            TOTAL")
@@ -105,7 +105,7 @@ def _tell_calls(spawns: list[Spawn]) -> None:
     print(f"{'all of them':<43} {_ms(iter(inside))}")
 
 
-def _tell_imports(place: Place) -> None:
+def _print_imports(place: Place) -> None:
     words = ("spawn", "profiled", "--hook", "gt-imports", "--town", str(place.town.root), "--socket", place.socket)
     by_package: dict[str, float] = defaultdict(float)
     count: dict[str, int] = defaultdict(int)
@@ -131,7 +131,7 @@ def _tell_imports(place: Place) -> None:
     print(f"{'all of them':<43} {sum(by_package.values()):8.2f}")
 
 
-def _tell_functions(place: Place, rig: Rig, rounds: int) -> None:
+def _print_functions(place: Place, rig: Rig, rounds: int) -> None:
     profile = cProfile.Profile()
     for _ in range(rounds):
         profile.enable()

@@ -12,7 +12,7 @@
 ('gt-abc12',)
 
 Only the names in ``__all__`` here, in ``polecat.adapters`` and in ``polecat.testing`` are public; ``__init__.pyi`` lists them for
-editors. They are loaded on first use, so that ``import polecat`` costs nothing.
+editors and type checkers. A name is loaded when it is used, so that ``import polecat`` needs none of the packages below it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOMES = {
         NotFoundError NotReadyError PolecatError PolecatNotFoundError ProgramError ProgramMissingError
         ProgramTimeoutError RemoveFailedError RepairFailedError RescueFailedError RespawnLimitError RigExistsError
         RigFullError RigNotFoundError SessionExistsError SessionNotFoundError SpawnFailedError SpawnRefusedError
-        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError WorkAtRiskError
+        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
     "polecat.lifecycle.remove": "Removed remove_polecat",
@@ -41,7 +41,8 @@ _HOMES = {
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
-        AgentBead AgentFields Bead Beads Clock Event Git GitFacts OnEvent PaneStatus PendingFetch Process Processes
+        AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
+        GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes
         Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
@@ -66,8 +67,7 @@ __all__ = sorted(_HOME)  # type: ignore[assignment]  # noqa: PLE0605
 def __getattr__(name: str) -> object:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOME[name]), name)
-    return value
+    return getattr(import_module(_HOME[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -41,6 +41,7 @@ from polecat.errors import TmuxError as TmuxError
 from polecat.errors import TmuxUnreachableError as TmuxUnreachableError
 from polecat.errors import TownNotFoundError as TownNotFoundError
 from polecat.errors import UnknownStateError as UnknownStateError
+from polecat.errors import UnsupportedError as UnsupportedError
 from polecat.errors import WorkAtRiskError as WorkAtRiskError
 from polecat.lifecycle.assign import assign_issue as assign_issue
 from polecat.lifecycle.assign import assigned_issue as assigned_issue
@@ -73,7 +74,15 @@ from polecat.ports import Beads as Beads
 from polecat.ports import Clock as Clock
 from polecat.ports import Event as Event
 from polecat.ports import Git as Git
+from polecat.ports import GitBranches as GitBranches
+from polecat.ports import GitClones as GitClones
 from polecat.ports import GitFacts as GitFacts
+from polecat.ports import GitIgnored as GitIgnored
+from polecat.ports import GitMoves as GitMoves
+from polecat.ports import GitRecovery as GitRecovery
+from polecat.ports import GitRescues as GitRescues
+from polecat.ports import GitSpares as GitSpares
+from polecat.ports import GitSubmodules as GitSubmodules
 from polecat.ports import OnEvent as OnEvent
 from polecat.ports import PaneStatus as PaneStatus
 from polecat.ports import PendingFetch as PendingFetch

@@ -1,26 +1,27 @@
 """The command line: argv → one library call → text or JSON → exit code. No decision is made here.
 
 Exit codes: 0 done, 1 a polecat error, 2 wrong usage, 130 interrupted. Results go to stdout, everything else to stderr. Only the
-module of the verb that was typed is loaded, so that ``--help`` answers at once.
+module of the verb that was typed is loaded.
 """
 
 from __future__ import annotations
 
 import argparse
 import errno
-import gc
 import os
+import signal
 import sys
+import traceback
 from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
+from typing import Any, NoReturn
 
 from polecat import __version__
-
-TYPE_CHECKING = False  # as in polecat/__init__.py: `--help` answers sooner without `typing`
-if TYPE_CHECKING:
-    from typing import Any, NoReturn
+from polecat.errors import PolecatError
+from polecat.names import nearest
+from polecat.verbs.tables import plain
 
 EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 
@@ -29,42 +30,42 @@ LONGEST_LINE = 1000
 
 VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
-    "list": ("polecat.verbs.list", "list the polecats of a rig, or of all rigs"),
-    "status": ("polecat.verbs.status", "say everything about one polecat"),
-    "attach": ("polecat.verbs.attach", "sit down in front of a polecat: attach to its session"),
-    "capture": ("polecat.verbs.capture", "print what a polecat's agent shows"),
-    "nudge": ("polecat.verbs.nudge", "type a text to a polecat's agent"),
-    "send": ("polecat.verbs.send", "type what stdin holds to a polecat's agent"),
-    "stop": ("polecat.verbs.stop", "end a polecat's session and all its agent started"),
+    "list": ("polecat.verbs.listing", "list the polecats of a rig, or of all rigs"),
+    "status": ("polecat.verbs.listing", "say everything about one polecat"),
+    "attach": ("polecat.verbs.talk", "sit down in front of a polecat: attach to its session"),
+    "capture": ("polecat.verbs.talk", "print what a polecat's agent shows"),
+    "nudge": ("polecat.verbs.talk", "type a text to a polecat's agent"),
+    "send": ("polecat.verbs.talk", "type what stdin holds to a polecat's agent"),
+    "stop": ("polecat.verbs.remove", "end a polecat's session and all its agent started"),
     "remove": ("polecat.verbs.remove", "take a polecat's place back, its work saved or proved elsewhere"),
     "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),
     "hook": ("polecat.verbs.hook", "show, set or clear what is on a hook"),
-    "stale": ("polecat.verbs.stale", "say which polecats are stale"),
+    "stale": ("polecat.verbs.listing", "say which polecats are stale"),
     "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
     "warm": ("polecat.verbs.warm", "make worktrees ahead of time, so that spawns in huge projects take no checkout"),
-    "prune": ("polecat.verbs.prune", "reconcile, and delete the branches of polecats that are gone"),
+    "prune": ("polecat.verbs.reconcile", "reconcile, and delete the branches of polecats that are gone"),
     "doctor": ("polecat.verbs.doctor", "look the town over: what is wrong, and the command that mends it"),
     "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
     "init": ("polecat.verbs.town", "make a town"),
-    "rig": ("polecat.verbs.rig", "add a rig to the town"),
+    "rig": ("polecat.verbs.town", "add a rig to the town"),
     "demo": ("polecat.verbs.demo", "see it work in a throw-away town"),
     "completion": ("polecat.verbs.completion", "print the script that completes words in bash, zsh or fish"),
     "complete": ("polecat.verbs.complete", ""),
 }
-"""Verb → its module (with ``add_arguments(parser)`` and ``run(args) -> int``) and what it does; empty for one the help leaves out."""
+"""Verb → its module and what it does; empty for one the help leaves out. ``VERBS`` of the module has the examples of the verb's help,
+what adds its arguments to a parser, and what runs it and returns an exit code."""
 
 
 def entry() -> None:
     """Run the command line of this process and exit."""
-    gc.disable()  # a command is over before there is garbage worth looking for; looking costs a twentieth of its start
     if (had_stdout := _open_streams()) and isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name that the terminal cannot show is no reason to fail
     code = main(sys.argv[1:]) if had_stdout else _without_stdout()
     try:
         sys.stderr.flush()
-    except OSError:  # nobody hears what was wrong; the exit code still tells
+    except OSError:  # nobody reads what was wrong; the exit code still tells
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
-    os._exit(code)  # everything is written and closed; taking five hundred modules apart would cost a tenth of the command
+    sys.exit(code)
 
 
 def _open_streams() -> bool:
@@ -120,7 +121,7 @@ def _run(argv: Sequence[str]) -> int:
         return int(stop.code or 0)
     restore = _signals_as_needed()
     try:
-        return int(import_module(VERBS[args.verb][0]).run(args))
+        return int(args.run(args))
     finally:
         restore()
 
@@ -143,15 +144,12 @@ _OUTPUT_ERRORS = (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EFBIG, errno.EDQUO
 
 
 def _no_output(error: OSError) -> Exception:
-    from polecat.errors import PolecatError
-
     why = error.strerror or error
     return PolecatError(f"the output cannot be written: {why}", hint="what was done stays done; see it: polecat list")
 
 
 def _parse(argv: Sequence[str]) -> argparse.Namespace:
-    verb = _verb_of(argv)
-    parser = _parser({verb}, listed={verb: VERBS[verb]} if argv[:1] == [verb] else VERBS)
+    parser = _parser({next((word for word in argv if word in VERBS), "")})
     if not argv:
         parser.print_help(sys.stderr)
         raise SystemExit(EXIT_USAGE)
@@ -162,10 +160,6 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _verb_of(argv: Sequence[str]) -> str:
-    return next((word for word in argv if word in VERBS), "")
-
-
 def _deepest(parser: _Parser, argv: Sequence[str]) -> _Parser:
     """The parser of the verb, or of the verb's action, that the words name."""
     for word in argv:
@@ -174,26 +168,23 @@ def _deepest(parser: _Parser, argv: Sequence[str]) -> _Parser:
     return parser
 
 
-def _parser(chosen: Container[str], *, listed: Mapping[str, tuple[str, str]] = VERBS) -> _Parser:
-    """Make the parser, with the arguments of the chosen verbs only, because each costs the import of its module.
-
-    A command line that begins with a verb needs no parser for the others.
-    """
+def _parser(chosen: Container[str]) -> _Parser:
+    """Make the parser. Only the modules of the chosen verbs are loaded; the others are listed."""
     parser = _Parser(
         prog="polecat",
         description="Give a coding agent a place to work: a name, a git worktree, a tmux session, the work on its hook.",
         epilog="More about a verb: polecat VERB --help. First time here? polecat demo",
-        formatter_class=_Formatter,
     )
     parser.add_argument("--version", action="version", version=f"polecat {__version__}")
     verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-    for verb, (module, what) in listed.items():
-        if what:
-            sub = verbs.add_parser(verb, help=what, description=f"{what[0].upper()}{what[1:]}.", formatter_class=_RawFormatter)
-        else:  # one that has no help at all is not listed
-            sub = verbs.add_parser(verb, formatter_class=_RawFormatter)
+    for verb, (module, what) in VERBS.items():
+        # one without a help is not listed
+        words: dict[str, Any] = {"help": what, "description": f"{what[0].upper()}{what[1:]}."} if what else {}
+        sub = verbs.add_parser(verb, formatter_class=argparse.RawDescriptionHelpFormatter, **words)
         if verb in chosen:
-            import_module(module).add_arguments(sub)
+            sub.epilog, add_arguments, run = import_module(module).VERBS[verb]
+            sub.set_defaults(run=run)
+            add_arguments(sub)
     return parser
 
 
@@ -243,8 +234,6 @@ def _place(action: argparse.Action) -> str:
 
 
 def _meant(wrong: str, known: Sequence[str]) -> str:
-    from polecat.names import nearest
-
     near = nearest(wrong, known) or next((word for word in known if wrong.strip("-") and word.startswith(wrong)), None)
     return f"; did you mean {near!r}?" if near else f"; it is one of: {', '.join(known)}"
 
@@ -254,33 +243,11 @@ def _short(line: str) -> str:
     return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"
 
 
-class _Formatter(argparse.HelpFormatter):
-    """Knows how wide the terminal is without `shutil`, which argparse would load to find out, with three libraries behind it."""
-
-    def __init__(self, prog: str) -> None:
-        super().__init__(prog, width=_columns() - 2)
-
-
-class _RawFormatter(_Formatter, argparse.RawDescriptionHelpFormatter):
-    """Leaves the examples of a verb as they are."""
-
-
-def _columns() -> int:
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said):
-        return int(said)
-    try:
-        return os.get_terminal_size(1).columns or 80
-    except OSError:
-        return 80
-
-
 def _signals_as_needed() -> Callable[[], object]:
     """Make SIGTERM undo as Ctrl-C does, and let children say how they ended, until what is returned is called.
 
     Only in the main thread; elsewhere the host decides.
     """
-    import signal  # not before the help, which does not need it
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
@@ -296,15 +263,10 @@ def _signals_as_needed() -> Callable[[], object]:
 
 
 def _report(error: Exception) -> int:
-    from polecat.errors import PolecatError
-    from polecat.verbs.tables import plain
-
     if isinstance(error, PolecatError):
         message, hint = f"polecat: {error.message}".splitlines(), [f"  {line}" for line in error.hint.splitlines()]
     else:
         if os.environ.get("POLECAT_DEBUG"):
-            import traceback
-
             traceback.print_exception(error)
         message = [f"polecat: unexpected error, please report it: {type(error).__name__}: {error}"]
         hint = ["  run it again with POLECAT_DEBUG=1 to see where it happened"]

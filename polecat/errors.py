@@ -1,4 +1,4 @@
-"""Every error polecat raises, as one tree. Imports nothing of polecat.
+"""Every error polecat raises, as one tree.
 
 ::
 
@@ -8,16 +8,17 @@
     ├── NotFoundError
     │   ├── TownNotFoundError · RigNotFoundError · PolecatNotFoundError
     │   └── AgentNotFoundError · AccountNotFoundError · SessionNotFoundError
-    ├── RigExistsError                       `rig add` of something that is there
+    ├── RigExistsError                       `rig add` of something that exists
     ├── SpawnRefusedError                    a rule said no; nothing was touched
     │   └── RigFullError · DiskFullError · RespawnLimitError · BeadTakenError · BeadClosedError
     ├── SpawnFailedError                     it broke: .step .undone .left_behind
-    │   └── AgentDiedError · NotReadyError   .screen shows the agent's last words
+    │   └── AgentDiedError · NotReadyError   .screen: what the agent showed last
     ├── RepairFailedError · RemoveFailedError    as SpawnFailedError, for the other verbs
     ├── WorkAtRiskError                      going on would lose work: .reasons
     ├── RescueFailedError                    work could not be saved, so nothing was deleted
     ├── LockTimeoutError (TimeoutError)      somebody else holds it: .holder .waited_s
     ├── UnknownStateError                    a check failed; unknown is not dead and not clean
+    ├── UnsupportedError                     an adapter cannot do it: .operation .protocol
     ├── BeadsError                           the store said no, or did not keep its word
     │   └── BeadsUnavailableError · BeadsConfigError
     └── ProgramError                         a program said no: .argv .exit_code .stderr
@@ -31,12 +32,26 @@ Messages follow one policy: what, why, what to do next; lower-case start, no fin
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar, get_type_hints
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+C = TypeVar("C", bound=type)
+
+
+def publish(one: C) -> C:
+    """Let a public class say that it is ``polecat``'s. A decorator, above all others.
+
+    So a class reads ``polecat.Polecat`` in its repr, in tracebacks and in pickles, which then outlive a move to another module. The
+    price: whoever looks a class up by its module looks into the package. So that `attrs.resolve_types` and `typing.get_type_hints`
+    still work, annotations become types here; so that doctest finds examples, it is told by ``__test__``; but `inspect.getsource` does
+    not find these classes.
+    """
+    vars(sys.modules[one.__module__]).setdefault("__test__", {})[one.__name__] = one
+    one.__annotations__ = get_type_hints(one)
+    one.__module__ = "polecat"
+    return one
 
 
 def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) -> PolecatError:
@@ -46,6 +61,7 @@ def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) ->
     return error
 
 
+@publish
 class PolecatError(Exception):
     """The root: catch this to catch everything polecat raises on purpose.
 
@@ -58,14 +74,16 @@ class PolecatError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    def __init_subclass__(cls) -> None:
+        if cls.__module__ == __name__:  # those below, not what others derive
+            publish(cls)
+
     @property
     def message(self) -> str:
         """What went wrong and why, without the hint."""
         return str(self.args[0])
 
-    def __reduce__(
-        self,
-    ) -> tuple[Callable[..., PolecatError], tuple[type[PolecatError], str, dict[str, object]]]:
+    def __reduce__(self) -> tuple[Callable[..., PolecatError], tuple[type[PolecatError], str, dict[str, object]]]:
         return (_rebuild, (type(self), self.message, self.__dict__))
 
 
@@ -168,24 +186,18 @@ class StepFailedError(PolecatError):
     """
 
     def __init__(
-        self,
-        message: str,
-        *,
-        step: str,
-        undone: Sequence[str] = (),
-        left_behind: Sequence[str] = (),
-        hint: str = "",
+        self, message: str, *, step: str, undone: Sequence[str] = (), left_behind: Sequence[str] = (), hint: str = ""
     ) -> None:
         super().__init__(message, hint=hint)
         self.step = step
         self.undone = tuple(undone)
         self.left_behind = tuple(left_behind)
 
-    def fate(self) -> str:
+    def outcome(self) -> str:
         """One sentence on what is left of the attempt.
 
         Examples:
-            >>> SpawnFailedError("x", step="ready", undone=["session", "worktree"]).fate()
+            >>> SpawnFailedError("x", step="ready", undone=["session", "worktree"]).outcome()
             'nothing was left behind (session, worktree undone)'
         """
         if self.left_behind:
@@ -201,7 +213,7 @@ class SpawnFailedError(StepFailedError):
 class AgentDiedError(SpawnFailedError):
     """The agent ended while we waited for it to be ready.
 
-    ``exit_code`` or ``signal`` says how (both None when tmux lost it), ``screen`` holds its last words.
+    ``exit_code`` or ``signal`` says how (both None when tmux lost it), ``screen`` holds what it showed last.
     """
 
     def __init__(
@@ -212,11 +224,9 @@ class AgentDiedError(SpawnFailedError):
         screen: str = "",
         exit_code: int | None = None,
         signal: int | None = None,
-        undone: Sequence[str] = (),
-        left_behind: Sequence[str] = (),
         hint: str = "",
     ) -> None:
-        super().__init__(message, step=step, undone=undone, left_behind=left_behind, hint=hint)
+        super().__init__(message, step=step, hint=hint)
         self.screen = screen
         self.exit_code = exit_code
         self.signal = signal
@@ -225,17 +235,8 @@ class AgentDiedError(SpawnFailedError):
 class NotReadyError(SpawnFailedError):
     """The agent lives but did not become ready in time; ``screen`` shows what it shows."""
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        step: str,
-        screen: str = "",
-        undone: Sequence[str] = (),
-        left_behind: Sequence[str] = (),
-        hint: str = "",
-    ) -> None:
-        super().__init__(message, step=step, undone=undone, left_behind=left_behind, hint=hint)
+    def __init__(self, message: str, *, step: str, screen: str = "", hint: str = "") -> None:
+        super().__init__(message, step=step, hint=hint)
         self.screen = screen
 
 
@@ -276,6 +277,15 @@ class LockTimeoutError(PolecatError, TimeoutError):
 
 class UnknownStateError(PolecatError):
     """A check failed, so nothing was decided: unknown is not dead, and unknown is not clean."""
+
+
+class UnsupportedError(PolecatError):
+    """The given adapter cannot do it: ``operation`` needs the methods of ``protocol``."""
+
+    def __init__(self, message: str, *, operation: str, protocol: str, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.operation = operation
+        self.protocol = protocol
 
 
 class BeadsError(PolecatError):

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import Attribute, Factory, field, frozen
 
+from polecat.errors import publish
 from polecat.names import agent_id, check_env_key, check_rig_name
 
 
@@ -17,6 +18,7 @@ def _rig_name(_rig: object, _field: object, value: str) -> None:
     check_rig_name(value)
 
 
+@publish
 @frozen(kw_only=True)
 class Rig:
     """One managed source repository: a directory directly below the town.
@@ -67,6 +69,7 @@ WaitFor = Literal["ready", "no"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
+@publish
 @frozen(kw_only=True)
 class FetchPolicy:
     """When a spawn asks the remote for news, and how long it may take.
@@ -132,6 +135,7 @@ def _check_patience(_opts: object, _field: object, value: float | None) -> None:
         raise ValueError(f"ready_timeout_s must be more than 0, not {value!r}")
 
 
+@publish
 @frozen(kw_only=True)
 class SpawnOptions:
     """What one spawn is asked to do. Everything has a default.
@@ -172,6 +176,7 @@ class SpawnOptions:
     bind_keys: bool = False
 
 
+@publish
 @frozen(kw_only=True)
 class Timings:
     """Seconds each step of a spawn took.
@@ -185,6 +190,7 @@ class Timings:
     total_s: float = 0.0
 
 
+@publish
 @frozen(kw_only=True)
 class SpawnedPolecat:
     """What a spawn made.
@@ -235,6 +241,7 @@ class SpawnedPolecat:
         return agent_id(self.rig_name, self.polecat_name)
 
 
+@publish
 class PolecatState(enum.Enum):
     """What a polecat is doing, as far as two independent signals agree."""
 
@@ -251,6 +258,7 @@ def _from_counts(status: WorkStatus) -> bool:
     return bool(status.modified or status.untracked)
 
 
+@publish
 @frozen(kw_only=True)
 class WorkStatus:
     """What of a polecat's work exists nowhere else, counted.
@@ -292,6 +300,7 @@ class WorkStatus:
         return ", ".join(text for is_some, text in counts if is_some) or "clean"
 
 
+@publish
 @frozen(kw_only=True)
 class Polecat:
     """One polecat as it was found.

@@ -64,7 +64,7 @@ def check_polecat_name(name: str) -> str:
         >>> check_polecat_name("a.b")
         Traceback (most recent call last):
         ...
-        polecat.errors.InvalidNameError: polecat name 'a.b' may only hold letters, digits, '_' and '-', and must start with a letter or digit
+        polecat.InvalidNameError: polecat name 'a.b' may only hold letters, digits, '_' and '-', and must start with a letter or digit
 
     Source:
         Design §6, deviation 1; contract §4.7.
@@ -113,7 +113,7 @@ def check_new_rig_name(name: str) -> str:
         >>> check_new_rig_name("my-rig")
         Traceback (most recent call last):
         ...
-        polecat.errors.InvalidNameError: rig name 'my-rig' contains invalid characters
+        polecat.InvalidNameError: rig name 'my-rig' contains invalid characters
 
     Source:
         Contract §2.6 step 2.
@@ -136,7 +136,7 @@ def check_bead_id(bead: str) -> str:
         >>> check_bead_id("--force")
         Traceback (most recent call last):
         ...
-        polecat.errors.InvalidNameError: bead name '--force' may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit
+        polecat.InvalidNameError: bead name '--force' may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit
     """
     check_is_text(bead)
     if not bead or len(bead) > 128 or not re.match(_BEAD, bead):

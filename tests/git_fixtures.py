@@ -102,6 +102,10 @@ class GitRig:
         assert found is not None
         return found
 
+    def fetch(self) -> None:
+        """Bring what is known of the remote up to date."""
+        self.git.start_fetch(self.repo, timeout_s=30).wait()
+
     def add(self, name: str = "nux", *, fill: bool = True, branch: str | None = None) -> Worktree:
         """Make a worktree."""
         path = self.root / "polecats" / name

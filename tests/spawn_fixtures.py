@@ -252,6 +252,12 @@ def start_session(server: PrivateServer, name: str, **environment: str) -> None:
     server.run("new-session", "-d", "-s", name, *words, "exec sleep 600")
 
 
+def start_polecat_session(town: HandTown, name: str) -> None:
+    """Make a session of a polecat that is gone, as Gas Town would have made it."""
+    said = {"GT_ROLE": "polecat", "GT_RIG": RIG, "GT_POLECAT": name, "GT_ROOT": str(town.root)}
+    start_session(town.server, f"gt-{RIG}-{name}", **said)
+
+
 def shim_directory(place: Path, **programs: str) -> Path:
     """Make a directory of little programs, to be put first on PATH."""
     place.mkdir(parents=True, exist_ok=True)

@@ -43,7 +43,7 @@ def write_table(page: Path, rows: Sequence[Row], *, rounds: int) -> None:
 
 
 def _cells(row: Row) -> tuple[str, str, str, str, str, str]:
-    bar = f"≤ {row.bar:g} {row.unit}".rstrip()
+    bar = "" if row.bar is None else f"≤ {row.bar:g} {row.unit}".rstrip()
     if row.value is None:
         return (row.what, bar, "not built", "", "", "")
     return (

@@ -13,8 +13,7 @@ from polecat.errors import PolecatError
 
 def classes() -> list[type[PolecatError]]:
     """Every error class, in the order of the module."""
-    found = [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, PolecatError)]
-    return sorted(found, key=lambda cls: inspect.getsourcelines(cls)[1])
+    return [one for one in vars(module).values() if isinstance(one, type) and issubclass(one, PolecatError)]
 
 
 def tree() -> str:

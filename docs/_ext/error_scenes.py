@@ -160,7 +160,7 @@ SCENES: Mapping[str, Scene] = {
         acts.lost_disk,
     ),
     "BeadsError": Scene(
-        "by everything that writes beads, when the store refuses or does not keep what it was told",
+        "by everything that writes beads, when the store refuses or does not keep what was written",
         "read what the store says",
         acts.no_agent_bead,
     ),

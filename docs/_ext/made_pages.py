@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from docs._ext import cli_reference, error_reference, pictures, settings_reference, table_reference
+from docs._ext import cli_reference, error_reference, json_reference, pictures, settings_reference, table_reference
 
 MAKERS: Mapping[str, Callable[[], str]] = {
     "cli": cli_reference.verbs,
+    "json documents": json_reference.documents,
+    "json shapes": json_reference.shapes,
     "errors": error_reference.errors,
     "error tree": error_reference.tree,
     "events": table_reference.events,
@@ -73,7 +75,7 @@ def _leave_sources_out(_app: Any, _what: str, _name: str, _thing: object, _optio
 
 
 def _says_nothing(_app: Any, _what: str, name: str, thing: object, _skip: bool, _options: object) -> bool | None:
-    """Leave constructors out that tell nobody how a thing is made: all of `__new__`, and what protocols and plain classes inherit."""
+    """Leave constructors out that do not say how a thing is made: all of `__new__`, and what protocols and plain classes inherit."""
     inherited = thing is object.__init__ or getattr(thing, "__name__", "") == "_no_init_or_replace_init"
     return True if name == "__new__" or (name == "__init__" and inherited) else None
 

@@ -69,11 +69,11 @@ def _phases(steps: Sequence[Step]) -> list[tuple[str, str, list[Step]]]:
 
 
 def pipeline() -> str:
-    """The steps of a spawn from top to bottom: what each tells, and what is taken back for it."""
+    """The steps of a spawn from top to bottom: the event each emits, and what is taken back for it."""
     row, top, left, box = 44.0, 46.0, 44.0, 118.0
     parts = [
         _text(left + box / 2, 26, "step", anchor="middle", opacity=0.7),
-        _text(left + box + 56, 26, "tells", opacity=0.7),
+        _text(left + box + 56, 26, "emits", opacity=0.7),
         _text(left + box + 256, 26, "a later failure takes back", opacity=0.7),
         (
             '<defs><marker id="arrow" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto-start-reverse">'

@@ -20,7 +20,7 @@ from polecat.documents import (
     TownConfig,
     TownSettings,
 )
-from polecat.town.state import Record
+from polecat.town.records import Record
 
 KEYS: Mapping[type, Mapping[str, str]] = {
     RuntimeConfig: {

@@ -109,5 +109,5 @@ def risks() -> str:
 
 
 def risk_codes() -> set[str]:
-    """The risks that the table tells of."""
+    """The risks of the table."""
     return set(_RISKS)

@@ -19,7 +19,7 @@ from polecat.errors import ProgramMissingError
 from polecat.model import Rig
 from polecat.ports import Beads, Clock, Event, Git, Processes, Tmux, World
 from polecat.town.beads_paths import resolve_beads_dir
-from polecat.town.logs import tell
+from polecat.town.logs import emit
 from polecat.town.settings import load_town_settings
 
 
@@ -43,8 +43,8 @@ class FullWorld(World):
         return shutil.disk_usage(place).free
 
     def emit(self, event: Event) -> None:
-        """Tell the log and whoever listens."""
-        tell(event, self.on_event)
+        """Log an event and notify the listener."""
+        emit(event, self.on_event)
 
 
 def full_world(rig: Rig, world: World | None) -> FullWorld:
@@ -86,7 +86,7 @@ def rig_beads_dir(rig: Rig) -> Path | None:
     """The rig's beads directory, redirects followed; None if the rig has none."""
     for place in (rig.path, rig.path / "mayor" / "rig"):
         if (place / ".beads").exists():
-            return resolve_beads_dir(place)
+            return resolve_beads_dir(place, rig.town_root)
     return None
 
 

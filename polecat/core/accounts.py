@@ -10,16 +10,13 @@ from polecat.errors import AccountNotFoundError
 from polecat.names import nearest
 
 
-def resolve_account(
-    accounts: Accounts, *, flag: str = "", environ: Mapping[str, str], home: str | None = None
-) -> tuple[str, str]:
+def resolve_account(accounts: Accounts, *, flag: str = "", environ: Mapping[str, str]) -> tuple[str, str]:
     """Resolve the account of a spawn: ``GT_ACCOUNT``, then the one asked for, then the default one.
 
     Args:
         accounts: the town's accounts.
         flag: the handle asked for; empty for none.
-        environ: the caller's environment.
-        home: what a leading ``~/`` stands for; None means ``HOME``.
+        environ: the caller's environment; a leading ``~/`` stands for its ``HOME``.
 
     Returns:
         The configuration directory and the handle, both empty if there is no account.
@@ -39,7 +36,7 @@ def resolve_account(
         raise _unknown_account(accounts, handle, "GT_ACCOUNT names" if from_env else "")
     directory = account.config_dir
     if directory.startswith("~/"):
-        directory = posixpath.normpath(posixpath.join(environ.get("HOME", "") if home is None else home, directory[2:]))
+        directory = posixpath.normpath(posixpath.join(environ.get("HOME", ""), directory[2:]))
     return directory, handle
 
 

@@ -30,8 +30,6 @@ AGENT_LABEL: Final = "gt:agent"
 FIELD_NAMES: Final = tuple(AgentFields.__annotations__)
 """The names of the fields, in the order of their lines."""
 
-_EMPTY_IS_BLANK: Final = frozenset(("role_type", "agent_state"))
-
 
 def format_description(title: str, fields: AgentFields) -> str:
     """Write the description of an agent bead.
@@ -116,7 +114,7 @@ def _key(line: str) -> str:
 
 
 def _line(name: str, value: str) -> str:
-    empty = "" if name in _EMPTY_IS_BLANK else "null"
+    empty = "" if name in ("role_type", "agent_state") else "null"
     return f"{name}: {_one_line(name, value) or empty}"
 
 

@@ -9,51 +9,30 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Callable, Mapping
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
-from polecat.core.accounts import resolve_account
-from polecat.core.environment import agent_environment, polecat_env, startup_env
-from polecat.core.presets import CLAUDE, PRESETS, PROVIDERS, Agent, Dialog, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.presets import CLAUDE, PRESETS, PROVIDERS, Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError
 from polecat.names import agent_id, nearest
-
-__all__ = [
-    "PRESETS",
-    "Agent",
-    "Dialog",
-    "Hooks",
-    "Readiness",
-    "agent_environment",
-    "nudge_header",
-    "polecat_env",
-    "resolve_account",
-    "resolve_agent",
-    "startup_env",
-    "startup_nudge",
-]
 
 Which = Callable[[str], str | None]
 
 
 @frozen(kw_only=True)
 class _Known:
-    """Everything that defines agents, in the order in which it is asked."""
+    """What defines agents: settings and registries, in the order in which they are asked; then the built-in ones."""
 
-    rig: Mapping[str, RuntimeConfig] = field(factory=dict)
-    town: Mapping[str, RuntimeConfig] = field(factory=dict)
-    rig_registry: Mapping[str, AgentEntry] = field(factory=dict)
-    town_registry: Mapping[str, AgentEntry] = field(factory=dict)
+    settings: Mapping[str, Mapping[str, RuntimeConfig]]
+    registries: Mapping[str, Mapping[str, AgentEntry]]
 
     def find(self, name: str) -> Agent | None:
-        if name in self.rig:
-            return from_runtime(name, self.rig[name], source="rig settings")
-        if name in self.town:
-            return from_runtime(name, self.town[name], source="town settings")
-        if name in self.rig_registry:
-            return from_entry(self.rig_registry[name], source="rig agents.json")
-        if name in self.town_registry:
-            return from_entry(self.town_registry[name], source="town agents.json")
+        for source, described in self.settings.items():
+            if name in described:
+                return from_runtime(name, described[name], source=source)
+        for source, entries in self.registries.items():
+            if name in entries:
+                return from_entry(entries[name], source=source)
         return PRESETS.get(name)
 
     def get(self, name: str, *, chosen_by: str) -> Agent:
@@ -63,17 +42,9 @@ class _Known:
         return agent
 
     def _unknown(self, name: str, chosen_by: str) -> AgentNotFoundError:
-        places = (
-            (PRESETS, ""),
-            (self.rig, " (rig settings)"),
-            (self.town, " (town settings)"),
-            (self.rig_registry, " (rig agents.json)"),
-            (self.town_registry, " (town agents.json)"),
-        )
-        known: dict[str, str] = {}
-        for names, where in places:
-            for one in names:
-                known.setdefault(one, where)
+        known = dict.fromkeys(PRESETS, "")
+        for source, agents in (*self.settings.items(), *self.registries.items()):
+            known.update({one: f" ({source})" for one in agents if one not in known})
         by = f", which {chosen_by} names" if chosen_by else ""
         meant = nearest(name, known)
         return AgentNotFoundError(
@@ -118,10 +89,8 @@ def resolve_agent(
         Contract §10.3; design §6, deviations 3, 4 and 25; incident T-34.
     """
     known = _Known(
-        rig=rig_settings.agents,
-        town=town_settings.agents,
-        rig_registry=rig_registry or {},
-        town_registry=town_registry or {},
+        settings={"rig settings": rig_settings.agents, "town settings": town_settings.agents},
+        registries={"rig agents.json": rig_registry or {}, "town agents.json": town_registry or {}},
     )
     if override:
         return known.get(override, chosen_by=""), ()
@@ -224,11 +193,7 @@ def from_entry(entry: AgentEntry, *, source: str) -> Agent:
     """
     if not entry.command:
         raise AgentNotFoundError(f"agent {entry.name!r} names no program ({source})", hint="give it a 'command'")
-    described = RuntimeConfig(
-        command=entry.command,
-        args=entry.args,
-        session_id_env=entry.session_id_env,
-    )
+    described = RuntimeConfig(command=entry.command, args=entry.args, session_id_env=entry.session_id_env)
     agent = from_runtime(entry.name, described, source=source)
     resume_style: ResumeStyle = "subcommand" if entry.resume_style == "subcommand" else "flag"
     return evolve(

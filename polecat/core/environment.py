@@ -48,8 +48,6 @@ KEPT_PREFIXES = (
 )  # fmt: skip
 """Variables below a foreign prefix that are the user's own choice: logins, providers, limits, where tmux keeps its sockets."""
 
-_EXPORTED = ("BD_ACTOR", "BEADS_AGENT_NAME", "GIT_AUTHOR_NAME", "GT_POLECAT", "GT_RIG", "GT_ROLE", "GT_ROOT")
-
 
 def polecat_env(
     rig: str,
@@ -90,16 +88,6 @@ def polecat_env(
         config_dir_env: config_dir,
     }
     return {key: value for key, value in env.items() if value}
-
-
-def startup_env(rig: str, name: str, town_root: str) -> dict[str, str]:
-    """The part of `polecat_env` that the reference writes into the command it starts, sorted.
-
-    Source:
-        Contract §10.4.
-    """
-    env = polecat_env(rig, name, town_root)
-    return {key: env[key] for key in _EXPORTED if key in env}
 
 
 def is_foreign(key: str) -> bool:

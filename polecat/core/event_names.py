@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from attrs import field, frozen
 
 
-@frozen(kw_only=True)
+@frozen
 class EventKind:
     """One kind of event.
 
@@ -31,14 +31,12 @@ _RESCUE = "the ref that holds what was at risk; empty if nothing was"
 EVENTS: Mapping[str, EventKind] = {
     # a spawn, in the order in which they come
     "name_claimed": EventKind(
-        says="a polecat has its name, and its home with a claim in it", facts={"branch": "the branch it will get"}, is_timed=True
+        "a polecat has its name, and its home with a claim in it", {"branch": "the branch it will get"}, is_timed=True
     ),
-    "orphan_ended": EventKind(
-        says="a session that bore the name, or has no home any more, was ended", facts={"session": _SESSION}
-    ),
+    "orphan_ended": EventKind("a session that bore the name, or has no home any more, was ended", {"session": _SESSION}),
     "worktree_added": EventKind(
-        says="the worktree stands on its branch, with its files",
-        facts={
+        "the worktree stands on its branch, with its files",
+        {
             "branch": "its branch",
             "base_commit": "the commit it starts at",
             "path": "its directory",
@@ -47,27 +45,27 @@ EVENTS: Mapping[str, EventKind] = {
         is_timed=True,
     ),
     "worktree_provisioned": EventKind(
-        says="instructions, redirect, overlay and set-up hooks are done",
-        facts={"warnings": "what went wrong without stopping it"},
+        "instructions, redirect, overlay and set-up hooks are done",
+        {"warnings": "what went wrong without stopping it"},
         is_timed=True,
     ),
     "hook_set": EventKind(
-        says="the agent bead is open and the work is on the hook",
-        facts={"agent_bead": "the bead that stands for the polecat", "hook_bead": "the work; empty if there is none"},
+        "the agent bead is open and the work is on the hook",
+        {"agent_bead": "the bead that stands for the polecat", "hook_bead": "the work; empty if there is none"},
         is_timed=True,
     ),
     "session_started": EventKind(
-        says="the session is there and the agent's process runs",
-        facts={"session": _SESSION, "pane": "the id of its pane", "pid": "the agent's process"},
+        "the session is there and the agent's process runs",
+        {"session": _SESSION, "pane": "the id of its pane", "pid": "the agent's process"},
         is_timed=True,
     ),
-    "agent_ready": EventKind(says="the agent can be talked to", facts={"agent": "the agent's name"}, is_timed=True),
+    "agent_ready": EventKind("the agent can be talked to", {"agent": "the agent's name"}, is_timed=True),
     "agent_waiting": EventKind(
-        says="the agent asks something that only a person may answer", facts={"dialog": "what it asks"}, is_timed=True
+        "the agent asks something that only a person may answer", {"dialog": "what it asks"}, is_timed=True
     ),
     "polecat_spawned": EventKind(
-        says="a spawn has succeeded; its duration is the whole of it",
-        facts={
+        "a spawn has succeeded; its duration is the whole of it",
+        {
             "clone_path": "its worktree",
             "branch": "its branch",
             "base_commit": "the commit it starts at",
@@ -87,19 +85,19 @@ EVENTS: Mapping[str, EventKind] = {
         is_timed=True,
     ),
     "spawn_failed": EventKind(
-        says="a spawn was refused, or has failed and was taken back",
-        facts={"step": "the step that failed", "left_behind": "what could not be taken back"},
+        "a spawn was refused, or has failed and was undone",
+        {"step": "the step that failed", "left_behind": "what could not be undone"},
     ),
     # what is done with a polecat
-    "polecat_nudged": EventKind(says="a text was typed to it", facts={"session": _SESSION, "bytes": "how long the text was"}),
-    "session_ended": EventKind(says="its session was ended on request", facts={"session": _SESSION}),
+    "polecat_nudged": EventKind("a text was typed to it", {"session": _SESSION, "bytes": "how long the text was"}),
+    "session_ended": EventKind("its session was ended on request", {"session": _SESSION}),
     "polecat_repaired": EventKind(
-        says="it has a fresh worktree",
-        facts={"branch": "the new branch", "rescue": _RESCUE, "base_commit": "the commit the new branch starts at"},
+        "it has a fresh worktree",
+        {"branch": "the new branch", "rescue": _RESCUE, "base_commit": "the commit the new branch starts at"},
     ),
     "polecat_removed": EventKind(
-        says="its place was taken back",
-        facts={
+        "it was removed",
+        {
             "rescue": _RESCUE,
             "branch": "its branch",
             "branch_deleted": "true if the branch went too",
@@ -107,29 +105,23 @@ EVENTS: Mapping[str, EventKind] = {
         },
     ),
     # a reconcile
-    "claim_adopted": EventKind(says="its spawner died after the agent had started; it is kept"),
-    "claim_recovered": EventKind(says="its spawner, repairer or remover died; what that had begun was taken back or finished"),
-    "empty_home_removed": EventKind(says="an empty home was removed"),
+    "claim_adopted": EventKind("its spawner died after the agent had started; it is kept"),
+    "claim_recovered": EventKind("its spawner, repairer or remover died; what it had begun was undone or finished"),
+    "empty_home_removed": EventKind("an empty home was removed"),
 }
-"""Name → what it says. `Event` gives them to ``on_event``; structlog gets the same."""
+"""Name → what it says. ``on_event`` receives them as `Event`; structlog gets the same."""
 
 LOGGED: Mapping[str, EventKind] = {
-    "step_undone": EventKind(says="one thing of a failed operation was taken back", facts={"step": "what"}),
-    "undo_failed": EventKind(says="one thing could not be taken back", facts={"step": "what", "error": "why"}),
-    "spawn_interrupted": EventKind(
-        says="Ctrl-C or SIGTERM; the spawn was taken back", facts={"rig": "the rig", "step": "where it was"}
-    ),
-    "listener_failed": EventKind(
-        says="an `on_event` function raised; what it listened to goes on", facts={"heard": "the event", "error": "why"}
-    ),
+    "step_undone": EventKind("one thing of a failed operation was undone", {"step": "what"}),
+    "undo_failed": EventKind("one thing could not be undone", {"step": "what", "error": "why"}),
+    "spawn_interrupted": EventKind("Ctrl-C or SIGTERM; the spawn was undone", {"rig": "the rig", "step": "where it was"}),
+    "listener_failed": EventKind("an `on_event` function raised; the operation goes on", {"heard": "the event", "error": "why"}),
     "trust_not_withdrawn": EventKind(
-        says="trust that was handed on could not be taken back", facts={"rig": "the rig", "polecat": "its name", "error": "why"}
+        "trust that was handed on could not be withdrawn", {"rig": "the rig", "polecat": "its name", "error": "why"}
     ),
     "spare_not_used": EventKind(
-        says="a warm spare was not as it should be, so a checkout was made", facts={"spare": "which", "error": "why"}
+        "a warm spare was not as it should be, so a checkout was made", {"spare": "which", "error": "why"}
     ),
-    "spare_not_refreshed": EventKind(
-        says="a warm spare could not be brought up to date", facts={"spare": "which", "error": "why"}
-    ),
+    "spare_not_refreshed": EventKind("a warm spare could not be brought up to date", {"spare": "which", "error": "why"}),
 }
 """Name → what it says. Lines that only structlog gets."""

@@ -6,7 +6,7 @@ the order of actions stays visible as plain calls in `spawn`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import field, frozen
@@ -14,70 +14,12 @@ from attrs import field, frozen
 from polecat.core.agents import startup_nudge
 from polecat.core.environment import agent_environment, polecat_env
 from polecat.core.presets import Agent
-from polecat.core.session_names import polecat_of_session
+from polecat.errors import publish
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, session_name
-from polecat.ports import Session
 
 
-@frozen(kw_only=True)
-class SessionIndex:
-    """The sessions of a server, seen from one rig.
-
-    Attributes:
-        own: polecat's name → its session, where name and environment agree that it is a polecat of this rig.
-        foreign: names that a session bears by its form, though its own environment says it is something else.
-        by_instance: instance id → its session, whatever the session is called by now.
-        names: the names of all sessions of the server.
-    """
-
-    own: Mapping[str, Session]
-    foreign: frozenset[str]
-    by_instance: Mapping[str, Session]
-    names: frozenset[str] = frozenset()
-
-    def is_taken(self, rig: str, name: str) -> bool:
-        """Say whether the session name of a polecat is borne by a session that is not this rig's polecat."""
-        return name in self.foreign or (name not in self.own and session_name(rig, name) in self.names)
-
-    def of(self, name: str, instance: str) -> Session | None:
-        """The session of a polecat: by its stamp, because a user may rename a session; else by its name."""
-        return self.by_instance.get(instance) or self.own.get(name)
-
-
-def index_sessions(sessions: Collection[Session], rig: Rig) -> SessionIndex:
-    """Sort out which sessions are polecats of *rig*.
-
-    A session is the rig's polecat if its name says so and, where its own environment names a role, rig or polecat, that says so
-    too. One that says something else is never ours to end, and its name is not free either.
-
-    Source:
-        Design §6, deviation 1; incidents T-24, T-45, T-46.
-    """
-    own: dict[str, Session] = {}
-    foreign: set[str] = set()
-    for session in sessions:
-        name = polecat_of_session(session.name, rig.name, rig.siblings)
-        if name is None:
-            continue
-        if _says_otherwise(session.environment, rig.name, name):
-            foreign.add(name)
-        else:
-            own[name] = session
-    stamped = {session.instance: session for session in sessions if session.instance}
-    return SessionIndex(own=own, foreign=frozenset(foreign), by_instance=stamped, names=frozenset(s.name for s in sessions))
-
-
-def _says_otherwise(env: Mapping[str, str], rig: str, name: str) -> bool:
-    role = env.get("GT_ROLE", "")
-    return bool(
-        role not in ("", "polecat", agent_id(rig, name))
-        or env.get("GT_RIG", rig) not in ("", rig)
-        or env.get("GT_POLECAT", name) not in ("", name)
-        or env.get("GT_CREW")
-    )
-
-
+@publish
 @frozen(kw_only=True)
 class SpawnPlan:
     """What one spawn does. Two plans are equal if they would do the same.

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable
 from attrs import evolve, field, frozen
 
 from polecat.core.themes import DEFAULT_THEME, THEMES
+from polecat.errors import publish
 from polecat.names import RESERVED_NAMES, check_polecat_name, check_rig_name
 
 DEFAULT_MAX_SIZE = 50
@@ -38,6 +39,7 @@ def _size(value: int) -> int:
     return value if value > 0 else DEFAULT_MAX_SIZE
 
 
+@publish
 @frozen(kw_only=True)
 class NamePool:
     """The names a rig can give, and the counter of the numbers that come after them.
@@ -74,6 +76,7 @@ class NamePool:
         object.__setattr__(self, "overflow_next", max(self.overflow_next, self.max_size + 1))
 
 
+@publish
 @frozen(kw_only=True)
 class Reconciliation:
     """What a look at the rig says.
@@ -81,9 +84,9 @@ class Reconciliation:
     Attributes:
         in_use: the names that are taken.
         orphans: names whose session has no directory; `reconcile_pool` ends these sessions.
-        recovered: names whose spawn died half-way; what it had made is taken back.
+        recovered: names whose spawn died half-way; what it had made is undone.
         adopted: names whose spawner died though the agent lives; they are kept.
-        emptied: names whose home was an empty shell.
+        emptied: names whose home was empty and was removed.
         stale: worktree registrations whose directory is gone.
         forgotten: what we remembered of polecats that are gone, and claims that were never published.
         kept: what was left alone, and why.
@@ -180,12 +183,3 @@ def pool_state(pool: NamePool) -> dict[str, object]:
     if pool.custom_names:
         state["custom_names"] = list(pool.custom_names)
     return {**state, "overflow_next": pool.overflow_next, "max_size": pool.max_size}
-
-
-def is_theme_name(pool: NamePool, name: str) -> bool:
-    """Say whether *name* is in the pool's list, beyond ``max_size`` included.
-
-    Source:
-        Contract §4.6, "is pool name".
-    """
-    return name in pool.names

@@ -1,8 +1,8 @@
 """May this work be touched? One verdict for remove, repair, reuse and reconcile, for the dry run and the real one. Pure.
 
 A risk is named by a word that programs can test, and says what would lift it. ``force`` lifts what is saved to a rescue ref or
-handed back before it is touched: uncommitted changes and the hook. ``nuclear`` lifts everything but standing inside the tree.
-A check that failed is a risk, never a pass.
+handed back before it is touched: uncommitted changes and the hook. ``nuclear`` lifts everything but a caller whose working directory is
+in the tree. A check that failed is a risk, never a pass.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from polecat.core.states import PAUSED_STATES
+from polecat.errors import publish
 from polecat.model import WorkStatus
 from polecat.ports import GitFacts
 
@@ -34,10 +36,8 @@ RiskCode = Literal[
 ]
 Lift = Literal["force", "nuclear", "nothing"]
 
-CLEAN = "clean"
-UNREPORTED = frozenset(("", "unknown"))
 
-
+@publish
 @frozen(kw_only=True)
 class Risk:
     """One reason not to touch a polecat's work.
@@ -61,7 +61,7 @@ class SafetyFacts:
         git: the worktree's facts; None when there is no worktree to look at.
         precious: ignored files that match the rig's patterns.
         inside: who has a working directory in the tree, for people; None when that could not be told.
-        caller_inside: we ourselves stand in it.
+        caller_inside: we ourselves have ours there.
         hooked_bead: the bead on its hook; empty for none.
         active_mr: its open merge request; empty for none.
         cleanup_status: what it said of itself last; empty when it said nothing.
@@ -80,6 +80,7 @@ class SafetyFacts:
     problems: tuple[str, ...] = ()
 
 
+@publish
 @frozen(kw_only=True)
 class Verdict:
     """The risks of touching one polecat's work.
@@ -119,9 +120,7 @@ class Verdict:
 
     def obstacles(self, *, force: bool = False, nuclear: bool = False) -> tuple[Risk, ...]:
         """The risks that stand even so."""
-        lifted = {"force"} if force else set()
-        if nuclear:
-            lifted = {"force", "nuclear"}
+        lifted = ("force", "nuclear") if nuclear else ("force",) if force else ()
         return tuple(risk for risk in self.risks if risk.lifted_by not in lifted)
 
     def __str__(self) -> str:
@@ -173,16 +172,17 @@ def _git_risks(git: GitFacts) -> Iterable[Risk]:
 def _report_risks(facts: SafetyFacts) -> Iterable[Risk]:
     """What the agent said of itself counts unless git proves it is over: a report may be older than the last push."""
     report = facts.cleanup_status
-    if report in UNREPORTED or report == CLEAN or (facts.git is not None and facts.git.is_clean):
+    if report in ("", "unknown", "clean") or (facts.git is not None and facts.git.is_clean):
         return
-    yield _risk("self-report", f"it reported {report!r}", "force" if report == "has_uncommitted" else "nuclear")
+    lifted_by: Lift = "force" if report_allows_removal(report, force=True) else "nuclear"
+    yield _risk("self-report", f"it reported {report!r}", lifted_by)
 
 
 def _presence_risks(facts: SafetyFacts) -> Iterable[Risk]:
     if facts.inside:
         yield _risk("process-inside", f"processes work in it ({_some(facts.inside)})", "nuclear")
     if facts.caller_inside:
-        yield _risk("caller-inside", "you are standing in it; change to another directory first", "nothing")
+        yield _risk("caller-inside", "your working directory is in it; change to another one first", "nothing")
 
 
 def _problems(facts: SafetyFacts) -> Iterable[str]:
@@ -217,22 +217,9 @@ def precious_among(ignored: Iterable[str], patterns: Iterable[str]) -> tuple[str
     )
 
 
-# ------------------------------------------------------------------------------------- what the reference decides by
-
-
-def report_is_safe(cleanup_status: str) -> bool:
-    """A self-report that says nothing would be lost."""
-    return cleanup_status == CLEAN
-
-
 def report_requires_recovery(cleanup_status: str) -> bool:
     """A self-report that names work."""
     return cleanup_status in ("has_uncommitted", "has_stash", "has_unpushed")
-
-
-def report_allows_force(cleanup_status: str) -> bool:
-    """A self-report that leaves nothing which ``force`` could not lift."""
-    return cleanup_status in (CLEAN, "has_uncommitted")
 
 
 def report_allows_removal(cleanup_status: str, *, force: bool) -> bool:
@@ -245,10 +232,7 @@ def report_allows_removal(cleanup_status: str, *, force: bool) -> bool:
     Source:
         Contract §7.3, part A; design §6, deviation 7.
     """
-    return report_allows_force(cleanup_status) if force else report_is_safe(cleanup_status)
-
-
-INTENTIONAL_PAUSES = frozenset(("stuck", "awaiting-gate"))
+    return cleanup_status in (("clean", "has_uncommitted") if force else ("clean",))
 
 
 def assess_staleness(
@@ -274,7 +258,7 @@ def assess_staleness(
         return False, "has uncommitted work"
     if session_active:
         return False, "session active"
-    if agent_state in INTENTIONAL_PAUSES:
+    if agent_state in PAUSED_STATES:
         return False, f"agent_state={agent_state} (intentional pause)"
     if commits_behind >= threshold:
         return True, f"{commits_behind} commits behind main, no active session"

@@ -6,7 +6,7 @@ What could not be told is a value of its own, never read as an end.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from attrs import frozen
 
@@ -38,8 +38,7 @@ class Signals:
     agent_state: str = ""
 
 
-@frozen(kw_only=True)
-class StateRule:
+class StateRule(NamedTuple):
     """One row of the table: an empty cell fits everything.
 
     Attributes:
@@ -52,44 +51,25 @@ class StateRule:
         means: that in words.
     """
 
-    claim: Literal["held", "left", "none", ""] = ""
-    pauses: Literal["yes", "no", ""] = ""
-    session: Literal["lives", "ended", "unknown", ""] = ""
-    works: Literal["yes", "no", "unknown", ""] = ""
-    says_done: Literal["yes", "no", ""] = ""
+    claim: Literal["held", "left", "none", ""]
+    pauses: Literal["yes", "no", ""]
+    session: Literal["lives", "ended", "unknown", ""]
+    works: Literal["yes", "no", "unknown", ""]
+    says_done: Literal["yes", "no", ""]
     state: PolecatState
     means: str
 
 
 STATE_RULES = (
-    StateRule(claim="held", state=PolecatState.SPAWNING, means="somebody is just making it"),
-    StateRule(claim="left", state=PolecatState.STALLED, means="who was making it died; reconcile settles it"),
-    StateRule(claim="none", pauses="yes", state=PolecatState.STUCK, means="it waits on purpose, for a person or a gate"),
-    StateRule(claim="none", pauses="no", session="unknown", state=PolecatState.UNKNOWN, means="tmux could not be asked"),
-    StateRule(
-        claim="none",
-        pauses="no",
-        session="lives",
-        works="no",
-        says_done="yes",
-        state=PolecatState.ZOMBIE,
-        means="done, and still running",
-    ),
-    StateRule(claim="none", pauses="no", session="lives", state=PolecatState.WORKING, means="its agent runs"),
-    StateRule(
-        claim="none",
-        pauses="no",
-        session="ended",
-        works="unknown",
-        state=PolecatState.UNKNOWN,
-        means="the beads could not be asked",
-    ),
-    StateRule(
-        claim="none", pauses="no", session="ended", works="yes", state=PolecatState.STALLED, means="work, and nobody doing it"
-    ),
-    StateRule(
-        claim="none", pauses="no", session="ended", works="no", state=PolecatState.DONE, means="it has ended and holds no work"
-    ),
+    StateRule("held", "", "", "", "", PolecatState.SPAWNING, "somebody is just making it"),
+    StateRule("left", "", "", "", "", PolecatState.STALLED, "who was making it died; reconcile settles it"),
+    StateRule("none", "yes", "", "", "", PolecatState.STUCK, "it waits on purpose, for a person or a gate"),
+    StateRule("none", "no", "unknown", "", "", PolecatState.UNKNOWN, "tmux could not be asked"),
+    StateRule("none", "no", "lives", "no", "yes", PolecatState.ZOMBIE, "done, and still running"),
+    StateRule("none", "no", "lives", "", "", PolecatState.WORKING, "its agent runs"),
+    StateRule("none", "no", "ended", "unknown", "", PolecatState.UNKNOWN, "the beads could not be asked"),
+    StateRule("none", "no", "ended", "yes", "", PolecatState.STALLED, "work, and nobody doing it"),
+    StateRule("none", "no", "ended", "no", "", PolecatState.DONE, "it has ended and holds no work"),
 )
 """The first row that fits counts."""
 

@@ -5,7 +5,7 @@ Source: contract §4.8 (themes) and §9.3 (palette). Reserved names are still in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
 DEFAULT_THEME = "mad-max"
@@ -56,37 +56,29 @@ class StatusTheme(NamedTuple):
         return f"bg={self.bg},fg={self.fg}"
 
 
-PALETTE: tuple[StatusTheme, ...] = tuple(
-    StatusTheme(name=name, bg=bg, fg=fg)
-    for name, bg, fg in (
-        ("ocean", "#1e3a5f", "#e0e0e0"),
-        ("forest", "#2d5a3d", "#e0e0e0"),
-        ("rust", "#8b4513", "#f5f5dc"),
-        ("plum", "#4a3050", "#e0e0e0"),
-        ("slate", "#4a5568", "#e0e0e0"),
-        ("ember", "#b33a00", "#f5f5dc"),
-        ("midnight", "#1a1a2e", "#c0c0c0"),
-        ("wine", "#722f37", "#f5f5dc"),
-        ("teal", "#0d5c63", "#e0e0e0"),
-        ("copper", "#6d4c41", "#f5f5dc"),
-    )
+PALETTE = (
+    StatusTheme("ocean", "#1e3a5f", "#e0e0e0"),
+    StatusTheme("forest", "#2d5a3d", "#e0e0e0"),
+    StatusTheme("rust", "#8b4513", "#f5f5dc"),
+    StatusTheme("plum", "#4a3050", "#e0e0e0"),
+    StatusTheme("slate", "#4a5568", "#e0e0e0"),
+    StatusTheme("ember", "#b33a00", "#f5f5dc"),
+    StatusTheme("midnight", "#1a1a2e", "#c0c0c0"),
+    StatusTheme("wine", "#722f37", "#f5f5dc"),
+    StatusTheme("teal", "#0d5c63", "#e0e0e0"),
+    StatusTheme("copper", "#6d4c41", "#f5f5dc"),
 )
 
 _FNV_OFFSET, _FNV_PRIME, _32_BIT = 2166136261, 16777619, 0xFFFFFFFF
 
 
-def status_theme(rig_name: str, palette: Sequence[StatusTheme] = PALETTE) -> StatusTheme:
+def status_theme(rig_name: str) -> StatusTheme:
     """Pick the status bar theme of a rig: always the same one for the same name.
 
-    The index is the FNV-1a 32-bit hash of the UTF-8 name, modulo the length of the palette; an empty palette means the
-    first theme of the default one.
+    The index in `PALETTE` is the FNV-1a 32-bit hash of the UTF-8 name, modulo the length of the palette.
 
     Args:
         rig_name: any text, empty included.
-        palette: the themes to pick from.
-
-    Returns:
-        One theme of *palette*.
 
     Examples:
         >>> status_theme("gastown").name
@@ -95,9 +87,7 @@ def status_theme(rig_name: str, palette: Sequence[StatusTheme] = PALETTE) -> Sta
     Source:
         Contract §9.3.
     """
-    if not palette:
-        return PALETTE[0]
     value = _FNV_OFFSET
     for byte in rig_name.encode("utf-8", "surrogateescape"):
         value = ((value ^ byte) * _FNV_PRIME) & _32_BIT
-    return palette[value % len(palette)]
+    return PALETTE[value % len(PALETTE)]

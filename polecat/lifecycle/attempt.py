@@ -16,7 +16,7 @@ from polecat.model import SpawnedPolecat, SpawnOptions, Timings
 from polecat.ports import Event, Process, StartedSession
 from polecat.town.files import why_not
 from polecat.town.logs import log
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.undo import Undo
 
 
@@ -139,7 +139,7 @@ class Attempt:
             failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint)
             failure.__cause__ = error
         failure.undone, failure.left_behind = tuple(self.undo.undone), tuple(self.undo.left_behind)
-        failure.args = (f"{failure.message}\n  {failure.fate()}",)
+        failure.args = (f"{failure.message}\n  {failure.outcome()}",)
         return failure
 
 

@@ -12,9 +12,10 @@ from polecat.errors import PolecatError, RigFullError, SpawnRefusedError
 from polecat.lifecycle.attempt import Attempt
 from polecat.model import SpawnOptions
 from polecat.names import session_name
+from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.state import Homes, Record, list_homes, new_instance_id, publish_claim, withdraw_claim
+from polecat.town.records import Record, new_instance_id, publish_claim, withdraw_claim
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -57,7 +58,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
     rig = observed.rig
     name, lock, pool = _free_name(observed, attempt.opts.name, pool, taken)
     taken.add(name)
-    attempt.locks.enter_context(lock)
+    attempt.locks.callback(lock.release)
     now = attempt.world.clock.now()
     plan = plan_for(observed, attempt.opts, attempt.choice, name, now)
     claim = Record(

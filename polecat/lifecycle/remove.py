@@ -18,14 +18,14 @@ from attrs import asdict, evolve, field, filters, frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
-from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError
+from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError, publish
 from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.place.prepare import leave_place
 from polecat.ports import Event, Session, World
 from polecat.town.events import append_event, event_line
 from polecat.town.files import why_not
-from polecat.town.state import drop_claim, read_claim, write_claim
+from polecat.town.records import drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.observation import observe
@@ -33,6 +33,7 @@ from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.trash import empty_trash, trash_entry
 
 
+@publish
 @frozen(kw_only=True)
 class Removed:
     """What a removal did, or would do.
@@ -87,6 +88,7 @@ def remove_polecat(
         PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
         WorkAtRiskError: work would be lost; ``reasons`` say which, and nothing was removed.
         RescueFailedError: what was at risk could not be saved, so nothing was removed.
+        UnsupportedError: the given git has no `GitRescues`, and something would have to be saved; nothing was removed.
         RemoveFailedError: it could not be finished; the name stays taken.
 
     Examples:

@@ -8,19 +8,20 @@ The old worktree is moved to the trash only when the new one is complete; a fail
 from __future__ import annotations
 
 import os
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 from attrs import field, frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.bead_rules import holds
-from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError
+from polecat.errors import PolecatError, RepairFailedError, StepFailedError, WorkAtRiskError, publish
 from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat, SpawnOptions
 from polecat.names import agent_bead_id, branch_name
-from polecat.ports import Event, Session, Worktree, World
+from polecat.ports import Event, GitMoves, Session, Worktree, World, needs
 from polecat.town.files import why_not
-from polecat.town.state import Record, clone_path, drop_claim, new_instance_id, settle, write_claim
+from polecat.town.homes import clone_path
+from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, restore_hook, take_bead_lock
 from polecat.upkeep.inspection import Inspection, record_of
@@ -32,6 +33,7 @@ from polecat.upkeep.undo import Undo
 from polecat.upkeep.worktrees import Base, check_out, discard_worktree, fetch_base, make_worktree, prepare_worktree
 
 
+@publish
 @frozen(kw_only=True)
 class Repaired:
     """What a repair did.
@@ -103,7 +105,11 @@ def repair_polecat(
     target = find_target(rig, polecat)
     rig, name = target.rig, target.name
     world = full_world(rig, world)
-    with take_bead_lock(rig, hook_bead) if hook_bead else nullcontext(), target.locked("repair"):
+    moves = needs(world.git, GitMoves, "repair a polecat")
+    with ExitStack() as held:
+        if hook_bead:
+            held.callback(take_bead_lock(rig, hook_bead).release)
+        held.enter_context(target.locked("repair"))
         observed = observe(world, rig)
         if not dry_run:
             observed = recover_first(world, observed, name)
@@ -121,7 +127,7 @@ def repair_polecat(
         )
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
         seen = old.inspect(session)
-        repair = _Repair(old=old, session=session)
+        repair = _Repair(old=old, moves=moves, session=session)
         if dry_run:
             saved = old.plan(seen)
             return repair.repaired(saved, branch_deleted=saved.may_drop_branch)
@@ -142,6 +148,7 @@ class _Repair:
     """A repair, with the polecat's lock held."""
 
     old: OldWorktree
+    moves: GitMoves
     session: Session | None
     undo: Undo = field(factory=Undo)
     warnings: list[str] = field(factory=list)
@@ -164,7 +171,7 @@ class _Repair:
 
             def put_in_place() -> None:
                 target.parent.mkdir(exist_ok=True)
-                world.git.move_worktree(observed.repo, fresh, target)
+                self.moves.move_worktree(observed.repo, fresh, target)
 
             old.take_away(saved, then=put_in_place)
             self.undo.forget()
@@ -258,5 +265,5 @@ class _Repair:
             left_behind=undo.left_behind,
             hint=getattr(error, "hint", ""),
         )
-        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.fate(failed)}",)
+        failed.args = (f"{failed.message}\n  the old worktree is as it was; {StepFailedError.outcome(failed)}",)
         return failed

@@ -16,9 +16,9 @@ from attrs import evolve, frozen
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
 from polecat.names import agent_id
-from polecat.ports import GitFacts, Session
+from polecat.ports import GitFacts, GitRescues, Session, needs
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
 from polecat.upkeep.observation import Observation
 from polecat.upkeep.termination import end_session
@@ -89,6 +89,7 @@ class OldWorktree:
 
         Raises:
             WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
+            UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
         seen = inspect(self.world, self.observed, self.record.polecat, session=session)
         obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
@@ -100,6 +101,8 @@ class OldWorktree:
             codes = tuple(risk.code for risk in risks)
             what = "; ".join(risk.text for risk in risks)
             raise WorkAtRiskError(f"{who} still has work: {what}{at}", reasons=codes, hint=_remedy(self.verb, who, seen, codes))
+        if _must_rescue(seen) and not self.nuclear:
+            needs(self.world.git, GitRescues, "save the work in a worktree before it is taken away")
         return seen
 
     def plan(self, seen: Inspection) -> Saved:
@@ -132,7 +135,7 @@ class OldWorktree:
         if seen.worktree is None or not _must_rescue(seen):
             return saved
         try:
-            rescue = self.world.git.rescue(
+            rescue = needs(self.world.git, GitRescues, "save work").rescue(
                 observed.repo,
                 seen.worktree,
                 ref_name=f"{record.polecat}/{int(self.world.clock.now().timestamp() * 1000)}-{record.instance[:6]}",

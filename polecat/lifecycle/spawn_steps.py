@@ -19,7 +19,8 @@ from polecat.model import Rig, SpawnedPolecat
 from polecat.ports import SessionRequest, StartedSession
 from polecat.town.breaker import count_failure, reset_breaker
 from polecat.town.events import append_event, event_line
-from polecat.town.state import Record, clone_path, settle, write_claim
+from polecat.town.homes import clone_path
+from polecat.town.records import Record, settle, write_claim
 from polecat.upkeep.hook import check_bead, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
@@ -43,7 +44,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
     if not bead:
         return
     with attempt.step("bead"):
-        held.enter_context(take_bead_lock(observed.rig, bead))
+        held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
         attempt.bead_holder = found.holder
         if found.existing is not None:

@@ -14,15 +14,15 @@ from attrs import field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
-from polecat.core.plan import index_sessions
-from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
+from polecat.core.sessions import index_sessions
+from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
-from polecat.town.logs import tell
+from polecat.town.logs import emit
+from polecat.town.records import read_current
 from polecat.town.settings import load_town_settings
-from polecat.town.state import read_current
 from polecat.upkeep.addressing import Target, find_target
 
 NUDGE_TIMEOUT_S = 10.0
@@ -87,7 +87,7 @@ def nudge_polecat(
         tmux, session = _find_session(target, world)
         tmux.send_text(session.pane_id, text, instance=session.instance)
     facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
-    tell(
+    emit(
         Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
         world.on_event if world else None,
     )
@@ -131,6 +131,7 @@ def capture_polecat(
 # ------------------------------------------------------------------------------------------------------- attaching
 
 
+@publish
 @frozen(kw_only=True)
 class AttachCommand:
     """The program that shows a person a polecat's session.

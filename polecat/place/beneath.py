@@ -1,7 +1,8 @@
-"""Writing into a worktree without being led out of it.
+"""Writing beneath a worktree, never outside it.
 
 A project may contain symlinks, and a worktree is full of the project's files: writing to ``<worktree>/.beads/redirect`` would follow
-a tracked symlink to wherever it leads. Every step here is taken from an open directory and refuses symlinks.
+a tracked symlink to wherever it leads. Every step here is taken from an open directory and refuses symlinks, as openat2's
+``RESOLVE_BENEATH`` does where a kernel has it.
 """
 
 from __future__ import annotations
@@ -11,23 +12,26 @@ import enum
 import fcntl
 import os
 import secrets
+import shutil
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 _DIR = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC  # a pipe must not hang us
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
-def _directory(root: Path, parts: Sequence[str]) -> Iterator[int]:
-    """Open a directory below *root*, making what is missing."""
+def _directory(root: Path, parts: Sequence[str], *, make: bool = True) -> Iterator[int]:
+    """Open a directory beneath *root*; *make* makes what is missing."""
     fd = os.open(root, _DIR)
     try:
         for part in parts:
-            with contextlib.suppress(FileExistsError):
-                os.mkdir(part, 0o755, dir_fd=fd)
+            if make:
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(part, 0o755, dir_fd=fd)
             deeper = os.open(part, _DIR, dir_fd=fd)
             os.close(fd)
             fd = deeper
@@ -36,13 +40,8 @@ def _directory(root: Path, parts: Sequence[str]) -> Iterator[int]:
         os.close(fd)
 
 
-def exists_beneath(root: Path, relative: str) -> bool:
-    """Say whether anything is at this place, a dangling symlink included."""
-    return os.path.lexists(root / relative)
-
-
 def create_beneath(root: Path, relative: str, data: bytes) -> bool:
-    """Write a file below *root* that is not there yet, mode 0644.
+    """Write a file beneath *root* that is not there yet, mode 0644.
 
     Returns:
         False if something is there already; it was not touched.
@@ -53,7 +52,7 @@ def create_beneath(root: Path, relative: str, data: bytes) -> bool:
     *parts, name = relative.split("/")
     with _directory(root, parts) as fd:
         try:
-            file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644, dir_fd=fd)
+            file = os.open(name, _NEW, 0o644, dir_fd=fd)
         except FileExistsError:
             return False
         with open(file, "wb") as out:
@@ -62,7 +61,7 @@ def create_beneath(root: Path, relative: str, data: bytes) -> bool:
 
 
 def replace_beneath(root: Path, relative: str, data: bytes) -> None:
-    """Write a file below *root* in one step, mode 0644, whatever plain file or symlink had its name.
+    """Write a file beneath *root* in one step, mode 0644, whatever plain file or symlink had its name.
 
     Raises:
         OSError: it cannot be written, or a directory on the way is a symlink.
@@ -70,9 +69,8 @@ def replace_beneath(root: Path, relative: str, data: bytes) -> None:
     *parts, name = relative.split("/")
     draft = f".{name}.{secrets.token_hex(6)}"
     with _directory(root, parts) as fd:
-        file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644, dir_fd=fd)
         try:
-            with open(file, "wb") as out:
+            with open(os.open(draft, _NEW, 0o644, dir_fd=fd), "wb") as out:
                 out.write(data)
             os.replace(draft, name, src_dir_fd=fd, dst_dir_fd=fd)
         except BaseException:
@@ -82,26 +80,35 @@ def replace_beneath(root: Path, relative: str, data: bytes) -> None:
 
 
 def copy_beneath(root: Path, name: str, source: Path) -> None:
-    """Copy a file to *root*; an existing file is overwritten and keeps its mode, a symlink is refused.
+    """Copy a file into *root*; an existing file is overwritten and keeps its mode, a symlink is refused.
 
     Raises:
         OSError: it cannot be read or written, or is no plain file on either side.
     """
-    in_fd = os.open(source, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe must not hang us
-    with contextlib.ExitStack() as stack:
-        stack.callback(os.close, in_fd)
-        mode = os.fstat(in_fd).st_mode
-        if not stat.S_ISREG(mode):
-            raise OSError(0, "is not a regular file", str(source))
-        fd = stack.enter_context(_directory(root, ()))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        out_fd = os.open(name, flags, stat.S_IMODE(mode), dir_fd=fd)
-        stack.callback(os.close, out_fd)
-        if not stat.S_ISREG(os.fstat(out_fd).st_mode):
-            raise OSError(0, "is not a regular file", name)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    with (
+        _regular_file(source, _READ) as in_fd,
+        _directory(root, ()) as fd,
+        _regular_file(name, flags, stat.S_IMODE(os.fstat(in_fd).st_mode), dir_fd=fd) as out_fd,
+    ):
         os.ftruncate(out_fd, 0)
-        with open(in_fd, "rb", closefd=False) as reader, open(out_fd, "wb", closefd=False) as writer:
-            _copy(reader, writer)
+        _copy(in_fd, out_fd)
+
+
+@contextmanager
+def _regular_file(path: Path | str, flags: int, mode: int = 0, *, dir_fd: int | None = None) -> Iterator[int]:
+    fd = os.open(path, flags, mode, dir_fd=dir_fd)
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise OSError(0, "is not a regular file", str(path))
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _copy(in_fd: int, out_fd: int) -> None:
+    with open(in_fd, "rb", closefd=False) as reader, open(out_fd, "wb", closefd=False) as writer:
+        shutil.copyfileobj(reader, writer)
 
 
 # ------------------------------------------------------------------------------------------- from another checkout
@@ -111,8 +118,8 @@ _FICLONE = 0x40049409
 """Linux: share the data of one file with another until one of them is written to. Other systems refuse it."""
 
 
-class Brought(enum.Enum):
-    """What became of a file that was to be brought in."""
+class CopyResult(enum.Enum):
+    """What became of a file that was to be copied."""
 
     COPIED = "copied"
     EXISTS = "exists"
@@ -121,16 +128,16 @@ class Brought(enum.Enum):
     TOO_BIG = "too big"
 
 
-def bring_beneath(root: Path, relative: str, source_root: Path, *, room_bytes: int) -> tuple[Brought, int]:
-    """Copy a file or symlink from below *source_root* to the same place below *root*, with its mode and times.
+def copy_between(source_root: Path, root: Path, relative: str, *, room_bytes: int) -> tuple[CopyResult, int]:
+    """Copy a file or symlink from beneath *source_root* to the same place beneath *root*, with its mode and times.
 
     The data is shared where the file system can. Nothing that is there is touched, no symlink is followed on either side, and a symlink
-    is copied only if it leads to a place inside, whatever may be there.
+    is copied only if it leads to a place beneath the root, whatever may be there.
 
     Args:
+        source_root: where it comes from.
         root: where it goes.
         relative: its path.
-        source_root: where it comes from.
         room_bytes: copy no more than this, unless the data can be shared.
 
     Returns:
@@ -140,66 +147,41 @@ def bring_beneath(root: Path, relative: str, source_root: Path, *, room_bytes: i
         OSError: it cannot be read or written; nothing is left of it.
     """
     *parts, name = relative.split("/")
-    with _existing_directory(source_root, parts) as source_fd:
+    with _directory(source_root, parts, make=False) as source_fd:
         mode = os.lstat(name, dir_fd=source_fd).st_mode
         if stat.S_ISLNK(mode):
             target = os.readlink(name, dir_fd=source_fd)
             if os.path.isabs(target) or os.path.normpath(os.path.join(*parts, target)).split("/")[0] == "..":
-                return Brought.LEADS_OUT, 0
+                return CopyResult.LEADS_OUT, 0
             with _directory(root, parts) as fd:
-                return _unless_there(lambda: os.symlink(target, name, dir_fd=fd)), 0
+                try:
+                    os.symlink(target, name, dir_fd=fd)
+                except FileExistsError:
+                    return CopyResult.EXISTS, 0
+            return CopyResult.COPIED, 0
         if not stat.S_ISREG(mode):
-            return Brought.SPECIAL, 0
-        in_fd = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=source_fd)
-    try:
-        with _directory(root, parts) as fd:
+            return CopyResult.SPECIAL, 0
+        with _regular_file(name, _READ | os.O_NOFOLLOW, dir_fd=source_fd) as in_fd, _directory(root, parts) as fd:
             return _copy_file(in_fd, fd, name, room_bytes)
-    finally:
-        os.close(in_fd)
 
 
-@contextmanager
-def _existing_directory(root: Path, parts: Sequence[str]) -> Iterator[int]:
-    """Open a directory below *root*."""
-    fd = os.open(root, _DIR)
-    try:
-        for part in parts:
-            deeper = os.open(part, _DIR, dir_fd=fd)
-            os.close(fd)
-            fd = deeper
-        yield fd
-    finally:
-        os.close(fd)
-
-
-def _unless_there(make: Callable[[], None]) -> Brought:
-    try:
-        make()
-    except FileExistsError:
-        return Brought.EXISTS
-    return Brought.COPIED
-
-
-def _copy_file(in_fd: int, dir_fd: int, name: str, room_bytes: int) -> tuple[Brought, int]:
+def _copy_file(in_fd: int, dir_fd: int, name: str, room_bytes: int) -> tuple[CopyResult, int]:
     about = os.fstat(in_fd)
-    if not stat.S_ISREG(about.st_mode):
-        return Brought.SPECIAL, 0
     try:
-        out_fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600, dir_fd=dir_fd)
+        out_fd = os.open(name, _NEW, 0o600, dir_fd=dir_fd)
     except FileExistsError:
-        return Brought.EXISTS, 0
+        return CopyResult.EXISTS, 0
     is_done = False
     try:
         is_shared = _share(in_fd, out_fd)
         if not is_shared and about.st_size > room_bytes:
-            return Brought.TOO_BIG, 0
+            return CopyResult.TOO_BIG, 0
         if not is_shared:
-            with open(in_fd, "rb", closefd=False) as reader, open(out_fd, "wb", closefd=False) as writer:
-                _copy(reader, writer)
+            _copy(in_fd, out_fd)
         os.fchmod(out_fd, stat.S_IMODE(about.st_mode) & 0o777)
         os.utime(out_fd, ns=(about.st_atime_ns, about.st_mtime_ns))
         is_done = True
-        return Brought.COPIED, 0 if is_shared else about.st_size
+        return CopyResult.COPIED, 0 if is_shared else about.st_size
     finally:
         os.close(out_fd)
         if not is_done:
@@ -213,8 +195,3 @@ def _share(in_fd: int, out_fd: int) -> bool:
     except OSError:
         return False
     return True
-
-
-def _copy(reader: BinaryIO, writer: BinaryIO) -> None:
-    while chunk := reader.read(1024 * 1024):
-        writer.write(chunk)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from polecat.documents import RigSettings
-from polecat.errors import PolecatError
+from polecat.documents import PlaceSettings, RigSettings
+from polecat.errors import PolecatError, UnsupportedError
 from polecat.model import Rig
 from polecat.place.include import LIST, include_files, sources
-from polecat.ports import Git, Repo, Worktree
+from polecat.ports import Git, GitSubmodules, Repo, Worktree, needs
 
 
 def fill_checkout(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSettings) -> tuple[str, ...]:
@@ -32,25 +32,23 @@ def fill_checkout(git: Git, rig: Rig, repo: Repo, clone: Path, settings: RigSett
         worktree = git.find_worktree(repo, clone)
         if worktree is None:
             return (f"submodules and ignored files were left out: {clone} is not a worktree of {repo.path}",)
-        troubles = _fill_submodules(git, rig, repo, worktree, settings) if has_submodules else ()
+        warnings = _fill_submodules(git, rig, repo, worktree, place) if has_submodules else ()
     except PolecatError as error:
         return (f"submodules and ignored files were left out: {error.message}",)
-    copied = include_files(git, rig, worktree, patterns=settings.worktree_include, settings=place)
-    return (*troubles, *copied.warnings)
+    return (*warnings, *include_files(git, rig, worktree, patterns=settings.worktree_include, settings=place))
+
+
+def _fill_submodules(git: Git, rig: Rig, repo: Repo, worktree: Worktree, place: PlaceSettings) -> tuple[str, ...]:
+    try:
+        submodules = needs(git, GitSubmodules, "fill submodules")
+    except UnsupportedError as error:
+        return (f"submodules were left out: {error.message}",)
+    references = [rig.path / "mayor" / "rig" / ".git" / "modules"]
+    timeout_s = place.submodule_timeout_s
+    return submodules.fill_submodules(repo, worktree, references=references, lazy_lfs=place.is_lfs_lazy, timeout_s=timeout_s)
 
 
 def _wants_files(rig: Rig, clone: Path, settings: RigSettings) -> bool:
     places = sources(rig, settings.place)
     is_listed = bool(settings.worktree_include) or any((folder / LIST).is_file() for folder in (clone, *places))
     return is_listed and (bool(settings.place.worktree_include_from) or any(place.is_dir() for place in places))
-
-
-def _fill_submodules(git: Git, rig: Rig, repo: Repo, worktree: Worktree, settings: RigSettings) -> tuple[str, ...]:
-    place = settings.place
-    return git.fill_submodules(
-        repo,
-        worktree,
-        references=[rig.path / "mayor" / "rig" / ".git" / "modules"],
-        lazy_lfs=place.is_lfs_lazy,
-        timeout_s=place.submodule_timeout_s,
-    )

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import json
 
-AUTONOMOUS_ROLES = frozenset(("polecat", "witness", "refinery", "deacon"))
-"""Roles that nobody talks to: their mail is put before them at the start."""
-
 _PATH = 'export PATH="$HOME/go/bin:$HOME/bin:$PATH" && '
 
 
-def claude_settings(role: str) -> bytes:
-    """Write the settings that run Gas Town's commands on Claude's events.
-
-    Args:
-        role: the agent's role; autonomous ones get their mail at the start.
+def claude_settings() -> bytes:
+    """Write the settings that run Gas Town's commands on Claude's events. Nobody talks to a polecat: it gets its mail at the start.
 
     Source:
         Contract §3.14.
     """
-    mail = "gt mail check --inject"
-    start = ["gt prime", mail] if role in AUTONOMOUS_ROLES else ["gt prime"]
     commands = {
-        "SessionStart": " && ".join((*start, "gt nudge deacon session-started")),
+        "SessionStart": "gt prime && gt mail check --inject && gt nudge deacon session-started",
         "PreCompact": "gt prime",
-        "UserPromptSubmit": mail,
+        "UserPromptSubmit": "gt mail check --inject",
         "Stop": "gt costs record",
     }
     hooks = {

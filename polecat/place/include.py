@@ -9,40 +9,28 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from polecat.documents import PlaceSettings
-from polecat.errors import GitError
+from polecat.errors import GitError, UnsupportedError
 from polecat.model import Rig
-from polecat.place.beneath import Brought, bring_beneath
-from polecat.ports import Git, Worktree
+from polecat.place.beneath import CopyResult, copy_between
+from polecat.ports import Git, GitIgnored, Worktree, needs
 from polecat.town.files import why_not
 
 LIST = ".worktreeinclude"
-_LIST_LIMIT_BYTES = 1024 * 1024
 _MB = 1024 * 1024
 
 _REASONS = {
-    Brought.LEADS_OUT: "symlinks that lead out of the project",
-    Brought.SPECIAL: "neither files nor symlinks",
-    Brought.TOO_BIG: "over worktree_include_limit_mb",
+    CopyResult.LEADS_OUT: "symlinks that lead out of the project",
+    CopyResult.SPECIAL: "neither files nor symlinks",
+    CopyResult.TOO_BIG: "over worktree_include_limit_mb",
 }
 
 
-@frozen(kw_only=True)
-class Included:
-    """What was copied.
-
-    Attributes:
-        count: how many files.
-        warnings: what was not, each one line.
-    """
-
-    count: int = 0
-    warnings: tuple[str, ...] = ()
-
-
-def include_files(git: Git, rig: Rig, worktree: Worktree, *, patterns: tuple[str, ...], settings: PlaceSettings) -> Included:
+def include_files(
+    git: Git, rig: Rig, worktree: Worktree, *, patterns: tuple[str, ...], settings: PlaceSettings
+) -> tuple[str, ...]:
     """Copy ignored files into a worktree.
 
     Args:
@@ -51,6 +39,9 @@ def include_files(git: Git, rig: Rig, worktree: Worktree, *, patterns: tuple[str
         worktree: the worktree.
         patterns: those of the rig's settings, which count beside the project's own.
         settings: the rig's settings.
+
+    Returns:
+        Warnings, each one line.
     """
     copying = _Copying(worktree=worktree, room_bytes=settings.worktree_include_limit_mb * _MB)
     named = settings.worktree_include_from
@@ -62,7 +53,7 @@ def include_files(git: Git, rig: Rig, worktree: Worktree, *, patterns: tuple[str
         lines = (*(listed or ()), *patterns)
         if lines and source.is_dir():
             copying.take(git, source, lines)
-    return copying.result()
+    return copying.all_warnings()
 
 
 def sources(rig: Rig, settings: PlaceSettings) -> tuple[Path, ...]:
@@ -77,33 +68,30 @@ class _Copying:
 
     worktree: Worktree
     room_bytes: int
-    count: int = 0
     warnings: list[str] = field(factory=list)
-    _left_out: dict[Brought, list[str]] = field(factory=dict)
+    _left_out: dict[CopyResult, list[str]] = field(factory=dict)
 
     def take(self, git: Git, source: Path, lines: tuple[str, ...]) -> None:
         try:
-            names = git.ignored_files(self.worktree, source, lines)
-        except GitError as error:
+            names = needs(git, GitIgnored, "tell which files are ignored").ignored_files(self.worktree, source, lines)
+        except (GitError, UnsupportedError) as error:
             self.warnings.append(f"ignored files of {source} were not copied: {error.message}")
             return
         for name in names:
             try:
-                done, used_bytes = bring_beneath(self.worktree.path, name, source, room_bytes=self.room_bytes)
+                done, used_bytes = copy_between(source, self.worktree.path, name, room_bytes=self.room_bytes)
             except OSError as error:
                 self.warnings.append(f"{name!r} was not copied: {why_not(error)}")
                 continue
             self.room_bytes -= used_bytes
-            if done is Brought.COPIED:
-                self.count += 1
-            elif done in _REASONS:
+            if done in _REASONS:
                 self._left_out.setdefault(done, []).append(name)
 
-    def result(self) -> Included:
+    def all_warnings(self) -> tuple[str, ...]:
         for reason, names in self._left_out.items():
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             self.warnings.append(f"not copied, because {_REASONS[reason]}: {', '.join(map(repr, names[:3]))}{more}")
-        return Included(count=self.count, warnings=tuple(dict.fromkeys(self.warnings)))
+        return tuple(dict.fromkeys(self.warnings))
 
 
 def _patterns_in(path: Path, copying: _Copying) -> tuple[str, ...] | None:
@@ -112,7 +100,7 @@ def _patterns_in(path: Path, copying: _Copying) -> tuple[str, ...] | None:
         return None
     try:
         with path.open("rb") as file:
-            data = file.read(_LIST_LIMIT_BYTES)
+            data = file.read(_MB)
     except OSError as error:
         copying.warnings.append(f"{LIST} cannot be read: {why_not(error)}")
         return None

@@ -66,10 +66,9 @@ def _members(text: str, at: int) -> Iterator[tuple[str, int, int]]:
 
 
 def _insert(text: str, at: int, member: str, *, has_others: bool) -> str:
-    if not has_others:
-        return text[: at + 1] + member + text[at + 1 :]
-    blanks = text[at + 1 : _skip(text, at + 1)]
-    return f"{text[: at + 1]}{blanks}{member},{text[at + 1 :]}"
+    start = at + 1
+    new = f"{text[start : _skip(text, start)]}{member}," if has_others else member
+    return text[:start] + new + text[start:]
 
 
 def _skip(text: str, at: int) -> int:

@@ -7,12 +7,11 @@ it back, and nothing can be left behind.
 
 from __future__ import annotations
 
-import _socket as socket
 import contextlib
 import errno
 import hashlib
-import json
-from collections.abc import Callable, Iterable
+import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from attrs import frozen
@@ -20,10 +19,8 @@ from attrs import frozen
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.files import write_json
+from polecat.town.guarded import read_json_object
 from polecat.town.locks import holding
-
-LOCK_TIMEOUT_S = 10.0
-VERSION = 1
 
 IsFree = Callable[[int], bool]
 
@@ -83,42 +80,32 @@ def reserve_ports(rig: Rig, name: str, ports: PortRange, *, is_free: IsFree = is
         PolecatError: no block is free, or the note cannot be written.
         LockTimeoutError: somebody else is at it for too long.
     """
-    root = rig.town_root
-    with holding(root / ".runtime" / "locks" / "polecat-ports.lock", what=f"ports for {name}", timeout_s=LOCK_TIMEOUT_S):
-        noted = {key: block for key, block in _read(ports_file(root)).items() if _is_alive(root, key)}
-        key = f"{rig.name}/{name}"
-        mine = noted.pop(key, None)
-        start = _choose(key, mine, ports, taken=list(noted.values()), root=root, is_free=is_free)
-        block = (start, ports.size)
-        if mine != block or len(_read(ports_file(root))) != len(noted) + 1:
-            _write(ports_file(root), {**noted, key: block})
+    root, key = rig.town_root, f"{rig.name}/{name}"
+    path = ports_file(root)
+    with holding(root / ".runtime" / "locks" / "polecat-ports.lock", what=f"ports for {name}", timeout_s=10.0):
+        noted = _read(path)
+        others = {other: block for other, block in noted.items() if other != key and _is_alive(root, other)}
+        for start in _candidates(f"{root}\0{key}", noted.get(key), ports):
+            overlaps = any(start < other + size and other < start + ports.size for other, size in others.values())
+            if not overlaps and all(is_free(port) for port in range(start, start + ports.size)):
+                break
+        else:
+            raise PolecatError(
+                f"no {ports.size} ports in a row are free between {ports.base} and {ports.top}",
+                hint="widen port_base and port_top in the rig's settings, or set port_block to 0",
+            )
+        blocks = {**others, key: (start, ports.size)}
+        if blocks != noted:
+            _write(path, blocks)
     return start
 
 
-def _choose(
-    key: str,
-    mine: tuple[int, int] | None,
-    ports: PortRange,
-    *,
-    taken: Iterable[tuple[int, int]],
-    root: Path,
-    is_free: IsFree,
-) -> int:
+def _candidates(key: str, noted: tuple[int, int] | None, ports: PortRange) -> list[int]:
+    """The first ports of all blocks in the order in which they are tried: the noted one, then from where the key says."""
     starts = ports.starts
-    number = int.from_bytes(hashlib.sha256(f"{root}\0{key}".encode("utf-8", "surrogateescape")).digest()[:8])
-    first = number % len(starts)
-    order: list[int] = [*starts[first:], *starts[:first]]
-    if mine is not None and mine[1] == ports.size and mine[0] in starts:
-        order.insert(0, mine[0])
-    taken = list(taken)
-    for start in order:
-        overlaps = any(start < other + size and other < start + ports.size for other, size in taken)
-        if not overlaps and all(is_free(port) for port in range(start, start + ports.size)):
-            return start
-    raise PolecatError(
-        f"no {ports.size} ports in a row are free between {ports.base} and {ports.top}",
-        hint="widen port_base and port_top in the rig's settings, or set port_block to 0",
-    )
+    first = int.from_bytes(hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()[:8]) % len(starts)
+    own = [noted[0]] if noted is not None and noted[1] == ports.size and noted[0] in starts else []
+    return [*own, *starts[first:], *starts[:first]]
 
 
 def _is_alive(root: Path, key: str) -> bool:
@@ -128,15 +115,17 @@ def _is_alive(root: Path, key: str) -> bool:
 
 def _read(path: Path) -> dict[str, tuple[int, int]]:
     """Read the notes; a file that is damaged holds none: each block is tried before it is given out again."""
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        blocks = json.loads(path.read_text("utf-8"))["blocks"]
+    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+        blocks = (read_json_object(path) or {}).get("blocks")
+        if not isinstance(blocks, dict):
+            return {}
         return {str(key): (int(block["base"]), int(block["size"])) for key, block in blocks.items()}
     return {}
 
 
 def _write(path: Path, blocks: dict[str, tuple[int, int]]) -> None:
     document = {
-        "version": VERSION,
+        "version": 1,
         "blocks": {key: {"base": base, "size": size} for key, (base, size) in sorted(blocks.items())},
     }
     try:

@@ -7,12 +7,12 @@ polecat is reported as *waiting*.
 
 from __future__ import annotations
 
-import json
 import os
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from attrs import frozen
 
@@ -21,6 +21,7 @@ from polecat.documents import Trust
 from polecat.model import Rig
 from polecat.place.trust_stores import ClaudeTrust, CodexTrust, TrustStore
 from polecat.town.files import why_not, write_json
+from polecat.town.guarded import read_guarded, read_json_object
 
 
 @frozen(kw_only=True)
@@ -66,10 +67,9 @@ def inherit_trust(
                 _note(rig, name, store, place)
                 store.set_trusted(place, trusted=True)
         return Inherited(source=source)
-    except OSError as error:
-        return Inherited(warnings=(f"trust was not handed on: {why_not(error)}",))
-    except ValueError as error:
-        return Inherited(warnings=(f"trust was not handed on: {store.path}: {error}",))
+    except (OSError, ValueError) as error:
+        why = why_not(error) if isinstance(error, OSError) else f"{store.path}: {error}"
+        return Inherited(warnings=(f"trust was not handed on: {why}",))
 
 
 def withdraw_trust(rig: Rig, name: str) -> None:
@@ -81,9 +81,8 @@ def withdraw_trust(rig: Rig, name: str) -> None:
     """
     path = _note_path(rig, name)
     for kind, file, place in _read_notes(path):
-        store = _STORES[kind](path=Path(file))
         if Path(file).exists():
-            store.set_trusted(Path(place), trusted=False)
+            _STORES[kind](path=Path(file)).set_trusted(Path(place), trusted=False)
     path.unlink(missing_ok=True)
 
 
@@ -121,7 +120,7 @@ def _trusted_source(rig: Rig, stores: tuple[TrustStore, ...]) -> str:
 def _origin_of(clone: Path) -> str:
     """Read where a clone comes from; empty if that cannot be told."""
     try:
-        text = (clone / ".git" / "config").read_text("utf-8")
+        text = (read_guarded(clone / ".git" / "config") or b"").decode("utf-8")
     except (OSError, UnicodeDecodeError):
         return ""
     section = re.search(r'^\[remote "origin"\]$(.*?)(?=^\[|\Z)', text, re.MULTILINE | re.DOTALL)
@@ -131,7 +130,7 @@ def _origin_of(clone: Path) -> str:
 
 # ------------------------------------------------------------------------------------------------- what we handed on
 
-_STORES: Mapping[str, Callable[..., TrustStore]] = {"claude": ClaudeTrust, "codex": CodexTrust}
+_STORES: Mapping[str, type[TrustStore]] = {store.kind: store for store in (ClaudeTrust, CodexTrust)}
 
 
 def _note_path(rig: Rig, name: str) -> Path:
@@ -140,18 +139,15 @@ def _note_path(rig: Rig, name: str) -> Path:
 
 def _note(rig: Rig, name: str, store: TrustStore, place: Path) -> None:
     """Note what is about to be written, so that it can be taken back even if we are killed right after."""
-    kind = "claude" if isinstance(store, ClaudeTrust) else "codex"
     path = _note_path(rig, name)
     path.parent.mkdir(parents=True, exist_ok=True)
-    notes = [*_read_notes(path), (kind, str(store.path), str(place))]
+    notes = [*_read_notes(path), (store.kind, str(store.path), str(place))]
     write_json(path, {"version": 1, "given": [list(note) for note in dict.fromkeys(notes)]})
 
 
 def _read_notes(path: Path) -> list[tuple[str, str, str]]:
     try:
-        given = json.loads(path.read_bytes())["given"]
+        given: Any = (read_json_object(path) or {}).get("given", ())
         return [(str(kind), str(file), str(place)) for kind, file, place in given if kind in _STORES]
-    except FileNotFoundError:
-        return []
-    except (ValueError, KeyError, TypeError):
+    except (OSError, ValueError, TypeError):
         return []

@@ -15,40 +15,16 @@ import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import ClassVar
 
 from attrs import frozen
 
 from polecat.place.json_edit import with_value
 from polecat.town.files import write_bytes
+from polecat.town.guarded import read_guarded
 
-LOCK_PATIENCE_S = 3.0
 LOCK_STALE_S = 10.0
 """Claude Code renews its lock; one that is older belongs to nobody."""
-
-_TRIES = 5
-
-
-class TrustStore(Protocol):
-    """The memory of one agent."""
-
-    @property
-    def path(self) -> Path:
-        """The file."""
-        ...
-
-    def is_trusted(self, directory: Path) -> bool:
-        """Say whether the user trusts exactly this directory; what cannot be read says no."""
-        ...
-
-    def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
-        """Give or take back trust; False if that was so already.
-
-        Raises:
-            OSError: the file cannot be read or written, or the agent keeps writing it.
-            ValueError: it has another form than we know.
-        """
-        ...
 
 
 @frozen(kw_only=True)
@@ -60,18 +36,21 @@ class ClaudeTrust:
         lock_patience_s: how long to wait while Claude Code itself writes it.
     """
 
+    kind: ClassVar[str] = "claude"
     path: Path
-    lock_patience_s: float = LOCK_PATIENCE_S
+    lock_patience_s: float = 3.0
 
     def is_trusted(self, directory: Path) -> bool:
-        """Say whether the user trusts exactly this directory."""
-        try:
-            return _at(json.loads(self.path.read_bytes()), self._keys(directory)) is True
-        except (OSError, ValueError, RecursionError):
-            return False
+        """Say whether the user trusts exactly this directory; what cannot be read says no."""
+        return _read(self.path, json.loads, self._keys(directory)) is True
 
     def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
-        """Give or take back trust, under the lock that Claude Code itself takes."""
+        """Give or take back trust, under the lock that Claude Code itself takes; False if that was so already.
+
+        Raises:
+            OSError: the file cannot be read or written, or the agent keeps writing it.
+            ValueError: it has another form than we know.
+        """
         keys = self._keys(directory)
 
         def change(text: str) -> str:
@@ -88,29 +67,27 @@ class ClaudeTrust:
 
 @frozen(kw_only=True)
 class CodexTrust:
-    """Codex's ``config.toml``: ``[projects."<directory>"] trust_level = "trusted"``."""
+    """Codex's ``config.toml``: ``[projects."<directory>"] trust_level = "trusted"``; methods as `ClaudeTrust`."""
 
+    kind: ClassVar[str] = "codex"
     path: Path
 
     def is_trusted(self, directory: Path) -> bool:
-        """Say whether the user trusts exactly this directory."""
-        try:
-            return _at(_toml(self.path.read_text("utf-8")), self._keys(directory)) == "trusted"
-        except (OSError, ValueError, RecursionError):
-            return False
+        """Say whether the user trusts exactly this directory; what cannot be read says no."""
+        return _read(self.path, tomllib.loads, self._keys(directory)) == "trusted"
 
     def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
         """Append the entry, or take the very entry we appended away again; any other is the user's and stays."""
         entry = f'\n[projects.{json.dumps(str(directory), ensure_ascii=False)}]\ntrust_level = "trusted"\n'
 
         def change(text: str) -> str:
-            found = _at(_toml(text), self._keys(directory)[:2])
+            found = _at(tomllib.loads(text), self._keys(directory)[:2])
             if not trusted:
                 return text.replace(entry, "", 1)
             if found is not None:
                 return text
             new = (text if not text or text.endswith("\n") else text + "\n") + entry
-            if _at(_toml(new), self._keys(directory)) != "trusted":
+            if _at(tomllib.loads(new), self._keys(directory)) != "trusted":
                 raise ValueError("the entry would not be understood")
             return new
 
@@ -120,8 +97,8 @@ class CodexTrust:
         return ("projects", str(directory), "trust_level")
 
 
-def _toml(text: str) -> object:
-    return tomllib.loads(text)
+TrustStore = ClaudeTrust | CodexTrust
+"""The memory of one agent."""
 
 
 def _at(document: object, keys: tuple[str, ...]) -> object:
@@ -130,15 +107,23 @@ def _at(document: object, keys: tuple[str, ...]) -> object:
     return document
 
 
+def _read(path: Path, loads: Callable[[str], object], keys: tuple[str, ...]) -> object:
+    """Read one value of a file; None if there is none, or the file cannot be read."""
+    try:
+        return _at(loads((read_guarded(path) or b"").decode("utf-8")), keys)
+    except (OSError, ValueError, RecursionError):
+        return None
+
+
 def _replace(path: Path, change: Callable[[str], str]) -> bool:
     """Change a file's text in one step, anew if it changes meanwhile."""
-    for _ in range(_TRIES):
-        before = path.read_bytes()
+    for _ in range(5):
+        before = read_guarded(path) or b""
         text = before.decode("utf-8")
         new = change(text)
         if new == text:
             return False
-        if path.read_bytes() == before:  # as late as possible: the rest of the window is one rename
+        if read_guarded(path) == before:  # as late as possible: the rest of the window is one rename
             write_bytes(path, new.encode("utf-8"))
             return True
     raise OSError(f"{path} is being written all the time")
@@ -153,7 +138,7 @@ def _node_lock(lock: Path, *, patience_s: float) -> Iterator[None]:
             lock.mkdir()
             break
         except FileExistsError:
-            with contextlib.suppress(FileNotFoundError, OSError):
+            with contextlib.suppress(OSError):
                 if time.time() - lock.stat().st_mtime > LOCK_STALE_S:
                     lock.rmdir()
                     continue

@@ -9,15 +9,30 @@ Three promises hold for every method of every port, and the contracts of `poleca
 
 from __future__ import annotations
 
+from polecat.errors import publish
 from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads
 from polecat.ports.clock import Clock, Event, OnEvent
 from polecat.ports.git import Git, PendingFetch
+from polecat.ports.git_extras import (
+    GIT_EXTRAS,
+    GitBranches,
+    GitClones,
+    GitIgnored,
+    GitMoves,
+    GitRecovery,
+    GitRescues,
+    GitSpares,
+    GitSubmodules,
+    needs,
+    optional,
+)
 from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Worktree
 from polecat.ports.processes import Process, Processes
 from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
 from polecat.ports.world import World
 
 __all__ = [
+    "GIT_EXTRAS",
     "RESCUE_REFS",
     "AgentBead",
     "AgentFields",
@@ -26,7 +41,15 @@ __all__ = [
     "Clock",
     "Event",
     "Git",
+    "GitBranches",
+    "GitClones",
     "GitFacts",
+    "GitIgnored",
+    "GitMoves",
+    "GitRecovery",
+    "GitRescues",
+    "GitSpares",
+    "GitSubmodules",
     "Merged",
     "OnEvent",
     "PaneStatus",
@@ -43,4 +66,10 @@ __all__ = [
     "Watch",
     "Worktree",
     "World",
+    "needs",
+    "optional",
 ]
+
+for _word in list(map(globals().__getitem__, __all__)):
+    if isinstance(_word, type):
+        publish(_word)

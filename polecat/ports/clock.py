@@ -1,4 +1,4 @@
-"""Time, and who wants to hear of what happened."""
+"""Time, and the events an operation emits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from attrs import field, frozen
 
 @frozen(kw_only=True)
 class Event:
-    """One fact about a spawn or a polecat, as `on_event` gives it.
+    """One fact about a spawn or a polecat, as `on_event` receives it.
 
     Attributes:
         name: what happened, past tense, such as ``worktree_added``.
@@ -47,8 +47,8 @@ class Clock(Protocol):
 
 
 class OnEvent(Protocol):
-    """Called with every fact of a spawn, in order, in the caller's thread; any function of one event will do."""
+    """Called with every event of an operation, in order, in the caller's thread; any function of one event will do."""
 
     def __call__(self, event: Event, /) -> object:
-        """Hear of one fact. What it raises is logged and otherwise ignored."""
+        """Receive one event. What it raises is logged and otherwise ignored."""
         ...

@@ -19,14 +19,16 @@ class Session:
         id: the server's own id, such as ``$3``; survives renaming.
         name: its name now.
         instance: our instance id stamped on it at creation; empty when polecat did not make it.
-        environment: identity variables (``GT_ROLE``, ``GT_RIG``, ``GT_POLECAT``, ``GT_CREW``, ``POLECAT_ID``) of the session's *own*
-            environment, never the server's global one.
+        environment: identity variables (``GT_ROLE``, ``GT_RIG``, ``GT_POLECAT``, ``GT_CREW``, ``GT_ROOT``, ``POLECAT_ID``) of the
+            session's *own* environment, never the server's global one.
         pane_id: its first pane.
         pane_pid: the process of that pane.
         is_dead: that process has ended and its pane is kept.
         attached: how many clients look at it.
         created_at_s: creation, Unix seconds.
         active_at_s: last activity, Unix seconds.
+        started_in: the directory its pane was started in; empty where the server does not tell.
+        is_shared: another session shows one of its panes as well.
     """
 
     id: str
@@ -39,6 +41,8 @@ class Session:
     attached: int = 0
     created_at_s: int = 0
     active_at_s: int = 0
+    started_in: str = ""
+    is_shared: bool = False
 
 
 @frozen(kw_only=True)
@@ -76,7 +80,11 @@ class SessionRequest:
 
 @frozen(kw_only=True)
 class StartedSession:
-    """A session that was just made, by the ids the server gave it."""
+    """A session that was just made, by the ids the server gave it.
+
+    Attributes:
+        socket_path: the socket of its server, resolved: where it is to be asked for later, whatever the settings name by then.
+    """
 
     id: str
     name: str
@@ -84,6 +92,7 @@ class StartedSession:
     pane_id: str
     pane_pid: int
     server_pid: int
+    socket_path: str = ""
 
 
 @frozen(kw_only=True)
@@ -146,6 +155,10 @@ class Tmux(Protocol):
         """The process table that the process ids of this server belong to."""
         ...
 
+    def at(self, socket_path: str) -> Tmux:
+        """Return the server behind a socket, as a start told its path: this very object if it is its own."""
+        ...
+
     def check(self) -> str:
         """Return tmux's version; raise if tmux is missing or older than 3.2."""
         ...
@@ -161,7 +174,7 @@ class Tmux(Protocol):
     def start(self, request: SessionRequest) -> StartedSession:
         """Make the session in one step: environment, options, stamp and crash hook are there before the process runs.
 
-        The pane stays after the process ended (so that its last screen can be read) until `keep_screen` is told otherwise.
+        The pane stays after the process ended (so that its last screen can be read) until `release`.
 
         Raises:
             InvalidNameError: it is not a name for a session.
@@ -209,13 +222,14 @@ class Tmux(Protocol):
         """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
         ...
 
-    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
-        """End a session if it still is the one meant.
+    def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
+        """End a session if it still is the one meant; with *pane_id* and *instance* that pane alone, wherever it was moved.
 
         Args:
             session_id: the server's id of it, such as ``$3``, or the empty string to go by name alone.
             name: its exact name; checked when no instance is given.
             instance: our stamp; checked when given.
+            pane_id: the agent's pane. Its session ends with its last pane; one in which somebody else has a pane stays.
 
         Returns:
             False if there was no such session; killing the absent is fine.

@@ -78,8 +78,8 @@ class Pane:
         )
 
 
-def is_news(watch: Watch, status: PaneStatus) -> bool:
-    """Say whether a look shows something worth returning for."""
+def ends_watch(watch: Watch, status: PaneStatus) -> bool:
+    """Say whether what a look shows ends the watch."""
     return not status.exists or status.is_dead or any(status.matched) or status.command in watch.commands
 
 

@@ -239,7 +239,7 @@ class FakeGit(FakeGitRefs):
         return False
 
     @step
-    def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+    def finish_move(self, repo: Repo, path: Path) -> Worktree | None:
         """Return the worktree there; a move is never half done here."""
         return self._find(repo, path)
 

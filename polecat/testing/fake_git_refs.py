@@ -58,17 +58,16 @@ class FakeGitRefs(FakeGitWorld):
 
     @step
     def start_fetch(self, repo: Repo, *, timeout_s: float) -> FakeFetch:
-        """Begin to learn what the remote has."""
+        """Begin to learn what the remote has; it is learned when somebody waits for it."""
         self.repo(repo)
-        return FakeFetch(lambda: self.fetch(repo, timeout_s=timeout_s))
+        return FakeFetch(lambda: self._fetch(repo))
 
-    @step
-    def fetch(self, repo: Repo, *, timeout_s: float) -> None:
-        """Learn what the remote has."""
-        known = self.repo(repo)
-        self._reach_remote(repo)
-        known.tracking.update(self.remote)
-        known.fetched_at_s = time.time()
+    def _fetch(self, repo: Repo) -> None:
+        with self.mutex:
+            known = self.repo(repo)
+            self._reach_remote(repo)
+            known.tracking.update(self.remote)
+            known.fetched_at_s = time.time()
 
     @step
     def last_fetch_age_s(self, repo: Repo) -> float | None:

@@ -10,19 +10,40 @@ from pathlib import Path
 from attrs import evolve
 
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
+from polecat.names import is_polecat_name
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, is_news
+from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 
 _LOOK_S = 0.05
-_IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "POLECAT_ID")
+_IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
+
+
+class _WhateverTown(str):
+    """The town of a session that a test gives by its name alone: whichever town asks."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+    __hash__ = str.__hash__
+
+
+def _as_gas_town_made_it(name: str) -> Session:
+    """A session whose own environment says what its name says: ``gt-RIG-NAME`` is a polecat."""
+    parts = name.split("-", 2)
+    if len(parts) < 3 or parts[0] != "gt" or not all(parts) or not is_polecat_name(parts[2]) or parts[2].startswith("crew-"):
+        return Session(id="", name=name)
+    said = {"GT_ROLE": "polecat", "GT_RIG": parts[1], "GT_POLECAT": parts[2], "GT_ROOT": _WhateverTown("town")}
+    return Session(id="", name=name, environment=said)
 
 
 class FakeTmux:
     """The `polecat.ports.Tmux` of the pretend world; keeps the contract of the real one.
 
     Args:
-        sessions: what is there already: names, or whole sessions.
+        sessions: what is there already: whole sessions, or names of sessions as Gas Town makes them for any town.
         socket: what `socket` says.
         agent: how the programs of new sessions behave, or a function that says so for each request.
         processes: the process table the sessions' processes are in; its own by default.
@@ -30,6 +51,7 @@ class FakeTmux:
 
     Attributes:
         unreachable: when true every call raises, as when the socket may not be opened.
+        others: the servers behind other sockets, by their path; one that is not there has no sessions.
 
     Examples:
         >>> tmux = FakeTmux(sessions=["gt-gas-furiosa"])
@@ -49,6 +71,7 @@ class FakeTmux:
         clock: Clock | None = None,
     ) -> None:
         self.unreachable = False
+        self.others: dict[str, FakeTmux] = {}
         self._socket = socket
         self._agent = agent
         self._clock = clock
@@ -58,7 +81,7 @@ class FakeTmux:
         self._server_pid = 1_000_000
         self._mutex = threading.RLock()
         for session in sessions:
-            self._add(Session(id="", name=session) if isinstance(session, str) else session)
+            self._add(_as_gas_town_made_it(session) if isinstance(session, str) else session)
 
     # ------------------------------------------------------------------------------------------------------ the port
 
@@ -71,6 +94,17 @@ class FakeTmux:
     def processes(self) -> FakeProcesses:
         """The process table of the pretend world."""
         return self._processes
+
+    @property
+    def socket_path(self) -> str:
+        """Where its socket would be."""
+        return f"/pretend/{self._socket or 'default'}"
+
+    def at(self, socket_path: str) -> FakeTmux:
+        """Return the server behind a socket."""
+        if socket_path == self.socket_path:
+            return self
+        return self.others.get(socket_path) or FakeTmux(socket=socket_path, processes=self._processes, clock=self._clock)
 
     def check(self) -> str:
         """Return a version that is new enough."""
@@ -108,15 +142,16 @@ class FakeTmux:
                 pane_id=made.pane_id,
                 pane_pid=made.pane_pid,
                 server_pid=self._server_pid,
+                socket_path=self.socket_path,
             )
 
     def watch(self, watches: Sequence[Watch], *, timeout_s: float) -> tuple[PaneStatus, ...]:
-        """Look until there is news; each look that finds none takes 50 ms of the fake's clock."""
+        """Look until something ends the watch; each look that finds nothing takes 50 ms of the fake's clock."""
         left_s = timeout_s
         while watches:
             with self._reached():
                 statuses = tuple(self._status(watch) for watch in watches)
-            if left_s <= 0 or any(map(is_news, watches, statuses)):
+            if left_s <= 0 or any(map(ends_watch, watches, statuses)):
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
@@ -157,14 +192,17 @@ class FakeTmux:
             for key in keys:
                 pane.press(key)
 
-    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+    def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant."""
         if not session_id:
             check_name(name)
         with self._reached():
             for pane in self._panes.values():
                 found = pane.session
-                is_it = found.id == session_id if session_id else found.name == name
+                if pane_id and instance:
+                    is_it = found.pane_id == pane_id
+                else:
+                    is_it = found.id == session_id if session_id else found.name == name
                 if is_it and (found.instance == instance if instance else found.name == name):
                     self._drop(pane)
                     return True
@@ -217,7 +255,7 @@ class FakeTmux:
             self._next_id = 0
             self._server_pid += 1
 
-    # ------------------------------------------------------------------------------------------------------- inside
+    # ---------------------------------------------------------------------------------------------------- internals
 
     def _reached(self) -> threading.RLock:
         if self.unreachable:

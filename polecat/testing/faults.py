@@ -36,14 +36,15 @@ PortKind = Literal["git", "tmux", "beads", "processes"]
 P = TypeVar("P")
 W = TypeVar("W", bound=World)
 
-_PROTOCOLS: Mapping[PortKind, type] = {
-    "git": ports.Git,
-    "tmux": ports.Tmux,
-    "beads": ports.Beads,
-    "processes": ports.Processes,
+_PROTOCOLS: Mapping[PortKind, tuple[type, ...]] = {
+    "git": (ports.Git, *ports.GIT_EXTRAS),
+    "tmux": (ports.Tmux,),
+    "beads": (ports.Beads,),
+    "processes": (ports.Processes,),
 }
 _METHODS = {
-    kind: frozenset(n for n, v in vars(p).items() if callable(v) and not n.startswith("_")) for kind, p in _PROTOCOLS.items()
+    kind: frozenset(n for one in each for n, v in vars(one).items() if callable(v) and not n.startswith("_"))
+    for kind, each in _PROTOCOLS.items()
 }
 _FAILURES: Mapping[str, type[PolecatError]] = {
     "git": GitError,
@@ -160,7 +161,7 @@ class FailAt(Fault):
         >>> from polecat.testing import FakeTmux
         >>> FailAt(1).wrap(FakeTmux(), "tmux").list_sessions()
         Traceback (most recent call last):
-        polecat.errors.TmuxUnreachableError: tmux.list_sessions failed: told to
+        polecat.TmuxUnreachableError: tmux.list_sessions failed: told to
     """
 
     def __init__(self, at: int, error: Exception | None = None, *, and_after: bool = False) -> None:
@@ -189,10 +190,12 @@ class HangAt(Fault):
         >>> from polecat.testing import FakeGit
         >>> HangAt(1).wrap(FakeGit(), "git").check()
         Traceback (most recent call last):
-        polecat.errors.ProgramTimeoutError: git.check took longer than its limit
+        polecat.ProgramTimeoutError: git.check took longer than its limit
     """
 
-    _MAY_TAKE_EFFECT = frozenset(("kill", "end", "release", "unassign", "close_agent", "delete_branch", "drop_stale", "fetch"))
+    _MAY_TAKE_EFFECT = frozenset(
+        ("kill", "end", "release", "unassign", "close_agent", "delete_branch", "drop_stale", "start_fetch.wait")
+    )
 
     def __init__(self, at: int, *, takes_effect: bool = False) -> None:
         super().__init__(at)
@@ -306,10 +309,7 @@ class MeanwhileAt(Fault):
 
 
 class _Wrapped:
-    """A port with an injector round it. What the port's protocol does not name goes straight through.
-
-    It does not list beside other work, as a real tmux can: every listing is one call of `list_sessions`, which can be struck.
-    """
+    """A port with an injector round it. What the port's protocol does not name goes straight through."""
 
     def __init__(self, fault: Fault, port: object, kind: PortKind) -> None:
         self._fault = fault
@@ -317,8 +317,6 @@ class _Wrapped:
         self._kind = kind
 
     def __getattr__(self, name: str) -> object:
-        if name == "begin_listing":
-            raise AttributeError(name)
         found = getattr(self._port, name)
         if name not in _METHODS[self._kind]:
             return found

@@ -1,22 +1,19 @@
-"""What every `polecat.ports.Git` must keep."""
+"""What every `polecat.ports.Git` must keep, and what it must keep of the protocols that it also has."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from polecat.testing import git_contract_work, git_contract_worktrees
+from polecat.testing import git_contract_essentials, git_contract_extras
 from polecat.testing.contract import Contract, of_checks
 from polecat.testing.git_under_test import GitUnderTest
 
-
-def _checks_of(*modules: object) -> list[Callable[[GitUnderTest], None]]:
-    return [value for module in modules for name, value in vars(module).items() if name.startswith("check_")]
+_CHECKS = {**vars(git_contract_essentials), **vars(git_contract_extras)}
 
 
-@of_checks(*_checks_of(git_contract_worktrees, git_contract_work))
+@of_checks(*(check for name, check in _CHECKS.items() if name.startswith("check_")))
 class GitContract(Contract[GitUnderTest]):
     """What every `Git` must keep; see `Contract` for its use.
 
+    Checks of a further protocol, such as `GitRescues`, are skipped for a git that has it not.
     Worktrees are real directories for every git, the pretend one too: a check writes files into them and looks at them.
 
     Examples:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+from unittest import SkipTest
 
 from attrs import frozen
 
-from polecat.errors import GitError, PolecatError, RescueFailedError, UnknownStateError
-from polecat.ports import Git, Repo, Worktree
+from polecat.errors import GitError, PolecatError, RescueFailedError, UnknownStateError, UnsupportedError
+from polecat.ports import Git, GitBranches, GitRecovery, Repo, Worktree, needs, optional
+
+P = TypeVar("P")
 
 
 @frozen(kw_only=True)
@@ -43,6 +47,21 @@ class GitUnderTest:
         assert found is not None
         return found
 
+    def having(self, extra: type[P]) -> P:
+        """Return `git` as what also has one of the further protocols, such as `GitMoves`.
+
+        Raises:
+            unittest.SkipTest: it has not; pytest counts the check as skipped.
+        """
+        try:
+            return needs(self.git, extra, "check it")
+        except UnsupportedError as error:
+            raise SkipTest(error.message) from error
+
+    def fetch(self) -> None:
+        """Fetch to the end."""
+        self.git.start_fetch(self.repo, timeout_s=30).wait()
+
     def add(self, name: str = "nux", *, branch: str = "") -> Worktree:
         """Make a filled worktree in `room`."""
         made = self.git.add_worktree(
@@ -52,8 +71,13 @@ class GitUnderTest:
         return made
 
     def state(self) -> tuple[object, ...]:
-        """Branches, registrations that are stale, and what is in `room`."""
-        return (dict(self.git.branches(self.repo, "")), self.git.stale_registrations(self.repo), sorted(os.listdir(self.room)))
+        """What is in `room` and, as far as the git can tell, the branches and the stale registrations."""
+        branches, recovery = optional(self.git, GitBranches), optional(self.git, GitRecovery)
+        return (
+            sorted(os.listdir(self.room)),
+            dict(branches.branches(self.repo, "")) if branches else None,
+            recovery.stale_registrations(self.repo) if recovery else None,
+        )
 
 
 def refuses(call: Callable[[], object]) -> PolecatError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError, ProgramError
 from polecat.model import Rig
 from polecat.ports import World
-from polecat.testing.worlds import make_rig
+from polecat.testing.worlds import make_rig, put_json
 
 _FOREIGN = ("BD_", "BEADS_", "CLAUDE", "GIT_", "GT_", "POLECAT_", "TMUX", "XDG_")
 _KEPT = ("LANG", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER")
@@ -114,7 +113,7 @@ def real_town(room: Path, name: str = "gastown") -> Iterator[RealTown]:
     town.tmux.check()
     _make_origin(town)
     _make_repo(town)
-    _settle(town)
+    _write_settings(town)
     try:
         yield town
     finally:
@@ -165,33 +164,28 @@ def _make_repo(town: RealTown) -> None:
     GitCli(environ=town.environ).clone_bare(str(town.origin), place, timeout_s=_LIMIT_S)
 
 
-def _settle(town: RealTown) -> None:
+def _write_settings(town: RealTown) -> None:
     notes, agent = town.root / "received", town.root / "bin" / "recorder"
     notes.mkdir()
     agent.parent.mkdir()
     agent.write_text(_AGENT.replace("@NOTES@", str(notes)), "utf-8")
     agent.chmod(0o755)
     recorder = {"command": str(agent), "tmux": {"ready_prompt_prefix": "> "}}
-    _json(
+    put_json(
         town.rig.path / "settings" / "config.json",
         {"type": "rig-settings", "version": 1, "agent": "recorder", "agents": {"recorder": recorder}},
     )
-    _json(town.root / "settings" / "config.json", {"type": "town-settings", "version": 1, "tmux_socket": str(town.socket)})
-
-
-def _json(path: Path, document: Mapping[str, object]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(document, indent=2), "utf-8")
+    put_json(town.root / "settings" / "config.json", {"type": "town-settings", "version": 1, "tmux_socket": str(town.socket)})
 
 
 def _end(town: RealTown) -> None:
     """End the agents with all they started, then the server: by process, so that nothing else can be meant."""
     words = ["tmux", "-S", str(town.socket), "display-message", "-p", "#{pid}"]
-    told = program.run(words, env=town.environ, timeout_s=_LIMIT_S)
-    if told.exit_code != 0:
+    done = program.run(words, env=town.environ, timeout_s=_LIMIT_S)
+    if done.exit_code != 0:
         return
     table = town.tmux.processes
-    server = table.identify(int(told.text))
+    server = table.identify(int(done.text))
     with contextlib.suppress(PolecatError):
         for session in town.tmux.list_sessions():
             agent = table.identify(session.pane_pid)

@@ -175,7 +175,7 @@ def a_watch_ends_with_what_it_waits_for(under: TmuxUnderTest) -> None:
 
 
 def a_watch_of_many_ends_with_the_first(under: TmuxUnderTest) -> None:
-    """Several panes are waited for at once; the first with news ends it, and all are told."""
+    """Several panes are waited for at once; the first that has something ends the watch, and the state of all is returned."""
     quiet, loud = under.start("quiet"), under.start("loud", screen="ready and loud")
     quiet_one, loud_one = under.tmux.watch([watch_for(quiet, "loud"), watch_for(loud, "nothing", "loud")], timeout_s=PATIENCE_S)
     assert (quiet_one.matched, loud_one.matched) == ((False,), (False, True))

@@ -90,11 +90,13 @@ def make_town(root: Path, rigs: Sequence[str] = ("gastown",)) -> Path:
         ['gastown', 'other']
     """
     registry = {name: {"git_url": f"https://example.invalid/{name}.git", "added_at": "2026-01-13T12:00:00Z"} for name in rigs}
-    _json(root / "mayor" / "town.json", {"type": "town", "version": 2, "name": root.name, "created_at": "2026-01-13T12:00:00Z"})
-    _json(root / "mayor" / "rigs.json", {"version": 1, "rigs": registry})
+    put_json(
+        root / "mayor" / "town.json", {"type": "town", "version": 2, "name": root.name, "created_at": "2026-01-13T12:00:00Z"}
+    )
+    put_json(root / "mayor" / "rigs.json", {"version": 1, "rigs": registry})
     for name in rigs:
         rig = root / name
-        _json(
+        put_json(
             rig / "config.json",
             {"type": "rig", "version": 1, "name": name, "git_url": registry[name]["git_url"], "default_branch": "main"},
         )
@@ -192,6 +194,7 @@ def example_world() -> tuple[Rig, FakeWorld]:
     return fake_world(Path(directory.name))
 
 
-def _json(path: Path, document: Mapping[str, object]) -> None:
+def put_json(path: Path, document: Mapping[str, object]) -> None:
+    """Write a JSON file, making its directory."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(document, indent=2), "utf-8")

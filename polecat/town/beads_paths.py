@@ -9,47 +9,45 @@ from pathlib import Path
 from attrs import frozen
 
 from polecat.errors import PolecatError
+from polecat.town.guarded import read_guarded
 
-MAX_HOPS = 3
-"""How many further redirects are followed, as in the reference."""
+MAX_REDIRECTS = 4
+"""How many redirects are followed, as in the reference."""
 
 
 def _redirect_in(beads_dir: Path) -> str:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return (beads_dir / "redirect").read_text("utf-8").strip()
+        return (read_guarded(beads_dir / "redirect", limit_bytes=4096) or b"").decode("utf-8").strip(" \t\r\n")
     return ""
 
 
-def _joined(base: Path, text: str) -> Path:
-    return Path(os.path.normpath(f"{base}/{text}"))  # an absolute text, too, is meant below the base
-
-
-def resolve_beads_dir(workdir: Path) -> Path:
+def resolve_beads_dir(workdir: Path, town_root: Path, redirect: str | None = None) -> Path:
     """Find the beads directory that programs running in *workdir* use. It need not exist.
 
-    A redirect is relative to the directory that holds the ``.beads`` it stands in. One that leads to itself counts as absent; after
-    the first redirect at most three more are followed.
+    A redirect is relative to the directory that holds the ``.beads`` it stands in. One that leads to itself counts as absent; so does
+    one that leads out of the town: the project may track it, and nobody is to write where a project says.
+
+    Args:
+        workdir: where the programs run.
+        town_root: the town.
+        redirect: the redirect that will be written there; None means to read the one that is there.
 
     Source:
         Contract §12.7. The reference also deletes a redirect that leads to itself; looking must not change anything.
     """
     here = Path(os.path.normpath(workdir / ".beads"))
-    text = _redirect_in(here)
-    return beads_dir_through(workdir, text) if text else here
-
-
-def beads_dir_through(workdir: Path, text: str) -> Path:
-    """Find the beads directory that programs in *workdir* use once its redirect says *text*; rules as `resolve_beads_dir`."""
-    here, there = Path(os.path.normpath(workdir / ".beads")), _joined(workdir, text)
-    for _ in range(1 + MAX_HOPS):
-        if there == here:
+    text = _redirect_in(here) if redirect is None else redirect
+    for _ in range(MAX_REDIRECTS):
+        target = Path(os.path.normpath(f"{here.parent}/{text}"))  # an absolute text, too, is meant below the directory
+        if not text or target == here or not _is_within(target, town_root):
             break
-        here = there
+        here = target
         text = _redirect_in(here)
-        if not text:
-            break
-        there = _joined(here.parent, text)
     return here
+
+
+def _is_within(path: Path, town_root: Path) -> bool:
+    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(town_root))
 
 
 @frozen(kw_only=True)
@@ -86,7 +84,8 @@ def plan_redirect(town_root: Path, rig_path: Path, stands_at: Path) -> Redirect 
         raise PolecatError(f"{stands_at} is the canonical place of the rig's beads and cannot be redirected")
     up = "../" * (len(parts) - 1)
     if (rig_path / ".beads").exists():
-        return Redirect(text=up + (_redirect_in(rig_path / ".beads") or ".beads"))
+        own = _redirect_in(rig_path / ".beads")
+        return Redirect(text=up + (own if own and _is_within(rig_path / own, town_root) else ".beads"))
     if (rig_path / "mayor" / "rig" / ".beads").exists():
         warning = f"{rig_path / '.beads'} is missing; the mayor's beads are used, repair the rig with: gt doctor --fix"
         return Redirect(text=up + "mayor/rig/.beads", warning=warning)

@@ -6,12 +6,12 @@ bead. The count is kept in the rig, one small file a bead, and changed only by w
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from polecat.errors import RespawnLimitError
 from polecat.model import Rig
 from polecat.town import files
+from polecat.town.guarded import read_json_object
 
 
 def check_breaker(rig: Rig, bead: str, *, limit: int) -> None:
@@ -31,9 +31,11 @@ def check_breaker(rig: Rig, bead: str, *, limit: int) -> None:
 def agent_failures(rig: Rig, bead: str) -> int:
     """How many agents failed on a bead in a row. A file that cannot be read counts as none: it only ever keeps a bead back."""
     try:
-        return int(json.loads(_path(rig, bead).read_text("utf-8"))["failures"])
-    except (OSError, ValueError, KeyError, TypeError):
+        known = read_json_object(_path(rig, bead)) or {}
+    except (OSError, ValueError):
         return 0
+    failures = known.get("failures")
+    return failures if isinstance(failures, int) else 0
 
 
 def count_failure(rig: Rig, bead: str) -> None:

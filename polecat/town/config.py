@@ -9,11 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from polecat.documents import Account, Accounts, AgentEntry, PoolState, RigConfig, RigEntry, TownConfig
-from polecat.town.files import read_text
-from polecat.town.json_files import Node, parse_document, read_document
+from polecat.town.json_files import Node, read_document
 from polecat.town.settings import check_version
-
-# --------------------------------------------------------------------------------------------------------- loading
 
 
 def load_town(path: Path) -> TownConfig:
@@ -59,8 +56,8 @@ def _rig_entry(node: Node) -> RigEntry:
         git_url=node.text_of("git_url"),
         local_repo=node.text_of("local_repo"),
         added_at=node.time_of("added_at"),
-        beads_repo=beads.text_of("repo") if beads else "",
-        beads_prefix=beads.text_of("prefix") if beads else "",
+        beads_repo=beads.text_of("repo"),
+        beads_prefix=beads.text_of("prefix"),
     )
 
 
@@ -75,14 +72,13 @@ def load_rig_config(rig_path: Path) -> RigConfig:
         return RigConfig()
     doc.text_of("type")
     doc.integer_of("version")
-    beads = doc.object_of("beads")
     return RigConfig(
         name=doc.text_of("name"),
         git_url=doc.text_of("git_url"),
         local_repo=doc.text_of("local_repo"),
         default_branch=doc.text_of("default_branch") or "main",
         created_at=doc.time_of("created_at"),
-        beads_prefix=beads.text_of("prefix") if beads else "",
+        beads_prefix=doc.object_of("beads").text_of("prefix"),
     )
 
 
@@ -102,9 +98,8 @@ def load_agent_registry(path: Path) -> dict[str, AgentEntry]:
 def _agent_entry(name: str, node: Node) -> AgentEntry:
     node.text_of("name")
     once = node.object_of("non_interactive")
-    if once is not None:
-        for key in ("subcommand", "prompt_flag", "output_flag"):
-            once.text_of(key)
+    for key in ("subcommand", "prompt_flag", "output_flag"):
+        once.text_of(key)
     node.flag_of("supports_fork_session")
     return AgentEntry(
         name=name,
@@ -122,24 +117,15 @@ def load_accounts(town_root: Path) -> Accounts:
     """Read the accounts; an absent file has none.
 
     Raises:
-        ConfigError: the file is invalid.
-    """
-    path = town_root / "mayor" / "accounts.json"
-    return parse_accounts(path, read_text(path))
-
-
-def parse_accounts(path: Path, text: str | None) -> Accounts:
-    """Read the text of an ``accounts.json``; None for an absent file.
-
-    Raises:
-        ConfigError: an account without directory, a default that is no account, a newer version, or no such JSON.
+        ConfigError: the file is invalid: no such JSON, an account without directory, a default that is no account, a newer version.
 
     Source:
         Contract §3.9.
     """
-    if text is None:
+    path = town_root / "mayor" / "accounts.json"
+    doc = read_document(path)
+    if doc is None:
         return Accounts(path=path, exists=False)
-    doc = parse_document(path, text)
     check_version(doc, newest=1)
     accounts = {handle: _account(handle, node) for handle, node in doc.entries_of("accounts").items()}
     default = doc.text_of("default")

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
-Visibility = Literal["audit", "feed", "both"]
+from polecat.town.files import GO_ESCAPES
+from polecat.town.guarded import append_guarded
 
 EVENTS_FILE = ".events.jsonl"
 
-_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 
-
-def event_line(when: datetime, type_: str, *, actor: str, payload: Mapping[str, object], visibility: Visibility = "feed") -> str:
+def event_line(when: datetime, type_: str, *, actor: str, payload: Mapping[str, object]) -> str:
     """Write one event as the line that stands in the feed, with its newline.
 
     Args:
@@ -24,7 +21,6 @@ def event_line(when: datetime, type_: str, *, actor: str, payload: Mapping[str, 
         type_: the event type, such as ``spawn``.
         actor: who did it.
         payload: the facts; keys are sorted, an empty one is left out.
-        visibility: who is meant to see it.
 
     Examples:
         >>> event_line(datetime(2026, 1, 12, 17, 30, tzinfo=UTC), "spawn", actor="gt",
@@ -34,17 +30,11 @@ def event_line(when: datetime, type_: str, *, actor: str, payload: Mapping[str, 
     Source:
         Contract §14.
     """
-    record: dict[str, object] = {
-        "ts": when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "source": "gt",
-        "type": type_,
-        "actor": actor,
-    }
-    if payload:
-        record["payload"] = dict(sorted(payload.items()))
-    record["visibility"] = visibility
+    stamp = when.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    facts = {"payload": dict(sorted(payload.items()))} if payload else {}
+    record = {"ts": stamp, "source": "gt", "type": type_, "actor": actor, **facts, "visibility": "feed"}
     text = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
-    return text.translate(_GO_ESCAPES) + "\n"
+    return text.translate(GO_ESCAPES) + "\n"
 
 
 def append_event(town_root: Path, line: str) -> None:
@@ -53,8 +43,4 @@ def append_event(town_root: Path, line: str) -> None:
     Raises:
         OSError: the feed cannot be written; the caller decides that this is only a warning.
     """
-    fd = os.open(town_root / EVENTS_FILE, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    try:
-        os.write(fd, line.encode("utf-8", "surrogateescape"))
-    finally:
-        os.close(fd)
+    append_guarded(town_root / EVENTS_FILE, line.encode("utf-8", "surrogateescape"))

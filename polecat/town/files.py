@@ -9,13 +9,12 @@ import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from polecat.errors import ConfigError, PolecatError
+from polecat.town.guarded import read_guarded
 
-_T = TypeVar("_T")
-
-_GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
+"""What Go's JSON encoder escapes beside what must be: `str.translate` with it."""
 
 
 def read_text(path: Path) -> str | None:
@@ -25,14 +24,8 @@ def read_text(path: Path) -> str | None:
         ConfigError: it is there and cannot be read, is no regular file, or is not UTF-8.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe in its place must not hang us
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            os.close(fd)
-            raise ConfigError(path, "is not a regular file")
-        with open(fd, "rb") as file:
-            return file.read().decode("utf-8")
-    except FileNotFoundError:
-        return None
+        data = read_guarded(path)
+        return None if data is None else data.decode("utf-8")
     except OSError as error:
         raise ConfigError(path, f"cannot be read: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
@@ -51,17 +44,7 @@ def encode(document: Mapping[str, object]) -> bytes:
         Contract, interop notes 1 to 3.
     """
     text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    return text.translate(_GO_ESCAPES).encode("utf-8", "replace")
-
-
-def sorted_map(entries: Mapping[str, _T]) -> dict[str, _T]:
-    """Order a map's keys as Go does: by their bytes.
-
-    Examples:
-        >>> list(sorted_map({"b": 1, "a": 2}))
-        ['a', 'b']
-    """
-    return dict(sorted(entries.items(), key=lambda item: item[0].encode("utf-8", "replace")))
+    return text.translate(GO_ESCAPES).encode("utf-8", "replace")
 
 
 def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from attrs import field, frozen
 
 from polecat.documents import RigEntry
-from polecat.errors import ConfigError, InvalidNameError, NotFoundError, RigNotFoundError, TownNotFoundError, UnknownStateError
+from polecat.errors import (
+    ConfigError,
+    InvalidNameError,
+    NotFoundError,
+    RigNotFoundError,
+    TownNotFoundError,
+    UnknownStateError,
+    publish,
+)
 from polecat.model import Rig
 from polecat.names import check_rig_name, could_be_rig, nearest
 from polecat.ports import Repo
@@ -22,6 +30,7 @@ MARKER = Path("mayor", "town.json")
 """Its existence makes a directory a town."""
 
 
+@publish
 @frozen(kw_only=True)
 class Town:
     """A workspace: the directory that contains ``mayor/`` and the rigs.
@@ -223,16 +232,11 @@ def _town_of_environment(environ: Mapping[str, str]) -> Path:
 
 def _climb(place: Path) -> Path | None:
     in_worktree = any(part in ("polecats", "crew") for part in place.parts[1:-1])
-    primary: Path | None = None
-    secondary: Path | None = None
-    for directory in (place, *place.parents):
-        if os.path.exists(directory / MARKER):
-            if not in_worktree:
-                return directory
-            primary = directory
-        if secondary is None and os.path.isdir(directory / "mayor"):
-            secondary = directory
-    return primary or secondary
+    upwards = (place, *place.parents)
+    towns = [directory for directory in upwards if os.path.exists(directory / MARKER)]
+    if towns:
+        return towns[-1] if in_worktree else towns[0]
+    return next((directory for directory in upwards if os.path.isdir(directory / "mayor")), None)
 
 
 def _town_at(root: Path) -> Town:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -20,8 +20,8 @@ from polecat.town.files import read_text
 Step = str | int
 
 _PIECE = r'"(?:[^"\\]|\\.)*"|[{}\[\],:]|[^\s{}\[\],:"]+'
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d+))?(?:Z|([+-])(\d\d):(\d\d))\Z")
-_LONE = "[\ud800-\udfff]"
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)\Z", re.ASCII)
+_LONE_SURROGATE = "[\ud800-\udfff]"
 _INT64 = 2**63
 
 
@@ -53,15 +53,11 @@ def line_of(text: str, at: tuple[Step, ...]) -> int | None:
 
 
 def _shown(value: object) -> str:
-    match value:
-        case dict():
-            return "an object"
-        case list():
-            return "a list"
-        case str():
-            return repr(value if len(value) <= 60 else value[:60] + "…")
-        case _:
-            return json.dumps(value)
+    if isinstance(value, str):
+        return repr(value if len(value) <= 60 else value[:60] + "…")
+    if isinstance(value, (dict, list)):
+        return "an object" if isinstance(value, dict) else "a list"
+    return json.dumps(value)
 
 
 @frozen(kw_only=True)
@@ -95,18 +91,18 @@ class Node:
         """Make the error ``'field' must be …, not …``."""
         return self.error(f"must be {be}, not {_shown(self.value)}")
 
-    def _members(self) -> dict[str, object]:
+    @property
+    def members(self) -> dict[str, object]:
+        """The fields of this value, which must be an object."""
         if not isinstance(self.value, dict):
             raise self.must("an object")
         return self.value
 
     def child(self, key: str) -> Node | None:
         """Return the field, the last whose name equals *key* in any case; None if there is none or it is null."""
-        members = self._members()
-        folded = key.casefold()
-        for name in reversed(members):
-            if members[name] is not None and name.casefold() == folded:
-                return evolve(self, value=members[name], at=(*self.at, name))
+        for name, value in reversed(self.members.items()):
+            if value is not None and name.casefold() == key.casefold():
+                return evolve(self, value=value, at=(*self.at, name))
         return None
 
     def missing(self, key: str, problem: str, *, hint: str = "") -> ConfigError:
@@ -127,12 +123,10 @@ class Node:
 
     def choice_of(self, key: str, allowed: tuple[str, ...], default: str = "") -> str:
         """Read a string that must be one of *allowed*; an empty one is *default*."""
-        node = self.child(key)
-        if node is None or node.text() == "":
-            return default
-        if node.text() not in allowed:
-            raise node.must(" or ".join(repr(word) for word in allowed))
-        return node.text()
+        text = self.text_of(key)
+        if text and text not in allowed:
+            raise self.missing(key, f"must be {' or '.join(map(repr, allowed))}, not {_shown(text)}")
+        return text or default
 
     def integer_of(self, key: str, default: int = 0, *, least: int | None = None, most: int | None = None) -> int:
         """Read a whole number between *least* and *most*, both included."""
@@ -178,10 +172,10 @@ class Node:
             raise node.must("a time such as 2026-01-13T12:00:00Z")
         return None if parsed.year == 1 else parsed
 
-    def object_of(self, key: str) -> Node | None:
-        """Read an object."""
-        node = self.child(key)
-        if node is not None and not isinstance(node.value, dict):
+    def object_of(self, key: str) -> Node:
+        """Read an object; an empty one where it is not given."""
+        node = self.child(key) or evolve(self, value={}, at=(*self.at, key))
+        if not isinstance(node.value, dict):
             raise node.must("an object")
         return node
 
@@ -202,9 +196,7 @@ class Node:
     def entries_of(self, key: str) -> dict[str, Node]:
         """Read an object used as a map: its names, case and all, and the values that are not null."""
         node = self.object_of(key)
-        if node is None or not isinstance(node.value, dict):
-            return {}
-        return {k: evolve(node, value=v, at=(*node.at, k)) for k, v in node.value.items() if v is not None}
+        return {k: evolve(node, value=v, at=(*node.at, k)) for k, v in node.members.items() if v is not None}
 
 
 def parse_time(text: str) -> datetime | None:
@@ -214,14 +206,8 @@ def parse_time(text: str) -> datetime | None:
         >>> parse_time("2026-01-12T09:30:00.123456789-08:00").isoformat()
         '2026-01-12T09:30:00.123456-08:00'
     """
-    found = _TIME.match(text)
-    if found is None:
-        return None
-    stamp, fraction, sign, hours, minutes = found.groups()
-    offset = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
     try:
-        zone = timezone(-offset if sign == "-" else offset) if sign else UTC
-        return datetime.fromisoformat(stamp).replace(microsecond=int(f"{fraction or '':0<6}"[:6]), tzinfo=zone)
+        return datetime.fromisoformat(text) if _TIME.match(text) else None
     except ValueError:
         return None
 
@@ -230,14 +216,13 @@ def format_time(when: datetime | None) -> str:
     """Write a time as Go does: RFC 3339, no trailing zeros in the fraction; None is Go's unset time.
 
     Examples:
+        >>> from datetime import UTC
         >>> format_time(datetime(2026, 1, 12, 9, 30, 0, 120000, tzinfo=UTC))
         '2026-01-12T09:30:00.12Z'
     """
     if when is None:
         return "0001-01-01T00:00:00Z"
-    text = when.replace(microsecond=0).isoformat()
-    fraction = f".{when.microsecond:06}".rstrip("0") if when.microsecond else ""
-    return text[:19] + fraction + text[19:].replace("+00:00", "Z")
+    return re.sub(r"(\.\d+?)0+(?=[Z+-])", r"\1", when.isoformat().replace("+00:00", "Z"))
 
 
 def _last_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -246,18 +231,6 @@ def _last_wins(pairs: list[tuple[str, object]]) -> dict[str, object]:
         members.pop(key, None)
         members[key] = value
     return members
-
-
-def _whole(value: object) -> object:
-    match value:
-        case str():
-            return re.sub(_LONE, "\ufffd", value)
-        case list():
-            return [_whole(item) for item in value]
-        case dict():
-            return {re.sub(_LONE, "\ufffd", key): _whole(item) for key, item in value.items()}
-        case _:
-            return value
 
 
 def _not_json(word: str) -> float:
@@ -278,7 +251,7 @@ def parse_document(path: Path, text: str) -> Node:
     except (ValueError, RecursionError) as error:
         raise ConfigError(path, f"is not valid JSON: {error}") from None
     if "\\ud" in text.lower():
-        value = _whole(value)
+        value = json.loads(re.sub(_LONE_SURROGATE, "\ufffd", json.dumps(value, ensure_ascii=False)))
     node = Node(path=path, source=text, value={} if value is None else value)
     if not isinstance(node.value, dict):
         raise ConfigError(path, f"must hold an object, not {_shown(value)}", line=line_of(text, ()))

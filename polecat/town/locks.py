@@ -31,28 +31,15 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from polecat.errors import LockTimeoutError, PolecatError
 from polecat.model import Rig
+from polecat.town.guarded import read_json_object
 
 LOCK_TIMEOUT_S = 30.0
-_NOTE_BYTES = 700  # 100 characters of `what`, each escaped to six, and the rest
 POLL_S = 0.005
 """filelock's hand-over latency. 50 ms, its default, made 16 parallel spawns wait 0.6 s; 1 ms burns CPU."""
 
 
-class HeldLock:
-    """A lock this process holds; free again after `release`, after a ``with`` block, or when the process dies."""
-
-    def __init__(self, lock: BaseFileLock) -> None:
-        self._lock = lock
-
-    def __enter__(self) -> None:
-        """Hold it for the block."""
-
-    def __exit__(self, *_: object) -> None:
-        self.release()
-
-    def release(self) -> None:
-        """Let the next one in. Releasing twice is fine."""
-        self._lock.release()
+HeldLock = BaseFileLock
+"""A lock this process holds; free again after its ``release()``, or when the process dies. Releasing twice is fine."""
 
 
 def pool_lock(rig: Rig) -> Path:
@@ -107,7 +94,7 @@ def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLoc
             f"cannot lock {path}: {error.strerror or error}", hint="the town must be writable for this user"
         ) from error
     _sign(path, what)
-    return HeldLock(lock)
+    return lock
 
 
 def try_take(path: Path, *, what: str) -> HeldLock | None:
@@ -133,27 +120,25 @@ def is_held(path: Path) -> bool:
 @contextlib.contextmanager
 def holding(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> Iterator[None]:
     """Hold a lock for the length of a ``with`` block. Arguments and errors as `take`."""
-    with take(path, what=what, timeout_s=timeout_s):
+    held = take(path, what=what, timeout_s=timeout_s)
+    try:
         yield
+    finally:
+        held.release()
 
 
 def holder_of(path: Path) -> str:
     """Say who signed a lock file last, such as ``process 4711 (spawn furiosa)``; empty when nobody did."""
     try:
-        note = json.loads(path.read_text("utf-8"))
-        return f"process {int(note['pid'])} ({note['what']})"
-    except (OSError, ValueError, KeyError, TypeError):
+        note = read_json_object(path) or {}
+    except (OSError, ValueError):
         return ""
+    return f"process {note['pid']} ({note['what']})" if {"pid", "what"} <= set(note) else ""
 
 
 def _sign(path: Path, what: str) -> None:
-    """Leave our name in the lock file. Only a courtesy: the lock itself is the kernel's.
-
-    Written over the old note at a fixed width: cutting a file to nothing first makes the disk free and find a block each time.
-    """
+    """Write into the lock file who we are. Only a courtesy: the lock itself is the kernel's."""
     with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-        try:
-            os.pwrite(fd, json.dumps({"pid": os.getpid(), "what": what[:100]}).ljust(_NOTE_BYTES).encode(), 0)
-        finally:
-            os.close(fd)
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(json.dumps({"pid": os.getpid(), "what": what[:100]}))

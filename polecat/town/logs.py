@@ -29,10 +29,10 @@ def log(level: Level, event: str, **facts: object) -> None:
     getattr(structlog.get_logger("polecat"), level)(event, **facts)
 
 
-def tell(event: Event, listener: Callable[[Event], object] | None) -> None:
-    """Tell the log of an event, and whoever listens; a listener that raises is no part of what it listens to."""
-    took = {} if event.duration_s is None else {"duration_s": event.duration_s}
-    log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **took, **event.facts)
+def emit(event: Event, listener: Callable[[Event], object] | None) -> None:
+    """Log an event and notify the listener, if there is one. A listener that raises stops nothing."""
+    duration = {} if event.duration_s is None else {"duration_s": event.duration_s}
+    log("info", event.name, rig=event.rig, polecat=event.polecat, instance=event.instance, **duration, **event.facts)
     if listener is None:
         return
     try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 
 from polecat.core.pool import NamePool, pool_state
-from polecat.documents import RigSettings
+from polecat.documents import NamePoolSettings, RigSettings
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.config import load_pool_state
 from polecat.town.files import write_json
+from polecat.town.guarded import read_json_object
 
 
 def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
@@ -19,13 +19,13 @@ def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
     Source:
         Contract §4.2, §4.4; design §6, deviation 16.
     """
-    names = settings.namepool
+    names = settings.namepool or NamePoolSettings()
     saved = load_pool_state(rig.path)
     return NamePool(
         rig_name=rig.name,
-        theme=names.style if names else "",
-        custom_names=names.names if names else (),
-        max_size=names.max_before_numbering if names else 0,
+        theme=names.style,
+        custom_names=names.names,
+        max_size=names.max_before_numbering,
         overflow_next=saved.overflow_next if saved else 0,
     )
 
@@ -39,7 +39,7 @@ def save_pool(rig: Rig, pool: NamePool) -> None:
     path = rig.runtime_dir / "namepool-state.json"
     state = pool_state(pool)
     with contextlib.suppress(OSError, ValueError):
-        if json.loads(path.read_text("utf-8")) == state:
+        if read_json_object(path) == state:
             return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,8 +10,8 @@ from pathlib import Path
 from polecat.documents import RigConfig, RigEntry, TownConfig
 from polecat.names import derive_prefix
 from polecat.town.config import load_rigs, rigs_path
-from polecat.town.files import sorted_map, write_json
-from polecat.town.json_files import format_time, read_document
+from polecat.town.files import write_json
+from polecat.town.json_files import format_time, parse_document, read_document
 
 
 def write_town(town_root: Path, town: TownConfig) -> None:
@@ -59,37 +59,17 @@ def register_rig(town_root: Path, name: str, entry: RigEntry) -> None:
         ConfigError: the registry that is there is invalid; it was not touched.
         OSError: it cannot be written.
     """
-    record: dict[str, object] = {
-        "git_url": entry.git_url,
-        "local_repo": entry.local_repo,
-        "added_at": format_time(entry.added_at),
-    }
-    if not entry.local_repo:
-        del record["local_repo"]
+    new: dict[str, object] = {"git_url": entry.git_url}
+    if entry.local_repo:
+        new["local_repo"] = entry.local_repo
+    new["added_at"] = format_time(entry.added_at)
     if entry.beads_prefix or entry.beads_repo:
-        record["beads"] = {"repo": entry.beads_repo, "prefix": entry.beads_prefix}
-    _change_rigs(town_root, name, record)
-
-
-def unregister_rig(town_root: Path, name: str) -> None:
-    """Take a rig out of the registry, if it is there; errors as `register_rig`."""
-    _change_rigs(town_root, name, None)
-
-
-def _change_rigs(town_root: Path, name: str, record: dict[str, object] | None) -> None:
+        new["beads"] = {"repo": entry.beads_repo, "prefix": entry.beads_prefix}
     load_rigs(town_root)
     path = rigs_path(town_root)
-    node = read_document(path)
-    old_document = node.value if node is not None else None
-    document: dict[str, object] = dict(old_document) if isinstance(old_document, dict) else {}
-    document = document or {"version": 1}
-    there = node.object_of("rigs") if node is not None else None
-    key = str(there.at[-1]) if there is not None else "rigs"
-    old = document.get(key)
-    rigs = dict(old) if isinstance(old, dict) else {}
-    rigs.pop(name, None)
-    if record is not None:
-        rigs[name] = record
-    document[key] = sorted_map(rigs)
+    old = read_document(path)
+    doc = old or parse_document(path, "{}")
+    rigs = doc.object_of("rigs")
+    entries = dict(sorted({**rigs.members, name: new}.items()))
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, document, mode=None if node is not None else 0o600)
+    write_json(path, {**(doc.members or {"version": 1}), str(rigs.at[-1]): entries}, mode=0o600 if old is None else None)

@@ -26,9 +26,7 @@ def load_routes(town_root: Path) -> tuple[Route, ...]:
         ConfigError: the file cannot be read, or has a line that the reference could not read either.
     """
     path = _routes_path(town_root)
-    text = read_text(path)
-    if text is None:
-        return ()
+    text = read_text(path) or ""
     for at, line in enumerate(text.split("\n"), 1):
         if len(line.encode("utf-8")) >= ROUTE_LINE_LIMIT:
             raise ConfigError(path, f"is longer than {ROUTE_LINE_LIMIT} bytes", line=at)

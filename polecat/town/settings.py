@@ -5,12 +5,15 @@ Gas Town's own keys mean what they mean there. Keys that only polecat knows stan
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from pathlib import Path
+from typing import cast, get_args
 
 from polecat.documents import (
     TOP_PORT,
+    Lfs,
     MergeQueue,
     NamePoolSettings,
     PlaceSettings,
@@ -26,9 +29,6 @@ from polecat.town.json_files import Node, read_document
 _DURATION = r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z"
 
 
-# --------------------------------------------------------------------------------------------------------- loading
-
-
 def load_rig_settings(rig_path: Path) -> RigSettings:
     """Read a rig's settings; an absent file gives the defaults.
 
@@ -41,27 +41,26 @@ def load_rig_settings(rig_path: Path) -> RigSettings:
     doc.choice_of("type", ("rig-settings",))
     check_version(doc, newest=1)
     _check_unused(doc)
-    runtime = doc.object_of("runtime")
     return RigSettings(
         namepool=_name_pool(doc),
         merge_queue=_merge_queue(doc),
-        runtime=None if runtime is None else _runtime(runtime),
+        runtime=None if doc.child("runtime") is None else _runtime(doc.object_of("runtime")),
         agent=doc.text_of("agent"),
         agents=_agents(doc),
         role_agents=_role_agents(doc),
         max_polecats=doc.integer_of("max_polecats", 30, least=1),
         fetch=_fetch(doc),
         fetch_timeout_s=doc.number_of("fetch_timeout_s", 120.0, above=0),
-        leave_out=paths_of(doc, "leave_out"),
-        trust=_trust(doc),
+        leave_out=_paths(doc, "leave_out"),
+        trust=cast(Trust, doc.choice_of("trust", get_args(Trust), "inherit")),
         ready_timeout_s=doc.number_of("ready_timeout_s", 60.0, above=0),
         min_free_disk_mb=doc.integer_of("min_free_disk_mb", 500, least=0),
         respawn_limit=doc.integer_of("respawn_limit", 3, least=1),
         warm_spares=doc.integer_of("warm_spares", 0, least=0, most=100),
-        rescue_ignored=patterns_of(doc, "rescue_ignored"),
+        rescue_ignored=_patterns(doc, "rescue_ignored"),
         setup_hook_timeout_s=doc.number_of("setup_hook_timeout_s", 300.0, above=0),
-        worktree_include=patterns_of(doc, "worktree_include"),
-        place=read_place(doc),
+        worktree_include=_patterns(doc, "worktree_include"),
+        place=_place(doc),
     )
 
 
@@ -87,18 +86,16 @@ def load_town_settings(town_root: Path) -> TownSettings:
     )
 
 
-def check_version(doc: Node, *, newest: int) -> int:
-    """Read the version of a document, which must not be from the future."""
+def check_version(doc: Node, *, newest: int) -> None:
+    """Refuse a document of a version from the future."""
     version = doc.integer_of("version")
     if version > newest:
         hint = "it was written by a newer program"
         raise doc.missing("version", f"is unsupported: {version}; known up to {newest}", hint=hint)
-    return version
 
 
 def _runtime(node: Node) -> RuntimeConfig:
     session, hooks, tmux = node.object_of("session"), node.object_of("hooks"), node.object_of("tmux")
-    instructions = node.object_of("instructions")
     for key in ("command", "provider"):
         if any(c in node.text_of(key) for c in "\0\n"):
             raise node.missing(key, "must be one line")
@@ -108,15 +105,15 @@ def _runtime(node: Node) -> RuntimeConfig:
         args=node.texts_of("args"),
         initial_prompt=node.text_of("initial_prompt"),
         prompt_mode=node.choice_of("prompt_mode", ("arg", "none")),
-        session_id_env=session.text_of("session_id_env") if session else "",
-        config_dir_env=session.text_of("config_dir_env") if session else "",
-        hooks_provider=hooks.text_of("provider") if hooks else "",
-        hooks_dir=hooks.text_of("dir") if hooks else "",
-        hooks_file=hooks.text_of("settings_file") if hooks else "",
-        process_names=(tmux.texts_of("process_names") or ()) if tmux else (),
-        ready_prompt_prefix=tmux.text_of("ready_prompt_prefix") if tmux else "",
-        ready_delay_ms=tmux.integer_of("ready_delay_ms") if tmux else 0,
-        instructions_file=instructions.text_of("file") if instructions else "",
+        session_id_env=session.text_of("session_id_env"),
+        config_dir_env=session.text_of("config_dir_env"),
+        hooks_provider=hooks.text_of("provider"),
+        hooks_dir=hooks.text_of("dir"),
+        hooks_file=hooks.text_of("settings_file"),
+        process_names=tmux.texts_of("process_names") or (),
+        ready_prompt_prefix=tmux.text_of("ready_prompt_prefix"),
+        ready_delay_ms=tmux.integer_of("ready_delay_ms"),
+        instructions_file=node.object_of("instructions").text_of("file"),
     )
 
 
@@ -129,9 +126,9 @@ def _role_agents(doc: Node) -> dict[str, str]:
 
 
 def _name_pool(doc: Node) -> NamePoolSettings | None:
-    node = doc.object_of("namepool")
-    if node is None:
+    if doc.child("namepool") is None:
         return None
+    node = doc.object_of("namepool")
     for item in node.items_of("names") or ():
         if item.value is None or item.text().lower() in RESERVED_NAMES:
             continue
@@ -147,9 +144,9 @@ def _name_pool(doc: Node) -> NamePoolSettings | None:
 
 
 def _merge_queue(doc: Node) -> MergeQueue | None:
-    node = doc.object_of("merge_queue")
-    if node is None:
+    if doc.child("merge_queue") is None:
         return None
+    node = doc.object_of("merge_queue")
     for key in ("enabled", "integration_branches", "run_tests", "delete_merged_branches"):
         node.flag_of(key)
     for key in ("target_branch", "integration_branch_template", "test_command"):
@@ -167,49 +164,25 @@ def _merge_queue(doc: Node) -> MergeQueue | None:
 
 def _check_unused(doc: Node) -> None:
     """Check what Gas Town reads and polecat does not, so that both accept the same files."""
-    theme, crew, workflow = (doc.object_of(key) for key in ("theme", "crew", "workflow"))
-    if theme is not None:
-        theme.text_of("name")
-        custom = theme.object_of("custom")
-        if custom is not None:
-            custom.text_of("bg")
-            custom.text_of("fg")
-        for node in theme.entries_of("role_themes").values():
-            node.text()
-    if crew is not None:
-        crew.text_of("startup")
-    if workflow is not None:
-        workflow.text_of("default_formula")
+    theme = doc.object_of("theme")
+    theme.text_of("name")
+    theme.object_of("custom").text_of("bg")
+    theme.object_of("custom").text_of("fg")
+    for node in theme.entries_of("role_themes").values():
+        node.text()
+    doc.object_of("crew").text_of("startup")
+    doc.object_of("workflow").text_of("default_formula")
 
 
 def _fetch(doc: Node) -> str:
-    node = doc.child("fetch")
-    if node is None or not node.text():
-        return "always"
-    try:
-        if FetchPolicy.parse(node.text()).max_age_s >= 0:
-            return node.text()
-    except ValueError:
-        pass
-    raise node.must("'always', 'never' or 'if-older-than SECONDS'")
+    text = doc.text_of("fetch") or "always"
+    with contextlib.suppress(ValueError):
+        if FetchPolicy.parse(text).max_age_s >= 0:
+            return text
+    raise doc.missing("fetch", f"must be 'always', 'never' or 'if-older-than SECONDS', not {text!r}")
 
 
-def _trust(doc: Node) -> Trust:
-    match doc.choice_of("trust", ("inherit", "ask", "accept")):
-        case "accept":
-            return "accept"
-        case "ask":
-            return "ask"
-        case _:
-            return "inherit"
-
-
-def read_place(doc: Node) -> PlaceSettings:
-    """Read them from the rig's settings.
-
-    Raises:
-        ConfigError: one is not what it should be.
-    """
+def _place(doc: Node) -> PlaceSettings:
     source = doc.text_of("worktree_include_from")
     if source and (not os.path.isabs(os.path.expanduser(source)) or any(c in source for c in "\0\n")):
         raise doc.missing("worktree_include_from", "must be an absolute path, or start with ~/")
@@ -221,7 +194,7 @@ def read_place(doc: Node) -> PlaceSettings:
     return PlaceSettings(
         submodules=doc.flag_of("submodules", True),
         submodule_timeout_s=doc.number_of("submodule_timeout_s", 300.0, above=0),
-        lfs="lazy" if doc.choice_of("lfs", ("eager", "lazy")) == "lazy" else "eager",
+        lfs=cast(Lfs, doc.choice_of("lfs", get_args(Lfs), "eager")),
         port_block=block,
         port_base=base,
         port_top=top,
@@ -231,7 +204,7 @@ def read_place(doc: Node) -> PlaceSettings:
     )
 
 
-def patterns_of(doc: Node, key: str) -> tuple[str, ...]:
+def _patterns(doc: Node, key: str) -> tuple[str, ...]:
     """Read a list of patterns, each on one line."""
     items = doc.items_of(key) or ()
     for item in items:
@@ -240,10 +213,10 @@ def patterns_of(doc: Node, key: str) -> tuple[str, ...]:
     return tuple(item.text() for item in items)
 
 
-def paths_of(doc: Node, key: str) -> tuple[str, ...]:
+def _paths(doc: Node, key: str) -> tuple[str, ...]:
     """Read a list of paths inside the project."""
     for item in doc.items_of(key) or ():
         parts = item.text().strip("/").split("/") if isinstance(item.value, str) else []
         if not parts or any(part in ("", ".", "..", ".git") for part in parts):
             raise item.must("a path inside the project, such as docs/old")
-    return patterns_of(doc, key)
+    return _patterns(doc, key)

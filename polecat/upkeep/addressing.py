@@ -11,8 +11,9 @@ from polecat.errors import InvalidNameError, PolecatNotFoundError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id, nearest
 from polecat.town.find import find_town
+from polecat.town.homes import list_homes
 from polecat.town.locks import holding, polecat_lock
-from polecat.town.state import list_homes, read_current
+from polecat.town.records import read_current
 
 
 @frozen(kw_only=True)

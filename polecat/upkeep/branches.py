@@ -7,14 +7,15 @@ from collections.abc import Collection
 from attrs import frozen
 
 from polecat.adapters.world import full_world
-from polecat.errors import GitError
+from polecat.errors import GitError, publish
 from polecat.model import Rig
-from polecat.ports import World
+from polecat.ports import GitBranches, World, needs
 from polecat.town.find import find_repo
 from polecat.town.locks import git_lock, holding
 from polecat.upkeep.addressing import as_rig
 
 
+@publish
 @frozen(kw_only=True)
 class CleanedBranches:
     """What became of the branches of polecats that are gone.
@@ -55,14 +56,14 @@ def clean_branches(
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    repo = find_repo(rig)
+    repo, git = find_repo(rig), needs(world.git, GitBranches, "clean branches")
     deleted, kept = [], []
     with holding(git_lock(rig), what="clean branches"):
-        for branch, tip in sorted(world.git.branches(repo, "polecat/").items()):
+        for branch, tip in sorted(git.branches(repo, "polecat/").items()):
             owner = branch.removeprefix("polecat/").rpartition("-")[0]
-            if owner not in gone and world.git.is_checked_out(repo, branch):
+            if owner not in gone and git.is_checked_out(repo, branch):
                 continue
-            if not world.git.is_elsewhere(repo, tip):
+            if not git.is_elsewhere(repo, tip):
                 kept.append(f"{branch} has commits that are nowhere else")
                 continue
             try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, publish
 from polecat.model import Rig
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rigs, load_town, rigs_path
@@ -25,6 +25,7 @@ from polecat.upkeep.doctor_rig import check_rig
 from polecat.upkeep.findings import Finding, from_error, note, ok, wrong
 
 
+@publish
 @frozen(kw_only=True)
 class Checkup:
     """What was found in a town.

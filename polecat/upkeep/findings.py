@@ -8,12 +8,13 @@ from typing import Literal
 
 from attrs import frozen
 
-from polecat.errors import ConfigError, PolecatError
+from polecat.errors import ConfigError, PolecatError, publish
 from polecat.town.files import why_not
 
 Level = Literal["ok", "note", "wrong"]
 
 
+@publish
 @frozen(kw_only=True)
 class Finding:
     """One thing that was checked.

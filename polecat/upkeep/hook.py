@@ -12,7 +12,7 @@ from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.state import Record, read_current, read_record
+from polecat.town.records import Record, read_current, read_record
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"

@@ -13,7 +13,8 @@ from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import Bead, GitFacts, Session, Worktree, World
-from polecat.town.state import CLAIM_FILE, Record, clone_path, new_instance_id, read_current
+from polecat.town.homes import clone_path
+from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_current
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.observation import Observation, observe
 

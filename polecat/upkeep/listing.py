@@ -10,15 +10,16 @@ from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
-from polecat.core.plan import SessionIndex, index_sessions
+from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import AgentBead, Repo, World
 from polecat.town.find import find_repo
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
-from polecat.town.state import clone_path, list_homes, read_claim, read_current
+from polecat.town.records import read_claim, read_current
 from polecat.upkeep.addressing import as_rig, find_target
 
 T = TypeVar("T")

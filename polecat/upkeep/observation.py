@@ -7,8 +7,9 @@ from attrs import asdict, evolve, frozen
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
 from polecat.core.agents import resolve_agent
-from polecat.core.plan import Choice, SessionIndex, index_sessions
+from polecat.core.plan import Choice
 from polecat.core.pool import NamePool
+from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.documents import RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError, UnknownStateError
 from polecat.model import FetchPolicy, Rig, SpawnOptions
@@ -16,9 +17,10 @@ from polecat.names import check_bead_id, check_polecat_name
 from polecat.ports import Repo
 from polecat.town.config import load_accounts, load_agent_registry
 from polecat.town.find import find_repo
+from polecat.town.homes import Homes, list_homes
 from polecat.town.pool_state import load_pool
+from polecat.town.records import had_polecats
 from polecat.town.settings import load_rig_settings, load_town_settings
-from polecat.town.state import Homes, had_polecats, list_homes
 
 MB = 1024 * 1024
 

@@ -19,21 +19,11 @@ from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Rig
-from polecat.ports import Event, Session, StaleRegistration, World
+from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
+from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
-from polecat.town.state import (
-    CLAIM_FILE,
-    Homes,
-    Record,
-    drafts,
-    drop_draft,
-    files_in_homes,
-    forget,
-    list_homes,
-    lost_records,
-    read_claim,
-)
+from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
@@ -119,6 +109,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     busy = [name for name in known.orphans if name not in orphans]
     kept = [f"session {observed.sessions.own[name].name}: another process is making or removing {name}" for name in busy]
     files = files_in_homes(rig, homes.dirs)
+    git = optional(world.git, GitRecovery)
     dead, living = _claims(world, observed, homes, files, kept)
     bare = [name for name, found in files.items() if not found and name not in dead and name not in living]
     empty = tuple(name for name in bare if _is_empty(world, rig, name))
@@ -128,7 +119,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
         dead_claims=dead,
         living_claims=living,
         empty_homes=empty,
-        stale=world.git.stale_registrations(observed.repo),
+        stale=git.stale_registrations(observed.repo) if git else (),
         records=lost_records(rig, homes),
         drafts=drafts(rig, files, is_free=lambda name: not _is_busy(rig, name)),
         kept=tuple(kept),
@@ -258,7 +249,8 @@ class _Reconcile:
         into.mkdir(parents=True, exist_ok=True)
         with self._noting("worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
             for number, (name, one) in enumerate(stale.items()):
-                self.world.git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+                git = needs(self.world.git, GitRecovery, "drop stale registrations")
+                git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
                 dropped.append(name)
         return tuple(dropped)
 

@@ -14,9 +14,9 @@ from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import StartedSession
+from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
 from polecat.town.locks import git_lock, holding
-from polecat.town.state import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
+from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
@@ -141,15 +141,16 @@ def free_home(rig: Rig, claim: Record) -> Path | None:
 def _settle_repair(world: FullWorld, observed: Observation, claim: Record) -> None:
     """Put the new worktree in its place if the old one is gone, else remove the new one; the old one is never touched."""
     rig, name = observed.rig, claim.polecat
+    moves = needs(world.git, GitMoves, "settle a repair")
     target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, claim)
-    standing = world.git.find_worktree(observed.repo, target) or world.git.mend_worktree(observed.repo, target)
+    standing = world.git.find_worktree(observed.repo, target) or moves.finish_move(observed.repo, target)
     if standing is None and not os.path.lexists(target):
         _clear_half_made(world, observed, claim, target)
         fresh = world.git.find_worktree(observed.repo, aside / rig.name)
         if fresh is None:
             raise UnknownStateError(f"the worktree of {agent_id(rig.name, name)} is gone", hint=f"look into {trash_dir(rig)}")
         with holding(git_lock(rig), what=f"finish the repair of {name}"):
-            standing = world.git.move_worktree(observed.repo, fresh, target)
+            standing = moves.move_worktree(observed.repo, fresh, target)
     if standing is not None and standing.branch == claim.branch:
         _complete_repair(world, observed, claim, aside)
         return
@@ -175,16 +176,23 @@ def _clear_half_made(world: FullWorld, observed: Observation, claim: Record, pat
     into = trash_entry(observed.rig, claim)
     rest = into.with_name(f"{into.name}-rest")
     with taking_in(rest), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
-        world.git.clear_half_made(observed.repo, path, into=rest)
+        _clear(world, observed, path, rest)
     no_longer_kept(rest)
 
 
 def _drop_branch(world: FullWorld, observed: Observation, branch: str) -> None:
     """Delete the branch of a worktree that is gone, if its commits are on a remote-tracking branch or in a rescue."""
     tip = world.git.resolve(observed.repo, f"refs/heads/{branch}") if branch.startswith("polecat/") else None
-    if tip is not None and world.git.is_elsewhere(observed.repo, tip):
+    git = optional(world.git, GitBranches)
+    if tip is not None and git is not None and git.is_elsewhere(observed.repo, tip):
         with holding(git_lock(observed.rig), what=f"delete branch {branch}"):
             world.git.delete_branch(observed.repo, branch, expected=tip)
+
+
+def _clear(world: FullWorld, observed: Observation, path: Path, into: Path) -> None:
+    """Clear what was never finished at a place; a git that cannot is asked only when something is there."""
+    if os.path.lexists(path) or optional(world.git, GitRecovery) is not None:
+        needs(world.git, GitRecovery, f"clear what is left at {path}").clear_half_made(observed.repo, path, into=into)
 
 
 def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, path: Path) -> None:
@@ -199,7 +207,7 @@ def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, pa
         return
     into = trash_entry(observed.rig, claim)
     with taking_in(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
-        world.git.clear_half_made(observed.repo, path, into=into)
+        _clear(world, observed, path, into)
         if claim.base_commit:
             world.git.delete_branch(observed.repo, claim.branch, expected=claim.base_commit)
     delete_entry(into)

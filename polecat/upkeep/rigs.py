@@ -15,7 +15,7 @@ from polecat.documents import RigConfig, RigEntry, Route
 from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError
 from polecat.model import Rig
 from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest
-from polecat.ports import Git, Repo, World
+from polecat.ports import Git, GitClones, Repo, World, needs
 from polecat.town.config import load_rigs
 from polecat.town.files import write_bytes, write_json
 from polecat.town.find import Town
@@ -71,6 +71,7 @@ def add_rig(
         NotFoundError: the repository has no commit, or not that branch.
         GitError: the repository cannot be cloned.
         LockTimeoutError: another process is adding a rig of this name, or changing the registry.
+        UnsupportedError: the given git has no `GitClones`.
         PolecatError: the town cannot be written. In every case nothing is left behind.
 
     Examples:
@@ -93,6 +94,7 @@ def add_rig(
         prefix=check_prefix(prefix or derive_prefix(name)),
     )
     git = (world.git if world else None) or real_git(caller_environ(world))
+    clones = needs(git, GitClones, "add a rig")
     git.check()
     mayor, what = town.root / "mayor", f"rig add {name}"
     with (
@@ -102,7 +104,7 @@ def add_rig(
         _clear_leftovers(rig)
         _must_be_free(rig)
         try:
-            _build(rig, branch, git, clone_timeout_s)
+            _build(rig, branch, git, clones, clone_timeout_s)
             with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
                 _must_be_free(rig)
                 _put_in_place(rig)
@@ -160,13 +162,13 @@ def _must_be_free(rig: Rig) -> None:
         raise InvalidNameError("prefix", rig.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
 
 
-def _build(rig: Rig, wanted: str | None, git: Git, timeout_s: float) -> None:
+def _build(rig: Rig, wanted: str | None, git: Git, clones: GitClones, timeout_s: float) -> None:
     """Make the whole rig under its hidden name."""
     draft = _draft(rig)
     draft.mkdir()
     (draft / _HALF_MADE).touch()
-    repo = git.clone_bare(rig.git_url, draft / ".repo.git", timeout_s=timeout_s)
-    branch = _choose_branch(rig.git_url, wanted, git, repo)
+    repo = clones.clone_bare(rig.git_url, draft / ".repo.git", timeout_s=timeout_s)
+    branch = _choose_branch(rig.git_url, wanted, git, clones, repo)
     config = RigConfig(name=rig.name, git_url=rig.git_url, default_branch=branch, created_at=now(), beads_prefix=rig.prefix)
     write_rig_config(draft, config)
     for below in ("polecats", "crew", "witness", "settings", ".runtime/overlay", ".runtime/setup-hooks"):
@@ -175,7 +177,7 @@ def _build(rig: Rig, wanted: str | None, git: Git, timeout_s: float) -> None:
     write_bytes(draft / ".gitignore", b"plugins/\n.repo.git/\n")
 
 
-def _choose_branch(url: str, wanted: str | None, git: Git, repo: Repo) -> str:
+def _choose_branch(url: str, wanted: str | None, git: Git, clones: GitClones, repo: Repo) -> str:
     """Choose the branch that new work starts from; it must exist."""
     branches = git.remote_branches(repo)
     if not branches:
@@ -187,7 +189,7 @@ def _choose_branch(url: str, wanted: str | None, git: Git, repo: Repo) -> str:
         meant = nearest(wanted, branches)
         instead = f"did you mean {meant!r}?" if meant else has
         raise NotFoundError(f"the repository {url} has no branch {wanted!r}; {instead}", known=branches)
-    default = git.remote_default_branch(repo, timeout_s=60.0)
+    default = clones.remote_default_branch(repo, timeout_s=60.0)
     for branch in (default, "master", "main"):
         if branch in branches:
             return branch

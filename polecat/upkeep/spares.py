@@ -18,9 +18,9 @@ from attrs import evolve, frozen
 
 from polecat.adapters.processes.background import run_in_background
 from polecat.adapters.world import FullWorld, full_world
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, publish
 from polecat.model import FetchPolicy, Rig
-from polecat.ports import Worktree, World
+from polecat.ports import GitRecovery, GitSpares, Worktree, World, needs
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
 from polecat.upkeep.addressing import as_rig
@@ -32,6 +32,7 @@ READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
 
 
+@publish
 @frozen(kw_only=True)
 class Warmed:
     """What `warm_spares` did.
@@ -62,6 +63,7 @@ def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None
         PolecatError: there should be fewer than 0, or more than the rig may have polecats.
         DiskFullError: less disk would be left than the settings ask for.
         GitError: there is nothing to make them from.
+        UnsupportedError: the given git has no `GitSpares`.
 
     Examples:
         >>> from polecat.testing import example_world
@@ -71,6 +73,7 @@ def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
+    _able(world)
     context = read_context(rig)
     wanted = min(context.settings.warm_spares, context.settings.max_polecats) if count is None else count
     if not 0 <= wanted <= context.settings.max_polecats:
@@ -83,6 +86,10 @@ def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None
         return Warmed(ready=len(spare_dirs(rig)))
     with lock:
         return _fill(world, context, wanted)
+
+
+def _able(world: FullWorld) -> GitSpares:
+    return needs(world.git, GitSpares, "keep warm spares")
 
 
 def _fill(world: FullWorld, context: RigContext, wanted: int) -> Warmed:
@@ -124,7 +131,7 @@ def take_spare(world: FullWorld, context: RigContext, target: Path, *, branch: s
             taken = _take(world, context, spare, target)
             if taken is None:
                 continue
-            if not world.git.is_pristine(taken):
+            if not _able(world).is_pristine(taken):
                 _throw_away(world, context, taken)
                 continue
             return _use(world, context, taken, branch, base)
@@ -139,7 +146,7 @@ def _take(world: FullWorld, context: RigContext, spare: Path, target: Path) -> W
         worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
         if worktree is None or not (worktree.branch or "").startswith(BRANCHES):
             return None
-        taken = world.git.move_worktree(context.repo, worktree, target)
+        taken = _able(world).move_worktree(context.repo, worktree, target)
     with contextlib.suppress(OSError):
         spare.rmdir()
     return taken
@@ -148,7 +155,7 @@ def _take(world: FullWorld, context: RigContext, spare: Path, target: Path) -> W
 def _use(world: FullWorld, context: RigContext, taken: Worktree, branch: str, base: Base) -> Worktree:
     try:
         with holding(git_lock(context.rig), what=f"put a spare on {branch}"):
-            ours = world.git.rebranch(context.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
+            ours = _able(world).rebranch(context.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
     except PolecatError:
         _throw_away(world, context, taken)
         raise
@@ -177,7 +184,7 @@ def _make(world: FullWorld, context: RigContext, base: Base) -> None:
     ready = rig.polecats_dir / f"{READY}{token}"
     ready.mkdir()
     with holding(git_lock(rig), what="put a spare in place"):
-        world.git.move_worktree(context.repo, worktree, ready / rig.name)
+        _able(world).move_worktree(context.repo, worktree, ready / rig.name)
     draft.rmdir()
 
 
@@ -185,13 +192,13 @@ def _refresh(world: FullWorld, context: RigContext, spare: Path, base: Base) -> 
     """Bring a spare to the tip; False if it is not usable."""
     try:
         worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
-        if worktree is None or not world.git.is_pristine(worktree):
+        if worktree is None or not _able(world).is_pristine(worktree):
             return False
         if worktree.head == base.commit:
             return True
         branch = f"{BRANCHES}{secrets.token_hex(6)}"
         with holding(git_lock(context.rig), what="refresh a spare"):
-            fresh = world.git.rebranch(context.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
+            fresh = _able(world).rebranch(context.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
         check_out(world, context, fresh, for_later=True)
     except PolecatError as error:
         log("warning", "spare_not_refreshed", spare=spare.name, error=error.message)
@@ -205,7 +212,7 @@ def _discard(world: FullWorld, context: RigContext, place: Path) -> None:
         _throw_away(world, context, worktree)
     into = trash_dir(context.rig) / f"spare-{secrets.token_hex(8)}"
     with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(context.rig), what="clear a spare"):
-        world.git.clear_half_made(context.repo, place / context.rig.name, into=into)
+        needs(world.git, GitRecovery, "clear a spare").clear_half_made(context.repo, place / context.rig.name, into=into)
     delete_entry(into)
     with contextlib.suppress(OSError):
         place.rmdir()

@@ -6,15 +6,17 @@ from attrs import frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import assess_staleness
+from polecat.errors import publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
-from polecat.ports import World
+from polecat.ports import GitBranches, World, needs
 from polecat.town.find import find_repo
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.inspection import base_ref
 from polecat.upkeep.listing import list_polecats
 
 
+@publish
 @frozen(kw_only=True)
 class Staleness:
     """What is known about how stale a polecat is.
@@ -56,13 +58,13 @@ def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = N
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    repo = find_repo(rig)
+    repo, branches = find_repo(rig), needs(world.git, GitBranches, "count how far polecats are behind")
     found = []
     for cat in list_polecats(rig, world=world):
         worktree = world.git.find_worktree(repo, cat.clone_path)
         behind = None
         if worktree is not None and worktree.head is not None:
-            behind = world.git.commits_behind(repo, worktree.head, base_ref(rig))
+            behind = branches.commits_behind(repo, worktree.head, base_ref(rig))
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, cat.name))
         is_stale, reason = assess_staleness(
             uncommitted=cat.work is None or not cat.work.is_clean,

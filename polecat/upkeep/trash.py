@@ -16,7 +16,7 @@ from pathlib import Path
 from polecat.adapters.processes.background import delete_in_background
 from polecat.model import Rig
 from polecat.town.locks import is_held, trash_lock
-from polecat.town.state import Record
+from polecat.town.records import Record
 
 
 def trash_dir(rig: Rig) -> Path:

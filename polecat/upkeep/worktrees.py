@@ -16,7 +16,7 @@ from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
-from polecat.town.state import Record
+from polecat.town.records import Record
 from polecat.upkeep.observation import Observation, RigContext
 from polecat.upkeep.trash import delete_entry, taking_in, trash_entry
 from polecat.upkeep.undo import Undo
@@ -93,7 +93,7 @@ class SharedFetch:
         self._lock = take(fetch_lock(rig), what="fetch", timeout_s=timeout_s)
         age_s = self._git.last_fetch_age_s(repo)
         if age_s is None or age_s > self._clock.monotonic_s() - self._asked_s:
-            self._git.fetch(repo, timeout_s=timeout_s)
+            self._git.start_fetch(repo, timeout_s=timeout_s).wait()
 
     def close(self) -> None:
         """Release the lock; a fetch that was not waited for is ended."""

@@ -11,13 +11,22 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from attrs import AttrsInstance, asdict
+
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError
 from polecat.model import Rig
-from polecat.ports import Tmux
+from polecat.ports import OnEvent, World
 from polecat.town.find import Town, find_town
-from polecat.town.state import list_homes
+from polecat.town.homes import list_homes
 from polecat.verbs.schemas import document
+
+# ------------------------------------------------------------------------------------------------------- arguments
+
+
+def add_json(parser: argparse.ArgumentParser, *, help: str = "print the result as JSON") -> None:  # noqa: A002  as argparse says
+    """Add ``--json``."""
+    parser.add_argument("--json", action="store_true", help=help)
 
 
 def add_town(parser: argparse.ArgumentParser) -> None:
@@ -28,9 +37,29 @@ def add_town(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_json(parser: argparse.ArgumentParser, *, help: str = "print the result as JSON") -> None:  # noqa: A002  as argparse says
-    """Add ``--json``."""
-    parser.add_argument("--json", action="store_true", help=help)
+def add_common(parser: argparse.ArgumentParser, *, dry_run: bool = False) -> None:
+    """Add ``--json``, ``--town`` and ``--socket``; before them ``--dry-run``, where the verb has one."""
+    if dry_run:
+        parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
+    add_json(parser)
+    add_town(parser)
+
+
+def add_polecat(parser: argparse.ArgumentParser) -> None:
+    """Add ``RIG/NAME``."""
+    parser.add_argument("polecat", metavar="RIG/NAME", help="the polecat, such as gastown/nux")
+
+
+def add_action(actions: Any, parser: argparse.ArgumentParser, action: str, what: str) -> argparse.ArgumentParser:
+    """Add an action of a verb, such as ``show`` of ``hook``; it shows the verb's examples."""
+    made: argparse.ArgumentParser = actions.add_parser(
+        action,
+        help=what,
+        description=f"{what[0].upper()}{what[1:]}.",
+        epilog=parser.epilog,
+        formatter_class=parser.formatter_class,
+    )
+    return made
 
 
 def whole(least: int, most: int) -> Callable[[str], int]:
@@ -69,26 +98,7 @@ def seconds(least: float, most: float, *, hint: str = "") -> Callable[[str], flo
     return read
 
 
-def add_dry_run(parser: argparse.ArgumentParser) -> None:
-    """Add ``--dry-run``."""
-    parser.add_argument("--dry-run", action="store_true", help="say what would be done and touch nothing")
-
-
-def add_action(actions: Any, parser: argparse.ArgumentParser, action: str, what: str) -> argparse.ArgumentParser:
-    """Add an action of a verb, such as ``show`` of ``hook``; it shows the verb's examples."""
-    made: argparse.ArgumentParser = actions.add_parser(
-        action,
-        help=what,
-        description=f"{what[0].upper()}{what[1:]}.",
-        epilog=parser.epilog,
-        formatter_class=parser.formatter_class,
-    )
-    return made
-
-
-def add_polecat(parser: argparse.ArgumentParser) -> None:
-    """Add ``RIG/NAME``."""
-    parser.add_argument("polecat", metavar="RIG/NAME", help="the polecat, such as gastown/nux")
+# --------------------------------------------------------------------------------------------------- what was named
 
 
 def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
@@ -100,8 +110,12 @@ def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
     if len(parts) == 2 and all(parts):
         return town.rig(parts[0]), parts[1]
     meant = [f"{rig.name}/{name}" for rig in town.rigs() for name in list_homes(rig).dirs if args.polecat in (rig.name, name)]
-    hint = f"did you mean {' or '.join(meant[:5])}?" if meant and args.polecat else "write it as RIG/NAME, such as gastown/nux"
-    raise PolecatError(f"{args.polecat!r} is not a polecat's address", hint=hint)
+    raise no_address(args.polecat, f"did you mean {' or '.join(meant[:5])}?" if meant and args.polecat else "")
+
+
+def no_address(text: str, hint: str = "") -> PolecatError:
+    """The error for what should name a polecat and does not."""
+    return PolecatError(f"{text!r} is not a polecat's address", hint=hint or "write it as RIG/NAME, such as gastown/nux")
 
 
 def town_of(args: argparse.Namespace) -> Town:
@@ -116,29 +130,33 @@ def rig_of(args: argparse.Namespace) -> Rig:
     return town_of(args).rig(args.rig)
 
 
-def tmux_of(args: argparse.Namespace) -> Tmux | None:
-    """The tmux server that was named; None where none was."""
-    if args.socket is None:
-        return None
-    if not args.socket:
+def world_of(args: argparse.Namespace, *, on_event: OnEvent | None = None) -> World:
+    """The world with the tmux server that was named; where none was, the town's."""
+    if args.socket == "":
         raise PolecatError("--socket is empty", hint="name a tmux server, or leave it out for the town's")
-    return TmuxCli(socket=args.socket)
+    return World(tmux=None if args.socket is None else TmuxCli(socket=args.socket), on_event=on_event)
 
 
-def print_json(command: str, value: object) -> None:
-    """Print a result as the JSON that is promised for a command; see `polecat.verbs.schemas`."""
-    print(json_text(command, value))
+# ---------------------------------------------------------------------------------------------------------- results
+
+
+def answer(args: argparse.Namespace, command: str, value: object, *lines: str) -> int:
+    """Print a result, as the JSON that is promised for a command if that was asked for, as lines otherwise; return the exit code."""
+    print(json_text(command, value) if args.json else "\n".join(lines))
+    return 0
 
 
 def json_text(command: str, value: object, *, is_one_line: bool = False) -> str:
-    """Write a result as the JSON that is promised for a command."""
+    """Write a result as the JSON that is promised for a command; see `polecat.verbs.schemas`."""
     is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
     text = json.dumps(document(command, value), indent=None if is_one_line else 2, ensure_ascii=is_ascii, default=_as_text)
-    return re.sub(_NO_UTF8, lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-_NO_UTF8 = "[\ud800-\udfff]"
+    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)  # bytes of a name that are no UTF-8
 
 
 def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def facts_of(value: AttrsInstance, **more: object) -> dict[str, object]:
+    """The fields of a value by name, and what is said besides or otherwise."""
+    return {**asdict(value, recurse=False), **more}

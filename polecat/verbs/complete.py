@@ -12,8 +12,8 @@ from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.config import load_agent_registry
 from polecat.town.find import Town, find_town
+from polecat.town.homes import list_homes
 from polecat.town.settings import load_rig_settings, load_town_settings
-from polecat.town.state import list_homes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,3 +53,6 @@ def _polecats(rig: Rig) -> Iterable[str]:
         return list_homes(rig).dirs
     except PolecatError:
         return ()
+
+
+VERBS = {"complete": ("", add_arguments, run)}

@@ -5,10 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from attrs import frozen
-
-from polecat.verbs import completion_scripts
-from polecat.verbs.common import add_json, print_json
+from polecat.verbs.common import add_json, answer
+from polecat.verbs.completion_scripts import Command, Option, bash, fish, zsh
 
 EXAMPLE = """\
 examples:
@@ -21,48 +19,17 @@ _KINDS = {"RIG": "rigs", "RIG/NAME": "polecats", "RIG/NAME|BEAD": "polecats", "A
 """What may stand for a word, by how the help calls it; whatever else is free text."""
 
 
-@frozen(kw_only=True)
-class Option:
-    """One option of a command: its spellings, what its value is (empty: it has none; ``text``: anything), its help."""
-
-    flags: tuple[str, ...]
-    value: str
-    help: str
-
-
-@frozen(kw_only=True)
-class Command:
-    """One verb, or one action of a verb.
-
-    Attributes:
-        words: the words that lead to it.
-        help: what it does.
-        options: its options.
-        places: what its positional words are.
-    """
-
-    words: tuple[str, ...]
-    help: str
-    options: tuple[Option, ...]
-    places: tuple[str, ...]
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="which shell")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the script."""
-    write = {"bash": completion_scripts.bash, "zsh": completion_scripts.zsh, "fish": completion_scripts.fish}[args.shell]
+    write = {"bash": bash, "zsh": zsh, "fish": fish}[args.shell]
     script = write(tuple(commands_of(args.whole_parser())))
-    if args.json:
-        print_json("completion", {"shell": args.shell, "script": script})
-    else:
-        print(script, end="")
-    return 0
+    return answer(args, "completion", {"shell": args.shell, "script": script}, script.removesuffix("\n"))
 
 
 def commands_of(parser: argparse.ArgumentParser, words: tuple[str, ...] = (), what: str = "") -> Iterator[Command]:
@@ -88,3 +55,6 @@ def _value(action: argparse.Action) -> str:
     if action.choices is not None:
         return "one of " + " ".join(str(choice) for choice in action.choices)
     return _KINDS.get(str(action.metavar), "text")
+
+
+VERBS = {"completion": (EXAMPLE, add_arguments, run)}

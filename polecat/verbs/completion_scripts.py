@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+
+from attrs import frozen
 
 _BASH = r"""# bash completion for polecat; made by: polecat completion bash
 _polecat() {
@@ -87,37 +88,43 @@ function __polecat_town
 end"""
 
 
-class _Option(Protocol):
-    @property
-    def flags(self) -> tuple[str, ...]: ...
-    @property
-    def value(self) -> str: ...
-    @property
-    def help(self) -> str: ...
+@frozen(kw_only=True)
+class Option:
+    """One option of a command: its spellings, what its value is (empty: it has none; ``text``: anything), its help."""
+
+    flags: tuple[str, ...]
+    value: str
+    help: str
 
 
-class _Command(Protocol):
-    @property
-    def words(self) -> tuple[str, ...]: ...
-    @property
-    def help(self) -> str: ...
-    @property
-    def options(self) -> Sequence[_Option]: ...
-    @property
-    def places(self) -> tuple[str, ...]: ...
+@frozen(kw_only=True)
+class Command:
+    """One verb, or one action of a verb.
+
+    Attributes:
+        words: the words that lead to it.
+        help: what it does.
+        options: its options.
+        places: what its positional words are.
+    """
+
+    words: tuple[str, ...]
+    help: str
+    options: tuple[Option, ...]
+    places: tuple[str, ...]
 
 
-def bash(commands: Sequence[_Command]) -> str:
+def bash(commands: Sequence[Command]) -> str:
     """The script for bash 4.4 and later."""
     return _BASH.replace("@TABLES@", _tables(commands))
 
 
-def zsh(commands: Sequence[_Command]) -> str:
+def zsh(commands: Sequence[Command]) -> str:
     """The script for zsh; it can be evaluated, or stand in ``fpath`` as ``_polecat``."""
     return _ZSH.replace("@TABLES@", _tables(commands))
 
 
-def _path(command: _Command) -> str:
+def _path(command: Command) -> str:
     return "".join(f" {word}" for word in command.words)
 
 
@@ -125,7 +132,7 @@ def _quote(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _tables(commands: Sequence[_Command]) -> str:
+def _tables(commands: Sequence[Command]) -> str:
     """What the parser knows, as functions that both shells understand.
 
     ``_polecat_option PATH OPTION`` sets ``kind`` and succeeds if the option takes a value.
@@ -155,7 +162,7 @@ def _tables(commands: Sequence[_Command]) -> str:
     return "\n".join(lines)
 
 
-def fish(commands: Sequence[_Command]) -> str:
+def fish(commands: Sequence[Command]) -> str:
     """The script for fish."""
     lines = [_FISH_TOWN, "complete -c polecat -f"]
     for command in commands:
@@ -186,7 +193,7 @@ def _fish_words(kind: str) -> str:
     return f"(polecat complete {kind} (__polecat_town) 2>/dev/null)"
 
 
-def _fish_option(option: _Option) -> str:
+def _fish_option(option: Option) -> str:
     parts = [f"-l {flag[2:]}" if flag.startswith("--") else f"-s {flag[1:]}" for flag in option.flags]
     if option.value:
         parts.append("-x" if option.value != "files" else "-r")

@@ -29,8 +29,8 @@ from polecat.town.find import find_repo
 from polecat.upkeep.listing import list_polecats
 from polecat.upkeep.rigs import add_rig
 from polecat.upkeep.towns import init_town
-from polecat.verbs.common import add_json, print_json
-from polecat.verbs.list import shown
+from polecat.verbs.common import add_json, json_text
+from polecat.verbs.listing import shown
 from polecat.verbs.remove import as_json as removal_as_json
 from polecat.verbs.remove import lines
 from polecat.verbs.spawn import as_json
@@ -47,10 +47,11 @@ while printf 'demo> '; read -r line; do echo "you said: $line"; done
 RIG = "demorig"
 HOOKS = ("demo-1", "demo-2", "demo-3")
 
+EXAMPLE = "example:\n  polecat demo --keep\n"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = "example:\n  polecat demo --keep\n"
     parser.add_argument("--keep", action="store_true", help="leave the town and the sessions for you to play with")
     add_json(parser)
 
@@ -60,12 +61,13 @@ def run(args: argparse.Namespace) -> int:
     place = Path(tempfile.mkdtemp(prefix="polecat-demo-"))
     environ = _environ(place)
     tmux = TmuxCli(socket=str(place / "tmux.sock"), config_file="/dev/null", environ=environ)
-    show = _Show(place=place, tmux=tmux, environ=environ, is_silent=args.json)
+    world = World(git=GitCli(environ=environ), tmux=tmux, environ=environ)
+    show = _Show(place=place, tmux=tmux, world=world, environ=environ, is_silent=args.json)
     try:
         cats, gone = show.play()
         if args.json:
-            facts = {"town": place / "town", "kept": args.keep, "spawned": [as_json(cat) for cat in cats]}
-            print_json("demo", {**facts, "removed": removal_as_json(gone)})
+            facts = {"town": place / "town", "kept": args.keep, "removed": removal_as_json(gone)}
+            print(json_text("demo", {**facts, "spawned": [as_json(cat) for cat in cats]}))
         elif args.keep:
             print("\n".join(_how_to_go_on(place, [cat for cat in cats if cat.polecat_name != gone.polecat_name])))
     except BaseException:
@@ -102,6 +104,7 @@ class _Show:
 
     place: Path
     tmux: TmuxCli
+    world: World
     environ: Mapping[str, str]
     is_silent: bool
 
@@ -121,10 +124,9 @@ class _Show:
         cats = self._spawn(rig)
         first = cats[0]
         self.typed("polecat list")
-        self.say(shown(list_polecats(rig, world=World(tmux=self.tmux, environ=self.environ)), with_rig=False))
+        self.say(shown(list_polecats(rig, world=self.world), with_rig=False))
         self.typed(f"polecat nudge {RIG}/{first.polecat_name} 'are you there?'")
-        session = nudge_polecat(rig, first, "are you there?", world=World(tmux=self.tmux, environ=self.environ))
-        self.say(f"typed to {session}")
+        self.say(f"typed to {nudge_polecat(rig, first.polecat_name, 'are you there?', world=self.world)}")
         self.typed(f"polecat capture {RIG}/{first.polecat_name}")
         self.say(self._screen(first))
         self.typed(f"tail -n 1 {EVENTS_FILE}")
@@ -136,39 +138,35 @@ class _Show:
         town = init_town(self.place / "town")
         socket = {"type": "town-settings", "version": 1, "tmux_socket": str(self.place / "tmux.sock")}
         files.write_json(town.root / "settings" / "config.json", socket)
-        rig = add_rig(town, RIG, str(origin), world=World(git=GitCli(environ=self.environ)))
+        rig = add_rig(town, RIG, str(origin), world=self.world)
         _use_scripted_agent(rig, self.place / "agent.sh")
         return rig
 
     def _spawn(self, rig: Rig) -> list[SpawnedPolecat]:
         self.typed(f"polecat spawn {RIG} --beads {','.join(HOOKS)}")
-        opts = [SpawnOptions(hook_bead=bead) for bead in HOOKS]
-        results = spawn_many(rig, opts, world=World(tmux=self.tmux, environ=self.environ))
-        for one in results:
+        cats = []
+        for one in spawn_many(rig, [SpawnOptions(hook_bead=bead) for bead in HOOKS], world=self.world):
             if isinstance(one, PolecatError):
                 raise one
-        cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
-        for cat in cats:
-            self.say(f"{cat.agent_id:<26} {cat.hook_bead}, ready in {cat.timings.total_s:.2f} s")
+            cats.append(one)
+            self.say(f"{one.agent_id:<26} {one.hook_bead}, ready in {one.timings.total_s:.2f} s")
         return cats
 
     def _screen(self, cat: SpawnedPolecat) -> str:
         """What the agent shows, once it has answered."""
         until_s = time.monotonic() + 5
-        text = ""
-        while "you said" not in text and time.monotonic() < until_s:
+        while "you said" not in (text := self.tmux.capture(cat.pane)) and time.monotonic() < until_s:
             time.sleep(0.02)
-            text = self.tmux.capture(cat.pane)
         return "\n".join(f"  | {line}" for line in text.splitlines())
 
     def _take_back(self, rig: Rig, name: str) -> Removed:
         self.typed(f"polecat remove {RIG}/{name}")
         try:
-            return remove_polecat(rig, name, world=World(tmux=self.tmux, environ=self.environ))
+            return remove_polecat(rig, name, world=self.world)
         except WorkAtRiskError as risk:
             self.say("\n  ".join([f"polecat: {risk.message}", *risk.hint.splitlines()]))
         self.typed(f"polecat remove {RIG}/{name} --nuclear")
-        gone = remove_polecat(rig, name, nuclear=True, world=World(tmux=self.tmux, environ=self.environ))
+        gone = remove_polecat(rig, name, nuclear=True, world=self.world)
         self.say("\n".join(lines(gone, will=False)))
         self.typed(f"git log --oneline -2 {gone.rescue}")
         words = ["git", "log", "--oneline", "-2", gone.rescue]
@@ -214,3 +212,6 @@ def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
         "and when you have seen enough:",
         f"  tmux -S {shlex.quote(str(place / 'tmux.sock'))} kill-server; rm -rf {shlex.quote(str(place))}",
     ]
+
+
+VERBS = {"demo": (EXAMPLE, add_arguments, run)}

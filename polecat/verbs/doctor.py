@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from attrs import asdict
-
 from polecat.errors import PolecatError
-from polecat.ports import World
 from polecat.upkeep.doctor import Checkup, check_town, check_without_town
 from polecat.upkeep.findings import Finding
-from polecat.verbs.common import add_json, add_town, print_json, tmux_of, town_of
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, answer, town_of, world_of
+from polecat.verbs.progress import Progress
 from polecat.verbs.tables import paint, plain
 
 EXAMPLE = """\
@@ -27,30 +24,25 @@ _SIGNS = {"ok": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("WRONG", 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", nargs="?", help="only this rig; all rigs of the town by default")
-    add_json(parser)
-    add_town(parser)
+    add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Look the town over."""
-    with during("looking the town over"):
+    with Progress("looking the town over"):
         found = _look(args)
-    if args.json:
-        print_json("doctor", {"well": found.is_well, "findings": [asdict(finding) for finding in found.findings]})
-    else:
-        print("\n".join(lines(found)))
+    answer(args, "doctor", {"well": found.is_well, "findings": found.findings}, *lines(found))
     return 0 if found.is_well else 1
 
 
 def _look(args: argparse.Namespace) -> Checkup:
-    tmux = tmux_of(args)
+    world = world_of(args)
     try:
         town = town_of(args)
     except PolecatError as error:
-        return check_without_town(error, world=World(tmux=tmux))
-    return check_town(town, rigs=None if args.rig is None else [args.rig], world=World(tmux=tmux))
+        return check_without_town(error, world=world)
+    return check_town(town, rigs=None if args.rig is None else [args.rig], world=world)
 
 
 def lines(found: Checkup) -> list[str]:
@@ -70,3 +62,6 @@ def _lines(finding: Finding) -> list[str]:
     word, colour = _SIGNS[finding.level]
     said = [f"  {paint(word.ljust(5), colour)}  {plain(finding.text)}"]
     return [*said, *(f"         {line}" for line in map(plain, finding.remedy.splitlines()))]
+
+
+VERBS = {"doctor": (EXAMPLE, add_arguments, run)}

@@ -12,7 +12,7 @@ from polecat.names import agent_id, check_bead_id
 from polecat.ports import Bead
 from polecat.town.breaker import agent_failures, reset_breaker
 from polecat.upkeep.addressing import check_exists
-from polecat.verbs.common import add_action, add_json, add_town, print_json, town_of
+from polecat.verbs.common import add_action, add_common, answer, facts_of, no_address, town_of
 from polecat.verbs.tables import plain
 
 EXAMPLE = """\
@@ -26,7 +26,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for action, what in (
         ("show", "what is on a hook, or on whose hook it is"),
@@ -38,8 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if action == "set":
             sub.add_argument("bead", metavar="BEAD", help="the bead")
         sub.add_argument("--rig", metavar="RIG", help="the rig, where only a bead is named")
-        add_json(sub)
-        add_town(sub)
+        add_common(sub)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -48,10 +46,10 @@ def run(args: argparse.Namespace) -> int:
     beads = default_beads(rig, os.environ)
     if args.action == "set":
         if not name:
-            raise PolecatError(f"{args.subject!r} is not a polecat's address", hint="write it as RIG/NAME, such as gastown/nux")
+            raise no_address(args.subject)
         check_exists(rig, name)
         bead = beads.hook(check_bead_id(args.bead), assignee=agent_id(rig.name, name), expected="")
-        return _print(args, rig, (bead,))
+        return _answer(args, rig, (bead,))
     held = beads.held_by(agent_id(rig.name, name)) if name else _one(beads.bead(args.subject), args.subject)
     if name and not held:
         check_exists(rig, name)  # one that is gone may still hold something; one that never was is a typing error
@@ -59,10 +57,8 @@ def run(args: argparse.Namespace) -> int:
         for bead in held:
             beads.unassign(bead.id, expected=bead.assignee)
             reset_breaker(rig, bead.id)
-        if not name:
-            reset_breaker(rig, args.subject)
         held = tuple(found for bead in held if (found := beads.bead(bead.id)) is not None)
-    return _print(args, rig, held)
+    return _answer(args, rig, held)
 
 
 def _subject(args: argparse.Namespace) -> tuple[Rig, str]:
@@ -85,18 +81,10 @@ def _one(bead: Bead | None, wanted: str) -> tuple[Bead, ...]:
     return (bead,)
 
 
-def _print(args: argparse.Namespace, rig: Rig, held: tuple[Bead, ...]) -> int:
-    if args.json:
-        print_json(
-            "hook",
-            [
-                {"id": b.id, "title": b.title, "status": b.status, "assignee": b.assignee, "failures": agent_failures(rig, b.id)}
-                for b in held
-            ],
-        )
-        return 0
-    for bead in held:
-        print(plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip()))
-    if not held:
-        print("nothing on the hook")
-    return 0
+def _answer(args: argparse.Namespace, rig: Rig, held: tuple[Bead, ...]) -> int:
+    facts = [facts_of(bead, failures=agent_failures(rig, bead.id)) for bead in held]
+    lines = [plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip()) for bead in held]
+    return answer(args, "hook", facts, *lines or ["nothing on the hook"])
+
+
+VERBS = {"hook": (EXAMPLE, add_arguments, run)}

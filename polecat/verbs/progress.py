@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import TextIO
+from typing import Self, TextIO
 
 DELAY_S = 1.0
 """What is done sooner needs no line."""
@@ -16,12 +14,16 @@ _ERASE = "\r\x1b[K"
 
 
 class Progress:
-    """The line. `say` changes what it says, `line` prints a line above it.
+    """The line, for as long as a ``with`` block takes. `say` changes what it says, `line` prints a line above it.
 
     Args:
         what: what is being done, such as ``fetching origin``.
         out: where it is shown; nothing is, unless that is a terminal.
         delay_s: how long to say nothing.
+
+    Examples:
+        >>> with Progress("counting") as progress:
+        ...     progress.line("one")  # doctest: +SKIP
     """
 
     def __init__(self, what: str, *, out: TextIO | None = None, delay_s: float = DELAY_S) -> None:
@@ -33,11 +35,18 @@ class Progress:
         self._is_shown = False
         self._thread: threading.Thread | None = None
 
-    def start(self) -> None:
-        """Begin to watch the clock, if somebody is there to see it."""
-        if self._out.isatty():
+    def __enter__(self) -> Self:
+        if self._out.isatty():  # otherwise nobody is there to see it
             self._thread = threading.Thread(target=self._tick, name="polecat-progress", daemon=True)
             self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        if self._thread is not None:
+            self._thread.join()
+        with self._mutex:
+            self._erase()
 
     def say(self, what: str) -> None:
         """Say from now on that this is being done; its seconds begin at 0."""
@@ -49,15 +58,6 @@ class Progress:
         with self._mutex:
             self._erase()
             print(text, file=self._out, flush=True)
-
-    def end(self) -> None:
-        """Take the line away. Ending twice is fine."""
-        self._over.set()
-        if self._thread is not None:
-            self._thread.join()
-            self._thread = None
-        with self._mutex:
-            self._erase()
 
     def _tick(self) -> None:
         wait_s = self._delay_s
@@ -76,19 +76,3 @@ class Progress:
             self._out.write(_ERASE)
             self._out.flush()
             self._is_shown = False
-
-
-@contextlib.contextmanager
-def during(what: str, *, out: TextIO | None = None, delay_s: float = DELAY_S) -> Iterator[Progress]:
-    """Show the line for as long as the body of a ``with`` block takes.
-
-    Examples:
-        >>> with during("counting") as progress:
-        ...     progress.line("one")  # doctest: +SKIP
-    """
-    progress = Progress(what, out=out, delay_s=delay_s)
-    progress.start()
-    try:
-        yield progress
-    finally:
-        progress.end()

@@ -1,59 +1,45 @@
-"""``polecat reconcile``."""
+"""The verbs that tidy a rig: reconcile, prune."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 
 from polecat.core.pool import Reconciliation
 from polecat.model import Rig
-from polecat.ports import World
+from polecat.upkeep.branches import clean_branches
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, tmux_of
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, answer, facts_of, rig_of, world_of
+from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain
 
-EXAMPLE = """\
+# ---------------------------------------------------------------------------------------------------------- reconcile
+
+RECONCILE_EXAMPLE = """\
 examples:
   polecat reconcile gastown --dry-run
   polecat reconcile gastown
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb understands."""
-    parser.epilog = EXAMPLE
+def add_reconcile(parser: argparse.ArgumentParser) -> None:
+    """Add what ``reconcile`` understands."""
     parser.add_argument("rig", metavar="RIG", help="the rig")
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser, dry_run=True)
 
 
-def run(args: argparse.Namespace) -> int:
+def reconcile(args: argparse.Namespace) -> int:
     """Reconcile, or say what a reconcile would do."""
     rig = rig_of(args)
-    with during("reconciling"):
-        done = reconcile_pool(rig, world=World(tmux=tmux_of(args)), dry_run=args.dry_run)
-    if args.json:
-        print_json("reconcile", as_json(rig, done))
-    else:
-        print("\n".join(lines(done, will=args.dry_run)))
-    return 0
+    with Progress("reconciling"):
+        done = reconcile_pool(rig, world=world_of(args), dry_run=args.dry_run)
+    return answer(args, "reconcile", as_json(rig, done), *lines(done, will=args.dry_run))
 
 
 def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:
     """A reconciliation as ``--json`` prints it."""
-    return {
-        "rig_name": rig.name,
-        "in_use": sorted(done.in_use),
-        "orphans": list(done.orphans),
-        "recovered": list(done.recovered),
-        "adopted": list(done.adopted),
-        "emptied": list(done.emptied),
-        "stale": list(done.stale),
-        "forgotten": list(done.forgotten),
-        "kept": list(done.kept),
-    }
+    return facts_of(done, rig_name=rig.name, in_use=sorted(done.in_use))
 
 
 def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list[str]:
@@ -71,3 +57,37 @@ def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list
         said += [f"{verb}{what} {name}" for name in names]
     said += [*(f"left alone: {text}" for text in done.kept), *more]
     return [plain(line) for line in said] if len(said) > 1 else [plain(said[0]), "nothing to do"]
+
+
+# -------------------------------------------------------------------------------------------------------------- prune
+
+PRUNE_EXAMPLE = "example:\n  polecat prune gastown --dry-run\n"
+
+
+def add_prune(parser: argparse.ArgumentParser) -> None:
+    """Add what ``prune`` understands."""
+    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_common(parser, dry_run=True)
+
+
+def prune(args: argparse.Namespace) -> int:
+    """Reconcile, then delete the branches of polecats that are gone and lost nothing."""
+    rig, world = rig_of(args), world_of(args)
+    with Progress("reconciling") as progress:
+        done = reconcile_pool(rig, world=world, dry_run=args.dry_run)
+        progress.say("looking at branches")
+        gone = _gone(rig, done) if args.dry_run else ()
+        cleaned = clean_branches(rig, world=world, dry_run=args.dry_run, gone=gone)
+    more = [f"{'would ' if args.dry_run else ''}delete branch {branch}" for branch in cleaned.deleted]
+    more += [f"left alone: {text}" for text in cleaned.kept]
+    facts = {**as_json(rig, done), "branches_deleted": cleaned.deleted, "branches_kept": cleaned.kept}
+    return answer(args, "prune", facts, *lines(done, will=args.dry_run, more=more))
+
+
+def _gone(rig: Rig, done: Reconciliation) -> list[str]:
+    """The polecats whose registrations the reconcile of a dry run would have dropped."""
+    places = [Path(one) for one in done.stale if Path(one).is_relative_to(rig.polecats_dir)]
+    return [place.relative_to(rig.polecats_dir).parts[0] for place in places]
+
+
+VERBS = {"reconcile": (RECONCILE_EXAMPLE, add_reconcile, reconcile), "prune": (PRUNE_EXAMPLE, add_prune, prune)}

@@ -1,51 +1,62 @@
-"""``polecat remove``."""
+"""The verbs that end what a spawn began: stop, remove."""
 
 from __future__ import annotations
 
 import argparse
 
-from attrs import asdict
-
 from polecat.lifecycle.remove import Removed, remove_polecat
+from polecat.lifecycle.stop import stop_polecat
 from polecat.model import Polecat, PolecatState, Rig
-from polecat.ports import World
-from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
+from polecat.verbs.progress import Progress
 
-EXAMPLE = """\
+# --------------------------------------------------------------------------------------------------------------- stop
+
+STOP_EXAMPLE = "example:\n  polecat stop gastown/nux\n"
+
+
+def add_stop(parser: argparse.ArgumentParser) -> None:
+    """Add what ``stop`` understands."""
+    add_polecat(parser)
+    add_common(parser, dry_run=True)
+
+
+def stop(args: argparse.Namespace) -> int:
+    """Stop."""
+    rig, name = polecat_of(args)
+    with Progress(f"ending the session of {args.polecat}"):
+        session = stop_polecat(rig, name, world=world_of(args), dry_run=args.dry_run)
+    facts = {"rig_name": rig.name, "polecat_name": name, "session_ended": session}
+    return answer(args, "stop", facts, f"{'would end' if args.dry_run else 'ended'} session {session}")
+
+
+# ------------------------------------------------------------------------------------------------------------- remove
+
+REMOVE_EXAMPLE = """\
 examples:
   polecat remove gastown/nux
   polecat remove gastown/nux --force      (uncommitted changes are saved to a rescue ref first)
 """
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what the verb understands."""
-    parser.epilog = EXAMPLE
+def add_remove(parser: argparse.ArgumentParser) -> None:
+    """Add what ``remove`` understands."""
     add_polecat(parser)
     parser.add_argument(
         "--force", action="store_true", help="go on in spite of uncommitted changes and a hook; they are rescued first"
     )
     parser.add_argument("--nuclear", action="store_true", help="go on in spite of everything; still rescued first where possible")
     parser.add_argument("--instance", metavar="ID", help="only if it still is this spawn's polecat")
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser, dry_run=True)
 
 
-def run(args: argparse.Namespace) -> int:
+def remove(args: argparse.Namespace) -> int:
     """Remove, or say what a removal would do."""
     rig, name = polecat_of(args)
-    meant = name if args.instance is None else _value(rig, name, args.instance)
-    with during(f"removing {args.polecat}"):
-        done = remove_polecat(
-            rig, meant, force=args.force, nuclear=args.nuclear, world=World(tmux=tmux_of(args)), dry_run=args.dry_run
-        )
-    if args.json:
-        print_json("remove", as_json(done))
-    else:
-        print("\n".join(lines(done, will=args.dry_run)))
-    return 0
+    with Progress(f"removing {args.polecat}"):
+        meant = name if args.instance is None else _value(rig, name, args.instance)
+        done = remove_polecat(rig, meant, force=args.force, nuclear=args.nuclear, world=world_of(args), dry_run=args.dry_run)
+    return answer(args, "remove", as_json(done), *lines(done, will=args.dry_run))
 
 
 def _value(rig: Rig, name: str, instance: str) -> Polecat:
@@ -55,17 +66,7 @@ def _value(rig: Rig, name: str, instance: str) -> Polecat:
 
 def as_json(done: Removed) -> dict[str, object]:
     """A removal as ``--json`` prints it."""
-    return {
-        "rig_name": done.rig_name,
-        "polecat_name": done.polecat_name,
-        "session_ended": done.session_ended or None,
-        "rescue": done.rescue or None,
-        "branch": done.branch or None,
-        "branch_deleted": done.branch_deleted,
-        "unassigned": done.unassigned,
-        "kept": done.kept,
-        "risks": [asdict(risk) for risk in done.verdict.risks],
-    }
+    return facts_of(done, risks=done.verdict.risks)
 
 
 def lines(done: Removed, *, will: bool) -> list[str]:
@@ -81,3 +82,6 @@ def lines(done: Removed, *, will: bool) -> list[str]:
     if done.kept is not None:
         said.append(f"  files    kept in {done.kept}")
     return said
+
+
+VERBS = {"stop": (STOP_EXAMPLE, add_stop, stop), "remove": (REMOVE_EXAMPLE, add_remove, remove)}

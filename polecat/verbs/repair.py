@@ -6,29 +6,27 @@ import argparse
 import sys
 
 from polecat.lifecycle.repair import Repaired, repair_polecat
-from polecat.ports import World
-from polecat.verbs.common import add_dry_run, add_json, add_polecat, add_town, polecat_of, print_json, tmux_of
-from polecat.verbs.list import as_json
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
+from polecat.verbs.listing import as_json
+from polecat.verbs.progress import Progress
+
+EXAMPLE = "example:\n  polecat repair gastown/nux\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = "example:\n  polecat repair gastown/nux\n"
     add_polecat(parser)
     parser.add_argument("--force", action="store_true", help="go on in spite of uncommitted changes; they are rescued first")
     parser.add_argument("--nuclear", action="store_true", help="go on in spite of everything; still rescued first where possible")
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on its hook; without one it keeps what it holds")
     parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser, dry_run=True)
 
 
 def run(args: argparse.Namespace) -> int:
     """Repair."""
     rig, name = polecat_of(args)
-    with during(f"repairing {args.polecat}"):
+    with Progress(f"repairing {args.polecat}"):
         done = repair_polecat(
             rig,
             name,
@@ -36,18 +34,12 @@ def run(args: argparse.Namespace) -> int:
             nuclear=args.nuclear,
             hook_bead=args.hook,
             base_branch=args.base_branch,
-            world=World(tmux=tmux_of(args)),
+            world=world_of(args),
             dry_run=args.dry_run,
         )
     for warning in done.warnings:
         print(f"polecat: warning: {warning}", file=sys.stderr)
-    if args.json:
-        saved = {"session_ended": done.session_ended or None, "rescue": done.rescue or None}
-        old = {"old_branch": done.old_branch or None, "old_branch_deleted": done.old_branch_deleted}
-        print_json("repair", {**as_json(done.polecat), **saved, **old, "warnings": done.warnings})
-    else:
-        print("\n".join(lines(done, will=args.dry_run)))
-    return 0
+    return answer(args, "repair", {**as_json(done.polecat), **facts_of(done)}, *lines(done, will=args.dry_run))
 
 
 def lines(done: Repaired, *, will: bool) -> list[str]:
@@ -61,3 +53,6 @@ def lines(done: Repaired, *, will: bool) -> list[str]:
     if done.old_branch:
         said.append(f"  branch    {done.old_branch} {'deleted' if done.old_branch_deleted else 'kept'}")
     return [*said, f"  worktree  {cat.clone_path} on {f'polecat/{cat.name}-…' if will else cat.branch}"]
+
+
+VERBS = {"repair": (EXAMPLE, add_arguments, run)}

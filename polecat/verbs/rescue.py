@@ -10,7 +10,7 @@ from polecat.adapters.git.cli import GitCli
 from polecat.errors import NotFoundError
 from polecat.ports import Repo, Rescue
 from polecat.town.find import find_repo
-from polecat.verbs.common import add_action, add_json, add_town, print_json, rig_of
+from polecat.verbs.common import add_action, add_common, answer, facts_of, rig_of
 from polecat.verbs.tables import plain, table, terminal_width
 
 EXAMPLE = """\
@@ -23,7 +23,6 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     for action, what in (
         ("list", "what was saved before it was removed"),
@@ -33,8 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         sub.add_argument("rig", metavar="RIG", help="the rig")
         if action == "show":
             sub.add_argument("ref", metavar="REF", help="the rescue's ref, the end of it, or a polecat's name for its latest")
-        add_json(sub)
-        add_town(sub)
+        add_common(sub)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -43,12 +41,9 @@ def run(args: argparse.Namespace) -> int:
     found = git.rescues(repo)
     if args.action == "show":
         return _show(args, git, repo, _chosen(args, found))
-    if args.json:
-        print_json("rescue list", [_as_json(one) for one in found])
-        return 0
     rows = [(one.ref, one.commit[:7], _when(one).isoformat(timespec="seconds"), one.message) for one in found]
-    print(table([("REF", "COMMIT", "SAVED", "WHY"), *rows], width=terminal_width()) if rows else "no rescues")
-    return 0
+    text = table([("REF", "COMMIT", "SAVED", "WHY"), *rows], width=terminal_width()) if rows else "no rescues"
+    return answer(args, "rescue list", [facts_of(one, created_at=_when(one)) for one in found], text)
 
 
 def _chosen(args: argparse.Namespace, found: tuple[Rescue, ...]) -> Rescue:
@@ -59,30 +54,25 @@ def _chosen(args: argparse.Namespace, found: tuple[Rescue, ...]) -> Rescue:
         if wanted and (wanted in (name, name.partition("/")[0]) or name.endswith(f"/{wanted}")):
             return one
     known = [one.ref for one in found]
-    shown = "\n".join(known[-10:])
     raise NotFoundError(
         f"no rescue {args.ref!r}; " + ("these are the latest:" if known else "there is none"),
         known=known,
-        hint=shown or f"see what was saved: polecat rescue list {args.rig}",
+        hint="\n".join(known[-10:]) or f"see what was saved: polecat rescue list {args.rig}",
     )
 
 
 def _show(args: argparse.Namespace, git: GitCli, repo: Repo, one: Rescue) -> int:
-    files = git.rescued_files(repo, one.ref)
+    files = dict(git.rescued_files(repo, one.ref))
     command = f"git -C {shlex.quote(str(repo.path))} worktree add --detach DIR {one.ref}"
-    if args.json:
-        print_json("rescue show", {**_as_json(one), "refs": one.refs, "files": dict(files), "command": command})
-        return 0
-    print(f"{one.ref}  {one.commit}\n{plain(one.message)}, saved {_when(one).isoformat(timespec='seconds')}")
-    print("\n".join(f"  {what:<8} {plain(path)}" for path, what in files.items()) or "  no changes beyond its commit")
-    print("\n".join(f"  also in  {ref}" for ref in one.refs if ref != one.ref), end="\n" if len(one.refs) > 1 else "")
-    print(f"get it back:  {command}")
-    return 0
+    lines = [f"{one.ref}  {one.commit}", f"{plain(one.message)}, saved {_when(one).isoformat(timespec='seconds')}"]
+    lines += [f"  {what:<8} {plain(path)}" for path, what in files.items()] or ["  no changes beyond its commit"]
+    lines += [f"  also in  {ref}" for ref in one.refs if ref != one.ref]
+    facts = facts_of(one, created_at=_when(one), files=files, command=command)
+    return answer(args, "rescue show", facts, *lines, f"get it back:  {command}")
 
 
 def _when(one: Rescue) -> datetime:
     return datetime.fromtimestamp(one.created_at_s, UTC)
 
 
-def _as_json(one: Rescue) -> dict[str, object]:
-    return {"ref": one.ref, "commit": one.commit, "created_at": _when(one), "message": one.message}
+VERBS = {"rescue": (EXAMPLE, add_arguments, run)}

@@ -1,11 +1,8 @@
-"""What ``--json`` prints, verb by verb: one table that the verbs are printed by and the documentation is made from.
-
-``python -m polecat.verbs.schemas`` prints the page ``docs/reference/json.md``.
-"""
+"""What ``--json`` prints, verb by verb: one table that results are printed by and the documentation is made from."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 Fields = tuple[tuple[str, str, str], ...]
 """Name, type and meaning of each field, in the order in which they are printed. A type is one of
@@ -215,10 +212,12 @@ def document(command: str, value: object) -> object:
 
     Args:
         command: one of `DOCUMENTS`.
-        value: mappings and sequences; fields that are not promised are left out.
+        value: mappings, values and sequences; fields that are not promised are left out. Where null is promised for what there is
+            none of, an empty text is null.
 
     Raises:
-        KeyError: a promised field is missing.
+        KeyError: a promised field is missing in a mapping.
+        AttributeError: a promised field is missing in a value.
 
     Examples:
         >>> document("init", {"path": "/gt", "name": "gt", "more": 1})
@@ -228,56 +227,15 @@ def document(command: str, value: object) -> object:
 
 
 def _formed(kind: str, value: object) -> object:
+    if kind.endswith(" or null") and value in (None, ""):
+        return None
     kind = kind.removesuffix(" or null")
     if kind.startswith("list of ") and isinstance(value, Sequence):
         return [_formed(kind.removeprefix("list of "), one) for one in value]
-    if kind in SHAPES and isinstance(value, Mapping):
-        return {name: _formed(type_, value[name]) for name, type_, _ in SHAPES[kind]}
+    if kind in SHAPES:
+        return {name: _formed(type_, _field(value, name)) for name, type_, _ in SHAPES[kind]}
     return value
 
 
-# ------------------------------------------------------------------------------------------------------------ the page
-
-_HEAD = """\
-# JSON
-
-`--json` makes a verb print one JSON document on stdout and nothing else there. What goes wrong is said on stderr, as text.
-
-- Fields may be added; none is renamed or removed without a word in the change log.
-- What does not exist is `null`, an empty list, or an empty string where the table says so. What could not be told is `null`.
-- A *time* is a string with its offset, such as `2026-01-13T12:00:00+00:00`.
-- A name that is not valid UTF-8 is written with `\\udcXX` for each byte XX that is none, as Python's `os.fsencode` understands it.
-- `--dry-run --json` prints the same document as the real run; only `spawn` has one of its own.
-- `list --watch --json` prints one document on each line.
-- If some of `spawn --count N` fail, the list holds the others and the exit code is 1.
-
-| Command | Document |
-|---|---|
-"""
-
-
-def page() -> str:
-    """The page of the documentation."""
-    rows = [f"| `polecat {command}` | {_linked(kind)} |" for command, kind in DOCUMENTS.items()]
-    return _HEAD + "\n".join(rows) + "\n" + "\n".join(_sections())
-
-
-def _sections() -> Iterator[str]:
-    for shape, fields in SHAPES.items():
-        rows = [f"| `{name}` | {_linked(kind)} | {what} |" for name, kind, what in fields]
-        yield f"\n({_anchor(shape)})=\n## {shape}\n\n| Field | Type | Meaning |\n|---|---|---|\n" + "\n".join(rows)
-    yield ""
-
-
-def _anchor(shape: str) -> str:
-    return f"json-{shape.replace(' ', '-')}"
-
-
-def _linked(kind: str) -> str:
-    bare = kind.removesuffix(" or null")
-    of = bare.removeprefix("list of ")
-    return kind.replace(of, f"[{of}](#{_anchor(of)})") if of in SHAPES else kind
-
-
-if __name__ == "__main__":
-    print(page(), end="")
+def _field(value: object, name: str) -> object:
+    return value[name] if isinstance(value, Mapping) else getattr(value, name)

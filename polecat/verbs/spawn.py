@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +16,9 @@ from polecat.lifecycle.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
 from polecat.model import FetchPolicy, SpawnedPolecat, SpawnOptions
 from polecat.names import check_env_key
 from polecat.place.env_file import load_env_file
-from polecat.ports import Event, World
-from polecat.verbs.common import add_dry_run, add_json, add_town, print_json, rig_of, seconds, tmux_of, whole
-from polecat.verbs.progress import Progress, during
+from polecat.ports import Event
+from polecat.verbs.common import add_common, answer, facts_of, json_text, rig_of, seconds, whole, world_of
+from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain, plain_lines
 
 EXAMPLE = """\
@@ -30,15 +29,16 @@ examples:
   polecat spawn gastown --env-file ~/.secrets/gastown.env
 """
 
-_LABELS = {
-    "orphan_ended": "ended",
-    "name_claimed": "claimed",
-    "worktree_added": "worktree",
-    "hook_set": "hook",
-    "session_started": "session",
-    "agent_ready": "ready",
-    "agent_waiting": "waiting",
+_LINES = {
+    "orphan_ended": ("ended", "{session}"),
+    "name_claimed": ("claimed", "{polecat}"),
+    "worktree_added": ("worktree", "{branch} at {base_commit:.7} ({base})"),
+    "hook_set": ("hook", "{hook_bead}"),
+    "session_started": ("session", "{session} {pane}"),
+    "agent_ready": ("ready", "{agent}"),
+    "agent_waiting": ("waiting", "{dialog}"),
 }
+"""Event → the line that is printed for it: a label, and its facts."""
 
 _NEXT = {
     "orphan_ended": "fetching origin, making the worktree",
@@ -48,12 +48,11 @@ _NEXT = {
     "hook_set": "starting the agent",
     "session_started": "waiting for the agent",
 }
-"""What is being done after each fact."""
+"""Event → what is being done after it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", help="the rig")
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
     parser.add_argument("--name", metavar="N", help="this name and no other")
@@ -64,9 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_agent(parser)
     _add_several(parser)
     _add_waiting(parser)
-    add_dry_run(parser)
-    add_json(parser)
-    add_town(parser)
+    add_common(parser, dry_run=True)
 
 
 def _add_agent(parser: argparse.ArgumentParser) -> None:
@@ -124,17 +121,16 @@ def _fetch(text: str) -> FetchPolicy:
 
 def run(args: argparse.Namespace) -> int:
     """Spawn, or say what a spawn would do."""
-    rig, opts, tmux = rig_of(args), _options(args), tmux_of(args)
+    rig, opts = rig_of(args), _options(args)
     batch = _batch(args, opts)
     if args.dry_run:
-        return _dry_run(args, plan_spawn(rig, batch[0], world=World(tmux=tmux)), count=len(batch))
+        return _dry_run(args, plan_spawn(rig, batch[0], world=world_of(args)), count=len(batch))
     is_watched = sys.stderr.isatty() and not args.json
-    with during("looking") as progress:
+    with Progress("looking") as progress:
         base = opts.base_branch or rig.default_branch
-        heard = partial(_show_progress, progress, base=base, with_name=len(batch) > 1) if is_watched else None
-        results = spawn_many(
-            rig, batch, world=World(tmux=tmux, on_event=heard), max_concurrent=args.max_concurrent, min_interval_s=args.every
-        )
+        show = partial(_show_progress, progress, base=base, with_name=len(batch) > 1) if is_watched else None
+        world = world_of(args, on_event=show)
+        results = spawn_many(rig, batch, world=world, max_concurrent=args.max_concurrent, min_interval_s=args.every)
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
     _print_cats(args, cats)
     failed = [error for error in results if isinstance(error, PolecatError)]
@@ -150,13 +146,10 @@ def _print_failed(failed: list[PolecatError]) -> None:
     counts = Counter(error.message for error in failed)
     for message, count in counts.items():
         if message != last:
-            print(plain_lines(f"polecat: {message}{_times(count)}"), file=sys.stderr)
+            times = f" ({count} times)" if count > 1 else ""
+            print(plain_lines(f"polecat: {message}{times}"), file=sys.stderr)
     if counts[last] > 1:
         print(f"polecat: {counts[last]} spawns failed alike:", file=sys.stderr)
-
-
-def _times(count: int) -> str:
-    return f" ({count} times)" if count > 1 else ""
 
 
 def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
@@ -168,7 +161,6 @@ def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
 
 
 def _options(args: argparse.Namespace) -> SpawnOptions:
-    nudge = None if args.no_nudge else args.nudge or "auto"
     return SpawnOptions(
         force=args.force,
         account=args.account,
@@ -177,7 +169,7 @@ def _options(args: argparse.Namespace) -> SpawnOptions:
         base_branch=args.base_branch,
         name=args.name,
         prompt=_prompt(args),
-        nudge=nudge,
+        nudge=None if args.no_nudge else args.nudge or "auto",
         wait="no" if args.no_wait else "ready",
         fetch=args.fetch,
         bind_keys=args.bind_keys,
@@ -187,10 +179,10 @@ def _options(args: argparse.Namespace) -> SpawnOptions:
 
 
 def _prompt(args: argparse.Namespace) -> str | None:
-    text: str | None = args.prompt
+    prompt: str | None = args.prompt
     file: str | None = args.prompt_file
     if file is None:
-        return text
+        return prompt
     try:
         data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
         return data.decode("utf-8")
@@ -202,9 +194,9 @@ def _prompt(args: argparse.Namespace) -> str | None:
 
 def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
     if args.json and (args.count is not None or args.beads is not None):
-        print_json("spawn --count", [as_json(cat) for cat in cats])
+        print(json_text("spawn --count", [as_json(cat) for cat in cats]))
     elif args.json and cats:
-        print_json("spawn", as_json(cats[0]))
+        print(json_text("spawn", as_json(cats[0])))
     if args.json:
         return
     for cat in cats:
@@ -235,71 +227,40 @@ def attach_command(cat: SpawnedPolecat) -> str:
 
 def as_json(cat: SpawnedPolecat) -> dict[str, object]:
     """A polecat as ``--json`` prints it."""
-    return {
-        "rig_name": cat.rig_name,
-        "polecat_name": cat.polecat_name,
-        "agent_id": cat.agent_id,
-        "clone_path": cat.clone_path,
-        "session_name": cat.session_name,
-        "pane": cat.pane,
-        "branch": cat.branch,
-        "base_commit": cat.base_commit,
-        "hook_bead": cat.hook_bead,
-        "instance": cat.instance,
-        "agent": cat.agent,
-        "readiness": cat.readiness,
-        "waiting_for": cat.waiting_for,
-        "warnings": cat.warnings,
-        "timings": {**dict(cat.timings.steps), "total": cat.timings.total_s},
-    }
+    timings = {**dict(cat.timings.steps), "total": cat.timings.total_s}
+    return facts_of(cat, agent_id=cat.agent_id, timings=timings)
 
 
 def _dry_run(args: argparse.Namespace, plan: SpawnPlan, *, count: int) -> int:
-    if args.json:
-        print_json("spawn --dry-run", plan_as_json(plan, count=count))
-        return 0
     rows = [*describe(plan), *([("count", f"{count}; this is the first of them")] if count > 1 else [])]
     width = max(len(label) for label, _ in rows)
-    print("\n".join(f"{label.ljust(width)}  {plain(text)}" for label, text in rows))
-    return 0
+    facts = plan_as_json(plan, count=count)
+    return answer(args, "spawn --dry-run", facts, *(f"{label.ljust(width)}  {plain(text)}" for label, text in rows))
 
 
 def plan_as_json(plan: SpawnPlan, *, count: int) -> dict[str, object]:
     """A plan as ``--json`` prints it."""
-    when = plan.fetch.when if plan.fetch.when != "if-older-than" else f"if-older-than {plan.fetch.max_age_s:g}"
-    return {
-        **{name: getattr(plan, name) for name in ("rig_name", "polecat_name", "agent_id", "clone_path", "branch", "upstream")},
-        "count": count,
-        "fetch": when,
-        "hook_bead": plan.hook_bead or None,
-        "agent_bead": plan.agent_bead,
-        "agent": plan.agent.name,
-        "command": plan.agent.command,
-        "account": plan.account or None,
-        "session_name": plan.session_name,
-        "ends_first": plan.orphan_session or None,
-        "waits": plan.wait == "ready",
-        "ready_timeout_s": plan.ready_timeout_s,
-        "types": bool(plan.typed),
-        "warnings": plan.warnings,
-    }
+    return facts_of(
+        plan,
+        count=count,
+        fetch=plan.fetch.when if plan.fetch.when != "if-older-than" else f"if-older-than {plan.fetch.max_age_s:g}",
+        agent=plan.agent.name,
+        command=plan.agent.command,
+        ends_first=plan.orphan_session,
+        waits=plan.wait == "ready",
+        types=bool(plan.typed),
+    )
 
 
 def _show_progress(progress: Progress, event: Event, *, base: str, with_name: bool) -> None:
     progress.say(_NEXT.get(event.name, ""))
-    label, facts = _LABELS.get(event.name), event.facts
-    if label is None or (event.name == "hook_set" and not facts["hook_bead"]):
+    label, text = _LINES.get(event.name, ("", ""))
+    if not label or (event.name == "hook_set" and not event.facts["hook_bead"]):
         return
-    texts: dict[str, Callable[[], str]] = {
-        "orphan_ended": lambda: str(facts["session"]),
-        "name_claimed": lambda: event.polecat,
-        "worktree_added": lambda: f"{facts['branch']} at {str(facts['base_commit'])[:7]} ({base})",
-        "hook_set": lambda: str(facts["hook_bead"]),
-        "session_started": lambda: f"{facts['session']} {facts['pane']}",
-        "agent_ready": lambda: str(facts["agent"]),
-        "agent_waiting": lambda: str(facts["dialog"]),
-    }
-    text = texts[event.name]()
+    text = text.format(**event.facts, polecat=event.polecat, base=base)
     took = "" if event.duration_s is None else f"{event.duration_s:6.2f} s"
     who = f"{event.polecat:<12}  " if with_name else ""
     progress.line(f"  {who}{label:<9}  {text:<50} {took}")
+
+
+VERBS = {"spawn": (EXAMPLE, add_arguments, run)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -50,15 +51,7 @@ def paint(text: str, colour: str) -> str:
 
 def terminal_width() -> int | None:
     """Say how many columns stdout has; None if it is no terminal, because what reads a pipe wants everything."""
-    if not sys.stdout.isatty():
-        return None
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said):
-        return int(said)
-    try:
-        return os.get_terminal_size(sys.stdout.fileno()).columns or None
-    except (OSError, ValueError):
-        return None
+    return (shutil.get_terminal_size((0, 0)).columns or None) if sys.stdout.isatty() else None
 
 
 def width_of(text: str) -> int:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from polecat.ports import World
 from polecat.upkeep.spares import warm_spares
-from polecat.verbs.common import add_json, add_town, print_json, rig_of, tmux_of, whole
-from polecat.verbs.progress import during
+from polecat.verbs.common import add_common, answer, facts_of, rig_of, whole, world_of
+from polecat.verbs.progress import Progress
 
 EXAMPLE = """\
 examples:
@@ -18,22 +17,20 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.epilog = EXAMPLE
     parser.add_argument("rig", metavar="RIG", help="the rig")
     parser.add_argument(
         "count", metavar="N", type=whole(0, 1000), nargs="?", help="how many there should be; the rig's setting by default"
     )
-    add_json(parser)
-    add_town(parser)
+    add_common(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Fill the spares."""
     rig = rig_of(args)
-    with during("making spares"):
-        done = warm_spares(rig, args.count, world=World(tmux=tmux_of(args)))
-    if args.json:
-        print_json("warm", {"rig_name": rig.name, "ready": done.ready, "made": done.made, "discarded": done.discarded})
-    else:
-        print(f"{done.ready} spare(s) ready, {done.made} new, {done.discarded} thrown away")
-    return 0
+    with Progress("making spares"):
+        done = warm_spares(rig, args.count, world=world_of(args))
+    text = f"{done.ready} spare(s) ready, {done.made} new, {done.discarded} thrown away"
+    return answer(args, "warm", facts_of(done, rig_name=rig.name), text)
+
+
+VERBS = {"warm": (EXAMPLE, add_arguments, run)}

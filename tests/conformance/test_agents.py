@@ -8,7 +8,10 @@ from typing import Any
 
 import pytest
 
-from polecat.core.agents import PRESETS, polecat_env, resolve_account, resolve_agent, startup_env
+from polecat.core.accounts import resolve_account
+from polecat.core.agents import resolve_agent
+from polecat.core.environment import polecat_env
+from polecat.core.presets import PRESETS
 from polecat.errors import AccountNotFoundError, AgentNotFoundError, ConfigError
 from polecat.town import config
 from polecat.town.routes import load_routes, rig_prefix
@@ -58,7 +61,8 @@ def test_startup_commands(case: dict[str, Any], tmp_path: Path) -> None:
     assert (outcome, command) == (case["expect"], case["command"])
     if outcome == "ok":
         expected = {key: value.replace("$TOWN", str(tmp_path)) for key, value in case["env"].items()}
-        assert startup_env("gastown", "nux", str(tmp_path)) == expected
+        ours = polecat_env("gastown", "nux", str(tmp_path))
+        assert {key: ours[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize("case", cases("agent_env.json"))

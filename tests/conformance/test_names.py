@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from polecat.core.pool import NamePool, allocate_name, is_theme_name, reconcile_pool_with
-from polecat.core.session_names import parse_session_name
+from polecat.core.pool import NamePool, allocate_name, reconcile_pool_with
+from polecat.core.sessions import parse_session_name
 from polecat.core.themes import PALETTE, THEMES, status_theme
 from polecat.documents import NamePoolSettings, RigSettings
 from polecat.errors import InvalidNameError
@@ -48,7 +48,7 @@ class _Pool:
         self.reconcile(op)
 
     def active_names(self, op: dict[str, Any]) -> None:
-        assert sorted(name for name in self.in_use if is_theme_name(self.pool, name)) == op["result"]
+        assert sorted(name for name in self.in_use if name in self.pool.names) == op["result"]
 
 
 @cases("name_pool.json")

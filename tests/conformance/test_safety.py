@@ -7,9 +7,7 @@ from typing import Any
 from polecat import WorkStatus
 from polecat.core.risk import (
     assess_staleness,
-    report_allows_force,
     report_allows_removal,
-    report_is_safe,
     report_requires_recovery,
 )
 from tests.vectors import cases
@@ -20,9 +18,9 @@ def test_cleanup_decisions(case: dict[str, Any]) -> None:
     """A self-report allows and forbids what it does in the reference, unless nobody knows the word."""
     status = case["status"]
 
-    assert report_is_safe(status) is case["is_safe"]
+    assert report_allows_removal(status, force=False) is case["is_safe"]
     assert report_requires_recovery(status) is case["requires_recovery"]
-    assert report_allows_force(status) is case["can_force_remove"]
+    assert report_allows_removal(status, force=True) is case["can_force_remove"]
     assert report_allows_removal(status, force=case["force"]) is case["allowed"]
 
 

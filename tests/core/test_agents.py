@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
-from polecat.core.agents import PRESETS, Agent, agent_environment, nudge_header, polecat_env, resolve_agent, startup_nudge
-from polecat.core.environment import is_foreign
-from polecat.core.presets import PROVIDERS, Hooks, Readiness, prefix_pattern
+from polecat.core.agents import nudge_header, resolve_agent, startup_nudge
+from polecat.core.environment import agent_environment, is_foreign, polecat_env
+from polecat.core.presets import PRESETS, PROVIDERS, Agent, Hooks, Readiness, prefix_pattern
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError, SpawnRefusedError
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from polecat.core.session_names import SessionIdentity, parse_session_name, polecat_of_session
+from polecat.core.sessions import parse_session_name
 from polecat.errors import InvalidNameError
-from polecat.model import Rig
 from polecat.names import (
     MAX_NAME_LENGTH,
     RESERVED_NAMES,
@@ -23,7 +22,6 @@ from polecat.names import (
     could_be_rig,
     derive_prefix,
     nearest,
-    session_name,
 )
 
 HOSTILE = [
@@ -101,38 +99,6 @@ def test_new_rigs_are_no_roles_and_no_town_directories(name: str) -> None:
         check_new_rig_name(name)
 
 
-RIGS = ["a", "a-b", "a-b-c", "b", "crew"]
-NAMES = ["nux", "b", "b-nux", "bullet-farmer", "a-51", "b-c-nux"]
-
-
-@pytest.mark.parametrize("rig", RIGS)
-@pytest.mark.parametrize("name", NAMES)
-def test_a_session_belongs_to_one_rig_at_most(rig: str, name: str) -> None:
-    """T-46: rigs `a`, `a-b` and `a-b-c`: no session is claimed by two of them, whatever the polecat is called."""
-    session = session_name(rig, name)
-
-    owners = [r for r in RIGS if polecat_of_session(session, r, other_rigs=[o for o in RIGS if o != r]) is not None]
-
-    assert len(owners) <= 1
-
-
-@pytest.mark.parametrize("rig", RIGS)
-def test_plain_names_come_back_from_their_session(rig: str) -> None:
-    """T-46: what we call a session we read out of it again."""
-    others = [r for r in RIGS if r != rig]
-
-    assert polecat_of_session(session_name(rig, "nux"), rig, other_rigs=others) == "nux"
-
-
-@pytest.mark.parametrize(
-    "session",
-    ["gt-a-witness", "gt-a-refinery", "gt-a-crew-max", "gt-a-crew", "gt-a-", "gt-a", "gt-aa-nux", "hq-mayor", "gt-a-nux.1"],
-)
-def test_other_sessions_are_nobody(session: str) -> None:
-    """T-46: sessions of other roles and other rigs are not taken for polecats of the rig."""
-    assert polecat_of_session(session, "a") is None
-
-
 @pytest.mark.parametrize("prefix", ["g", "gt"])
 def test_prefixes_that_begin_alike_give_different_beads(prefix: str) -> None:
     """T-46: ids of prefixes `g` and `gt` do not meet, and are the same in every run."""
@@ -146,13 +112,6 @@ def test_one_spelling_of_the_assignee() -> None:
     """T-46: a polecat is written in one way, and read in both."""
     assert assignees("a", "nux")[0] == agent_id("a", "nux") == parse_session_name("gt-a-nux").address
     assert assignees("a", "nux")[1] == "a/nux"
-
-
-def test_a_rig_knows_its_siblings_only_if_told() -> None:
-    """Without the other rigs an ambiguous session is read by the rig that asks; with them by its owner."""
-    assert polecat_of_session("gt-a-b-nux", "a") == "b-nux"
-    assert polecat_of_session("gt-a-b-nux", "a", other_rigs=["a-b"]) is None
-    assert Rig(name="a", path="/t/a", siblings=("a-b",)).siblings == ("a-b",)
 
 
 @pytest.mark.parametrize("bead", ["", "-x", "--force", "a b", "a/b", "a\n", "x" * 129, "gt:1", "é-1"])
@@ -227,39 +186,6 @@ def test_the_longest_names_pass() -> None:
     assert check_bead_id("x" * 128) == "x" * 128
     assert check_prefix("x" * 20 + "-") == "x" * 20
     assert check_prefix("a-b") == "a-b"
-
-
-@pytest.mark.parametrize(
-    ("session", "who"),
-    [
-        ("hq-mayor", SessionIdentity(role="mayor")),
-        ("hq-deacon", SessionIdentity(role="deacon")),
-        ("gt-a-b-witness", SessionIdentity(role="witness", rig="a-b")),
-        ("gt-a-refinery", SessionIdentity(role="refinery", rig="a")),
-        ("gt-a-b-crew-max-2", SessionIdentity(role="crew", rig="a-b", name="max-2")),
-        ("gt-crew-nux", SessionIdentity(role="polecat", rig="crew", name="nux")),
-        ("gt-crew-a-nux", SessionIdentity(role="polecat", rig="crew-a", name="nux")),
-        ("gt-a-crew", SessionIdentity(role="polecat", rig="a", name="crew")),
-        ("gt-a-b-nux", SessionIdentity(role="polecat", rig="a-b", name="nux")),
-        ("gt-a--nux", SessionIdentity(role="polecat", rig="a-", name="nux")),
-    ],
-)
-def test_who_a_session_is_by_its_form(session: str, who: SessionIdentity) -> None:
-    """Role, rig and name are read from the form alone; most forms are written back as they were."""
-    assert parse_session_name(session) == who
-    assert who.session == session
-
-
-@pytest.mark.parametrize("session", ["mine", "hq-boot", "gt", "gt-a", "gt-a-", "gt--a", "gt--", "xgt-a-b", ""])
-def test_what_is_no_session_of_a_town(session: str) -> None:
-    """A session without a rig or without a last part is nobody's."""
-    with pytest.raises(InvalidNameError):
-        parse_session_name(session)
-
-
-def test_only_longer_rig_names_own_a_session_before_us() -> None:
-    """Of two rigs of which neither name is longer, the one that asks keeps the session."""
-    assert polecat_of_session("gt-ab-nux", "ab", other_rigs=["ab", "cd"]) == "nux"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Whose session is whose, and all decisions of one spawn as one value; pure."""
+"""All decisions of one spawn as one value; pure."""
 
 from __future__ import annotations
 
@@ -8,20 +8,9 @@ import pytest
 from attrs import evolve
 
 from polecat import FetchPolicy, Rig, SpawnOptions
-from polecat.core.plan import (
-    Choice,
-    SessionIndex,
-    SpawnPlan,
-    describe,
-    identity_env,
-    index_sessions,
-    make_plan,
-    process_env,
-    typed_text,
-)
+from polecat.core.plan import Choice, SpawnPlan, describe, identity_env, make_plan, process_env, typed_text
 from polecat.core.presets import CLAUDE, PRESETS
 from polecat.errors import SpawnRefusedError
-from polecat.ports import Session
 
 RIG = Rig(name="gas", path=Path("/t/gas"), siblings=("gas-town", "other"))
 
@@ -36,64 +25,6 @@ def plan(*, choice: Choice | None = None, opts: SpawnOptions | None = None, unix
         unix_ms=unix_ms,
         local_time="2026-01-13T12:00",
     )
-
-
-# ---------------------------------------------------------------------------------------------------------- census
-
-
-@pytest.mark.parametrize(
-    ("name", "whose"),
-    [
-        ("gt-gas-nux", "nux"),
-        ("gt-gas-nux-2", "nux-2"),
-        ("gt-gas-gas-51", "gas-51"),
-        ("gt-gas-witness", None),
-        ("gt-gas-refinery", None),
-        ("gt-gas-crew-max", None),
-        ("gt-other-nux", None),
-        ("gt-gas-town-nux", None),
-        ("gt-gas", None),
-        ("gt-gas-", None),
-        ("GT-gas-nux", None),
-        ("hq-mayor", None),
-        ("xgt-gas-nux", None),
-        ("gt-gasoline-nux", None),
-        ("mine", None),
-    ],
-)
-def test_whose_session_it_is_by_its_name(name: str, whose: str | None) -> None:
-    """Only a whole, exact name is a polecat's; roles, crew, other rigs and longer rig names are not (T-44, T-46)."""
-    sessions = index_sessions([Session(id="$1", name=name)], RIG)
-    assert list(sessions.own) == ([] if whose is None else [whose])
-
-
-@pytest.mark.parametrize(
-    ("environment", "is_own"),
-    [
-        ({}, True),
-        ({"GT_ROLE": "polecat"}, True),
-        ({"GT_ROLE": "gas/polecats/nux"}, True),
-        ({"GT_ROLE": "polecat", "GT_RIG": "gas", "GT_POLECAT": "nux"}, True),
-        ({"GT_ROLE": ""}, True),
-        ({"GT_ROLE": "witness"}, False),
-        ({"GT_ROLE": "mayor"}, False),
-        ({"GT_ROLE": "other/polecats/nux"}, False),
-        ({"GT_RIG": "other"}, False),
-        ({"GT_POLECAT": "furiosa"}, False),
-        ({"GT_ROLE": "polecat", "GT_CREW": "max"}, False),
-    ],
-)
-def test_whose_session_it_is_by_what_it_says(environment: dict[str, str], is_own: bool) -> None:
-    """A session whose own environment says it is something else is never ours to end, and its name is not free (T-24)."""
-    sessions = index_sessions([Session(id="$1", name="gt-gas-nux", environment=environment)], RIG)
-    assert ("nux" in sessions.own) is is_own
-
-
-def test_a_renamed_session_is_found_by_its_stamp() -> None:
-    """A session that a person renamed is still found by our instance id (T-28)."""
-    sessions = index_sessions([Session(id="$1", name="favourite", instance="i1"), Session(id="$2", name="x")], RIG)
-    assert set(sessions.by_instance) == {"i1"}
-    assert sessions.by_instance["i1"].id == "$1"
 
 
 # ------------------------------------------------------------------------------------------------------------ plan
@@ -196,44 +127,6 @@ def test_the_rigs_patience_counts_unless_the_spawn_has_its_own() -> None:
 
 
 # ----------------------------------------------------------------------------------------------------- every detail
-
-
-def test_the_census_as_a_whole() -> None:
-    """Sessions of others are passed over, not the end of the list; own, foreign and stamped ones are each told, all are named."""
-    other = Session(id="$1", name="mine")
-    nux = Session(id="$2", name="gt-gas-nux", instance="i2")
-    ace = Session(id="$3", name="gt-gas-ace", environment={"GT_RIG": "other"})
-    blank = Session(id="$4", name="gt-gas-slit", environment={"GT_ROLE": "", "GT_RIG": "", "GT_POLECAT": "", "GT_CREW": ""})
-
-    assert index_sessions([other, nux, ace, blank], RIG) == SessionIndex(
-        own={"nux": nux, "slit": blank},
-        foreign=frozenset({"ace"}),
-        by_instance={"i2": nux},
-        names=frozenset({"mine", "gt-gas-nux", "gt-gas-ace", "gt-gas-slit"}),
-    )
-
-
-def test_a_name_is_taken_by_any_session_that_is_not_ours() -> None:
-    """A session of the name that belongs to somebody else, or that another rig of the town reads as its own, takes it."""
-    sessions = index_sessions(
-        [
-            Session(id="$1", name="gt-gas-nux"),
-            Session(id="$2", name="gt-gas-ace", environment={"GT_RIG": "other"}),
-            Session(id="$3", name="gt-gas-town-slit"),
-        ],
-        RIG,
-    )
-
-    assert [sessions.is_taken("gas", name) for name in ("nux", "ace", "town-slit", "toast")] == [False, True, True, False]
-
-
-def test_a_session_is_found_by_stamp_then_by_name() -> None:
-    """The stamp beats the name; without a stamp, or with one nobody bears, the name counts."""
-    renamed, named = Session(id="$1", name="mine", instance="i1"), Session(id="$2", name="gt-gas-nux")
-    sessions = index_sessions([renamed, named], RIG)
-
-    assert [sessions.of("nux", instance) for instance in ("i1", "i9", "")] == [renamed, named, named]
-    assert sessions.of("ace", "i9") is None
 
 
 WHOLE = Choice(

@@ -15,9 +15,7 @@ from polecat.core.risk import (
     assess_staleness,
     judge_work,
     precious_among,
-    report_allows_force,
     report_allows_removal,
-    report_is_safe,
     report_requires_recovery,
 )
 from polecat.ports import GitFacts
@@ -206,8 +204,8 @@ def test_what_a_self_report_alone_allows() -> None:
     """Only clean allows a removal, force lifts uncommitted changes too, and a word nobody knows allows nothing."""
     reports = ("clean", "has_uncommitted", "has_stash", "has_unpushed", "weird", "")
 
-    assert [report_is_safe(report) for report in reports] == [True, False, False, False, False, False]
-    assert [report_allows_force(report) for report in reports] == [True, True, False, False, False, False]
+    assert [report_allows_removal(report, force=False) for report in reports] == [True, False, False, False, False, False]
+    assert [report_allows_removal(report, force=True) for report in reports] == [True, True, False, False, False, False]
     assert [report_requires_recovery(report) for report in reports] == [False, True, True, True, False, False]
     for force in (False, True):
         allowed = [report_allows_removal(report, force=force) for report in reports]

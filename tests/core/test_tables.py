@@ -18,7 +18,7 @@ from polecat.core.states import STATE_RULES, Signals, judge_state, rule_of
 from polecat.core.steps import BY_NAME, STEPS
 from polecat.ports import World
 from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeWorld, fake_world
-from polecat.town.state import Record, publish_claim
+from polecat.town.records import Record, publish_claim
 
 TRUST = "Do you trust the files in this folder?\n❯ 1. Yes, I trust this folder"
 SOURCES = sorted(Path(str(polecat.__file__)).parent.rglob("*.py"))

@@ -12,7 +12,7 @@ from polecat.core.agents import from_entry, from_runtime, resolve_agent
 from polecat.core.bead_rules import check_can_be_given, check_is_agent, no_such_bead
 from polecat.core.presets import PRESETS
 from polecat.core.risk import SafetyFacts, judge_work
-from polecat.core.session_names import parse_session_name
+from polecat.core.sessions import parse_session_name
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.names import check_bead_id, check_env_key, check_new_rig_name, check_polecat_name, check_prefix, check_rig_name
 
@@ -180,7 +180,7 @@ CLEAN = GitFacts(head="a" * 40, branch="polecat/nux", merged="ancestor")
         (SafetyFacts(git=CLEAN, hooked_bead="gt-1"), "bead gt-1 is on its hook"),
         (SafetyFacts(git=CLEAN, active_mr="mr-1"), "merge request mr-1 is open"),
         (SafetyFacts(git=CLEAN, inside=("vim (7)", "sh (8)")), "processes work in it (vim (7), sh (8))"),
-        (SafetyFacts(git=CLEAN, caller_inside=True), "you are standing in it; change to another directory first"),
+        (SafetyFacts(git=CLEAN, caller_inside=True), "your working directory is in it; change to another one first"),
         (SafetyFacts(git=CLEAN, inside=None), "could not be checked: who works in it"),
         (SafetyFacts(git=CLEAN, problems=("its beads (down)",)), "could not be checked: its beads (down)"),
         (SafetyFacts(git=GitFacts(problems=("status: timeout",))), "could not be checked: status: timeout"),

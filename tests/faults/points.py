@@ -59,7 +59,7 @@ class Points(Fault):
         """Take what Python tells its audit hooks."""
         if self._depth or os.getpid() != self._pid or threading.current_thread() is not threading.main_thread():
             return
-        if event in ("os.fork", "os.posix_spawn", "subprocess.Popen"):
+        if event in ("os.fork", "subprocess.Popen"):
             self._reach("start of a program")
         elif _is_change(event, args):
             path = os.fsdecode(cast(str, args[0]))

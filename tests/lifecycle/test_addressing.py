@@ -37,7 +37,7 @@ from polecat.lifecycle.talk import nudge_lock
 from polecat.ports import World
 from polecat.testing import FakeWorld, fake_world
 from polecat.town.locks import polecat_lock, take
-from polecat.town.state import Record, read_record, settle, write_claim
+from polecat.town.records import Record, read_record, settle, write_claim
 from tests.faults.pretend import Scene, picture
 from tests.spawn_fixtures import HandTown, processes_of
 

@@ -108,7 +108,11 @@ def test_a_worktree_that_cannot_be_taken_away(town: HandTown) -> None:
 
 def test_a_session_that_outlived_its_polecat(town: HandTown) -> None:
     """T-09: a name whose last session still runs is given with one session: the old one ends first, with what it started."""
-    words = ("-e", f"GT_ROOT={town.root}", "trap '' HUP; sleep 600 & exec sleep 600")  # its child ignores the end of its terminal
+    said = {"GT_ROOT": town.root, "GT_ROLE": "polecat", "GT_RIG": "gastown", "GT_POLECAT": "furiosa"}
+    words = (
+        *(word for key, value in said.items() for word in ("-e", f"{key}={value}")),
+        "trap '' HUP; sleep 600 & exec sleep 600",
+    )  # its child ignores the end of its terminal
     town.server.run("new-session", "-d", "-s", "gt-gastown-furiosa", *words)
     eventually(lambda: len(processes_of(town.root)) == 2, "the old agent runs, with a child")
     old = set(processes_of(town.root))

@@ -12,7 +12,7 @@ from polecat.adapters import GitCli
 from polecat.ports import World
 from polecat.testing import FakeClock
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, agent_env, start_session, tree_of
+from tests.spawn_fixtures import HandTown, agent_env, start_polecat_session, tree_of
 
 pytestmark = pytest.mark.real
 
@@ -35,7 +35,7 @@ def test_a_plan_touches_nothing_and_the_spawn_does_just_that(town: HandTown) -> 
     git("branch", "dev", cwd=town.origin)
     git("commit", "-q", "--allow-empty", "-m", "ahead", cwd=town.origin)
     git("fetch", "-q", "origin", cwd=town.repo_dir)
-    start_session(town.server, "gt-gastown-furiosa")
+    start_polecat_session(town, "furiosa")
     tmux, real_git, clock = town.server.cli(), GitCli(), FakeClock()
     before = everything(town)
 
@@ -74,7 +74,7 @@ def test_the_command_of_the_plan_is_the_command_that_runs(bare_town: HandTown, t
 
 def test_the_dry_run_of_a_reconcile_touches_nothing(town: HandTown) -> None:
     """Files, refs and sessions are the same after a dry run, and the real run then ends what it named."""
-    start_session(town.server, "gt-gastown-nux")
+    start_polecat_session(town, "nux")
     tmux, real_git = town.server.cli(), GitCli()
     town.rig.runtime_dir.mkdir(exist_ok=True)
     before = everything(town, "locks")

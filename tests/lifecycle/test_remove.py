@@ -14,7 +14,7 @@ from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import Bead, Event
 from polecat.testing import FailAt, FakeWorld, fake_world
-from polecat.town.state import list_homes
+from polecat.town.homes import list_homes
 
 Place = tuple[Rig, FakeWorld]
 

@@ -11,7 +11,7 @@ from polecat import SpawnedPolecat, SpawnOptions, reconcile_pool, spawn_many
 from polecat.ports import World
 from tests.conftest import ProgramCounts
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, start_session
+from tests.spawn_fixtures import HandTown, start_polecat_session, start_session
 
 pytestmark = pytest.mark.real
 
@@ -63,7 +63,7 @@ def test_a_reconcile_with_something_to_do(town: HandTown, program_counts: Progra
     import shutil
 
     names = make_homes(town, 3)
-    start_session(town.server, "gt-gastown-furiosa")
+    start_polecat_session(town, "furiosa")
     start_session(town.server, "gt-gastown-witness")
     shutil.rmtree(town.rig_dir / "polecats" / names[0])
     program_counts.reset()

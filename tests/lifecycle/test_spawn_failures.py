@@ -32,7 +32,7 @@ def test_an_agent_that_says_why_and_exits(bare_town: HandTown) -> None:
     assert "status 3" in error.message
     assert error.screen.splitlines()[0] == "licence expired"
     assert error.left_behind == ()
-    assert error.fate().startswith("nothing was left behind (session, hook, agent bead, worktree, claim")
+    assert error.outcome().startswith("nothing was left behind (session, hook, agent bead, worktree, claim")
     bare_town.assert_nothing_left()
 
 

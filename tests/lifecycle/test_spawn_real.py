@@ -12,7 +12,7 @@ import pytest
 
 from polecat import SpawnRefusedError
 from tests.git_fixtures import git
-from tests.spawn_fixtures import RECORD, HandTown, agent_env, hand_town, start_session, wait_for
+from tests.spawn_fixtures import RECORD, HandTown, agent_env, hand_town, start_polecat_session, start_session, wait_for
 from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
@@ -65,8 +65,9 @@ def test_the_event_is_exactly_the_contracts(town: HandTown) -> None:
 def test_an_orphan_session_ends_first_and_neighbours_stay(town: HandTown) -> None:
     """The orphan gt-<rig>-furiosa is ended; witness, crew, another rig's sessions and names that only begin alike stay (T-44)."""
     neighbours = ["gt-gastown-witness", "gt-gastown-crew-max", "gt-otherrig-furiosa", "gt-gastown-furiosa-2", "mine"]
-    for name in (*neighbours, "gt-gastown-furiosa"):
+    for name in neighbours:
         start_session(town.server, name)
+    start_polecat_session(town, "furiosa")
     orphan = town.server.run("display-message", "-p", "-t", "=gt-gastown-furiosa:", "#{session_id}")
     cat = town.spawn()
     assert cat.polecat_name == "furiosa"

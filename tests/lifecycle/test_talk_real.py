@@ -17,7 +17,7 @@ from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_poleca
 from polecat.model import Rig
 from polecat.ports import SessionRequest, StartedSession, Watch
 from polecat.testing.worlds import make_town
-from polecat.town.state import Record, settle
+from polecat.town.records import Record, settle
 from tests.tmux_fixtures import SHOW_AND_READ, PrivateServer, eventually, private_server
 
 pytestmark = pytest.mark.real

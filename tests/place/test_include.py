@@ -11,7 +11,7 @@ from attrs import evolve, frozen
 
 from polecat.documents import PlaceSettings
 from polecat.model import Rig
-from polecat.place.beneath import Brought, bring_beneath
+from polecat.place.beneath import CopyResult, copy_between
 from polecat.place.include import include_files, sources
 from polecat.ports import Worktree
 from tests.git_fixtures import GitRig, commit, git, make_git_rig, write
@@ -36,15 +36,15 @@ class Place:
 
     def include(self, *patterns: str, settings: PlaceSettings | None = None) -> tuple[str, ...]:
         """Copy; give the warnings."""
-        done = include_files(self.git.git, self.rig, self.worktree, patterns=patterns, settings=settings or PlaceSettings())
+        warnings = include_files(self.git.git, self.rig, self.worktree, patterns=patterns, settings=settings or PlaceSettings())
         assert git("status", "--porcelain", cwd=self.clone) == ""
-        return done.warnings
+        return warnings
 
 
 def _place(tmp_path: Path, files: dict[str, str]) -> Place:
     made = make_git_rig(tmp_path)
     commit(made.origin, {".gitignore": IGNORED, **files}, "project")
-    made.git.fetch(made.repo, timeout_s=30)
+    made.fetch()
     return Place(git=made, rig=Rig(name="rig", path=made.root), worktree=made.add())
 
 
@@ -143,7 +143,7 @@ def test_symlink_of_the_project_is_no_way_out(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (made.origin / "config").symlink_to(tmp_path / "outside")
     commit(made.origin, {".gitignore": IGNORED, ".worktreeinclude": ".env\n"}, "hostile")
-    made.git.fetch(made.repo, timeout_s=30)
+    made.fetch()
     place = Place(git=made, rig=Rig(name="rig", path=made.root), worktree=made.add())
     write(place.rig.runtime_dir / "worktreeinclude", {"config/.env": "1", ".env": "2"})
 
@@ -204,10 +204,10 @@ def test_failed_copy_leaves_nothing(tmp_path: Path) -> None:
     write(tmp_path / "from", {"big": "x" * 100})
     (tmp_path / "to").mkdir()
 
-    done, used = bring_beneath(tmp_path / "to", "big", tmp_path / "from", room_bytes=10)
+    done, used = copy_between(tmp_path / "from", tmp_path / "to", "big", room_bytes=10)
 
-    assert (done, used) in ((Brought.TOO_BIG, 0), (Brought.COPIED, 0))
-    assert done is Brought.COPIED or os.listdir(tmp_path / "to") == []
+    assert (done, used) in ((CopyResult.TOO_BIG, 0), (CopyResult.COPIED, 0))
+    assert done is CopyResult.COPIED or os.listdir(tmp_path / "to") == []
 
 
 def test_order_of_places() -> None:
@@ -228,8 +228,8 @@ def test_data_is_shared_where_the_file_system_can(tmp_path: Path) -> None:
     source.mkdir()
     target.mkdir()
     (source / "big").write_bytes(os.urandom(1 << 20))
-    done, used_bytes = bring_beneath(target, "big", source, room_bytes=1000)
-    if done is Brought.TOO_BIG:
+    done, used_bytes = copy_between(source, target, "big", room_bytes=1000)
+    if done is CopyResult.TOO_BIG:
         pytest.skip("this file system shares no data")
-    assert (done, used_bytes) == (Brought.COPIED, 0)
+    assert (done, used_bytes) == (CopyResult.COPIED, 0)
     assert (target / "big").read_bytes() == (source / "big").read_bytes()

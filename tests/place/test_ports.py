@@ -13,7 +13,7 @@ from polecat.documents import PlaceSettings
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.place.ports import PortRange, is_port_free, ports_file, reserve_ports
-from polecat.place.variables import compose_project, place_env
+from polecat.place.prepare import compose_project, place_env
 
 RANGE = PortRange(base=20_000, top=20_099, size=10)
 

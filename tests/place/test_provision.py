@@ -13,13 +13,14 @@ from pathlib import Path
 import pytest
 from attrs import evolve, field, frozen
 
-from polecat.core.agents import PRESETS
-from polecat.core.presets import PROVIDERS
+from polecat.adapters.processes.program import Finished, run
+from polecat.core.presets import PRESETS, PROVIDERS
 from polecat.documents import RigSettings
 from polecat.errors import PolecatError, ProgramTimeoutError
 from polecat.model import Rig
 from polecat.place.provision import exclude_locally, install_agent_hooks, provision
 from polecat.ports import Repo
+from polecat.testing import FakeGit
 from polecat.town.beads_paths import plan_redirect, resolve_beads_dir
 from polecat.town.files import create_file
 
@@ -51,28 +52,29 @@ class Place:
     def fill(self, **more: object) -> tuple[str, ...]:
         """Provision the worktree with a pretend way to run hooks."""
 
-        def run_hook(argv: tuple[str, ...], /, *, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Ended:
+        def run_hook(argv: tuple[str, ...], /, *, env: Mapping[str, str], cwd: Path, timeout_s: float) -> Finished:
             self.ran.append((argv, dict(env), cwd, timeout_s))
             name = Path(argv[-1]).name
             if "slow" in name:
                 raise ProgramTimeoutError("slow did not end within 1 s and was killed", argv=argv, stderr="half way")
-            return Ended(exit_code=3 if "bad" in name else -9 if "shot" in name else 0, stdout=f"{name} says\n".encode())
+            code = 3 if "bad" in name else -9 if "shot" in name else 0
+            output = f"{name} says\n".encode()
+            return Finished(argv=argv, exit_code=code, stdout=output, stderr=b"and grumbles\n", duration_s=0.1)
 
-        options: dict[str, object] = {"settings": RigSettings(), "agent": CLAUDE, "environ": os.environ, "run_hook": run_hook}
+        options: dict[str, object] = {
+            "settings": RigSettings(),
+            "agent": CLAUDE,
+            "environ": os.environ,
+            "run_hook": run_hook,
+            "git": FakeGit(),
+            "has_gt": True,
+            "variables": {},
+        }
         return provision(self.rig, self.clone, repo=self.repo, **{**options, **more})  # type: ignore[arg-type]
 
     def status(self) -> str:
         """What git says about the worktree."""
         return git("status", "--porcelain", cwd=self.clone)
-
-
-@frozen(kw_only=True)
-class Ended:
-    """How a pretend hook ended."""
-
-    exit_code: int
-    stdout: bytes = b""
-    stderr: bytes = b"and grumbles\n"
 
 
 @pytest.fixture
@@ -144,7 +146,7 @@ def test_filling_twice_changes_nothing(place: Place) -> None:
 
 
 def test_claude_settings_are_the_references(tmp_path: Path) -> None:
-    """The settings file has the exact shape, order, newline and mode, and is for autonomous roles what it should be."""
+    """The settings file has the exact shape, order, newline and mode; nobody talks to a polecat, so its mail comes at the start."""
     rig = Rig(name="gas", path=tmp_path / "gas")
 
     install_agent_hooks(rig, CLAUDE)
@@ -166,16 +168,6 @@ def test_claude_settings_are_the_references(tmp_path: Path) -> None:
         "Stop": path_part + "gt costs record",
     }
     assert document["hooks"]["Stop"] == [{"matcher": "", "hooks": [{"type": "command", "command": commands["Stop"]}]}]
-
-
-def test_interactive_roles_get_no_mail_at_the_start(tmp_path: Path) -> None:
-    """Somebody sits at an interactive agent; its mail is not pushed in front of it."""
-    rig = Rig(name="gas", path=tmp_path / "gas")
-
-    install_agent_hooks(rig, CLAUDE, role="crew")
-
-    text = (rig.polecats_dir / ".claude" / "settings.json").read_text()
-    assert "gt prime && gt nudge deacon session-started" in text
 
 
 def test_existing_hooks_are_left_alone(tmp_path: Path) -> None:
@@ -279,7 +271,7 @@ def test_redirects_are_followed_as_the_reference_does(tmp_path: Path, redirects:
         (tmp_path / name / ".beads").mkdir(parents=True)
         (tmp_path / name / ".beads/redirect").write_text(text)
 
-    assert resolve_beads_dir(tmp_path / "w") == tmp_path / expected
+    assert resolve_beads_dir(tmp_path / "w", tmp_path) == tmp_path / expected
     assert all((tmp_path / name / ".beads/redirect").read_text() == text for name, text in redirects.items())
 
 
@@ -310,14 +302,14 @@ def test_a_tracked_redirect_is_replaced_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("target", ["../../../../outside", "app.py"])
-def test_a_worktree_that_cannot_be_led_to_its_beads_is_an_error(tmp_path: Path, target: str) -> None:
+def test_a_worktree_that_cannot_be_redirected_to_its_beads_is_an_error(tmp_path: Path, target: str) -> None:
     """Where the project's .beads is a symlink nothing is written through it, and the worktree is not handed out."""
     place = make_place(tmp_path, {"app.py": "1"}, links={".beads": target})
     place.write(".beads/x")
     outside = tmp_path / "outside"
     outside.mkdir()
 
-    with pytest.raises(PolecatError, match="cannot be led to the rig's beads"):
+    with pytest.raises(PolecatError, match="cannot be redirected to the rig's beads"):
         place.fill()
 
     assert list(outside.iterdir()) == []
@@ -350,7 +342,7 @@ def test_prime_is_kept_and_found_through_the_redirect(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_the_mayors_beads_are_used_where_the_rig_has_none(place: Place) -> None:
-    """Without beads of its own the rig's worktrees are led to the mayor's, told so, and none are made beside them."""
+    """Without beads of its own the rig's worktrees are redirected to the mayor's, with a warning, and none are made beside them."""
     place.write("mayor/rig/.beads/x")
 
     warnings = place.fill(stands_at=place.rig.path / "polecats" / "slit" / "gas")
@@ -492,7 +484,7 @@ def test_a_hanging_hook_is_ended_with_its_children(place: Place) -> None:
     place.write(".runtime/setup-hooks/hang", hook, mode=0o755)
     place.write(".runtime/setup-hooks/then", "#!/bin/sh\npwd > done.txt\n", mode=0o755)
 
-    warnings = place.fill(settings=RigSettings(setup_hook_timeout_s=0.5), run_hook=None)
+    warnings = place.fill(settings=RigSettings(setup_hook_timeout_s=0.5), run_hook=run)
 
     assert len(warnings) == 1 and "did not end within 0.5 s" in warnings[0]
     log = (place.rig.runtime_dir / "logs" / "setup-nux.log").read_text()
@@ -526,6 +518,9 @@ def test_without_hooks_there_is_no_log(tmp_path: Path) -> None:
         settings=RigSettings(),
         agent=evolve(CLAUDE, hooks=PRESETS["amp"].hooks),
         environ={},
+        git=FakeGit(),
+        has_gt=True,
+        variables={},
     )
 
     assert not rig.runtime_dir.exists()

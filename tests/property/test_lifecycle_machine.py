@@ -26,7 +26,8 @@ from polecat.errors import WorkAtRiskError
 from polecat.testing import CrashAt, Crashed, fake_world
 from polecat.testing.fake_git_world import FakeRepo
 from polecat.town.find import find_repo
-from polecat.town.state import CLAIM_FILE, list_homes, read_claim, read_record
+from polecat.town.homes import list_homes
+from polecat.town.records import CLAIM_FILE, read_claim, read_record
 
 NAMES = ("furiosa", "nux", "slit")
 BEADS = ("gt-1", "gt-2")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polecat.core.pool import NamePool, allocate_name, reconcile_pool_with
-from polecat.core.session_names import parse_session_name, polecat_of_session
+from polecat.core.sessions import parse_session_name, polecat_of_session
 from polecat.core.themes import THEMES
 from polecat.names import branch_name, check_polecat_name, is_polecat_name, session_name
 

@@ -178,10 +178,15 @@ class PtyTmux:
     def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
         self._typable(pane_id, instance).type("".join(KEYS.get(key, key) for key in keys))
 
-    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+    def at(self, socket_path: str) -> PtyTmux:
+        return self  # there is one server: this process
+
+    def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         with self._mutex:
             for one in self._there():
                 found = one.session
+                if pane_id and instance and (found.pane_id, found.instance) != (pane_id, instance):
+                    continue
                 if session_id in ("", found.id) and (found.instance == instance if instance else found.name == name):
                     if not session_id and found.name != name:
                         continue

@@ -27,8 +27,8 @@ def test_the_spawn_line_is_the_contracts() -> None:
 
 def test_an_empty_payload_is_left_out() -> None:
     """Contract §14: no payload, no key."""
-    assert event_line(NOON, "boot", actor="gt", payload={}, visibility="both") == (
-        '{"ts":"2026-01-12T17:30:00Z","source":"gt","type":"boot","actor":"gt","visibility":"both"}\n'
+    assert event_line(NOON, "boot", actor="gt", payload={}) == (
+        '{"ts":"2026-01-12T17:30:00Z","source":"gt","type":"boot","actor":"gt","visibility":"feed"}\n'
     )
 
 

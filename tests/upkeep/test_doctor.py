@@ -17,7 +17,7 @@ from polecat.testing.fake_tmux import FakeTmux
 from polecat.testing.worlds import FakeWorld, fake_world
 from polecat.town.find import Town
 from polecat.town.locks import polecat_lock, pool_lock, take
-from polecat.town.state import Record, publish_claim
+from polecat.town.records import Record, publish_claim
 from polecat.upkeep.doctor import Checkup, check_town
 from polecat.upkeep.findings import Finding
 from polecat.upkeep.trash import keep_for_good, trash_dir

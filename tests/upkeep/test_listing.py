@@ -21,7 +21,7 @@ from polecat.core.states import Signals, judge_state
 from polecat.testing import FailAt, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town.locks import polecat_lock, take
-from polecat.town.state import Record, publish_claim
+from polecat.town.records import Record, publish_claim
 
 Place = tuple[Rig, FakeWorld]
 

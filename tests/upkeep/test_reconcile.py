@@ -16,7 +16,7 @@ from polecat.ports import Bead, Session
 from polecat.testing import CrashAt, Crashed, FakeBeads, FakeTmux, Fault, fake_world
 from polecat.testing.worlds import FakeWorld
 from polecat.town.locks import polecat_lock, take
-from polecat.town.state import Record, publish_claim, read_claim, read_record
+from polecat.town.records import Record, publish_claim, read_claim, read_record
 from polecat.upkeep.reconcile import GRACE_S
 
 Place = tuple[Rig, FakeWorld]
@@ -69,7 +69,8 @@ def test_the_matrix(place: Place, held: list[object], has_home: bool, has_sessio
         (rig.home_dir(name) / "gastown" / "file").write_text("work")
     if is_held:
         held.append(take(polecat_lock(rig, name), what="test"))
-    sessions = [Session(id="", name="gt-gastown-nux", instance="i1" if is_claimed else "")] if has_session else []
+    sessions: list[Session | str] = [Session(id="", name="gt-gastown-nux", instance="i1") if is_claimed else "gt-gastown-nux"]
+    sessions = sessions if has_session else []
     world = observe_sessions(world, *sessions)
 
     reconcile_pool(rig, world=world)

@@ -374,6 +374,6 @@ def test_a_new_commit_after_adding_is_fetched(town: Town, origin: Path) -> None:
     repo = find_repo(add_rig(town, "a", str(origin)))
     head = commit(origin, {"new.txt": "1"})
 
-    GitCli(environ=dict(os.environ)).fetch(repo, timeout_s=30)
+    GitCli(environ=dict(os.environ)).start_fetch(repo, timeout_s=30).wait()
 
     assert git("rev-parse", "refs/remotes/origin/main", cwd=repo.path) == head

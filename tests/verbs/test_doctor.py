@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli_fixtures import Answer, only, untouched
-from tests.spawn_fixtures import HandTown, shim_directory, start_session, with_path
+from tests.spawn_fixtures import HandTown, shim_directory, start_polecat_session, with_path
 from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
@@ -49,7 +49,7 @@ def test_without_git_the_rest_is_looked_at_all_the_same(
 
 def test_what_it_says_mends_what_it_found(town: HandTown, run: Run) -> None:
     """T-24: an orphan session is wrong, with status 1; the very command it names makes the town well again."""
-    start_session(town.server, "gt-gastown-ghost", GT_ROLE="polecat", GT_RIG="gastown", GT_POLECAT="ghost")
+    start_polecat_session(town, "ghost")
 
     ill = run("doctor", "--json")
 

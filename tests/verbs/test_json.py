@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,11 +13,12 @@ from typing import Any
 import pytest
 
 import polecat
+from docs._ext.made_pages import fill
 from polecat.cli import VERBS, _parser
-from polecat.verbs.schemas import DOCUMENTS, SHAPES, document, page
+from polecat.verbs.schemas import DOCUMENTS, SHAPES, document
 from tests.cli_fixtures import Answer, Run, untouched
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, run_python, start_session
+from tests.spawn_fixtures import HandTown, run_python, start_polecat_session
 from tests.tmux_fixtures import eventually
 
 ROOT = Path(__file__).parent.parent.parent
@@ -72,8 +74,14 @@ def checked(command: str, answer: Answer, *, code: int = 0) -> Any:
 
 
 def test_the_page_is_made_from_the_table() -> None:
-    """``docs/reference/json.md`` is what `polecat.verbs.schemas` prints; print it anew after a change."""
-    assert (ROOT / "docs" / "reference" / "json.md").read_text("utf-8") == page()
+    """``docs/reference/json.md`` has a row for each document, and for each shape a section with a row for each field."""
+    page = fill((ROOT / "docs" / "reference" / "json.md").read_text("utf-8"))
+    for command in DOCUMENTS:
+        assert f"| `polecat {command}` | " in page
+    sections = dict(re.findall(r"^## ([\w ]+)$(.*?)(?=^\(json-|\Z)", page, re.MULTILINE | re.DOTALL))
+    assert set(sections) == set(SHAPES)
+    for shape, section in sections.items():
+        assert re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE) == [name for name, _, _ in SHAPES[shape]]
 
 
 def test_every_verb_takes_json() -> None:
@@ -90,9 +98,8 @@ def test_every_document_is_printed_by_somebody() -> None:
     named = set()
     for path in Path(str(polecat.__file__)).parent.glob("verbs/*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("print_json", "json_text"):
-                words = [word.value for word in node.args[:1] if isinstance(word, ast.Constant)]
-                named |= set(words)
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("answer", "json_text"):
+                named |= {word.value for word in node.args[:2] if isinstance(word, ast.Constant)}
     assert named | {"send"} == set(DOCUMENTS)  # `send` is `nudge` with its text from stdin
 
 
@@ -161,7 +168,7 @@ def test_verbs_that_change(town: HandTown, run: Run) -> None:
     shown = checked("rescue show", run("rescue", "show", "gastown", "furiosa", "--json"))
     assert (shown["ref"], shown["files"]) == (rescues[0]["ref"], {"draft.txt": "added"})
     checked("remove", run("remove", "gastown/furiosa", "--json"))
-    start_session(town.server, "gt-gastown-nux")
+    start_polecat_session(town, "nux")
     assert checked("reconcile", run("reconcile", "gastown", "--json"))["orphans"] == ["nux"]
     git("branch", "polecat/gone-1", "refs/remotes/origin/main", cwd=town.repo_dir)
     assert checked("prune", run("prune", "gastown", "--json"))["branches_deleted"] == ["polecat/gone-1"]

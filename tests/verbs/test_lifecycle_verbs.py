@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli_fixtures import Answer, Run, untouched
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, start_session
+from tests.spawn_fixtures import HandTown, start_polecat_session
 
 pytestmark = pytest.mark.real
 
@@ -127,7 +127,7 @@ def test_a_prune_does_what_its_dry_run_said(town: HandTown, run: Run, cat: dict[
     tree = git("rev-parse", "refs/remotes/origin/main^{tree}", cwd=town.repo_dir)
     own = git("commit-tree", tree, "-m", "mine", cwd=town.repo_dir)
     git("branch", "polecat/gone-2", own, cwd=town.repo_dir)
-    start_session(town.server, "gt-gastown-nux")
+    start_polecat_session(town, "nux")
     plan = dry(town, run, "prune", "gastown")
     plan_json = dry(town, run, "prune", "gastown", "--json").json
 

@@ -199,7 +199,9 @@ def test_children_say_how_they_ended_whoever_started_us(town: HandTown) -> None:
 
 def test_what_was_printed_before_an_interrupt_is_not_lost(tmp_path: Path) -> None:
     """A result that waits in the buffer is written when Ctrl-C ends the command."""
-    (tmp_path / "says.py").write_text("def add_arguments(p): pass\ndef run(args): print('said'); raise KeyboardInterrupt\n")
+    (tmp_path / "says.py").write_text(
+        "def run(args): print('said'); raise KeyboardInterrupt\nVERBS = {'list': ('', lambda parser: None, run)}\n"
+    )
     script = "import sys; sys.argv[1:] = ['list']; from polecat import cli; cli.VERBS['list'] = ('says', 'say'); cli.entry()"
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path))), "PYTHONUNBUFFERED": ""}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=50, check=False)

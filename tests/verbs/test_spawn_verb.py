@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli_fixtures import Run, untouched
 from tests.git_fixtures import git
-from tests.spawn_fixtures import SAY_ARGS, HandTown, run_python, shim_directory, start_session, with_path
+from tests.spawn_fixtures import SAY_ARGS, HandTown, run_python, shim_directory, start_polecat_session, with_path
 from tests.tmux_fixtures import private_server
 
 pytestmark = pytest.mark.real
@@ -152,7 +152,7 @@ def test_a_dry_run_touches_nothing_and_tells_what_is_then_done(town: HandTown, r
 def test_a_dry_run_beside_a_running_polecat(town: HandTown, run: Run) -> None:
     """With polecats and an orphan there, a dry run names what it would end first and changes nothing (T-52)."""
     run("spawn", "gastown")
-    start_session(town.server, "gt-gastown-nux")
+    start_polecat_session(town, "nux")
     before = untouched(town)
     done = run("spawn", "gastown", "--dry-run")
     before.check()
@@ -183,7 +183,7 @@ def test_a_taken_name_is_refused_alike(town: HandTown, run: Run) -> None:
 def test_a_reconcile_that_only_says(town: HandTown, run: Run) -> None:
     """reconcile --dry-run says what reconcile then does, and touches nothing (T-52)."""
     run("spawn", "gastown")
-    start_session(town.server, "gt-gastown-nux")
+    start_polecat_session(town, "nux")
     before = untouched(town)
     plan = run("reconcile", "gastown", "--dry-run", "--json")
     before.check()

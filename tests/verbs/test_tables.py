@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polecat.model import Polecat, PolecatState, WorkStatus
-from polecat.verbs.list import STATE_COLOURS, rows
+from polecat.verbs.listing import STATE_COLOURS, rows
 from polecat.verbs.tables import cut, plain, table, width_of
 
 

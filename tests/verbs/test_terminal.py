@@ -18,7 +18,7 @@ import pytest
 
 import polecat
 from polecat.testing.worlds import make_town
-from polecat.verbs.progress import during
+from polecat.verbs.progress import Progress
 
 PATIENCE_S = 20.0
 
@@ -44,7 +44,7 @@ def test_slow_step_is_shown_with_its_seconds_and_taken_away() -> None:
     """On a terminal a line says what takes so long; at the end it is gone."""
     out = Terminal()
 
-    with during("fetching origin", out=out, delay_s=0.01):
+    with Progress("fetching origin", out=out, delay_s=0.01):
         _until(lambda: "fetching origin… 0 s" in out.getvalue())
 
     assert out.getvalue().endswith("\r\x1b[K")
@@ -54,7 +54,7 @@ def test_lines_stand_above_the_progress() -> None:
     """A line that stays takes the progress away first; the next step is named with seconds of its own."""
     out = Terminal()
 
-    with during("first", out=out, delay_s=0.01) as progress:
+    with Progress("first", out=out, delay_s=0.01) as progress:
         _until(lambda: "first…" in out.getvalue())
         progress.line("  claimed  nux")
         progress.say("second")
@@ -67,7 +67,7 @@ def test_quick_step_shows_nothing() -> None:
     """What is done within the delay prints nothing at all."""
     out = Terminal()
 
-    with during("looking", out=out):
+    with Progress("looking", out=out):
         pass
 
     assert out.getvalue() == ""
@@ -77,7 +77,7 @@ def test_pipe_sees_no_progress_but_the_lines() -> None:
     """Where nobody looks, no thread is started and no control character is written."""
     out = io.StringIO()
 
-    with during("looking", out=out, delay_s=0.0) as progress:
+    with Progress("looking", out=out, delay_s=0.0) as progress:
         progress.line("kept")
 
     assert out.getvalue() == "kept\n"

@@ -11,7 +11,20 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polecat.adapters.git import config, facts, files, ignored, publish, remote, rescue, snapshot, stale, submodules, worktrees
+from polecat.adapters.git import (
+    config,
+    facts,
+    files,
+    ignored,
+    publish,
+    refs,
+    remote,
+    rescue,
+    snapshot,
+    stale,
+    submodules,
+    worktrees,
+)
 from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.errors import GitError
 from polecat.ports import RESCUE_REFS, GitFacts, Repo, Rescue, StaleRegistration, Worktree
@@ -60,46 +73,23 @@ class GitCli:
         files.check_repository(repo.git_dir)
         return remote.start_fetch(self._git, repo, timeout_s=timeout_s)
 
-    def fetch(self, repo: Repo, *, timeout_s: float) -> None:
-        """Bring the remote-tracking branches up to date."""
-        self.start_fetch(repo, timeout_s=timeout_s).wait()
-
     def last_fetch_age_s(self, repo: Repo) -> float | None:
         """Say how many seconds ago the last successful fetch began; None if we never fetched."""
         return remote.last_fetch_age_s(repo)
 
     def resolve(self, repo: Repo, ref: str) -> str | None:
         """Return the commit id a full ref name or commit id stands for, None if absent."""
-        files.check_repository(repo.git_dir)
-        if files.is_ref_name(ref):
-            is_branch = ref.startswith(("refs/heads/", "refs/remotes/"))
-            if is_branch and not files.uses_reftable(repo.git_dir):
-                return files.read_ref(repo.git_dir, ref)
-        elif not files.is_oid(ref):
-            return None
-        done = self._git.run(["rev-parse", "-q", "--verify", f"{ref}^{{commit}}"], at=repo, read_only=True)
-        if done.exit_code == 1 and not done.stderr:
-            return None
-        return expect_success(done).text.strip()
+        return refs.resolve(self._git, repo, ref)
 
     def remote_branches(self, repo: Repo) -> tuple[str, ...]:
         """List the branches the remote had at the last fetch."""
-        names = (ref.removeprefix("refs/remotes/origin/") for ref in self._refs(repo, "refs/remotes/origin/"))
+        names = (ref.removeprefix("refs/remotes/origin/") for ref in refs.listed(self._git, repo, "refs/remotes/origin/"))
         return tuple(name for name in names if name != "HEAD")
 
     def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
         """Return the local branches whose name starts with *prefix*, and the commit each stands at."""
-        refs = self._refs(repo, f"refs/heads/{prefix}")
-        return {ref.removeprefix("refs/heads/"): commit for ref, commit in refs.items()}
-
-    def _refs(self, repo: Repo, prefix: str) -> dict[str, str]:
-        files.check_repository(repo.git_dir)
-        if not files.uses_reftable(repo.git_dir):
-            return files.list_refs(repo.git_dir, prefix)
-        top = prefix.rpartition("/")[0]
-        done = self._git.must(["for-each-ref", "--format=%(refname) %(objectname)", top], at=repo, read_only=True)
-        pairs = (line.split(" ") for line in done.text.splitlines())
-        return {name: commit for name, commit in pairs if name.startswith(prefix)}
+        found = refs.listed(self._git, repo, f"refs/heads/{prefix}")
+        return {ref.removeprefix("refs/heads/"): commit for ref, commit in found.items()}
 
     def add_worktree(self, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
         """Register a new worktree at *path* on the new branch, files not yet checked out."""
@@ -149,9 +139,9 @@ class GitCli:
         ref = f"refs/heads/{branch}"
         if self.resolve(repo, ref) != expected:
             return False
-        user = files.checked_out_branches(repo.git_dir, is_bare=repo.is_bare).get(branch)
+        user = refs.user_of(self._git, repo, branch)
         if user is not None:
-            raise GitError(f"cannot delete branch {branch!r}: the worktree {user.name!r} has it checked out", cwd=repo.path)
+            raise GitError(f"cannot delete branch {branch!r}: the worktree {user!r} has it checked out", cwd=repo.path)
         done = self._git.run(["update-ref", "-d", ref, expected], at=repo)
         if done.exit_code != 0:
             if self.resolve(repo, ref) != expected:
@@ -235,7 +225,7 @@ class GitCli:
             return False
         return done.exit_code == 0 and not done.stdout and not done.stderr
 
-    def mend_worktree(self, repo: Repo, path: Path) -> Worktree | None:
+    def finish_move(self, repo: Repo, path: Path) -> Worktree | None:
         """Finish a `move_worktree` to *path* that was killed half-way."""
         return worktrees.mend(self._git, repo, path)
 
@@ -248,8 +238,7 @@ class GitCli:
 
     def is_checked_out(self, repo: Repo, branch: str) -> bool:
         """Say whether a worktree has this branch checked out or is rebasing it."""
-        files.check_repository(repo.git_dir)
-        return branch in files.checked_out_branches(repo.git_dir, is_bare=repo.is_bare)
+        return refs.user_of(self._git, repo, branch) is not None
 
     def is_elsewhere(self, repo: Repo, commit: str) -> bool:
         """Say whether a commit is part of a remote-tracking branch or of a rescue."""

@@ -6,19 +6,18 @@ with a warning ends in ``problems``: git says nothing and returns 0 for a direct
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, evolve, field
 
-from polecat.adapters.git import files as git_files
+from polecat.adapters.git import files, refs
 from polecat.adapters.git.run import GitProgram, Place, error_line
-from polecat.adapters.git.status import STATUS, StatusEntry, parse_status
+from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
 from polecat.adapters.git.submodules import module_dirs
 from polecat.adapters.processes.program import Finished
 from polecat.errors import GitError, PolecatError, ProgramError, UnknownStateError
@@ -78,12 +77,11 @@ def place_of(repo: Repo, worktree: Worktree) -> Place:
     Raises:
         GitError: it is neither a worktree of the repository nor one that was taken away from it.
     """
-    proven = git_files.identify(repo.git_dir, worktree.path)
-    if proven is not None and os.path.realpath(proven[0]) == os.path.realpath(worktree.admin_dir):
+    admin = files.identify(repo.git_dir, worktree.path)
+    stands = admin is not None and os.path.realpath(admin) == os.path.realpath(worktree.admin_dir)
+    is_dropped = worktree.admin_dir == worktree.path.with_name(worktree.path.name + ".admin") and worktree.path.is_dir()
+    if stands or (is_dropped and files.read_text(worktree.admin_dir / "HEAD")):
         return Place(git_dir=worktree.admin_dir, work_tree=worktree.path)
-    is_dropped = worktree.admin_dir == worktree.path.with_name(worktree.path.name + ".admin")
-    if is_dropped and worktree.path.is_dir() and git_files.read_text(worktree.admin_dir / "HEAD"):
-        return Place(git_dir=worktree.admin_dir, work_tree=worktree.path, common_dir=repo.git_dir.absolute())
     raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
 
 
@@ -94,38 +92,31 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
     _read_head(looking)
     head = looking.facts.head
-    questions: dict[str, list[str]] = {
-        "status": [*STATUS, "--find-renames"],
-        "files": ["ls-files", "-v", "-s", "-z"],
-    }
+    questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"], "files": LISTING}
     if head is not None:
         questions["commits"] = ["rev-list", "--count", head, *unfinished_heads(place.git_dir), "--not", "--remotes"]
         if base is not None:
             questions["base"] = ["merge-base", "--is-ancestor", head, base]
-    if _has_stash(looking):
+    if refs.resolve(git, repo, "refs/stash") is not None:
         questions["stashes"] = ["log", "-g", "--format=%H%x00%s", "refs/stash", "--"]
-    answers = dict(_ask(looking, questions))
-    entries = _read_status(looking, answers["status"])
-    gitlinks = _read_files(looking, answers["files"], entries)
+    answers = _ask(looking, questions)
+    entries = _read_status(looking, answers.get("status"))
+    gitlinks = _read_files(looking, answers.get("files"), entries)
     _read_commits(looking, answers.get("commits"), answers.get("base"))
     _read_stashes(looking, answers.get("stashes"))
     _read_inner_repositories(looking, entries, gitlinks)
     return looking.facts
 
 
-def _ask(looking: Gathering, questions: dict[str, list[str]]) -> Iterator[tuple[str, Finished | None]]:
-    """Ask all at once; None for an answer that did not come."""
-    with contextlib.ExitStack() as stack:
-        running = {}
-        for name, words in questions.items():
-            running[name] = looking.git.start(words, at=looking.place, read_only=True)
-            stack.callback(running[name].kill)
-        for name, one in running.items():
-            try:
-                yield name, looking.git.again_if_transient(one.wait(), questions[name], at=looking.place)
-            except ProgramError as error:
-                looking.problem(f"{name}: {error.message}")
-                yield name, None
+def _ask(looking: Gathering, questions: Mapping[str, Sequence[str]]) -> dict[str, Finished]:
+    """Ask all at once; leave out what was not answered."""
+    answers: dict[str, Finished] = {}
+    for name, answer in zip(questions, looking.git.together(list(questions.values()), at=looking.place), strict=True):
+        if isinstance(answer, ProgramError):
+            looking.problem(f"{name}: {answer.message}")
+        else:
+            answers[name] = answer
+    return answers
 
 
 def _text(looking: Gathering, what: str, done: Finished | None) -> str | None:
@@ -146,40 +137,25 @@ def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
 
 
 def _read_head(looking: Gathering) -> None:
-    admin, git_dir = looking.admin_dir, looking.repo.git_dir
-    if git_files.uses_reftable(git_dir):
-        line = _one_line(looking, ["symbolic-ref", "-q", "HEAD"])
-        head = _one_line(looking, ["rev-parse", "-q", "--verify", "HEAD"])
-        branch = line.removeprefix("refs/heads/") if line else None
-    else:
-        text = (git_files.read_text(admin / "HEAD") or "").rstrip("\n")
-        branch = text.removeprefix("ref: refs/heads/") if text.startswith("ref: refs/heads/") else None
-        head = git_files.read_ref(git_dir, f"refs/heads/{branch}") if branch else text
+    admin = looking.admin_dir
+    branch, head = refs.head(looking.git, looking.repo, looking.place)
     under_way = tuple(dict.fromkeys(word for name, word in _IN_PROGRESS.items() if os.path.lexists(admin / name)))
     if not (admin / "index").exists():  # then only its maker can have died here: nobody works without an index
         under_way = tuple(word for word in under_way if word != "index.lock")
-    names = (git_files.read_text(admin / f"{folder}/head-name") for folder in ("rebase-merge", "rebase-apply"))
-    rebased = next((name.strip().removeprefix("refs/heads/") for name in names if name), None)
     looking.facts = evolve(
-        looking.facts, head=head or None, branch=branch or rebased, is_detached=branch is None, in_progress=under_way
+        looking.facts,
+        head=head,
+        branch=branch or files.rebased_branch(admin),
+        is_detached=branch is None,
+        in_progress=under_way,
     )
-
-
-def _one_line(looking: Gathering, words: Sequence[str]) -> str | None:
-    return looking.git.run(words, at=looking.place, read_only=True).text.strip() or None
 
 
 def unfinished_heads(admin: Path) -> list[str]:
     """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked."""
     names = ("rebase-merge/orig-head", "rebase-apply/orig-head", "MERGE_HEAD", "CHERRY_PICK_HEAD")
-    found = (line for name in names for line in (git_files.read_text(admin / name) or "").splitlines())
-    return [line.strip() for line in found if git_files.is_oid(line.strip())]
-
-
-def _has_stash(looking: Gathering) -> bool:
-    if git_files.uses_reftable(looking.repo.git_dir):
-        return _one_line(looking, ["rev-parse", "-q", "--verify", "refs/stash"]) is not None
-    return git_files.read_ref(looking.repo.git_dir, "refs/stash") is not None
+    found = (line for name in names for line in (files.read_text(admin / name) or "").splitlines())
+    return [line.strip() for line in found if files.is_oid(line.strip())]
 
 
 def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry, ...]:
@@ -225,24 +201,17 @@ def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> 
 
 def _read_files(looking: Gathering, done: Finished | None, entries: tuple[StatusEntry, ...]) -> tuple[str, ...]:
     """Find edits that git was told not to look at; return the paths of all submodules."""
-    text = _text(looking, "files", done)
-    gitlinks: list[str] = []
-    hidden: list[str] = []
+    if done is None or _text(looking, "files", done) is None:
+        return ()
+    try:
+        links, hidden = parse_listing(done.stdout)
+    except UnknownStateError as error:
+        looking.problem(f"files: {error.message}")
+        return ()
     seen = {entry.path for entry in entries}
-    for line in (text or "").split("\0"):
-        words, _, path = line.partition("\t")
-        if not line:
-            continue
-        if not path or words.count(" ") != 3:
-            looking.problem(f"files: git said {line[:60]!r}, which is not known to mean anything")
-            continue
-        tag, mode, oid, _ = words.split(" ")
-        if mode == "160000":
-            gitlinks.append(path)
-        elif (tag.islower() or tag == "S") and path not in seen and _blob(looking, path, oid) is False:
-            hidden.append(path)
-    looking.facts = evolve(looking.facts, hidden=looking.kept(hidden))
-    return tuple(gitlinks)
+    edited = (path for path, oid in hidden.items() if path not in seen and _blob(looking, path, oid) is False)
+    looking.facts = evolve(looking.facts, hidden=looking.kept(edited))
+    return links
 
 
 def _blob(looking: Gathering, path: str, oid: str) -> bool | None:
@@ -267,7 +236,7 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
     if facts.head is None:
         return
     unpushed = _count(looking, "commits", commits) or 0
-    if unpushed and looking.base is not None and not _has_remote_branches(looking):
+    if unpushed and looking.base is not None and not refs.listed(looking.git, looking.repo, "refs/remotes/"):
         rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
         unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
     merged: Merged = "unknown"
@@ -276,22 +245,16 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
     looking.facts = evolve(looking.facts, unpushed=unpushed, merged=merged)
 
 
-def _has_remote_branches(looking: Gathering) -> bool:
-    if git_files.uses_reftable(looking.repo.git_dir):
-        return _one_line(looking, ["for-each-ref", "--count=1", "refs/remotes"]) is not None
-    return bool(git_files.list_refs(looking.repo.git_dir, "refs/remotes/"))
-
-
 def _same_changes(looking: Gathering) -> Merged:
     """Squash merges leave no ancestry; but merging again then changes nothing of the base."""
     base, head = looking.base or "", looking.facts.head or ""
     merge = looking.git.run(["merge-tree", "--write-tree", base, head], at=looking.place)
-    tree = _one_line(looking, ["rev-parse", "-q", "--verify", f"{base}^{{tree}}"])
+    tree = looking.git.run(["rev-parse", "-q", "--verify", f"{base}^{{tree}}"], at=looking.place, read_only=True)
     if merge.exit_code == 1:
         return "no"
-    if merge.exit_code != 0 or tree is None:
+    if merge.exit_code != 0 or tree.exit_code != 0:
         return "unknown"
-    return "same changes" if merge.text.strip() == tree else "no"
+    return "same changes" if merge.text == tree.text else "no"
 
 
 def _read_stashes(looking: Gathering, done: Finished | None) -> None:
@@ -299,7 +262,7 @@ def _read_stashes(looking: Gathering, done: Finished | None) -> None:
         return
     text = _text(looking, "stashes", done) or ""
     rows = [line.partition("\0") for line in text.splitlines()]
-    if not rows or not all(git_files.is_oid(commit) for commit, _, _ in rows):
+    if not rows or not all(files.is_oid(commit) for commit, _, _ in rows):
         looking.problem("stashes: refs/stash exists but its log cannot be read")
     branches = ((commit, _STASH_BRANCH.match(subject)) for commit, _, subject in rows)
     ours = tuple(commit for commit, found in branches if found and found[1] == looking.facts.branch)

@@ -1,8 +1,7 @@
 """Reading a repository's own files: refs, and which worktree a directory really is. Starts no process and changes nothing.
 
 A loose ref, ``packed-refs`` and the few files of a worktree's registration are stable formats; reading them takes a tenth of a
-millisecond where a process takes five. Repositories with the *reftable* format keep refs elsewhere: `uses_reftable` says so, and
-callers then ask git.
+millisecond where a process takes five. Repositories with the *reftable* format keep refs elsewhere: see `refs`.
 """
 
 from __future__ import annotations
@@ -14,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.errors import GitError, UnknownStateError
-from polecat.ports import Worktree
 
 _BAD_REF = r"(?:^|/)\.|\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|/$|//|\.lock(?:/|$)|\.$"
 
@@ -107,8 +105,8 @@ def registrations(git_dir: Path) -> tuple[Path, ...]:
     return tuple(git_dir / "worktrees" / name for name in registration_names(git_dir))
 
 
-def identify(git_dir: Path, path: Path) -> tuple[Path, str] | None:
-    """Prove that *path* is a worktree of the repository: return its registration and its HEAD line, None if it is not one.
+def identify(git_dir: Path, path: Path) -> Path | None:
+    """Prove that *path* is a worktree of the repository: return its registration, None if it is not one.
 
     Both sides must name each other: the ``.git`` file in the directory and the registration in the repository. A symlink, a copied
     ``.git``, a moved directory or a half-made registration proves nothing.
@@ -128,8 +126,8 @@ def identify(git_dir: Path, path: Path) -> tuple[Path, str] | None:
     if not _same(admin / common.rstrip("\n"), git_dir) or not _same(admin / back.rstrip("\n"), path / ".git"):
         return None
     line = head.rstrip("\n")
-    proven = line.startswith("ref: refs/heads/") or (is_oid(line) and line.strip("0"))
-    return (git_dir / "worktrees" / admin.name, line) if proven else None
+    is_whole = line.startswith("ref: refs/heads/") or (is_oid(line) and line.strip("0"))
+    return git_dir / "worktrees" / admin.name if is_whole else None
 
 
 def read_text(path: Path) -> str | None:
@@ -155,22 +153,10 @@ def read_text(path: Path) -> str | None:
             raise _unknown(path, error) from error
 
 
-def worktree_from(admin_dir: Path, path: Path, head_line: str, head: str | None) -> Worktree:
-    """Put together what `identify` proved."""
-    branch = head_line.removeprefix("ref: refs/heads/") if head_line.startswith("ref: ") else None
-    return Worktree(path=path, admin_dir=admin_dir, branch=branch, head=head)
-
-
-def checked_out_branches(git_dir: Path, *, is_bare: bool) -> dict[str, Path]:
-    """Return each branch that some worktree has checked out, or goes back to after its rebase, and that worktree's registration."""
-    found: dict[str, Path] = {}
-    places = registrations(git_dir) if is_bare else (git_dir, *registrations(git_dir))
-    for admin in places:
-        for name in ("HEAD", "rebase-merge/head-name", "rebase-apply/head-name"):
-            text = (read_text(admin / name) or "").rstrip("\n").removeprefix("ref: ")
-            if text.startswith("refs/heads/"):
-                found[text.removeprefix("refs/heads/")] = admin
-    return found
+def rebased_branch(admin: Path) -> str | None:
+    """Return the branch that a worktree goes back to when its rebase is over, None if none is under way."""
+    names = (read_text(admin / folder / "head-name") for folder in ("rebase-merge", "rebase-apply"))
+    return next((name.strip().removeprefix("refs/heads/") for name in names if name), None)
 
 
 def _loose(git_dir: Path, name: str) -> str | None:

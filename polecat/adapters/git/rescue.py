@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from polecat.adapters.git import files as git_files
-from polecat.adapters.git import worktrees as git_worktrees
+from polecat.adapters.git import files
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
-from polecat.adapters.git.run import GitProgram, Place, error_line
+from polecat.adapters.git.refs import resolve
+from polecat.adapters.git.run import GitProgram, Place, error_line, expect_success
 from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
 from polecat.adapters.git.submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
@@ -29,9 +29,9 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
     """Save a worktree's work. See `polecat.ports.Git.rescue`."""
     ref = RESCUE_REFS + ref_name
     store = Place(git_dir=repo.git_dir)
-    if not git_files.is_ref_name(ref) or ".sub" in ref_name:
+    if not files.is_ref_name(ref) or ".sub" in ref_name:
         raise RescueFailedError(f"{ref_name!r} cannot name a rescue")
-    if git_worktrees.has_ref(git, repo, ref):
+    if resolve(git, repo, ref) is not None:
         raise RescueFailedError(f"a rescue {ref_name!r} exists already")
     made: list[str] = []
     try:
@@ -53,7 +53,7 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
 
 def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
-    git_files.check_repository(repo.git_dir)
+    files.check_repository(repo.git_dir)
     form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
     lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.splitlines()
     rows = [line.split("\0", 3) for line in lines]
@@ -135,9 +135,10 @@ def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
     # the first line asks for the commit, the others for the files by both names they may have
     asked = "".join(f"{name}\n" for name in (ref, *(oid for kind in (False, True) for oid in ids[kind])))
     commands = (["ls-tree", "-r", "-z", ref], ["cat-file", "--batch-check"])
-    listed, known = git.together(commands, at=store, stdin=asked.encode(), timeout_s=git.rescue_timeout_s)
+    answers = git.together(commands, at=store, stdin=asked.encode(), timeout_s=git.rescue_timeout_s)
+    listed, known = map(expect_success, answers)
     commit, _, rest = known.text.partition(" ")
-    if not git_files.is_oid(commit) or not rest.startswith("commit "):
+    if not files.is_oid(commit) or not rest.startswith("commit "):
         raise RescueFailedError(f"git said it wrote {ref}, but it is not there")
     blobs = {line.split(" ")[0] for line in known.text.splitlines() if " blob " in line}
     rows = (line.partition("\t") for line in os.fsdecode(listed.stdout).split("\0") if line)

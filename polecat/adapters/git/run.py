@@ -15,8 +15,9 @@ import contextlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TypedDict, Unpack
 
 from attrs import frozen
 
@@ -83,12 +84,30 @@ class Place:
     Args:
         git_dir: the repository, or a worktree's registration.
         work_tree: the files; None for commands that need none.
-        common_dir: the repository a registration belongs to; needed only when the registration was moved away from it.
     """
 
     git_dir: Path
     work_tree: Path | None = None
-    common_dir: Path | None = None
+
+
+class How(TypedDict, total=False):
+    """How a command is run.
+
+    Attributes:
+        stdin: what it reads.
+        timeout_s: its limit in seconds; None means the usual one.
+        read_only: refresh no index on the way.
+        remote: it talks to the remote, so it may see configuration that the caller's environment carries.
+        in_dir: a worktree that git is to find by itself there and nowhere above, for commands that run git in other repositories.
+        extra_env: further variables.
+    """
+
+    stdin: bytes
+    timeout_s: float | None
+    read_only: bool
+    remote: bool
+    in_dir: Path
+    extra_env: Mapping[str, str]
 
 
 At = Repo | Worktree | Place | None
@@ -127,35 +146,19 @@ class GitProgram:
         self.rescue_timeout_s = rescue_timeout_s
         self.lock_patience_s = lock_patience_s
 
-    def start(
-        self,
-        args: Sequence[str | os.PathLike[str]],
-        *,
-        at: At,
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-        read_only: bool = False,
-        remote: bool = False,
-        in_dir: Path | None = None,
-        extra_env: Mapping[str, str] | None = None,
-    ) -> program.Running:
+    def start(self, args: Sequence[str | os.PathLike[str]], *, at: At, **how: Unpack[How]) -> program.Running:
         """Start ``git`` with *args* in a repository or worktree and return at once.
 
         Args:
             args: subcommand and arguments.
             at: where; None for commands that need no repository.
-            stdin: what it reads.
-            timeout_s: its limit in seconds; None means the usual one.
-            read_only: refresh no index on the way.
-            remote: it talks to the remote, so it may see configuration that the caller's environment carries.
-            in_dir: a worktree that git is to find by itself there and nowhere above, for commands that run git in other repositories.
-            extra_env: further variables.
+            how: see `How`.
         """
-        env = {**(self._remote_env if remote else self._env), **(extra_env or {})}
-        if read_only:
+        env = {**(self._remote_env if how.get("remote") else self._env), **how.get("extra_env", {})}
+        if how.get("read_only"):
             env["GIT_OPTIONAL_LOCKS"] = "0"
         words: list[str | os.PathLike[str]] = ["git", *_CONFIG]
-        cwd = in_dir
+        cwd = in_dir = how.get("in_dir")
         if in_dir is not None:
             env["GIT_CEILING_DIRECTORIES"] = str(in_dir.absolute().parent)
         elif isinstance(at, Repo):
@@ -163,106 +166,66 @@ class GitProgram:
             cwd = at.path
         elif at is not None:
             place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
-            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree, "GIT_COMMON_DIR": place.common_dir}
+            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree}
             env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
             cwd = place.work_tree or place.git_dir
-        if cwd is not None:
-            words[1:1] = ["-C", cwd.absolute()]
+        timeout_s = how.get("timeout_s")
         limit_s = self.timeout_s if timeout_s is None else timeout_s
-        with _git_errors():
-            return program.start([*words, *args], env=env, goes_to=cwd, stdin=stdin, timeout_s=limit_s, starter=directly)
+        try:
+            return program.start(
+                [*words, *args], env=env, cwd=cwd, stdin=how.get("stdin", b""), timeout_s=limit_s, starter=directly
+            )
+        except ProgramMissingError as error:
+            raise ProgramMissingError("git is not on PATH", argv=error.argv, hint=MISSING_HINT) from None
+        except ProgramError as error:
+            raise GitError(error.message, argv=error.argv, cwd=error.cwd, hint=error.hint) from error
 
-    def run(
-        self,
-        args: Sequence[str | os.PathLike[str]],
-        *,
-        at: At,
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-        read_only: bool = False,
-        remote: bool = False,
-        in_dir: Path | None = None,
-        extra_env: Mapping[str, str] | None = None,
-    ) -> program.Finished:
+    def run(self, args: Sequence[str | os.PathLike[str]], *, at: At, **how: Unpack[How]) -> program.Finished:
         """Run git to its end, again while it stumbles over others' unfinished work. An exit status is a value. Arguments as `start`."""
         for attempt in range(1, TRIES + 1):
-            started = self.start(
-                args,
-                at=at,
-                stdin=stdin,
-                timeout_s=timeout_s,
-                read_only=read_only,
-                remote=remote,
-                in_dir=in_dir,
-                extra_env=extra_env,
-            )
-            done = started.wait()
-            if done.exit_code == 128 and done.error_text.startswith("fatal: cannot change to "):
-                expect_success(done)  # it never got where it was to look, which is no answer to any question
+            done = self.start(args, at=at, **how).wait()
+            if done.exit_code == 128 and "Unable to read current working directory" in done.error_text:
+                expect_success(done)  # the place is gone, which is no answer to any question
             if done.exit_code == 0 or attempt == TRIES or not is_transient(done.error_text):
                 break
             time.sleep(0.05 * attempt)
         return done
 
-    def together(
-        self, commands: Sequence[Sequence[str]], *, at: At, stdin: bytes = b"", timeout_s: float
-    ) -> list[program.Finished]:
-        """Run reading commands beside each other.
-
-        Raises:
-            GitError: one of them ended with another exit status than 0.
-        """
-        with contextlib.ExitStack() as stack:
-            running = []
-            for args in commands:
-                running.append(self.start(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True))
-                stack.callback(running[-1].kill)
-            return [
-                expect_success(self.again_if_transient(one.wait(), args, at=at, stdin=stdin, timeout_s=timeout_s))
-                for one, args in zip(running, commands, strict=True)
-            ]
-
-    def again_if_transient(
-        self, done: program.Finished, args: Sequence[str], *, at: At, stdin: bytes = b"", timeout_s: float | None = None
-    ) -> program.Finished:
-        """Return how a reading command ended; if it stumbled over others' unfinished work, ask once more."""
-        if done.exit_code == 0 or not is_transient(done.error_text):
-            return done
-        time.sleep(0.05)
-        return self.run(args, at=at, stdin=stdin, timeout_s=timeout_s, read_only=True)
-
-    def must(
-        self,
-        args: Sequence[str | os.PathLike[str]],
-        *,
-        at: At,
-        stdin: bytes = b"",
-        timeout_s: float | None = None,
-        read_only: bool = False,
-        remote: bool = False,
-        in_dir: Path | None = None,
-        extra_env: Mapping[str, str] | None = None,
-    ) -> program.Finished:
+    def must(self, args: Sequence[str | os.PathLike[str]], *, at: At, **how: Unpack[How]) -> program.Finished:
         """Run git as `run` does.
 
         Raises:
             GitError: it ended with another exit status than 0.
         """
-        done = self.run(
-            args,
-            at=at,
-            stdin=stdin,
-            timeout_s=timeout_s,
-            read_only=read_only,
-            remote=remote,
-            in_dir=in_dir,
-            extra_env=extra_env,
-        )
-        return expect_success(done)
+        return expect_success(self.run(args, at=at, **how))
+
+    def together(
+        self, commands: Sequence[Sequence[str]], *, at: At, stdin: bytes = b"", timeout_s: float | None = None
+    ) -> list[program.Finished | ProgramError]:
+        """Run reading commands beside each other; an error stands where an answer did not come. Arguments as `start`."""
+        how: How = {"stdin": stdin, "timeout_s": timeout_s, "read_only": True}
+        with contextlib.ExitStack() as stack:
+            running = []
+            for args in commands:
+                running.append(self.start(args, at=at, **how))
+                stack.callback(running[-1].kill)
+            return [self._answer(one, args, at, how) for one, args in zip(running, commands, strict=True)]
+
+    def _answer(self, running: program.Running, args: Sequence[str], at: At, how: How) -> program.Finished | ProgramError:
+        try:
+            done = running.wait()
+            if done.exit_code == 0 or not is_transient(done.error_text):
+                return done
+            time.sleep(0.05)
+            return self.run(args, at=at, **how)
+        except ProgramError as error:
+            return error
 
 
-def expect_success(done: program.Finished, *, hint: str = "") -> program.Finished:
+def expect_success(done: program.Finished | ProgramError, *, hint: str = "") -> program.Finished:
     """Return how git ended if it ended well, otherwise raise `GitError` with its reason."""
+    if isinstance(done, ProgramError):
+        raise done
     if done.exit_code == 0:
         return done
     raise GitError(
@@ -283,14 +246,3 @@ def _full_disk(place: Path | None) -> str:
         return ""
     free_bytes = disk.f_bavail * disk.f_frsize
     return f" (no space left on the disk of {place}: {free_bytes // 1024} KB are free)" if free_bytes < _FULL_BYTES else ""
-
-
-@contextlib.contextmanager
-def _git_errors() -> Iterator[None]:
-    """Turn what can go wrong before git runs into this adapter's errors."""
-    try:
-        yield
-    except ProgramMissingError as error:
-        raise ProgramMissingError("git is not on PATH", argv=error.argv, hint=MISSING_HINT) from None
-    except ProgramError as error:
-        raise GitError(error.message, argv=error.argv, cwd=error.cwd, hint=error.hint) from error

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from attrs import frozen
 
-from polecat.adapters.git import files as git_files
+from polecat.adapters.git import files
 from polecat.adapters.git.fast_import import Content, Mode, Snapshot
-from polecat.adapters.git.run import GitProgram, Place, error_line
-from polecat.adapters.git.status import STATUS, StatusEntry, head_of, parse_status
+from polecat.adapters.git.run import GitProgram, Place, error_line, expect_success
+from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, head_of, parse_listing, parse_status
 from polecat.errors import RescueFailedError
 
 
@@ -65,22 +65,16 @@ def list_tree(git: GitProgram, tree: Place) -> Listing:
 
     Raises:
         GitError: git said no.
-        RescueFailedError: it said something that cannot be trusted.
+        RescueFailedError: it warned.
+        UnknownStateError: it said something that cannot be trusted.
     """
-    commands = ([*STATUS, "--branch", "--no-renames"], ["ls-files", "-v", "-s", "-z"])
-    status, files = git.together(commands, at=tree, timeout_s=git.rescue_timeout_s)
-    for done in (status, files):
+    commands = ([*STATUS, "--branch", "--no-renames"], LISTING)
+    status, listing = map(expect_success, git.together(commands, at=tree, timeout_s=git.rescue_timeout_s))
+    for done in (status, listing):
         if done.stderr.strip():
             raise RescueFailedError(f"git warned: {error_line(done.error_text)}")
-    rows = [line.partition("\t") for line in os.fsdecode(files.stdout).split("\0") if line]
-    if not all(words.count(" ") == 3 and path for words, _, path in rows):
-        raise RescueFailedError("git ls-files said something that is not known to mean anything")
-    return Listing(
-        head=head_of(status.stdout),
-        entries=parse_status(status.stdout),
-        links=tuple(path for words, _, path in rows if words.split(" ")[1] == "160000"),
-        hidden=tuple(path for words, _, path in rows if words[0].islower() or words[0] == "S"),
-    )
+    links, hidden = parse_listing(listing.stdout)
+    return Listing(head=head_of(status.stdout), entries=parse_status(status.stdout), links=links, hidden=tuple(hidden))
 
 
 def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snapshot:
@@ -103,8 +97,8 @@ def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snaps
             index[entry.path] = None if entry.staged == "D" else (entry.index_mode, entry.index_id)
     names = {name for name in names if not _is_under(name, wish.ignore)}
     _check_size(tree, names, wish)
-    files = {path: content for path in names if (content := read_content(_work_tree(tree) / path)) is not None}
-    return Snapshot(files=files, gone=tuple(sorted(names - files.keys())), links=links, index=index)
+    found = {path: content for path in names if (content := read_content(_work_tree(tree) / path)) is not None}
+    return Snapshot(files=found, gone=tuple(sorted(names - found.keys())), links=links, index=index)
 
 
 def _precious(tree: Place, path: str, wish: Wish) -> Iterator[str]:
@@ -114,7 +108,7 @@ def _precious(tree: Place, path: str, wish: Wish) -> Iterator[str]:
     names: Iterable[str] = [path]
     if path.endswith("/"):
         walked = os.walk(top / path, onerror=_raise)
-        names = (os.path.relpath(os.path.join(folder, name), top) for folder, _, files in walked for name in files)
+        names = (os.path.relpath(os.path.join(folder, name), top) for folder, _, each in walked for name in each)
     for name in names:
         parts = name.split("/")
         whole = ["/".join(parts[: number + 1]) for number in range(len(parts))]
@@ -183,7 +177,7 @@ def inner_place(tree: Place, path: str) -> Place | None:
     work = _work_tree(tree) / path
     if (work / ".git").is_dir():
         return Place(git_dir=work / ".git", work_tree=work)
-    link = git_files.read_text(work / ".git")
+    link = files.read_text(work / ".git")
     if link is None or not link.startswith("gitdir: "):
         return None
     return Place(git_dir=Path(os.path.realpath(work / link.removeprefix("gitdir: ").rstrip("\n"))), work_tree=work)

@@ -6,7 +6,7 @@ import os
 import time
 from pathlib import Path
 
-from polecat.adapters.git import files as git_files
+from polecat.adapters.git import files
 from polecat.errors import GitError
 from polecat.ports import Repo, StaleRegistration
 
@@ -18,14 +18,14 @@ HALF_MADE_AFTER_S = 600.0
 def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
     """List registrations whose directory is gone and that nobody is making."""
     top = os.fspath(repo.git_dir / "worktrees")  # as text: a path object for each of a thousand takes longer than the look at it
-    suspects = [name for name in git_files.registration_names(repo.git_dir) if not _is_plainly_alive(f"{top}/{name}")]
+    suspects = [name for name in files.registration_names(repo.git_dir) if not _is_plainly_alive(f"{top}/{name}")]
     found = (_stale(repo.git_dir / "worktrees" / name) for name in suspects)
     return tuple(one for one in found if one is not None)
 
 
 def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
     """Move a registration out of the repository if it still is stale."""
-    if registration.admin_dir not in git_files.registrations(repo.git_dir) or _stale(registration.admin_dir) is None:
+    if registration.admin_dir not in files.registrations(repo.git_dir) or _stale(registration.admin_dir) is None:
         return False
     must_be_free(into)
     rename(registration.admin_dir, into)
@@ -35,7 +35,7 @@ def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
 def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
     """Take away a directory that never became a worktree, and the registration that names it."""
     path = Path(os.path.abspath(path))
-    if git_files.identify(repo.git_dir, path) is not None:
+    if files.identify(repo.git_dir, path) is not None:
         raise GitError(f"{path} is a whole worktree", cwd=repo.path)
     if not _is_gone(path) and not _is_shell(path):
         raise GitError(
@@ -43,10 +43,9 @@ def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
             cwd=repo.path,
             hint="look at them; if they are worth nothing, move the directory away",
         )
-    admins = [admin for admin in git_files.registrations(repo.git_dir) if names_worktree(admin, path)]
+    admins = [admin for admin in files.registrations(repo.git_dir) if names_worktree(admin, path)]
     targets = [into.with_name(f"{into.name}{f'-{number}' if number else ''}.admin") for number in range(len(admins))]
-    for target in targets if _is_gone(path) else (into, *targets):
-        must_be_free(target)
+    must_be_free(*(targets if _is_gone(path) else (into, *targets)))
     for admin, target in zip(admins, targets, strict=True):
         rename(admin, target)
     if not _is_gone(path):
@@ -55,7 +54,7 @@ def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
 
 def names_worktree(admin: Path, path: Path) -> bool:
     """Say whether a registration is of the worktree at *path*."""
-    back = (git_files.read_text(admin / "gitdir") or "").strip("\n")
+    back = (files.read_text(admin / "gitdir") or "").strip("\n")
     return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
 
 
@@ -72,7 +71,7 @@ def _is_plainly_alive(admin: str) -> bool:
 
 
 def _stale(admin: Path) -> StaleRegistration | None:
-    locked, gitdir, head, common = (git_files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
+    locked, gitdir, head, common = (files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
     path = Path(os.path.abspath(admin / gitdir.strip("\n"))).parent if gitdir and gitdir.strip("\n") else None
     if locked == MOVING:
         locked = None
@@ -110,10 +109,11 @@ def _age_s(admin: Path) -> float:
     return time.time() - max(times)
 
 
-def must_be_free(path: Path) -> None:
+def must_be_free(*places: Path) -> None:
     """Refuse a place where anything is, even an empty directory, which a rename would silently replace."""
-    if os.path.lexists(path):
-        raise GitError(f"{path} exists already", cwd=path.parent)
+    for path in places:
+        if os.path.lexists(path):
+            raise GitError(f"{path} exists already", cwd=path.parent)
 
 
 def rename(source: Path, target: Path) -> None:

@@ -1,4 +1,4 @@
-"""The answer of ``git status --porcelain=v2 -z`` as values. Pure."""
+"""The answers of ``git status --porcelain=v2 -z`` and ``git ls-files`` as values. Pure."""
 
 from __future__ import annotations
 
@@ -97,3 +97,30 @@ def _entries(words: Iterator[str]) -> Iterator[StatusEntry]:
             index_mode=parts[at],
             index_id=parts[at + 3] if kind != "u" else "",
         )
+
+
+LISTING = ("ls-files", "-v", "-s", "-z")
+
+
+def parse_listing(data: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
+    r"""Read the answer of `LISTING`: the paths of submodules; the files git was told not to look at, each with its object.
+
+    Raises:
+        UnknownStateError: some of it is not what we know; then nothing of it may be trusted.
+
+    Examples:
+        >>> parse_listing(b"H 100644 ab 0\ta\0H 160000 cd 0\tlib\0h 100644 ef 0\tb\0")
+        (('lib',), {'b': 'ef'})
+    """
+    links: list[str] = []
+    hidden: dict[str, str] = {}
+    for line in filter(None, os.fsdecode(data).split("\0")):
+        words, _, path = line.partition("\t")
+        if not path or words.count(" ") != 3:
+            raise UnknownStateError(f"git ls-files said {line[:60]!r}, which is not known to mean anything")
+        tag, mode, oid, _ = words.split(" ")
+        if mode == "160000":
+            links.append(path)
+        elif tag.islower() or tag == "S":
+            hidden[path] = oid
+    return tuple(links), hidden

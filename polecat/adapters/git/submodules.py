@@ -14,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from polecat.adapters.git import files as git_files
+from polecat.adapters.git import files
 from polecat.adapters.git.run import GitProgram, error_line
 from polecat.errors import GitError, ProgramError
 from polecat.ports import Repo, Worktree
@@ -23,8 +23,8 @@ from polecat.ports import Repo, Worktree
 def module_dirs(admin: Path) -> dict[str, Path]:
     """Return the submodule repositories that a worktree's registration holds, by their names."""
     found: dict[str, Path] = {}
-    for folder, names, files in os.walk(admin / "modules"):
-        if "HEAD" in files and "objects" in names:
+    for folder, names, inside in os.walk(admin / "modules"):
+        if "HEAD" in inside and "objects" in names:
             found[os.path.relpath(folder, admin / "modules")] = Path(folder)
             names[:] = [name for name in names if name == "modules"]
     return found
@@ -45,14 +45,14 @@ def relink(git: GitProgram, admin: Path, *, old: Path, new: Path, admin_was: Pat
     for name, module in module_dirs(admin).items():
         config = module / "config"
         done = git.run(["config", "--file", config, "core.worktree"], at=None, read_only=True)
-        files = Path(os.path.normpath((admin_was or admin) / "modules" / name / done.text.rstrip("\n")))
+        tree = Path(os.path.normpath((admin_was or admin) / "modules" / name / done.text.rstrip("\n")))
         if done.exit_code != 0:
             continue
-        if files.is_relative_to(old):
-            files = new / files.relative_to(old)
-            git.must(["config", "--file", config, "core.worktree", os.path.relpath(files, module)], at=None)
-        if files.is_relative_to(new) and git_files.read_text(files / ".git") is not None:
-            (files / ".git").write_bytes(os.fsencode(f"gitdir: {os.path.relpath(module, files)}\n"))
+        if tree.is_relative_to(old):
+            tree = new / tree.relative_to(old)
+            git.must(["config", "--file", config, "core.worktree", os.path.relpath(tree, module)], at=None)
+        if tree.is_relative_to(new) and files.read_text(tree / ".git") is not None:
+            (tree / ".git").write_bytes(os.fsencode(f"gitdir: {os.path.relpath(module, tree)}\n"))
 
 
 # ---------------------------------------------------------------------------------------------------------- filling

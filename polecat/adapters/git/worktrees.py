@@ -1,6 +1,6 @@
 """Worktrees: made, moved, taken away and brought back, each completely or not at all.
 
-Registering is `git_publish`'s business, or git's own ``worktree add`` where the repository is of a newer kind (never two at once: the
+Registering is `publish`'s business, or git's own ``worktree add`` where the repository is of a newer kind (never two at once: the
 caller holds the repository lock). Everything else is renames, because ``worktree move`` and ``worktree remove`` can stop half-way with the registration or half of the files gone, and because a
 rename takes a tenth of a millisecond where deleting 20,000 files takes two seconds.
 """
@@ -16,11 +16,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from polecat.adapters.git import config as git_config
-from polecat.adapters.git import files as git_files
-from polecat.adapters.git import publish as git_publish
-from polecat.adapters.git import submodules as git_submodules
-from polecat.adapters.git.run import TRIES, GitProgram, expect_success, is_transient
+from polecat.adapters.git import config, files, publish, refs, submodules
+from polecat.adapters.git.run import TRIES, GitProgram, Place, expect_success, is_transient
 from polecat.adapters.git.stale import MOVING, must_be_free, names_worktree, rename
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.ports import Repo, Worktree
@@ -29,18 +26,11 @@ from polecat.ports import Repo, Worktree
 def find(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
     """Prove by reading files that *path* is a worktree of *repo*."""
     path = Path(os.path.abspath(path))
-    proven = git_files.identify(repo.git_dir, path)
-    if proven is None:
+    admin = files.identify(repo.git_dir, path)
+    if admin is None:
         return None
-    admin, line = proven
-    bare = Worktree(path=path, admin_dir=admin)
-    if git_files.uses_reftable(repo.git_dir):  # its HEAD file is a stub
-        named = git.run(["symbolic-ref", "-q", "HEAD"], at=bare, read_only=True)
-        line = f"ref: {named.text.strip()}" if named.exit_code == 0 else ""
-        at = git.run(["rev-parse", "-q", "--verify", "HEAD"], at=bare, read_only=True)
-        return git_files.worktree_from(admin, path, line, at.text.strip() or None)
-    head = git_files.read_ref(repo.git_dir, line.removeprefix("ref: ")) if line.startswith("ref: ") else line
-    return git_files.worktree_from(admin, path, line, head)
+    branch, head = refs.head(git, repo, Place(git_dir=admin, work_tree=path))
+    return Worktree(path=path, admin_dir=admin, branch=branch, head=head)
 
 
 def add(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
@@ -48,7 +38,7 @@ def add(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, ups
     path = Path(os.path.abspath(path))
     _refuse_unless_free(git, repo, path, branch, start)
     for attempt in range(1, TRIES + 1):
-        before = frozenset(git_files.registrations(repo.git_dir))
+        before = frozenset(files.registrations(repo.git_dir))
         try:
             return _add_once(git, repo, path, branch, start, upstream)
         except BaseException as error:
@@ -94,43 +84,34 @@ def drop(git: GitProgram, repo: Repo, worktree: Worktree, into: Path) -> None:
     """Take a worktree away by renaming it, its registration beside it. It can still be asked there, its submodules too."""
     prove(repo, worktree)
     admin_into = into.with_name(into.name + ".admin")
-    for target in (into, admin_into):
-        must_be_free(target)
-    rename(worktree.path, into)
-    try:
-        rename(worktree.admin_dir, admin_into)
-    except GitError:
-        rename(into, worktree.path)
-        raise
-    # git finds the repository through this file, whatever the environment says, and must still find it to judge what was dropped
-    with contextlib.suppress(OSError):
+    must_be_free(into, admin_into)
+    _rename_both((worktree.path, into), (worktree.admin_dir, admin_into))
+    with contextlib.suppress(OSError):  # git finds the repository through this file, and must find it to judge what was dropped
         (admin_into / "commondir").write_bytes(os.fsencode(f"{os.path.realpath(repo.git_dir)}\n"))
     with contextlib.suppress(GitError, OSError):  # a submodule that cannot be asked is a problem of whoever asks
-        git_submodules.relink(git, admin_into, old=worktree.path, new=into, admin_was=worktree.admin_dir)
+        submodules.relink(git, admin_into, old=worktree.path, new=into, admin_was=worktree.admin_dir)
 
 
 def restore(git: GitProgram, repo: Repo, worktree: Worktree, source: Path) -> None:
     """Undo `drop`."""
-    for target in (worktree.path, worktree.admin_dir):
-        must_be_free(target)
+    must_be_free(worktree.path, worktree.admin_dir)
     admin_source = source.with_name(source.name + ".admin")
-    (repo.git_dir / "worktrees").mkdir(exist_ok=True)
-    _link_back(admin_source)
-    rename(admin_source, worktree.admin_dir)
     try:
-        rename(source, worktree.path)
-    except GitError:
-        rename(worktree.admin_dir, admin_source)
-        raise
-    git_submodules.relink(git, worktree.admin_dir, old=source, new=worktree.path, admin_was=admin_source)
-
-
-def _link_back(admin: Path) -> None:
-    """Point a dropped registration at its repository as git does, before anybody can see it there again."""
-    try:
-        (admin / "commondir").write_bytes(b"../..\n")
+        (repo.git_dir / "worktrees").mkdir(exist_ok=True)
+        (admin_source / "commondir").write_bytes(b"../..\n")  # before anybody can see it there again
     except OSError as error:
-        raise GitError(f"cannot write {admin / 'commondir'}: {error.strerror or error}", cwd=admin.parent) from error
+        raise GitError(f"cannot bring {source} back: {error.filename}: {error.strerror}", cwd=source.parent) from error
+    _rename_both((admin_source, worktree.admin_dir), (source, worktree.path))
+    submodules.relink(git, worktree.admin_dir, old=source, new=worktree.path, admin_was=admin_source)
+
+
+def _rename_both(first: tuple[Path, Path], second: tuple[Path, Path]) -> None:
+    rename(*first)
+    try:
+        rename(*second)
+    except GitError:
+        rename(*reversed(first))
+        raise
 
 
 def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
@@ -162,20 +143,20 @@ def mend(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
     if whole is not None:  # the move never began, or is over
         _unlock(whole.admin_dir)
         return whole
-    link = git_files.read_text(path / ".git") or ""
+    link = files.read_text(path / ".git") or ""
     admin = Path(os.path.realpath(path / link.removeprefix("gitdir: ").rstrip("\n")))
     if link.startswith("gitdir: ") and admin.parent == Path(os.path.realpath(repo.git_dir)) / "worktrees":
-        target = (git_files.read_text(admin / "gitdir.tmp") or "").rstrip("\n")
+        target = (files.read_text(admin / "gitdir.tmp") or "").rstrip("\n")
         if target and os.path.realpath(target) == os.path.realpath(path / ".git"):
-            old = (git_files.read_text(admin / "gitdir") or "").rstrip("\n")
-            git_submodules.relink(git, admin, old=Path(old).parent, new=path)
+            old = (files.read_text(admin / "gitdir") or "").rstrip("\n")
+            submodules.relink(git, admin, old=Path(old).parent, new=path)
             rename(admin / "gitdir.tmp", admin / "gitdir")
             _unlock(admin)
     return find(git, repo, path)
 
 
 def _unlock(admin: Path) -> None:
-    if git_files.read_text(admin / "locked") == MOVING:
+    if files.read_text(admin / "locked") == MOVING:
         (admin / "gitdir.tmp").unlink(missing_ok=True)
         (admin / "locked").unlink(missing_ok=True)
 
@@ -186,8 +167,8 @@ def prove(repo: Repo, worktree: Worktree) -> None:
     Raises:
         GitError: it is not.
     """
-    proven = git_files.identify(repo.git_dir, worktree.path)
-    if proven is None or os.path.realpath(proven[0]) != os.path.realpath(worktree.admin_dir):
+    admin = files.identify(repo.git_dir, worktree.path)
+    if admin is None or os.path.realpath(admin) != os.path.realpath(worktree.admin_dir):
         raise GitError(
             f"{worktree.path} is not the worktree that {worktree.admin_dir.name!r} in {repo.git_dir} stands for",
             cwd=repo.path,
@@ -196,29 +177,22 @@ def prove(repo: Repo, worktree: Worktree) -> None:
 
 
 def _refuse_unless_free(git: GitProgram, repo: Repo, path: Path, branch: str, start: str) -> None:
-    git_files.check_repository(repo.git_dir)
+    files.check_repository(repo.git_dir)
     ref = f"refs/heads/{branch}"
-    if branch.startswith("-") or not git_files.is_ref_name(ref):
+    if branch.startswith("-") or not files.is_ref_name(ref):
         raise GitError(f"{branch!r} cannot be the name of a branch", cwd=repo.path)
-    if not git_files.is_oid(start):
+    if not files.is_oid(start):
         raise GitError(f"cannot start at {start!r}: not a commit id", cwd=repo.path)
     must_be_free(path)
     if not path.parent.is_dir():
         raise GitError(f"cannot make {path}: {path.parent} is not a directory", cwd=repo.path)
-    if has_ref(git, repo, ref):
+    if refs.resolve(git, repo, ref) is not None:
         raise GitError(f"a branch {branch!r} exists already", cwd=repo.path)
 
 
-def has_ref(git: GitProgram, repo: Repo, ref: str) -> bool:
-    """Say whether a ref exists."""
-    if git_files.uses_reftable(repo.git_dir):
-        return git.run(["rev-parse", "-q", "--verify", ref], at=repo, read_only=True).exit_code == 0
-    return git_files.read_ref(repo.git_dir, ref) is not None
-
-
 def _add_once(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, upstream: str | None) -> Worktree:
-    if git_publish.can_publish(repo.git_dir, start=start, upstream=upstream):
-        git_publish.publish(repo, path, branch=branch, start=start, upstream=upstream, patience_s=git.lock_patience_s)
+    if publish.can_publish(repo.git_dir, start=start, upstream=upstream):
+        publish.publish(git, repo, path, branch=branch, start=start, upstream=upstream)
     else:
         _add_by_git(git, repo, path, branch, start, upstream)
     made = find(git, repo, path)
@@ -229,29 +203,18 @@ def _add_once(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, 
 
 def _add_by_git(git: GitProgram, repo: Repo, path: Path, branch: str, start: str, upstream: str | None) -> None:
     # absolute links, whatever the user prefers: a relative one breaks when the worktree moves
-    words = [
-        "-c",
-        "worktree.useRelativePaths=false",
-        "worktree",
-        "add",
-        "-q",
-        "--no-checkout",
-        "--no-track",
-        "-b",
-        branch,
-        str(path),
-        start,
-    ]
+    relative = ["-c", "worktree.useRelativePaths=false"]
+    words = [*relative, "worktree", "add", "-q", "--no-checkout", "--no-track", "-b", branch, str(path), start]
     expect_success(git.start(words, at=repo).wait())  # once: what a failed one leaves must go before the next
     if upstream is not None:
-        git_config.set_upstream(repo.git_dir, branch, upstream, patience_s=git.lock_patience_s)
+        config.set_upstream(repo.git_dir, branch, upstream, patience_s=git.lock_patience_s)
 
 
 def _undo_add(
     git: GitProgram, repo: Repo, path: Path, branch: str, start: str, before: frozenset[Path], cause: BaseException
 ) -> None:
     try:
-        for admin in git_files.registrations(repo.git_dir):
+        for admin in files.registrations(repo.git_dir):
             if admin not in before and _is_of(admin, path):
                 _discard(repo, admin)
         with contextlib.suppress(OSError):
@@ -259,20 +222,20 @@ def _undo_add(
                 os.unlink(path / ".git")
         with contextlib.suppress(FileNotFoundError, NotADirectoryError):
             os.rmdir(path)
-        if has_ref(git, repo, f"refs/heads/{branch}"):
+        if refs.resolve(git, repo, f"refs/heads/{branch}") is not None:
             git.must(["update-ref", "-d", f"refs/heads/{branch}", start], at=repo)
-        git_config.set_upstream(repo.git_dir, branch, None, patience_s=git.lock_patience_s)
+        config.set_upstream(repo.git_dir, branch, None, patience_s=git.lock_patience_s)
     except (PolecatError, OSError) as error:
         cause.add_note(f"left behind: {path} or branch {branch!r} may be half-made ({error})")
 
 
 def _is_of(admin: Path, path: Path) -> bool:
-    if (git_files.read_text(admin / "gitdir") or "").strip("\n"):
+    if (files.read_text(admin / "gitdir") or "").strip("\n"):
         return names_worktree(admin, path)
     if not admin.name.startswith(path.name):
         return False
     time.sleep(0.1)  # whoever is alive writes gitdir at once; without one after this it is what our killed git left
-    return not git_files.read_text(admin / "gitdir")
+    return not files.read_text(admin / "gitdir")
 
 
 def _discard(repo: Repo, admin: Path) -> None:

@@ -228,7 +228,6 @@ def start(
     *,
     env: Mapping[str, str],
     cwd: Path | None = None,
-    goes_to: Path | None = None,
     stdin: bytes = b"",
     timeout_s: float = DEFAULT_TIMEOUT_S,
     starter: Starter = by_sh,
@@ -239,7 +238,6 @@ def start(
         argv: the program (looked up in *env*'s PATH) and its arguments, passed exactly.
         env: its whole environment.
         cwd: its working directory; None means ours.
-        goes_to: the working directory of a program that goes there by itself, as its arguments say; it is told in errors.
         stdin: what it reads; nothing by default.
         timeout_s: after this many seconds from now it is killed, with its children.
         starter: how its process comes to be.
@@ -249,9 +247,8 @@ def start(
         ProgramError: the working directory is not one, or an argument cannot be passed.
     """
     words = _checked(argv)
-    place = cwd or goes_to
-    if place is not None and not place.is_dir():  # a bad directory would look like a missing program, and makes sh leak
-        raise ProgramError(f"cannot run {short_name(words)}: {place} is not a directory", argv=words, cwd=place)
+    if cwd is not None and not cwd.is_dir():  # a bad directory would look like a missing program, and makes sh leak
+        raise ProgramError(f"cannot run {short_name(words)}: {cwd} is not a directory", argv=words, cwd=cwd)
     began_s = time.monotonic()
     running: Running | None = None
     try:
@@ -260,7 +257,7 @@ def start(
             with _input(stdin) as source:
                 call = Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err)
                 child = starter(call)
-            running = Running(call, child, cwd=place, timeout_s=timeout_s, started_s=began_s)
+            running = Running(call, child, cwd=cwd, timeout_s=timeout_s, started_s=began_s)
             ours.pop_all()
         let_through()
     except BaseException:  # from here on an interrupt may come anywhere

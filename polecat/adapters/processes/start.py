@@ -1,15 +1,13 @@
 """How a process comes to be: two ways, one answer.
 
 `by_sh` is for programs of which a few run and which take their time: ``bd``, set-up hooks, shells that work in the background.
-`directly` is for git and tmux, of which every operation runs several. `sh` forks: that costs 5 ms in a small process and 64 ms in one of
-1.6 GB, because the memory's tables are copied; and it loads asyncio, 50 ms. `os.posix_spawn` costs 1 ms, however large the process is, and
-loads nothing (see docs/decisions/0007).
+`directly` is for git and tmux, of which every operation runs several. `sh` forks, which costs 5 ms in a small process and 64 ms in one
+of 1.6 GB, because the memory's tables are copied; `subprocess` does without (see docs/decisions/0007).
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import functools
 import logging
 import os
@@ -61,10 +59,6 @@ class Child(Protocol):
     @property
     def pid(self) -> int:
         """Its process id, and that of its group."""
-        ...
-
-    def has_ended(self) -> bool:
-        """Say whether it has ended, as far as that can be said without waiting; it is still to be waited for."""
         ...
 
     def wait_or_kill(self, timeout_s: float) -> bool:
@@ -126,9 +120,6 @@ class _Direct:
         self.argv = argv
         self._code: int | None = None
 
-    def has_ended(self) -> bool:
-        return self._ends_within(0)
-
     def wait_or_kill(self, timeout_s: float) -> bool:
         if not self._ends_within(timeout_s):
             self.kill()
@@ -189,71 +180,25 @@ def _pidfd(pid: int) -> int | None:
 
 
 def directly(call: Call) -> Child:
-    """Start a program without a copy of this process. A `Starter`."""
+    """Start a program with `subprocess`, which needs no copy of this process where the system has ``vfork``. A `Starter`."""
     found = shutil.which(call.argv[0], path=call.env.get("PATH", os.defpath))
     if found is None:
         raise _missing(call.argv[0])
-    path = os.path.abspath(found)  # a relative PATH means ours, not the program's working directory
-    can_spawn = call.cwd is None and min(stream.fileno() for stream in (call.stdin, call.stdout, call.stderr)) > _LAST_STREAM
-    ours = _inheritable() if can_spawn else None
     try:
-        return _Direct(_popen(call, path) if ours is None else _spawn(call, path, ours), call.argv)
+        process = subprocess.Popen(
+            call.argv,
+            executable=os.path.abspath(found),  # a relative PATH means ours, not the program's working directory
+            env=call.env,
+            cwd=call.cwd,
+            stdin=call.stdin,
+            stdout=call.stdout,
+            stderr=call.stderr,
+            start_new_session=True,
+        )
     except (OSError, ValueError) as error:  # the latter for a variable that no process can be given
         raise _cannot(call, getattr(error, "strerror", None) or str(error)) from None
-
-
-_LAST_STREAM = 2
-"""In a process whose standard streams are closed, files get their numbers, and renumbering them must not trample on one another."""
-
-
-def _inheritable() -> list[int] | None:
-    """List what is open here and would be open in a program, as whoever started us left it; None where that cannot be told."""
-    try:
-        return [fd for fd in map(int, os.listdir("/dev/fd")) if fd > _LAST_STREAM and _is_inheritable(fd)]
-    except (OSError, ValueError):
-        return None
-
-
-def _is_inheritable(fd: int) -> bool:
-    try:
-        return os.get_inheritable(fd)
-    except OSError:  # that of the listing itself, or one that another thread just closed
-        return False
-
-
-_FOR_US_ALONE = [getattr(signal, name) for name in ("SIGPIPE", "SIGXFZ", "SIGXFSZ") if hasattr(signal, name)]
-"""Signals that Python ignores; programs expect them as usual."""
-
-
-def _spawn(call: Call, path: str, not_for_it: list[int]) -> int:
-    """Start it as the system does fastest; a program started so has our working directory."""
-    streams = ((call.stdin, 0), (call.stdout, 1), (call.stderr, 2))
-    actions: list[tuple[int, ...]] = [(os.POSIX_SPAWN_DUP2, stream.fileno(), number) for stream, number in streams]
-    actions += [(os.POSIX_SPAWN_CLOSE, fd) for fd in not_for_it]
-    try:
-        return os.posix_spawn(path, call.argv, call.env, file_actions=actions, setsid=True, setsigdef=_FOR_US_ALONE)
-    except (NotImplementedError, OSError) as error:
-        if isinstance(error, OSError) and error.errno != errno.EBADF:
-            raise
-        return _popen(
-            call, path
-        )  # a system that starts no session so, or a number beyond our own limit, which cannot be closed by name
-
-
-def _popen(call: Call, path: str) -> int:
-    """Start it as the standard library does, where the system's own way cannot do what is asked."""
-    process = subprocess.Popen(
-        call.argv,
-        executable=path,
-        env=call.env,
-        cwd=call.cwd,
-        stdin=call.stdin,
-        stdout=call.stdout,
-        stderr=call.stderr,
-        start_new_session=True,
-    )
     process.returncode = 0  # the library is to leave it alone: we wait for it
-    return process.pid
+    return _Direct(process.pid, call.argv)
 
 
 # ------------------------------------------------------------------------------------------------------------- by sh
@@ -267,9 +212,6 @@ class _Sh:
     @property
     def pid(self) -> int:
         return int(self.running.pid)
-
-    def has_ended(self) -> bool:
-        return self.running.process.exit_code is not None
 
     def wait_or_kill(self, timeout_s: float) -> bool:
         timed_out = threading.Event()

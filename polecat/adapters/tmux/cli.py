@@ -12,11 +12,13 @@ What is said about tmux here was measured on 3.3a and read in the sources of 3.2
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 from polecat.adapters.processes.table import ProcessTable
 from polecat.adapters.tmux import starting, watching
 from polecat.adapters.tmux.commands import (
+    AGENT,
     STAMP,
     Command,
     all_of,
@@ -58,6 +60,7 @@ class TmuxCli:
         environ: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
     ) -> None:
+        self._config_file, self._environ = config_file, environ
         self._server = TmuxServer(socket=socket, config_file=config_file, environ=environ, timeout_s=timeout_s)
 
     @property
@@ -69,6 +72,12 @@ class TmuxCli:
     def processes(self) -> Processes:
         """The process table of this machine."""
         return ProcessTable()
+
+    def at(self, socket_path: str) -> TmuxCli:
+        """Return the server behind a socket; this very object if it is its own."""
+        if os.path.realpath(socket_path) == os.path.realpath(self._server.socket_path):
+            return self
+        return TmuxCli(socket=socket_path, config_file=self._config_file, environ=self._environ, timeout_s=self._server.timeout_s)
 
     # ------------------------------------------------------------------------------------------------------ asking
 
@@ -113,7 +122,7 @@ class TmuxCli:
 
     def sessions(self) -> list[str]:
         """List the names of all sessions."""
-        return [session.name for session in self.list_sessions()]
+        return list(dict.fromkeys(session.name for session in self.list_sessions()))
 
     def capture(self, pane_id: str, *, lines: int = 200) -> str:
         """Return the text on the pane's screen and up to *lines* above it, without trailing blank lines.
@@ -193,8 +202,10 @@ class TmuxCli:
 
     # ------------------------------------------------------------------------------------------------------ ending
 
-    def kill(self, session_id: str, *, name: str, instance: str = "") -> bool:
+    def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant; looking and ending are one step of the server.
+
+        With *pane_id* only that pane ends, wherever it was moved; its session goes with its last pane, and a person's panes stay.
 
         Returns:
             False if there was no such session.
@@ -202,10 +213,14 @@ class TmuxCli:
         Raises:
             TmuxUnreachableError: the server could not be asked.
         """
-        target = session_id or f"={check_session_name(name)}:"
-        which = [equals(STAMP, instance) if instance else equals("session_name", name)]
-        which.append(equals("session_id", session_id) if session_id else equals("session_name", name))
-        then: list[Command] = [("display-message", "-p", "killed"), ("kill-session", "-t", target)]
+        target = pane_id or session_id or f"={check_session_name(name)}:"
+        if pane_id and instance:
+            which = [equals("pane_id", pane_id), equals(AGENT, instance)]
+        else:
+            which = [equals(STAMP, instance) if instance else equals("session_name", name)]
+            which.append(equals("session_id", session_id) if session_id else equals("session_name", name))
+        end = "kill-pane" if pane_id and instance else "kill-session"
+        then: list[Command] = [("display-message", "-p", "killed"), (end, "-t", target)]
         answer = self._server.ask([guarded(target, all_of(*which), then, [("display-message", "-p", "absent")])])
         said = answer.text.strip()
         if said not in ("killed", "absent") and not means_not_found(answer.error_text):

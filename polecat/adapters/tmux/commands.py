@@ -29,9 +29,11 @@ _VERSION = re.compile(r"(?P<kind>next-|openbsd-)?(?P<major>\d+)\.(?P<minor>\d+)"
 _EXPORT = r'([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"; export \1;\n'
 
 STAMP = "@polecat_id"
-PANE = "@polecat_pane"
+"""Option of a session that polecat made: the instance id."""
+
+AGENT = "@polecat_agent"
 RELEASED = "@polecat_released"
-"""Options of a session of ours: whose it is, the pane of its agent, whether its start is over."""
+"""Options of the agent's pane, wherever it is moved: the instance id, and whether its start is over."""
 
 Command = Sequence[str]
 
@@ -48,7 +50,7 @@ def check_session_name(name: str) -> str:
         >>> check_session_name("a.b")
         Traceback (most recent call last):
         ...
-        polecat.errors.InvalidNameError: session name 'a.b' would be rewritten or misread by tmux
+        polecat.InvalidNameError: session name 'a.b' would be rewritten or misread by tmux
     """
     if not _SESSION_NAME.match(name) or len(name) > 200:
         raise InvalidNameError(
@@ -156,13 +158,17 @@ class Fields:
         """Write the format of one row."""
         return self._mark + "".join(f"{value}{self._mark}" for value in values)
 
+    def pieces(self, text: str) -> list[str]:
+        """Split at the separators, however many pieces that gives."""
+        return text.split(self._mark)
+
     def split(self, text: str, count: int) -> list[str]:
         """Split at the separators.
 
         Raises:
             ValueError: there are not *count* pieces.
         """
-        parts = text.split(self._mark)
+        parts = self.pieces(text)
         if len(parts) != count:
             raise ValueError(f"{len(parts)} pieces instead of {count}")
         return parts
@@ -173,7 +179,7 @@ class Fields:
         Raises:
             ValueError: the text is anything else.
         """
-        parts = text.split(self._mark)
+        parts = self.pieces(text)
         if len(parts) % (count + 1) != 1 or any(rest.strip("\n") for rest in parts[:: count + 1]):
             raise ValueError("not the rows that were asked for")
         for at in range(1, len(parts), count + 1):
@@ -233,7 +239,7 @@ def check_version(version: str) -> str:
         >>> check_version("tmux 3.0a")
         Traceback (most recent call last):
         ...
-        polecat.errors.TmuxError: tmux 3.0a is too old: 3.2 or newer is needed
+        polecat.TmuxError: tmux 3.0a is too old: 3.2 or newer is needed
     """
     bare = version.strip().removeprefix("tmux ")
     match = _VERSION.match(bare)

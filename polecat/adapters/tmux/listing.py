@@ -10,17 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from polecat.adapters.tmux.commands import PANE, STAMP, Command, Fields, joined, read_exports
+from polecat.adapters.tmux.commands import AGENT, STAMP, Command, Fields, joined, read_exports
 from polecat.ports import Session
 
-IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "POLECAT_ID")
+IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
 """The variables that say who a session is."""
 
 _COLUMNS = (
     "session_id",
     "session_name",
     STAMP,
-    PANE,
+    AGENT,
     "window_index",
     "pane_index",
     "pane_id",
@@ -31,6 +31,7 @@ _COLUMNS = (
     "session_attached",
     "session_created",
     "session_activity",
+    "pane_start_path",
     *IDENTITY,
 )
 
@@ -78,34 +79,59 @@ class ListCall:
         _, version, stamp, _, exports, _, rows = self._head.split(text, 7)
         everywhere = read_exports(exports.lstrip("\n"))
         panes: list[dict[str, str]] = [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows.read(rows, len(_COLUMNS))]
-        first: dict[str, dict[str, str]] = {}
-        for pane in sorted(panes, key=_rank):
-            first.setdefault(pane["session_id"], pane)
-        sessions = tuple(_session(pane, stamp.strip("\n")) for pane in first.values())
+        sessions = _sessions(panes, stamp.strip("\n"))
         unsure = frozenset(s.id for s in sessions if any(everywhere.get(k) == v for k, v in s.environment.items()))
         lost = any(p["pane_dead"] == "1" and not p["pane_dead_status"] + p["pane_dead_signal"] for p in panes)
         return Listing(version=version, sessions=sessions, unsure=unsure, has_lost=lost)
 
 
-def _rank(pane: Mapping[str, str]) -> tuple[int, bool, int, int]:
-    """Order panes: by session, then the agent's own before those a person opened."""
-    other = bool(pane[PANE]) and pane[PANE] != pane["pane_id"]
-    return (int(pane["session_id"].removeprefix("$")), other, int(pane["window_index"]), int(pane["pane_index"]))
+def _sessions(panes: Sequence[Mapping[str, str]], stamp_everywhere: str) -> tuple[Session, ...]:
+    """Make a session of each, shown by its agent's pane or else its first one; and one of each agent's pane that was moved elsewhere.
+
+    A pane is shown by several sessions where a person has a second view; then it is that one's which bears its stamp.
+    """
+    shown_by: dict[str, list[Mapping[str, str]]] = {}
+    for pane in sorted(panes, key=_position):
+        shown_by.setdefault(pane["pane_id"], []).append(pane)
+    owners = {pane_id: next((row for row in rows if row[STAMP] == row[AGENT]), rows[0]) for pane_id, rows in shown_by.items()}
+    first: dict[str, Mapping[str, str]] = {}
+    agents = [row for row in owners.values() if row[AGENT]]
+    moved = [row for row in agents if first.setdefault(row["session_id"], row) is not row]
+    for pane in sorted(panes, key=_position):
+        first.setdefault(pane["session_id"], pane)
+    shared = {row["session_id"] for rows in shown_by.values() if len(rows) > 1 for row in rows}
+    rows = [*sorted(first.values(), key=_position), *moved]
+    return tuple(
+        _session(row, stamp_everywhere, is_owner=owners[row["pane_id"]] is row, is_shared=row["session_id"] in shared)
+        for row in rows
+    )
 
 
-def _session(pane: Mapping[str, str], stamp_everywhere: str) -> Session:
+def _position(pane: Mapping[str, str]) -> tuple[int, int, int]:
+    return (int(pane["session_id"].removeprefix("$")), int(pane["window_index"]), int(pane["pane_index"]))
+
+
+def _session(pane: Mapping[str, str], stamp_everywhere: str, *, is_owner: bool, is_shared: bool) -> Session:
+    stamp = pane[AGENT] if is_owner else ""
     return Session(
         id=pane["session_id"],
         name=pane["session_name"],
-        instance="" if pane[STAMP] == stamp_everywhere else pane[STAMP],
+        instance=stamp or ("" if pane[STAMP] == stamp_everywhere else pane[STAMP]),
         environment={key: pane[key] for key in IDENTITY if pane[key]},
         pane_id=pane["pane_id"],
-        pane_pid=int(pane["pane_pid"]),
+        pane_pid=_number(pane["pane_pid"]),
         is_dead=pane["pane_dead"] == "1",
-        attached=int(pane["session_attached"] or 0),
-        created_at_s=int(pane["session_created"]),
-        active_at_s=int(pane["session_activity"] or pane["session_created"]),
+        attached=_number(pane["session_attached"]),
+        created_at_s=_number(pane["session_created"]),
+        active_at_s=_number(pane["session_activity"] or pane["session_created"]),
+        started_in=pane["pane_start_path"],
+        is_shared=is_shared,
     )
+
+
+def _number(text: str) -> int:
+    """Read a number; 0 where a server does not tell, as after 3.7 of a dead pane's process: one odd row spoils no listing."""
+    return int(text) if text.isdecimal() else 0
 
 
 class OwnCall:

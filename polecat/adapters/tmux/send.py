@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from attrs import frozen
 
-from polecat.adapters.tmux.commands import STAMP, Command, all_of, equals, guarded, joined
+from polecat.adapters.tmux.commands import AGENT, Command, all_of, equals, guarded, joined
 
 TYPED = "typed"
 
@@ -62,7 +62,7 @@ def _typed(pane_id: str, instance: str, then: Sequence[Command], otherwise: Sequ
     """Guard what is typed; copy mode, which would swallow it, is left first."""
     ours = [equals("pane_id", pane_id), "#{==:#{pane_dead},0}", "#{==:#{pane_input_off},0}"]
     if instance:
-        ours.append(equals(STAMP, instance))
+        ours.append(equals(AGENT, instance))
     done = [("copy-mode", "-q", "-t", pane_id), *then, ("display-message", "-p", TYPED)]
     refused = [*otherwise, ("display-message", "-p", "-t", pane_id, _WHY_NOT)]
     return guarded(pane_id, all_of(*ours), done, refused)

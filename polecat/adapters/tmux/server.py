@@ -38,6 +38,8 @@ class TmuxServer:
     Attributes:
         version: tmux's version, once it is known.
         is_running: the server was there when last seen.
+        socket_path: the file of its socket, as tmux finds it.
+        timeout_s: the limit of each call, in seconds.
     """
 
     def __init__(
@@ -46,10 +48,12 @@ class TmuxServer:
         self.socket = socket
         self.version = ""
         self.is_running = False
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         environ = os.environ if environ is None else environ
         self._environ = {key: value for key, value in environ.items() if key not in _NOT_FOR_THE_SERVER}
         where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
+        directory = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
+        self.socket_path = socket if socket and "/" in socket else f"{directory}/tmux-{os.getuid()}/{socket or 'default'}"
         config = () if config_file is None else ("-f", config_file)
         self.base = ("tmux", "-u", *where, *config)
 
@@ -60,7 +64,7 @@ class TmuxServer:
             if path is None:
                 raise missing_tmux(ProgramMissingError("", argv=("tmux",)))
             stamp = (path, os.stat(path).st_mtime_ns)
-            self.version = _installed_version(stamp, tuple(self._environ.items()), self._timeout_s)
+            self.version = _installed_version(stamp, tuple(self._environ.items()), self.timeout_s)
         return check_version(self.version)
 
     def ask(self, commands: Iterable[Command], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
@@ -85,7 +89,7 @@ class TmuxServer:
             ProgramMissingError: there is no tmux.
         """
         self._make_socket_dir()
-        timeout_s = self._timeout_s + extra_s
+        timeout_s = self.timeout_s + extra_s
         try:
             return program.run(argv, env=self._environ, stdin=stdin, timeout_s=timeout_s, starter=directly)
         except ProgramMissingError as error:

@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from polecat.adapters.processes.program import Finished
 from polecat.adapters.tmux.commands import (
+    AGENT,
     MAX_CALL_BYTES,
-    PANE,
     RELEASED,
     STAMP,
     Command,
@@ -38,6 +38,9 @@ LOST_STATUS = all_of("#{pane_dead}", "#{==:#{pane_dead_status}#{pane_dead_signal
 
 _TICK_S = 2.0
 
+_IDS = 6
+"""How many ids a new session prints."""
+
 _DRAIN = "exec cat"
 """While a pane is piped tmux reads all that its process wrote before it takes the pane for dead; else last words may be lost."""
 
@@ -59,58 +62,72 @@ KEYS: tuple[Command, ...] = (
 
 
 def crash_hook(instance: str) -> str:
-    """Write what the server does when the process ends: run the on-exit command; end the session once the start is over.
+    """Write what the server does when the process ends: run the on-exit command; end the pane once the start is over.
 
-    The command is read from an option, so that its quoting is the shell's alone. The server waits for it before it ends the session: with
-    its last session the server itself ends, and with it every command that it still runs. If the session has gone while it waited, the
-    server goes on with the hook in some other session; so the end asks once more whether this is ours.
+    The session goes with its last pane; one in which a person has a pane of his own stays. The command is read from an option, so that its
+    quoting is the shell's alone. The server waits for it before it ends the pane: with its last session the server itself ends, and with
+    it every command that it still runs. If the pane has gone while it waited, the server goes on with the hook in some other one; so
+    the end asks once more whether this is ours.
     """
-    ours = all_of("#{==:#{hook_pane},#{" + PANE + "}}", equals(STAMP, instance))
+    ours = equals(AGENT, instance)
     run = "#{" + _ON_EXIT + "} '#{pane_dead_status}' '#{pane_dead_signal}' >/dev/null 2>&1"
     then: list[Command] = [
         ("if-shell", "-F", "#{" + _ON_EXIT + "}", joined([("run-shell", run)])),
-        ("if-shell", "-F", all_of(equals(STAMP, instance), "#{" + RELEASED + "}"), "kill-session"),
+        ("if-shell", "-F", all_of(ours, "#{" + RELEASED + "}"), "kill-pane"),
     ]
     return joined([("if-shell", "-F", ours, joined(then))])
 
 
-def _tick(request: SessionRequest) -> list[Command]:
+def _tick(pane: str, instance: str) -> list[Command]:
     """Make the server notice, within seconds, an end whose signal it missed; a timer of the server, no process.
 
-    The tick looks at the pane by id, because people rename sessions, and ends with the session.
+    The tick looks at the pane by id, because people rename sessions and move panes, and ends with it.
     """
-    pane = "#{" + PANE + "}"
     again = ("run-shell", "-b", "-d", str(_TICK_S), "-C", "-t")
     arm = "#{E:" + _TICK + "}"
     nudge = ("if-shell", "-t", "\0", "-F", LOST_STATUS, joined([("run-shell", "-b", "true")]))
     then = joined([nudge, (*again, "\0", arm)])
-    tick = joined([("if-shell", "-t", "\0", "-F", equals(STAMP, request.instance), then)])
-    target = f"={request.name}:"
-    return [("set-option", "-t", target, _TICK, literal(tick).replace("\0", pane)), (*again, target, arm)]
+    tick = joined([("if-shell", "-t", "\0", "-F", equals(AGENT, instance), then)])
+    return [("set-option", "-p", "-t", pane, _TICK, literal(tick).replace("\0", "#{pane_id}")), (*again, pane, arm)]
 
 
 def start_commands(request: SessionRequest, launch_file: Path, fields: Fields) -> list[Command]:
-    """Write the chain that makes the session."""
+    """Write the chain that makes the session; it prints the ids of the new pane, then that of the pane which the stamp went to."""
     target = f"={request.name}:"
-    ids = fields.row("#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}")
+    ids = fields.row("#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}", "#{socket_path}")
     size = ("-x", str(request.columns), "-y", str(request.rows))
     where = ("-s", request.name, "-c", os.fspath(request.cwd).replace("#", "##"))
     identity = environment_options(request.session_environment)
     commands: list[Command] = [
         ["new-session", "-d", "-P", "-F", ids, *size, *where, *identity, "--", "/bin/sh", str(launch_file)],
-        ("pipe-pane", "-O", "-t", target, _DRAIN),
-        ("set-option", "-t", target, STAMP, request.instance),
-        ("set-option", "-t", target, RELEASED, "0"),
-        ("set-option", "-F", "-t", target, PANE, "#{pane_id}"),
-        ("set-option", "-t", target, "destroy-unattached", "off"),
-        ("set-option", "-p", "-t", target, "remain-on-exit", "on"),
-        ("set-option", "-pq", "-t", target, "remain-on-exit-format", ""),
+        *mark_commands(request, target, f"{target}^.{{top-left}}", fields),
+    ]
+    return [*commands, *(KEYS if request.bind_keys else ())]
+
+
+def mark_commands(request: SessionRequest, session: str, pane: str, fields: Fields) -> list[Command]:
+    """Write what makes a session ours and a pane the agent's: stamps, options, kept screen, crash hook; it prints the pane's id."""
+    commands: list[Command] = [
+        ("pipe-pane", "-O", "-t", pane, _DRAIN),
+        ("set-option", "-p", "-t", pane, AGENT, request.instance),
+        ("set-option", "-p", "-t", pane, RELEASED, "0"),
+        ("set-option", "-p", "-t", pane, "remain-on-exit", "on"),
+        ("set-option", "-pq", "-t", pane, "remain-on-exit-format", ""),
+        ("set-option", "-t", session, STAMP, request.instance),
+        ("set-option", "-t", session, "destroy-unattached", "off"),
     ]
     if request.on_exit:
-        commands.append(("set-option", "-t", target, _ON_EXIT, shlex.join(request.on_exit)))
-    commands.append(("set-hook", "-p", "-t", target, "pane-died", crash_hook(request.instance)))
-    commands.extend(("set-option", "-t", target, option, value) for option, value in request.options)
-    return [*commands, *_tick(request), *(KEYS if request.bind_keys else ())]
+        commands.append(("set-option", "-p", "-t", pane, _ON_EXIT, shlex.join(request.on_exit)))
+    commands.append(("set-hook", "-p", "-t", pane, "pane-died", crash_hook(request.instance)))
+    commands += [("set-option", "-t", session, option, value) for option, value in request.options]
+    return [*commands, *_tick(pane, request.instance), ("display-message", "-p", "-t", pane, fields.row("#{pane_id}"))]
+
+
+def unmark_commands(pane: str) -> list[Command]:
+    """Write what takes everything back from a pane that a hook of the user's opened in the place of the agent's."""
+    options = (AGENT, RELEASED, "remain-on-exit", "remain-on-exit-format", _ON_EXIT, _TICK)
+    taken: list[Command] = [("set-option", "-puq", "-t", pane, option) for option in options]
+    return [("pipe-pane", "-t", pane), *taken, ("set-hook", "-pu", "-t", pane, "pane-died")]
 
 
 def check_call_size(request: SessionRequest, argv: list[str]) -> None:
@@ -131,23 +148,29 @@ def check_call_size(request: SessionRequest, argv: list[str]) -> None:
 
 def release_commands(pane_id: str) -> list[Command]:
     """Write what the end of the start changes: the session goes with its process, and last words are nobody's concern."""
-    return [("set-option", "-t", pane_id, RELEASED, "1"), ("pipe-pane", "-t", pane_id)]
+    return [("set-option", "-p", "-t", pane_id, RELEASED, "1"), ("pipe-pane", "-t", pane_id)]
 
 
 def read_started(request: SessionRequest, text: str, fields: Fields) -> StartedSession | None:
-    """Read the ids the server printed; None if there are none."""
-    try:
-        ((session_id, name, pane_id, pane_pid, server_pid),) = fields.read(text, 5)
-        return StartedSession(
-            id=session_id,
-            name=name,
-            instance=request.instance,
-            pane_id=pane_id,
-            pane_pid=int(pane_pid),
-            server_pid=int(server_pid),
-        )
-    except ValueError:
+    """Read the ids the server printed, whatever hooks of the user's printed as well; None if there are none."""
+    parts = fields.pieces(text)
+    if len(parts) < 1 + _IDS or not (parts[4].isdecimal() and parts[5].isdecimal()):
         return None
+    return StartedSession(
+        id=parts[1],
+        name=parts[2],
+        instance=request.instance,
+        pane_id=parts[3],
+        pane_pid=int(parts[4]),
+        server_pid=int(parts[5]),
+        socket_path=parts[6],
+    )
+
+
+def marked_pane(text: str, fields: Fields) -> str:
+    """Read the id of the pane that was marked; empty if none was."""
+    parts = fields.pieces(text)
+    return parts[-2] if len(parts) > 1 else ""
 
 
 def raise_not_started(request: SessionRequest, answer: Finished) -> NoReturn:

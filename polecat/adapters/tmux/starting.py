@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from polecat.adapters.tmux.commands import (
-    STAMP,
+    AGENT,
     Fields,
     all_of,
     chain,
@@ -22,10 +22,13 @@ from polecat.adapters.tmux.launch import check_sizes, drop_launch_file, write_la
 from polecat.adapters.tmux.server import TRIES, TRY_AGAIN_S, TmuxServer
 from polecat.adapters.tmux.start import (
     check_call_size,
+    mark_commands,
+    marked_pane,
     raise_not_started,
     read_started,
     release_commands,
     start_commands,
+    unmark_commands,
     with_room_for_panes,
 )
 from polecat.errors import SessionExistsError, TmuxError, TmuxUnreachableError
@@ -71,7 +74,10 @@ def _start(server: TmuxServer, request: SessionRequest, kill: Kill) -> StartedSe
             argv = with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE))
         answer = server.call(argv)
         started = read_started(request, answer.text, fields)
-        is_done = answer.exit_code == 0 and started is not None and started.name == request.name
+        marked = marked_pane(answer.text, fields)
+        is_done = answer.exit_code == 0 and started is not None and marked == started.pane_id
+        if started is not None and not is_done and (answer.exit_code == 0 or means_not_found(answer.error_text)):
+            is_done = _mark_by_ids(server, request, started, wrong=marked)
         if started is None or not is_done:
             raise_not_started(request, answer)
         server.is_running = True
@@ -87,6 +93,16 @@ def _start(server: TmuxServer, request: SessionRequest, kill: Kill) -> StartedSe
                 _undo(server, request, started, kill)
 
 
+def _mark_by_ids(server: TmuxServer, request: SessionRequest, started: StartedSession, *, wrong: str) -> bool:
+    """Mark session and pane by their ids, because a hook of the user's renamed the session or opened a pane before ours."""
+    fields = Fields()
+    right = mark_commands(request, started.id, started.pane_id, fields)
+    is_wrong = wrong.startswith("%") and wrong != started.pane_id
+    ours = all_of(equals("session_id", started.id), equals("pid", str(started.server_pid)))  # a new server counts anew
+    then = [*(unmark_commands(wrong) if is_wrong else ()), *right]
+    return marked_pane(server.ask([guarded(started.id, ours, then)]).text, fields) == started.pane_id
+
+
 def _undo(server: TmuxServer, request: SessionRequest, started: StartedSession | None, kill: Kill) -> None:
     """End what a failed start may have made."""
     if started is None:
@@ -98,7 +114,7 @@ def _undo(server: TmuxServer, request: SessionRequest, started: StartedSession |
 
 def release(server: TmuxServer, session: StartedSession) -> bool:
     """Say that a start is over. See `polecat.adapters.tmux.cli.TmuxCli.release`."""
-    ours = all_of(equals(STAMP, session.instance), "#{==:#{pane_dead},0}")
+    ours = all_of(equals(AGENT, session.instance), "#{==:#{pane_dead},0}")
     then = [*release_commands(session.pane_id), ("display-message", "-p", "released")]
     answer = server.ask([guarded(session.pane_id, ours, then, [("display-message", "-p", "ended")])])
     if means_not_found(answer.error_text):

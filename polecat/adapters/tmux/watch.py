@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from polecat.adapters.tmux.commands import (
+    AGENT,
     RELEASED,
-    STAMP,
     Command,
     Fields,
     all_of,
@@ -49,7 +49,7 @@ def _waits(watch: Watch) -> str:
     looks = [_found(pattern) for pattern in watch.patterns]
     looks += [equals("pane_current_command", command) for command in watch.commands]
     nothing = "#{==:" + "".join(looks) + "," + "0" * len(looks) + "}"
-    here = (equals(STAMP, watch.instance), "#{==:#{pane_dead},0}")
+    here = (equals(AGENT, watch.instance), "#{==:#{pane_dead},0}")
     return all_of(*here, nothing) if looks else all_of(*here)
 
 
@@ -67,7 +67,7 @@ def release_on_sight(watches: Sequence[Watch]) -> list[Command]:
         others = [pattern for at, pattern in enumerate(watch.patterns) if at != watch.release_on]
         shows = "#{!=:" + _found(watch.patterns[watch.release_on]) + ",0}"
         alone = ["#{==:" + _found(pattern) + ",0}" for pattern in others]
-        ready = all_of(equals(STAMP, watch.instance), "#{==:#{pane_dead},0}", shows, *alone)
+        ready = all_of(equals(AGENT, watch.instance), "#{==:#{pane_dead},0}", shows, *alone)
         commands.append(guarded(watch.pane_id, ready, release_commands(watch.pane_id)))
     size = sum(len(word.encode("utf-8", "surrogateescape")) + 1 for command in commands for word in command)
     return commands if size < _MAX_STEP_BYTES else []
@@ -92,12 +92,12 @@ def patterns_of(watches: Sequence[Watch]) -> tuple[str, ...]:
 def look_command(watches: Sequence[Watch], fields: Fields) -> Command:
     """Write the listing of the watched panes."""
     command = "#{pane_current_command}" if any(watch.commands for watch in watches) else ""
-    columns = ("pane_id", STAMP, "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_pid", RELEASED)
+    columns = ("pane_id", AGENT, "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_pid", RELEASED)
     seen = " ".join(_found(pattern) for pattern in patterns_of(watches))
     row = fields.row(*("#{" + column + "}" for column in columns), command, seen)
     if len(watches) == 1:
         return ("list-panes", "-t", watches[0].pane_id, "-f", equals("pane_id", watches[0].pane_id), "-F", row)
-    return ("list-panes", "-a", "-f", "#{" + STAMP + "}", "-F", row)
+    return ("list-panes", "-a", "-f", "#{" + AGENT + "}", "-F", row)
 
 
 def read_look(text: str, watches: Sequence[Watch], fields: Fields) -> tuple[PaneStatus, ...]:
@@ -121,7 +121,7 @@ def _status(watch: Watch, row: tuple[str, ...] | None, patterns: tuple[str, ...]
         is_dead=dead == "1",
         exit_code=read_number(status),
         signal=read_signal(signal),
-        pid=int(pid),
+        pid=int(pid or 0),  # after 3.7 a dead pane has none
         command=command,
         matched=tuple(int(lines[pattern]) > 0 for pattern in watch.patterns),
         is_released=released == "1",

@@ -28,7 +28,7 @@ def _rig(root: Path, *submodules: str) -> GitRig:
         make_origin(root / name, {"code": name})
         git("submodule", "add", "-q", "--name", name, str(root / name), f"libs/{name}", cwd=rig.origin)
     commit(rig.origin, {}, "with submodules")
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     return rig
 
 
@@ -133,7 +133,7 @@ def test_files_that_gitmodules_merely_names_are_not_touched(tmp_path: Path) -> N
     write(rig.origin, {".gitmodules": lines})
     (rig.origin / "link").symlink_to(tmp_path / "outside")
     commit(rig.origin, {}, "hostile")
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add()
 
     assert _fill(rig, made) == ()
@@ -180,7 +180,7 @@ def test_lazy_lfs_leaves_pointers(tmp_path: Path) -> None:
     git("config", "filter.lfs.smudge", str(smudge), cwd=rig.repo.git_dir)
     git("config", "filter.lfs.clean", "echo pointer; cat >/dev/null", cwd=rig.repo.git_dir)
     commit(rig.origin, {".gitattributes": "*.bin filter=lfs\n", "big.bin": "pointer\n"}, "lfs")
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     eager, lazy = rig.add("nux", fill=False), rig.add("slit", fill=False)
 
     _cli().check_out(eager)
@@ -198,7 +198,7 @@ IGNORE = ".env*\nnode_modules/\nbuild/*\n!build/keep\n/config/local\nsecrets\n"
 def _place(tmp_path: Path) -> tuple[GitRig, Worktree, Path]:
     rig = make_git_rig(tmp_path)
     commit(rig.origin, {".gitignore": IGNORE, "build/keep": "1"}, "ignore")
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     source = tmp_path / "source"
     files = {
         ".env": "1",

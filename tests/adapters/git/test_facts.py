@@ -155,11 +155,11 @@ def test_squash_merge_is_recognised(rig: GitRig) -> None:
     git("merge", "-q", "--squash", "FETCH_HEAD", cwd=rig.origin)
     commit(rig.origin, {}, "squashed")
     commit(rig.origin, {"later": "1"})
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     facts = rig.git.facts(rig.repo, made, base=BASE)
     assert (facts.merged, facts.unpushed, facts.is_clean) == ("same changes", 3, False)
     commit(rig.origin, {"feature": "quite different\n"})
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     assert rig.git.facts(rig.repo, made, base=BASE).merged == "no"
 
 
@@ -194,7 +194,7 @@ def test_rebase_in_the_middle(rig: GitRig) -> None:
     made = rig.add()
     commit(made.path, {"README.md": "ours"})
     commit(rig.origin, {"README.md": "theirs"})
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     git("rebase", BASE, cwd=made.path, code=None)
     facts = rig.git.facts(rig.repo, made)
     assert (facts.in_progress, facts.branch, facts.is_detached) == (("rebase",), "polecat/nux", True)
@@ -237,7 +237,7 @@ def _with_submodule(rig: GitRig, tmp_path: Path) -> Worktree:
     library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
     git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add()
     git("submodule", "--quiet", "update", "--init", cwd=made.path)
     return made

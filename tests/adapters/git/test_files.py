@@ -93,9 +93,9 @@ def test_upstream_lines_are_what_git_reads(rig: GitRig) -> None:
     made = rig.add("nux", branch='polecat/q"1')
     assert git("rev-parse", "--abbrev-ref", "@{u}", cwd=made.path) == "origin/main"
     before = (rig.repo.path / "config").read_text()
-    git_config.set_upstream(rig.repo.path, "other", 'ma"in')
+    git_config.set_upstream(rig.repo.path, "other", 'ma"in', patience_s=1)
     assert git("config", "branch.other.merge", cwd=rig.repo.path) == 'refs/heads/ma"in'
-    git_config.set_upstream(rig.repo.path, "other", None)
+    git_config.set_upstream(rig.repo.path, "other", None, patience_s=1)
     assert (rig.repo.path / "config").read_text() == before
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from polecat.adapters.git.cli import GitCli
-from polecat.adapters.git.run import GitProgram
+from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.adapters.git.snapshot import read_content
 from polecat.errors import GitError, RescueFailedError
 from polecat.ports import Rescue, Worktree
@@ -106,7 +106,7 @@ def test_nasty_tree_is_saved_byte_for_byte(tmp_path: Path) -> None:
     rig = make_git_rig(tmp_path, files=origin_files)
     (rig.origin / "run.sh").chmod(0o755)
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add()
     _make_nasty(made.path)
     for key, value in {
@@ -155,7 +155,7 @@ def test_detached_and_rebased_commits_are_kept(rig: GitRig) -> None:
     made = rig.add()
     ours = commit(made.path, {"README.md": "ours"})
     commit(rig.origin, {"README.md": "theirs"})
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     git("rebase", "refs/remotes/origin/main", cwd=made.path, code=None)
     saved = _saved(rig, made, base="refs/remotes/origin/main")
     assert git("merge-base", "--is-ancestor", ours, saved.ref, cwd=rig.repo.path) == ""
@@ -189,7 +189,7 @@ def test_submodules_and_nested_repositories_are_saved(rig: GitRig, tmp_path: Pat
     library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
     git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add()
     git("submodule", "--quiet", "update", "--init", cwd=made.path)
     lib, nested = made.path / "lib", made.path / "my clone"
@@ -221,7 +221,7 @@ def test_clean_submodule_needs_no_rescue(rig: GitRig, tmp_path: Path) -> None:
     library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
     git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add()
     git("submodule", "--quiet", "update", "--init", cwd=made.path)
     assert rig.git.rescue(rig.repo, made, ref_name="x", message="m", base="refs/remotes/origin/main") is None
@@ -304,7 +304,7 @@ def test_move_killed_half_way_is_mended(rig: GitRig) -> None:
     assert rig.git.find_worktree(rig.repo, to) is None
     git("worktree", "prune", cwd=rig.repo.path)
 
-    moved = rig.git.mend_worktree(rig.repo, to)
+    moved = rig.git.finish_move(rig.repo, to)
 
     assert moved is not None and moved.branch == "polecat/nux"
     assert rig.git.facts(rig.repo, moved).staged == ("new",)
@@ -318,7 +318,7 @@ def test_move_that_never_began_is_forgotten(rig: GitRig) -> None:
     (made.admin_dir / "locked").write_text("polecat: being moved")
     (made.admin_dir / "gitdir.tmp").write_text(f"{rig.root}/polecats/elsewhere/.git\n")
     assert rig.git.find_worktree(rig.repo, made.path) == made
-    assert rig.git.mend_worktree(rig.repo, made.path) == made
+    assert rig.git.finish_move(rig.repo, made.path) == made
     assert not {"locked", "gitdir.tmp"} & set(os.listdir(made.admin_dir))
 
 
@@ -327,7 +327,7 @@ def test_submodules_move_along(rig: GitRig, tmp_path: Path) -> None:
     library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
     git("submodule", "--quiet", "add", library, "deep/lib", cwd=rig.origin)
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add()
     git("submodule", "--quiet", "update", "--init", cwd=made.path)
     tip = commit(made.path / "deep/lib", {"lib.c": "2"})
@@ -365,4 +365,4 @@ def test_what_is_asked_again_is_asked_the_same(rig: GitRig, tmp_path: Path) -> N
 echo "fatal: failed to read /r/.git/worktrees/x/commondir: Success" >&2; exit 128"""
     git = GitProgram(with_path(shim_directory(tmp_path / "bin", git=stumbles)))
     [answer] = git.together([["cat-file", "--batch-check"]], at=rig.repo, stdin=b"HEAD\n", timeout_s=20)
-    assert answer.text == "HEAD\n"
+    assert expect_success(answer).text == "HEAD\n"

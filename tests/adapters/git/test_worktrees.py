@@ -222,7 +222,7 @@ def test_check_out_that_fails_says_so(rig: GitRig) -> None:
     git("config", "filter.gone.required", "true", cwd=rig.repo.path)
     git("config", "filter.gone.smudge", "false", cwd=rig.repo.path)
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     made = rig.add("nux", fill=False)
     with pytest.raises(GitError, match="filter"):
         rig.git.check_out(made)
@@ -284,7 +284,7 @@ def test_branch_under_rebase_is_not_deleted(rig: GitRig) -> None:
     made = rig.add("nux")
     write(rig.origin, {"README.md": "theirs"})
     commit(rig.origin)
-    rig.git.fetch(rig.repo, timeout_s=30)
+    rig.fetch()
     tip = commit(made.path, {"README.md": "ours"})
     git("rebase", "origin/main", cwd=made.path, code=None)
     found = rig.git.find_worktree(rig.repo, made.path)
@@ -339,7 +339,7 @@ def test_failed_fetch_is_not_a_fetch(rig: GitRig) -> None:
     os.utime(rig.repo.path / "polecat-fetched", (time.time() - 500,) * 2)
     rig.origin.rename(rig.root / "away")
     with pytest.raises(GitError):
-        rig.git.fetch(rig.repo, timeout_s=30)
+        rig.fetch()
     age_s = rig.git.last_fetch_age_s(rig.repo)
     assert age_s is not None and age_s > 400
 
@@ -349,7 +349,7 @@ def test_fetch_has_a_time_limit(rig: GitRig, tmp_path: Path) -> None:
     script = f'case "$*" in *fetch*) sleep 60 & echo $! >{tmp_path}/pid; wait ;; esac; exec "$REAL" "$@"'
     slow = _with_git(tmp_path / "bin", script)
     with pytest.raises(ProgramTimeoutError):
-        slow.fetch(rig.repo, timeout_s=0.5)
+        slow.start_fetch(rig.repo, timeout_s=0.5).wait()
     pid = int((tmp_path / "pid").read_text())
     until_s = time.monotonic() + 5
     while _is_alive(pid) and time.monotonic() < until_s:
@@ -376,7 +376,7 @@ def test_legacy_clone_as_the_repository(tmp_path: Path) -> None:
     assert cli.facts(repo, made).is_clean
     with pytest.raises(GitError, match="checked out"):
         cli.delete_branch(repo, "main", expected=start)
-    cli.fetch(repo, timeout_s=30)
+    cli.start_fetch(repo, timeout_s=30).wait()
     cli.drop_worktree(repo, made, into=tmp_path / "gone")
     assert cli.delete_branch(repo, "polecat/nux", expected=start)
     assert git("status", "--porcelain", cwd=repo.path) == ""
@@ -468,11 +468,10 @@ def test_a_branch_below_a_branch_is_refused_without_git_too(rig: GitRig) -> None
 
 def test_a_config_lock_of_a_killed_process_of_ours_is_no_obstacle(rig: GitRig) -> None:
     """Killed between writing and renaming the configuration: the next add goes on; a lock of git's own is never taken away."""
-    lock, mark = rig.repo.path / "config.lock", rig.repo.path / "polecat-config.999999999.1.dead"
-    mark.write_text("half")
-    os.link(mark, lock)
+    lock = rig.repo.path / "config.lock"
+    lock.symlink_to("polecat")
     rig.add("nux")
-    assert not lock.exists() and not mark.exists()
+    assert not os.path.lexists(lock)
 
     lock.write_text("git's")
     impatient = GitCli(lock_patience_s=0.05)
@@ -488,5 +487,5 @@ def test_a_place_that_goes_away_gives_no_answer(tmp_path: Path) -> None:
     _with_git(tmp_path / "bin", f'rmdir {place}; exec "$REAL" "$@"')
     program = GitProgram({**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"})
 
-    with pytest.raises(GitError, match="git rev-parse failed: cannot change to"):
+    with pytest.raises(GitError, match="Unable to read current working directory"):
         program.run(["rev-parse", "-q", "--verify", "HEAD"], at=None, in_dir=place)

@@ -95,9 +95,7 @@ def test_a_start_that_loses_its_server_ends_no_session_of_the_next(server: Priva
     real = shutil.which("tmux")
     # says what a server says that made the session and died; what comes after goes to the server that is there now
     lost = f'case "$*" in *new-session*) ;; *) exec {real} "$@";; esac\nm=$(printf %s "$*" | grep -o "~[0-9a-f]*~" | head -n 1)\n'
-    lost += (
-        """printf '%s$0%sone%s%%0%s999999%s1%s\n' "$m" "$m" "$m" "$m" "$m" "$m"; echo 'server exited unexpectedly' >&2; exit 1"""
-    )
+    lost += """printf '%s$0%sone%s%%0%s999999%s1%s/s%s\n' "$m" "$m" "$m" "$m" "$m" "$m" "$m"; echo 'server exited unexpectedly' >&2; exit 1"""
     shims = shim_directory(tmp_path / "bin", tmux=lost)
 
     with pytest.raises(TmuxError, match="server exited"):
@@ -106,15 +104,78 @@ def test_a_start_that_loses_its_server_ends_no_session_of_the_next(server: Priva
     assert server.cli().sessions() == ["neighbour"]
 
 
-def test_a_session_that_was_renamed_at_birth_is_not_ours(server: PrivateServer, tmp_path: Path) -> None:
-    """Where a person's hook renames new sessions the start fails cleanly instead of losing its session."""
-    server.run("new-session", "-d", "-s", "x", "sleep 1000", ";", "set-hook", "-g", "after-new-session", "rename-session odd")
+HOOKS = {
+    "renames the session": "rename-session odd",
+    "opens a window": "new-window 'sleep 1000'",
+    "splits the window before ours": "split-window -b 'sleep 1000'",
+    "opens a window before ours": "new-window -b 'sleep 1000'",
+    "prints": "display-message -p 'hello'",
+}
 
-    with pytest.raises(TmuxError):
-        server.cli().start(request(tmp_path, "one", "sleep", "1000"))
 
-    assert set(server.cli().sessions()) <= {"x", "odd"}
-    assert list(tmp_path.rglob("launch-*")) == []
+@pytest.mark.parametrize("hook", HOOKS.values(), ids=HOOKS)
+def test_a_persons_hook_on_new_sessions_moves_no_stamp(server: PrivateServer, tmp_path: Path, hook: str) -> None:
+    """Whatever a person's hook does to a new session, the agent's own pane is marked, and no other."""
+    server.run("new-session", "-d", "-s", "x", "sleep 1000", ";", "set-hook", "-g", "after-new-session", hook)
+    tmux = server.cli()
+
+    made = tmux.start(request(tmp_path, "one", "sleep", "1000"))
+
+    [listed] = [session for session in tmux.list_sessions() if session.instance == made.instance]
+    assert (listed.id, listed.pane_id, listed.pane_pid) == (made.id, made.pane_id, made.pane_pid)
+    marked = server.run("list-panes", "-a", "-F", "#{pane_id} #{@polecat_agent} #{remain-on-exit}").splitlines()
+    assert [row.split()[0] for row in marked if made.instance in row] == [made.pane_id]
+    assert [row.split()[0] for row in marked if row.endswith(" on")] == [made.pane_id]
+
+
+def test_a_crash_ends_the_pane_and_not_a_persons_beside_it(server: PrivateServer, tmp_path: Path) -> None:
+    """A person who has a pane of his own in the agent's session keeps it when the agent ends, and when it is ended."""
+    tmux = server.cli()
+    for name in ("crashes", "is-ended"):
+        made = tmux.start(request(tmp_path, name, "sleep", "1000"))
+        assert tmux.release(made)
+        own = server.run("split-window", "-t", made.pane_id, "-P", "-F", "#{pane_id}", "exec sleep 1000").strip()
+
+        if name == "crashes":
+            os.kill(made.pane_pid, signal.SIGTERM)
+        else:
+            assert tmux.kill(made.id, name=name, instance=made.instance, pane_id=made.pane_id)
+
+        eventually(lambda pane=made.pane_id: pane not in _panes(server), "the agent's pane goes")  # type: ignore[misc]
+        assert own in _panes(server)
+
+
+def _panes(server: PrivateServer) -> list[str]:
+    return server.run("list-panes", "-a", "-F", "#{pane_id}").split()
+
+
+def test_a_pane_that_was_moved_is_still_the_agents(server: PrivateServer, tmp_path: Path) -> None:
+    """A person joins the agent's pane to a session of his own: it is found there, typed to there, and ended without its neighbours."""
+    tmux = server.cli()
+    made = tmux.start(request(tmp_path, "one", "sleep", "1000"))
+    assert tmux.release(made)
+    server.run("new-session", "-d", "-s", "mine", "sleep 1000", ";", "join-pane", "-s", made.pane_id, "-t", "=mine:")
+
+    [listed] = [session for session in tmux.list_sessions() if session.instance == made.instance]
+    assert (listed.name, listed.pane_id) == ("mine", made.pane_id)
+    tmux.send_text(made.pane_id, "x", instance=made.instance)
+    assert tmux.kill(listed.id, name=listed.name, instance=made.instance, pane_id=made.pane_id)
+    assert tmux.sessions() == ["mine"]
+
+
+def test_a_second_view_is_told_and_is_not_the_agents(server: PrivateServer, tmp_path: Path) -> None:
+    """A grouped session shows the agent's pane and bears no stamp of its own; both are told to share it."""
+    tmux = server.cli()
+    made = tmux.start(request(tmp_path, "one", "sleep", "1000"))
+    server.run("new-session", "-d", "-t", "=one", ";", "new-session", "-d", "-s", "alone", "sleep 1000")
+
+    listed = {session.name: session for session in tmux.list_sessions()}
+
+    assert {name: (s.instance, s.is_shared) for name, s in listed.items()} == {
+        "one": (made.instance, True),
+        "one-1": ("", True),
+        "alone": ("", False),
+    }
 
 
 def test_a_persons_configuration_does_not_end_the_agent(server: PrivateServer, tmp_path: Path) -> None:

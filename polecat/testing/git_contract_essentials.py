@@ -1,4 +1,4 @@
-"""The git contract: refs, the remote, worktrees made and taken away."""
+"""The git contract, the essential part: refs, the remote, worktrees made and taken away, what work is in them."""
 
 from __future__ import annotations
 
@@ -37,25 +37,12 @@ def check_a_commit_resolves_to_itself(at: GitUnderTest) -> None:
 def check_no_repository_is_an_error(at: GitUnderTest) -> None:
     """A place that is no repository is an error, not an empty repository."""
     refuses(lambda: at.git.resolve(at.no_repo, "refs/heads/main"))
-    refuses(lambda: at.git.branches(at.no_repo, ""))
     refuses(lambda: at.git.remote_branches(at.no_repo))
-    refuses(lambda: at.git.stale_registrations(at.no_repo))
     refuses(lambda: at.git.start_fetch(at.no_repo, timeout_s=10).wait())
 
 
-def check_fetch_brings_news(at: GitUnderTest) -> None:
-    """After a fetch the remote's new commit is known, and we know when we asked."""
-    new = at.advance_remote()
-    assert at.start != new
-    at.git.fetch(at.repo, timeout_s=30)
-    assert at.start == new
-    age_s = at.git.last_fetch_age_s(at.repo)
-    assert age_s is not None and 0 <= age_s < 60
-    assert "main" in at.git.remote_branches(at.repo)
-
-
-def check_fetch_in_the_background(at: GitUnderTest) -> None:
-    """A started fetch brings the news once it is waited for; a cancelled one may be cancelled again."""
+def check_fetch_can_be_cancelled(at: GitUnderTest) -> None:
+    """A fetch that ended may be cancelled, and one that was cancelled may be cancelled again."""
     new = at.advance_remote()
     pending = at.git.start_fetch(at.repo, timeout_s=30)
     pending.wait()
@@ -71,17 +58,11 @@ def check_unreachable_remote_is_an_error(at: GitUnderTest) -> None:
     before = at.start
     age_before_s = at.git.last_fetch_age_s(at.repo)
     at.break_remote()
-    refuses(lambda: at.git.fetch(at.repo, timeout_s=30))
-    refuses(lambda: at.git.remote_default_branch(at.repo, timeout_s=30))
+    refuses(at.fetch)
     age_s = at.git.last_fetch_age_s(at.repo)
     assert (age_s is None) == (age_before_s is None)
     assert age_s is None or age_before_s is None or age_s >= age_before_s
     assert at.start == before
-
-
-def check_remote_default_branch(at: GitUnderTest) -> None:
-    """The remote knows which branch is its default."""
-    assert at.git.remote_default_branch(at.repo, timeout_s=30) == "main"
 
 
 def check_worktree_is_made(at: GitUnderTest) -> None:
@@ -91,7 +72,7 @@ def check_worktree_is_made(at: GitUnderTest) -> None:
     assert (made.path, made.branch, made.head) == (path, "polecat/nux-1", at.start)
     assert os.listdir(path) == [".git"]
     assert at.git.find_worktree(at.repo, path) == made
-    assert at.git.branches(at.repo, "polecat/") == {"polecat/nux-1": at.start}
+    assert at.git.resolve(at.repo, "refs/heads/polecat/nux-1") == at.start
     at.git.check_out(made)
     assert (path / "README.md").is_file()
     assert at.git.facts(at.repo, made).is_clean
@@ -101,7 +82,7 @@ def check_worktree_starts_where_it_was_told(at: GitUnderTest) -> None:
     """The branch starts at the commit that was given, even if the remote's branch moved on since."""
     old = at.start
     at.advance_remote()
-    at.git.fetch(at.repo, timeout_s=30)
+    at.fetch()
     made = at.git.add_worktree(at.repo, at.room / "nux", branch="b", start=old, upstream="main")
     assert made.head == old == at.git.resolve(at.repo, "refs/heads/b")
 
@@ -144,8 +125,10 @@ def check_failed_add_leaves_nothing(at: GitUnderTest) -> None:
     for path, branch, start in tries:
         refuses(lambda p=path, b=branch, s=start: at.git.add_worktree(at.repo, p, branch=b, start=s, upstream="main"))  # type: ignore[misc]
         assert sorted(os.listdir(at.room)) == with_file, (path, branch, start)
+        assert branch == "polecat/taken" or at.git.resolve(at.repo, f"refs/heads/{branch}") is None, (path, branch, start)
     (at.room / "file").unlink()
     assert at.state() == before
+    assert at.git.add_worktree(at.repo, at.room / "nux", branch="new", start=at.start, upstream="main").branch == "new"
 
 
 def check_an_existing_directory_is_not_touched(at: GitUnderTest) -> None:
@@ -153,7 +136,7 @@ def check_an_existing_directory_is_not_touched(at: GitUnderTest) -> None:
     (at.room / "nux").mkdir()
     refuses(lambda: at.git.add_worktree(at.repo, at.room / "nux", branch="new", start=at.start, upstream=None))
     assert os.listdir(at.room / "nux") == []
-    assert at.git.branches(at.repo, "").get("new") is None
+    assert at.git.resolve(at.repo, "refs/heads/new") is None
 
 
 def check_only_a_whole_worktree_is_found(at: GitUnderTest) -> None:
@@ -182,8 +165,7 @@ def check_drop_keeps_everything(at: GitUnderTest) -> None:
     assert (at.room / "gone" / "new.txt").read_text() == "work"
     assert (at.room / "gone.admin").is_dir()
     assert at.git.find_worktree(at.repo, made.path) is None
-    assert at.git.stale_registrations(at.repo) == ()
-    assert at.git.branches(at.repo, "polecat/")
+    assert at.git.resolve(at.repo, "refs/heads/polecat/nux") == made.head
     at.git.restore_worktree(at.repo, made, source=at.room / "gone")
     assert at.git.find_worktree(at.repo, made.path) == made
     assert at.git.facts(at.repo, made).untracked == ("new.txt",)
@@ -215,35 +197,49 @@ def check_branch_is_deleted_only_as_expected(at: GitUnderTest) -> None:
     assert at.git.delete_branch(at.repo, "polecat/nu", expected=moved) is False
 
 
-def check_stale_registrations(at: GitUnderTest) -> None:
-    """A registration is stale only while its directory is gone; moving it out makes its branch deletable."""
+def check_facts_find_work(at: GitUnderTest) -> None:
+    """Changed and new files, commits and stashes of this branch are found; those of a neighbour are not (T-15)."""
     made, other = at.add("nux"), at.add("ace")
-    made.path.rename(at.room / "hidden")
-    (stale,) = at.git.stale_registrations(at.repo)
-    assert (stale.admin_dir, stale.path) == (made.admin_dir, made.path)
-    (at.room / "hidden").rename(made.path)
-    assert at.git.drop_stale(at.repo, stale, into=at.room / "s") is False
-    made.path.rename(at.room / "hidden")
-    assert at.git.drop_stale(at.repo, stale, into=at.room / "s") is True
-    assert (at.room / "s").is_dir()
-    assert at.git.drop_stale(at.repo, stale, into=at.room / "t") is False
-    assert at.git.stale_registrations(at.repo) == ()
-    assert at.git.delete_branch(at.repo, "polecat/nux", expected=at.start)
-    assert at.git.find_worktree(at.repo, other.path) == other
+    at.stash(other.path)
+    assert at.git.facts(at.repo, made).is_clean
+    (made.path / "README.md").write_text("changed")
+    (made.path / "new.txt").write_text("new")
+    facts = at.git.facts(at.repo, made, base="refs/remotes/origin/main")
+    assert (facts.modified, facts.untracked, facts.branch, facts.head) == (("README.md",), ("new.txt",), "polecat/nux", at.start)
+    assert (facts.unpushed, facts.merged, facts.is_clean, facts.is_detached) == (0, "ancestor", False, False)
+    assert at.git.facts(at.repo, made, ignore=["README.md", "new.txt"]).is_clean
+    new = at.commit(made.path)
+    facts = at.git.facts(at.repo, made, base="refs/remotes/origin/main")
+    assert (facts.head, facts.unpushed, facts.merged, facts.stashes) == (new, 1, "no", ())
+    at.stash(made.path)
+    facts = at.git.facts(at.repo, made)
+    assert (len(facts.stashes), facts.status().stashes, facts.is_clean) == (1, 1, False)
 
 
-def check_half_made_is_cleared(at: GitUnderTest) -> None:
-    """Half a worktree is taken away with its registration; a whole one, or files nobody accounts for, are not."""
+def check_facts_see_deleted_files(at: GitUnderTest) -> None:
+    """A deleted file is a change."""
     made = at.add("nux")
-    refuses(lambda: at.git.clear_half_made(at.repo, made.path, into=at.room / "gone"))
-    (made.path / ".git").unlink()
-    refuses(lambda: at.git.clear_half_made(at.repo, made.path, into=at.room / "gone"))
-    assert (made.path / "README.md").is_file()
-    made.path.rename(at.room / "hidden")
-    made.path.mkdir()
-    (made.path / ".git").write_text("")
-    at.git.clear_half_made(at.repo, made.path, into=at.room / "gone")
-    assert not made.path.exists()
-    assert at.git.delete_branch(at.repo, "polecat/nux", expected=at.start)
-    at.git.clear_half_made(at.repo, made.path, into=at.room / "again")
-    assert at.git.stale_registrations(at.repo) == ()
+    (made.path / "README.md").unlink()
+    assert at.git.facts(at.repo, made).modified == ("README.md",)
+
+
+def check_facts_want_a_worktree(at: GitUnderTest) -> None:
+    """Facts of a directory that is no worktree any more are refused; of one in the trash they are found."""
+    made = at.add("nux")
+    (made.path / "new.txt").write_text("new")
+    before = at.git.facts(at.repo, made, base="refs/remotes/origin/main")
+    at.git.drop_worktree(at.repo, made, into=at.room / "gone")
+    refuses(lambda: at.git.facts(at.repo, made))
+    dropped = Worktree(path=at.room / "gone", admin_dir=at.room / "gone.admin", branch=made.branch, head=made.head)
+    assert at.git.facts(at.repo, dropped, base="refs/remotes/origin/main") == before
+
+
+def check_fetch_brings_what_is_new(at: GitUnderTest) -> None:
+    """After a fetch the remote's new commit is known, and we know when we asked."""
+    new = at.advance_remote()
+    assert at.start != new
+    at.fetch()
+    assert at.start == new
+    age_s = at.git.last_fetch_age_s(at.repo)
+    assert age_s is not None and 0 <= age_s < 60
+    assert "main" in at.git.remote_branches(at.repo)

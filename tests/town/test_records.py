@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,16 +13,14 @@ from attrs import evolve
 from polecat.errors import ConfigError, PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.testing.worlds import make_town
+from polecat.town.homes import clone_path, list_homes
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.settings import load_rig_settings
-from polecat.town.state import (
+from polecat.town.records import (
     CLAIM_FILE,
     Record,
-    clone_path,
     drop_claim,
     drop_record,
     had_polecats,
-    list_homes,
     new_instance_id,
     publish_claim,
     read_claim,
@@ -30,8 +29,9 @@ from polecat.town.state import (
     withdraw_claim,
     write_claim,
 )
+from polecat.town.settings import load_rig_settings
 
-LEASE = Record(
+RECORD = Record(
     instance="i1", polecat="nux", rig="gastown", pid=1, branch="polecat/nux-1", process_names=("node", "claude"), hook_bead="gt-1"
 )
 
@@ -44,8 +44,8 @@ def rig(tmp_path: Path) -> Rig:
 
 def test_a_claim_appears_whole_or_not_at_all(rig: Rig) -> None:
     """Home and claim come in one step; no half-made home is ever listed (T-01)."""
-    publish_claim(rig, LEASE)
-    assert read_claim(rig, "nux") == LEASE
+    publish_claim(rig, RECORD)
+    assert read_claim(rig, "nux") == RECORD
     assert list_homes(rig).dirs == ("nux",)
     assert os.listdir(rig.polecats_dir) == ["nux"]
 
@@ -54,32 +54,32 @@ def test_a_claim_never_replaces_work(rig: Rig) -> None:
     """A home with something in it is not claimed, and the failed try leaves nothing."""
     (rig.home_dir("nux") / "gastown").mkdir(parents=True)
     with pytest.raises(PolecatError):
-        publish_claim(rig, LEASE)
+        publish_claim(rig, RECORD)
     assert os.listdir(rig.polecats_dir) == ["nux"] and os.listdir(rig.home_dir("nux")) == ["gastown"]
 
 
 def test_withdrawing_takes_the_home_with_it(rig: Rig) -> None:
     """A home that holds nothing but the claim goes; withdrawing twice is fine."""
-    publish_claim(rig, LEASE)
-    withdraw_claim(rig, LEASE)
+    publish_claim(rig, RECORD)
+    withdraw_claim(rig, RECORD)
     assert os.listdir(rig.polecats_dir) == []
-    withdraw_claim(rig, LEASE)
+    withdraw_claim(rig, RECORD)
 
 
 def test_withdrawing_never_takes_work(rig: Rig) -> None:
     """A home that holds anything else stays, with its claim, and the error names what."""
-    publish_claim(rig, LEASE)
+    publish_claim(rig, RECORD)
     (rig.home_dir("nux") / "draft.txt").write_text("precious")
     with pytest.raises(PolecatError, match=r"draft\.txt"):
-        withdraw_claim(rig, LEASE)
-    assert read_claim(rig, "nux") == LEASE
+        withdraw_claim(rig, RECORD)
+    assert read_claim(rig, "nux") == RECORD
     assert (rig.home_dir("nux") / "draft.txt").read_text() == "precious"
 
 
 def test_settling_turns_a_claim_into_a_record(rig: Rig) -> None:
     """The record stands outside the home, because Gas Town removes homes with rmdir."""
-    publish_claim(rig, LEASE)
-    record = evolve(LEASE, session_id="$3")
+    publish_claim(rig, RECORD)
+    record = evolve(RECORD, session_id="$3")
     write_claim(rig, record)
     settle(rig, record)
     assert read_claim(rig, "nux") is None and read_record(rig, "nux") == record
@@ -90,12 +90,12 @@ def test_settling_turns_a_claim_into_a_record(rig: Rig) -> None:
 
 def test_another_instances_claim_and_record_stay(rig: Rig) -> None:
     """Names are used again, instances are not: what belongs to another one is not dropped (T-06)."""
-    publish_claim(rig, LEASE)
-    drop_claim(rig, evolve(LEASE, instance="i2"))
-    assert read_claim(rig, "nux") == LEASE
-    settle(rig, LEASE)
+    publish_claim(rig, RECORD)
+    drop_claim(rig, evolve(RECORD, instance="i2"))
+    assert read_claim(rig, "nux") == RECORD
+    settle(rig, RECORD)
     drop_record(rig, "nux", instance="i2")
-    assert read_record(rig, "nux") == LEASE
+    assert read_record(rig, "nux") == RECORD
     drop_record(rig, "nux", instance="i1")
     assert read_record(rig, "nux") is None
 
@@ -111,10 +111,10 @@ def test_a_claim_that_cannot_be_read_is_unknown(rig: Rig, text: str) -> None:
 
 def test_a_claim_of_a_later_version_can_be_read(rig: Rig) -> None:
     """What we do not know is left out."""
-    publish_claim(rig, LEASE)
+    publish_claim(rig, RECORD)
     path = rig.home_dir("nux") / CLAIM_FILE
     path.write_text(json.dumps({**json.loads(path.read_text()), "later": {"a": 1}}))
-    assert read_claim(rig, "nux") == LEASE
+    assert read_claim(rig, "nux") == RECORD
 
 
 def test_homes_are_directories_and_everything_else_is_taken(rig: Rig) -> None:
@@ -139,8 +139,8 @@ def test_a_missing_rig_is_unknown_and_a_missing_directory_is_said(rig: Rig) -> N
 def test_had_polecats(rig: Rig) -> None:
     """A saved counter or a record proves that the rig once gave out a name (T-24)."""
     assert not had_polecats(rig)
-    publish_claim(rig, LEASE)
-    settle(rig, LEASE)
+    publish_claim(rig, RECORD)
+    settle(rig, RECORD)
     assert had_polecats(rig)
 
 
@@ -201,3 +201,45 @@ def test_a_counter_that_cannot_be_saved_says_so(rig: Rig) -> None:
     rig.runtime_dir.write_text("in the way")
     with pytest.raises(PolecatError, match="namepool-state"):
         save_pool(rig, pool)
+
+
+BAD_VALUES = {
+    "instance": ["x"],
+    "since": 17,
+    "agent_pid": "7",
+    "may_have_run": 1,
+    "process_names": [1],
+    "purpose": "else",
+    "polecat": "../nux",
+    "tmux_socket": None,
+}
+
+
+@pytest.mark.parametrize(("key", "value"), BAD_VALUES.items(), ids=list(BAD_VALUES))
+@pytest.mark.parametrize("kind", ["claim", "record"])
+def test_a_record_with_a_wrong_value_is_unknown_by_itself(rig: Rig, kind: str, key: str, value: object) -> None:
+    """Whatever somebody wrote into a claim or a record: it cannot be told, with the reason, and nobody takes it for another type."""
+    path = rig.home_dir("nux") / ".claim.json" if kind == "claim" else rig.runtime_dir / "polecats" / "nux.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps({"instance": "i1", "polecat": "nux", "rig": rig.name, key: value}))
+
+    with pytest.raises(UnknownStateError, match=r"cannot be read: .*must|cannot be read: .*gives"):
+        read_claim(rig, "nux") if kind == "claim" else read_record(rig, "nux")
+
+
+NO_FILES: dict[str, Callable[[Path], None]] = {
+    "pipe": os.mkfifo,
+    "directory": Path.mkdir,
+    "device": lambda path: path.symlink_to("/dev/zero"),
+    "loop": lambda path: path.symlink_to(path),
+}
+
+
+@pytest.mark.parametrize("make", NO_FILES.values(), ids=list(NO_FILES))
+def test_what_is_no_file_in_the_place_of_a_claim_is_unknown(rig: Rig, make: Callable[[Path], None]) -> None:
+    """A pipe, a directory, a device, a loop: an answer at once, and that is *unknown*."""
+    rig.home_dir("nux").mkdir(parents=True, exist_ok=True)
+    make(rig.home_dir("nux") / ".claim.json")
+
+    with pytest.raises(UnknownStateError):
+        read_claim(rig, "nux")

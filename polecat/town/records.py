@@ -1,10 +1,10 @@
-"""What the disk knows about a rig's polecats: homes, claims, records.
+"""What the disk remembers of each spawn, as a *record*.
 
-- A *home* is the directory ``polecats/<name>``. While it exists the name is taken.
-- A *claim* is a file in a home that says: this instance is being made right now. It is true while the claimant holds the
-  polecat's lock; when that lock is free the claimant is dead and `reconcile` takes the claim's leavings back.
-- A *record* is what we remember about a finished spawn. It lives outside the home, because the reference removes homes with
-  ``rmdir``, which a file of ours would block for ever.
+While a spawn, repair or removal is under way its record is a *claim*: a file in the polecat's home that says what is being done. It is
+true while its writer holds the polecat's lock; when that lock is free the writer is dead, and `reconcile` recovers what it left.
+
+The record of a finished spawn lies outside the home, because the reference removes homes with ``rmdir``, which a file of ours would
+block for ever.
 """
 
 from __future__ import annotations
@@ -12,17 +12,21 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from attrs import asdict, fields_dict, frozen
+from attrs import NOTHING, asdict, fields_dict, frozen
 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
+from polecat.town.files import write_bytes
+from polecat.town.guarded import read_json_object
+from polecat.town.homes import Homes
 
 CLAIM_FILE = ".claim.json"
 
@@ -74,65 +78,9 @@ class Record:
     may_have_run: bool = False
 
 
-@frozen(kw_only=True)
-class Homes:
-    """What stands in ``polecats/``.
-
-    Attributes:
-        dirs: the polecats: real, visible directories, sorted.
-        others: visible names that are something else (a file, a symlink); taken, but no polecats.
-        exists: ``polecats/`` is there at all.
-    """
-
-    dirs: tuple[str, ...]
-    others: tuple[str, ...] = ()
-    exists: bool = True
-
-    @property
-    def taken(self) -> frozenset[str]:
-        """Every name that a new polecat must not have."""
-        return frozenset(self.dirs) | frozenset(self.others)
-
-
 def new_instance_id() -> str:
     """Make an id that no other spawn has: 16 hexadecimal digits."""
     return secrets.token_hex(8)
-
-
-def list_homes(rig: Rig) -> Homes:
-    """List what stands in ``polecats/``; one directory read.
-
-    Raises:
-        UnknownStateError: the rig or its ``polecats/`` cannot be listed, which is not the same as being empty.
-    """
-    if not rig.path.is_dir():
-        raise UnknownStateError(f"the rig's directory {rig.path} cannot be found", hint="is its disk mounted?")
-    try:
-        with os.scandir(rig.polecats_dir) as entries:
-            seen = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
-    except FileNotFoundError:
-        return Homes(dirs=(), exists=False)
-    except OSError as error:
-        raise UnknownStateError(
-            f"{rig.polecats_dir} cannot be listed: {error.strerror or error}", hint="nothing was decided or changed"
-        ) from error
-    return Homes(dirs=tuple(n for n, is_dir in seen if is_dir), others=tuple(n for n, is_dir in seen if not is_dir))
-
-
-def clone_path(rig: Rig, name: str) -> Path:
-    """The worktree of a polecat: ``<home>/<rig>``, or the home itself in the old layout.
-
-    Source:
-        Contract §2.3.
-    """
-    home = rig.home_dir(name)
-    new = home / rig.name
-    if not new.is_dir() and home.is_dir() and (home / ".git").exists():
-        return home
-    return new
-
-
-# ------------------------------------------------------------------------------------------------- claims, records
 
 
 def publish_claim(rig: Rig, record: Record) -> None:
@@ -185,8 +133,7 @@ def settle(rig: Rig, claim: Record) -> None:
     path = _record_path(rig, claim.polecat)
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, claim)
-    with contextlib.suppress(FileNotFoundError):
-        (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink()
+    (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
 
 def read_record(rig: Rig, name: str) -> Record | None:
@@ -216,8 +163,7 @@ def drop_record(rig: Rig, name: str, *, instance: str) -> None:
         record = read_record(rig, name)
         if record is None or record.instance != instance:
             return
-    with contextlib.suppress(FileNotFoundError):
-        _record_path(rig, name).unlink()
+    _record_path(rig, name).unlink(missing_ok=True)
 
 
 def withdraw_claim(rig: Rig, record: Record) -> None:
@@ -242,27 +188,13 @@ def _is_draft(name: str) -> bool:
 
 def lost_records(rig: Rig, homes: Homes) -> tuple[str, ...]:
     """Names we remember though they have no home any more: Gas Town removed them."""
-    taken = homes.taken
-    return tuple(name for name in _names_with_records(rig) if name not in taken)
+    return tuple(sorted(set(_names_with_records(rig)) - homes.taken))
 
 
 def forget(rig: Rig, name: str) -> None:
     """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
     if not os.path.lexists(rig.home_dir(name)):
         _record_path(rig, name).unlink(missing_ok=True)
-
-
-def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
-
-    A home that cannot be listed is left out: nothing is known of it.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    top = os.fspath(rig.polecats_dir)
-    for name in names:
-        with contextlib.suppress(OSError), os.scandir(f"{top}/{name}") as entries:
-            found[name] = tuple(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
-    return found
 
 
 def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
@@ -273,20 +205,11 @@ def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable
         inside: the files of each home, as `files_in_homes` found them.
         is_free: says that nobody holds the lock of a polecat; asked only where there is a draft.
     """
-    found = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
-    of: dict[str, list[Path]] = {}
-    for name, files in inside.items():
-        for file in files:
-            if _is_draft(file):
-                of.setdefault(name, []).append(rig.home_dir(name) / file)
-    for path in _record_path(rig, "x").parent.glob(".*.json.*"):
-        name = path.name[1:].partition(".json.")[0]
-        if name in inside:
-            of.setdefault(name, []).append(path)
-    for name, paths in of.items():
-        if is_free(name):
-            found += [path for path in paths if path.is_file()]
-    return tuple(sorted(found))
+    homes = [path for path in rig.polecats_dir.glob(".claim-*") if path.is_dir() and not path.is_symlink()]
+    files = [(name, rig.home_dir(name) / file) for name, files in inside.items() for file in files if _is_draft(file)]
+    files += [(path.name[1:].partition(".json.")[0], path) for path in _record_path(rig, "x").parent.glob(".*.json.*")]
+    free = {name for name in {name for name, _ in files} & inside.keys() if is_free(name)}
+    return tuple(sorted([*homes, *(path for name, path in files if name in free and path.is_file())]))
 
 
 def drop_draft(draft: Path) -> None:
@@ -307,8 +230,8 @@ def had_polecats(rig: Rig) -> bool:
 
 def _names_with_records(rig: Rig) -> list[str]:
     with contextlib.suppress(FileNotFoundError):
-        names = (file.removesuffix(".json") for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
-        return sorted(name for name in names if is_polecat_name(name))
+        files = (file for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
+        return [name for file in files if is_polecat_name(name := file.removesuffix(".json"))]
     return []
 
 
@@ -317,23 +240,40 @@ def _record_path(rig: Rig, name: str) -> Path:
 
 
 def _write(path: Path, record: Record) -> None:
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        draft.write_text(json.dumps(asdict(record), indent=2) + "\n", "utf-8")
-        draft.replace(path)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    write_bytes(path, f"{json.dumps(asdict(record), indent=2)}\n".encode())
 
 
 def _read(path: Path) -> Record | None:
     try:
-        raw = json.loads(path.read_text("utf-8"))
-        known = {key: value for key, value in raw.items() if key in fields_dict(Record)}
-        return Record(**{**known, "process_names": tuple(known.get("process_names", ()))})
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raw = read_json_object(path, limit_bytes=_LIMIT_BYTES)
+        return None if raw is None else _checked(raw)
+    except (OSError, ValueError) as error:
         raise UnknownStateError(
             f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
         ) from error
+
+
+_LIMIT_BYTES = 64 * 1024
+"""Far more than a record takes."""
+
+
+def _checked(raw: Mapping[str, object]) -> Record:
+    """Make a record of what a file holds, which an agent or a crash may have written.
+
+    Raises:
+        ValueError: something is not of its type, or the instance or name could not have been given by us.
+    """
+    values: dict[str, Any] = {}
+    for name, field in fields_dict(Record).items():
+        value = raw.get(name, field.default)
+        if isinstance(field.default, tuple) and isinstance(value, list) and all(isinstance(one, str) for one in value):
+            value = tuple(value)
+        wanted = str if field.default is NOTHING else type(field.default)
+        if type(value) is not wanted:
+            raise ValueError(f"{name!r} must be a {wanted.__name__}, not {value!r:.40}")
+        values[name] = value
+    if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", values["instance"]) or not is_polecat_name(values["polecat"]):
+        raise ValueError("its instance or its name is none that polecat gives")
+    if values["purpose"] not in ("spawn", "repair", "remove"):
+        raise ValueError(f"'purpose' must be spawn, repair or remove, not {values['purpose']!r:.40}")
+    return Record(**values)

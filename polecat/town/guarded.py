@@ -1,0 +1,97 @@
+"""Files that somebody else may have written or replaced: an agent, another program, a crash, a hostile project.
+
+Only a regular file of a sane size is read or written; a pipe never blocks us, a device never fills our memory.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+
+MAX_BYTES = 16 * 1024 * 1024
+"""No file that polecat reads whole has a reason to be larger."""
+
+
+def read_guarded(path: Path, *, limit_bytes: int = MAX_BYTES, follow: bool = True) -> bytes | None:
+    """Read a regular file whole; None if it is absent.
+
+    Args:
+        path: the file.
+        limit_bytes: refuse to read more.
+        follow: a symlink stands for what it points to.
+
+    Raises:
+        OSError: it is there and is no regular file, is too large, or cannot be read; ``strerror`` says which.
+
+    Examples:
+        >>> read_guarded(Path("/nowhere")) is None
+        True
+        >>> read_guarded(Path("/dev/zero"))
+        Traceback (most recent call last):
+        OSError: [Errno 22] it is not a regular file: '/dev/zero'
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    try:
+        fd = os.open(path, flags)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        _must_be_regular(fd, path)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read(limit_bytes + 1)
+    finally:
+        os.close(fd)
+    if len(data) > limit_bytes:
+        raise OSError(errno.EFBIG, f"it has more than {limit_bytes} bytes", os.fspath(path))
+    return data
+
+
+def append_guarded(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+    """Append to a regular file in a single write, so that what several processes append never mixes; it is made where missing.
+
+    Raises:
+        OSError: it is no regular file, or cannot be written.
+    """
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, mode)
+    try:
+        _must_be_regular(fd, path)
+        if os.write(fd, data) != len(data):
+            raise OSError(errno.EIO, "it was not written whole", os.fspath(path))
+    finally:
+        os.close(fd)
+
+
+def read_json_object(path: Path, *, limit_bytes: int = MAX_BYTES) -> dict[str, object] | None:
+    """Read a file that holds one JSON object; None if it is absent.
+
+    Raises:
+        OSError: as `read_guarded`.
+        ValueError: it is no JSON object, whatever else it is.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     path = Path(place, "deep.json")
+        ...     _ = path.write_text("[" * 200_000)
+        ...     read_json_object(path)
+        Traceback (most recent call last):
+        ValueError: it is nested too deeply
+    """
+    data = read_guarded(path, limit_bytes=limit_bytes)
+    if data is None:
+        return None
+    try:
+        value: object = json.loads(data)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds a JSON {type(value).__name__}, not an object")  # noqa: TRY004  one error for all that is no object
+    return value
+
+
+def _must_be_regular(fd: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))

@@ -1,0 +1,79 @@
+"""The homes of a rig's polecats on disk: a *home* is the directory ``polecats/<name>``. While it exists the name is taken."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from polecat.errors import UnknownStateError
+from polecat.model import Rig
+
+
+@frozen(kw_only=True)
+class Homes:
+    """What stands in ``polecats/``.
+
+    Attributes:
+        dirs: the polecats: real, visible directories, sorted.
+        others: visible names that are something else (a file, a symlink); taken, but no polecats.
+        exists: ``polecats/`` is there at all.
+    """
+
+    dirs: tuple[str, ...]
+    others: tuple[str, ...] = ()
+    exists: bool = True
+
+    @property
+    def taken(self) -> frozenset[str]:
+        """Every name that a new polecat must not have."""
+        return frozenset(self.dirs) | frozenset(self.others)
+
+
+def list_homes(rig: Rig) -> Homes:
+    """List what stands in ``polecats/``; one directory read.
+
+    Raises:
+        UnknownStateError: the rig or its ``polecats/`` cannot be listed, which is not the same as being empty.
+    """
+    if not rig.path.is_dir():
+        raise UnknownStateError(f"the rig's directory {rig.path} cannot be found", hint="is its disk mounted?")
+    try:
+        with os.scandir(rig.polecats_dir) as entries:
+            seen = sorted((e.name, e.is_dir(follow_symlinks=False)) for e in entries if not e.name.startswith("."))
+    except FileNotFoundError:
+        return Homes(dirs=(), exists=False)
+    except OSError as error:
+        raise UnknownStateError(
+            f"{rig.polecats_dir} cannot be listed: {error.strerror or error}", hint="nothing was decided or changed"
+        ) from error
+    return Homes(dirs=tuple(n for n, is_dir in seen if is_dir), others=tuple(n for n, is_dir in seen if not is_dir))
+
+
+def clone_path(rig: Rig, name: str) -> Path:
+    """The worktree of a polecat: ``<home>/<rig>``, or the home itself in the old layout.
+
+    Source:
+        Contract §2.3.
+    """
+    home = rig.home_dir(name)
+    new = home / rig.name
+    if not new.is_dir() and home.is_dir() and (home / ".git").exists():
+        return home
+    return new
+
+
+def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
+
+    A home that cannot be listed is left out: nothing is known of it.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    top = os.fspath(rig.polecats_dir)
+    for name in names:
+        with contextlib.suppress(OSError), os.scandir(f"{top}/{name}") as entries:
+            found[name] = tuple(entry.name for entry in entries if not entry.is_dir(follow_symlinks=False))
+    return found

@@ -1,0 +1,210 @@
+"""The verbs that look at polecats: list, status, stale."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from datetime import UTC, datetime
+
+from polecat.model import Polecat, PolecatState
+from polecat.upkeep.inspection import work_at_risk
+from polecat.upkeep.listing import get_polecat, list_polecats
+from polecat.upkeep.staleness import detect_stale
+from polecat.verbs.common import (
+    add_common,
+    add_polecat,
+    answer,
+    facts_of,
+    json_text,
+    polecat_of,
+    rig_of,
+    seconds,
+    town_of,
+    whole,
+    world_of,
+)
+from polecat.verbs.progress import Progress
+from polecat.verbs.tables import paint, plain, table, terminal_width
+
+# --------------------------------------------------------------------------------------------------------------- list
+
+LIST_EXAMPLE = """\
+examples:
+  polecat list
+  polecat list gastown --json
+  polecat list --watch
+"""
+
+CLEAR = "\x1b[H\x1b[2J"
+
+STATE_COLOURS = {
+    PolecatState.SPAWNING: "blue",
+    PolecatState.WORKING: "green",
+    PolecatState.DONE: "grey",
+    PolecatState.STUCK: "yellow",
+    PolecatState.STALLED: "red",
+    PolecatState.ZOMBIE: "red",
+    PolecatState.UNKNOWN: "yellow",
+}
+
+
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Add what ``list`` understands."""
+    parser.add_argument("rig", metavar="RIG", nargs="?", help="the rig; all rigs of the town by default")
+    parser.add_argument(
+        "--watch",
+        metavar="SECONDS",
+        type=seconds(0.1, 86_400, hint="; a rig goes first: polecat list {} --watch"),
+        nargs="?",
+        const=2.0,
+        help="list again and again, every 2 seconds or as often as you say; with --json one line each time",
+    )
+    add_common(parser)
+
+
+def list_(args: argparse.Namespace) -> int:
+    """List, once or again and again."""
+    if args.watch is None:
+        with Progress("looking at polecats"):
+            text = _text(args)
+        print(text)
+        return 0
+    try:
+        while True:
+            text = _text(args)
+            print(f"{CLEAR}{text}" if sys.stdout.isatty() else text, flush=True)
+            time.sleep(args.watch)
+    except KeyboardInterrupt:  # that is how one stops watching
+        return 0
+
+
+def _text(args: argparse.Namespace) -> str:
+    town, world = town_of(args), world_of(args)
+    rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
+    cats = [cat for rig in rigs for cat in list_polecats(rig, world=world)]
+    if not rigs and sys.stderr.isatty():
+        print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
+    if args.json:
+        return json_text("list", [as_json(cat) for cat in cats], is_one_line=args.watch is not None)
+    if any(cat.is_running is None for cat in cats) and args.watch is None:
+        print("polecat: warning: tmux could not be asked, so what runs is unknown; see why: polecat doctor", file=sys.stderr)
+    return shown(cats, with_rig=args.rig is None and len(rigs) > 1) if cats else "no polecats"
+
+
+def shown(cats: list[Polecat], *, with_rig: bool) -> str:
+    """The table, each state in its colour where stdout shows colours, no wider than the terminal."""
+    colours = [("", STATE_COLOURS[cat.state], "", "", "", "") for cat in cats]
+    return table(rows(cats, with_rig=with_rig), width=terminal_width(), whole=2, colours=colours)
+
+
+def as_json(cat: Polecat) -> dict[str, object]:
+    """A polecat as ``--json`` prints it."""
+    return facts_of(
+        cat,
+        polecat_name=cat.name,
+        agent_id=cat.agent_id,
+        state=cat.state.value,
+        running=cat.is_running,
+        clean=None if cat.work is None else cat.work.is_clean,
+    )
+
+
+def rows(cats: list[Polecat], *, with_rig: bool) -> list[tuple[str, ...]]:
+    """The table, heading included."""
+    head = ("POLECAT", "STATE", "BRANCH", "HOOK", "WORK", "SESSION")
+    body = [
+        (
+            f"{cat.rig_name}/{cat.name}" if with_rig else cat.name,
+            cat.state.value,
+            cat.branch or "-",
+            cat.issue or "-",
+            "unknown" if cat.work is None else str(cat.work),
+            _session(cat),
+        )
+        for cat in cats
+    ]
+    return [head, *body]
+
+
+def _session(cat: Polecat) -> str:
+    if cat.is_running is None:
+        return "unknown"
+    if not cat.is_running:
+        return "none"
+    now = datetime.now(UTC)
+    since = [] if cat.created_at is None else [ago((now - cat.created_at).total_seconds())]
+    active = [] if cat.active_at is None else [f"active {ago((now - cat.active_at).total_seconds())} ago"]
+    return ", ".join(since + active) or "running"
+
+
+def ago(age_s: float) -> str:
+    """A duration for people.
+
+    Examples:
+        >>> ago(4), ago(200), ago(8000), ago(200000)
+        ('4 s', '3 min', '2 h', '2 d')
+    """
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if age_s >= size:
+            return f"{int(age_s // size)} {unit}"
+    return f"{max(0, int(age_s))} s"
+
+
+# ------------------------------------------------------------------------------------------------------------- status
+
+STATUS_EXAMPLE = "example:\n  polecat status gastown/nux\n"
+
+
+def add_status(parser: argparse.ArgumentParser) -> None:
+    """Add what ``status`` understands."""
+    add_polecat(parser)
+    add_common(parser)
+
+
+def status(args: argparse.Namespace) -> int:
+    """Say everything about one polecat, the risks of removing it included."""
+    rig, name = polecat_of(args)
+    world = world_of(args)
+    with Progress(f"looking at {args.polecat}"):
+        cat = get_polecat(rig, name, world=world)
+        verdict = work_at_risk(rig, cat, world=world)
+    head, body = rows([cat], with_rig=False)
+    said = {label.lower(): plain(text) for label, text in zip(head, body, strict=True)}
+    said["state"] = paint(said["state"], STATE_COLOURS[cat.state])
+    said["worktree"] = plain(str(cat.clone_path))
+    said["remove?"] = "nothing would be lost" if verdict.is_safe else plain(str(verdict))
+    facts = {**as_json(cat), "risks": verdict.risks}
+    return answer(args, "status", facts, *(f"{label:<9}  {text}" for label, text in said.items()))
+
+
+# -------------------------------------------------------------------------------------------------------------- stale
+
+STALE_EXAMPLE = "example:\n  polecat stale gastown --threshold 50\n"
+
+
+def add_stale(parser: argparse.ArgumentParser) -> None:
+    """Add what ``stale`` understands."""
+    parser.add_argument("rig", metavar="RIG", help="the rig")
+    parser.add_argument(
+        "--threshold", metavar="N", type=whole(1, 1_000_000), default=20, help="so many commits behind are stale; 20 by default"
+    )
+    add_common(parser)
+
+
+def stale(args: argparse.Namespace) -> int:
+    """Say which polecats are stale."""
+    rig = rig_of(args)
+    with Progress("comparing with the default branch"):
+        found = detect_stale(rig, threshold=args.threshold, world=world_of(args))
+    facts = [facts_of(one, rig_name=rig.name, polecat_name=one.name, stale=one.is_stale) for one in found]
+    rows = [("POLECAT", "STALE", "WHY"), *((one.name, "yes" if one.is_stale else "no", one.reason) for one in found)]
+    colours = [("", "yellow" if one.is_stale else "", "") for one in found]
+    return answer(args, "stale", facts, table(rows, width=terminal_width(), colours=colours) if found else "no polecats")
+
+
+VERBS = {
+    "list": (LIST_EXAMPLE, add_list, list_),
+    "status": (STATUS_EXAMPLE, add_status, status),
+    "stale": (STALE_EXAMPLE, add_stale, stale),
+}
