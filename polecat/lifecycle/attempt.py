@@ -34,8 +34,7 @@ class Attempt:
         is_claimed: plan and claim are set.
         undo: how to undo what was made.
         locks: the locks held until it ends.
-        error: why it failed, if it did.
-        result: what it made, if it succeeded.
+        outcome: what it made, or why it failed; None while it is open.
     """
 
     world: FullWorld
@@ -57,16 +56,10 @@ class Attempt:
     agent: Process | None = None
     is_released: bool = False
     waiting_for: str = ""
-    error: PolecatError | None = None
-    result: SpawnedPolecat | None = None
+    outcome: SpawnedPolecat | PolecatError | None = None
     _at: str = field(init=False, default="admit")
     _times: list[tuple[str, float]] = field(init=False, factory=list)
     _began_s: float = field(init=False, factory=time.monotonic)
-
-    @property
-    def is_open(self) -> bool:
-        """It has neither failed nor finished."""
-        return self.error is None and self.result is None
 
     @contextmanager
     def step(self, name: str, *, emits: bool = True) -> Iterator[dict[str, object]]:
@@ -104,7 +97,7 @@ class Attempt:
         """End in success: nothing is undone any more."""
         self.undo.forget()
         self.locks.close()
-        self.result = result
+        self.outcome = result
 
     def fail(self, error: PolecatError | OSError) -> None:
         """End in failure: undo everything and keep the error, with what was undone and what was not."""
@@ -113,7 +106,7 @@ class Attempt:
         if not isinstance(error, PolecatError):
             cause, error = error, PolecatError(why_not(error))
             error.__cause__ = cause
-        self.error = self._as_failure(error) if self.is_claimed else error
+        self.outcome = self._as_failure(error) if self.is_claimed else error
         self.emit("spawn_failed", step=self._at, left_behind=list(self.undo.left_behind))
 
     def abandon(self, sweep: Callable[[Attempt], None]) -> None:
@@ -122,7 +115,7 @@ class Attempt:
         Args:
             sweep: removes what the undo list does not know, because the interrupt came between making a thing and noting it.
         """
-        if not self.is_open:
+        if self.outcome is not None:
             return
         try:
             self.undo.run()
@@ -153,4 +146,4 @@ def guarded(attempt: Attempt, do: Callable[[Attempt], None]) -> None:
 
 def still_open(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Those that have neither failed nor finished."""
-    return [attempt for attempt in attempts if attempt.is_open]
+    return [attempt for attempt in attempts if attempt.outcome is None]

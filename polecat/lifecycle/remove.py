@@ -138,14 +138,14 @@ class _Removal:
         kept = entry if seen.verdict.stands("unknown") and (seen.worktree is not None or is_there) else None
         return self._removed(
             saved,
-            branch_deleted=saved.may_drop_branch,
+            branch_deleted=bool(saved.branch_tip),
             unassigned=tuple(bead.id for bead in seen.held),
             kept=entry.with_name(f"{entry.name}.home") if seen.stray else kept,
         )
 
     def run(self) -> Removed:
         """Do it, step by step."""
-        old = self.old
+        old, rig, record = self.old, self.old.observed.rig, self.old.record
         with self._step("session"):
             if self.session is not None:
                 old.end_session(self.session, self.done.append)
@@ -157,10 +157,13 @@ class _Removal:
         with self._step("beads"):
             unassigned = self._hand_back(saved.seen)
         with self._step("home"):
-            kept = self._free_name() or kept
+            leave_place(rig, record.polecat)
+            kept = free_home(rig, record) or kept
+            if os.path.lexists(rig.home_dir(record.polecat)):
+                raise PolecatError(f"{rig.home_dir(record.polecat)} is still there")
         removed = self._removed(saved, branch_deleted=branch_deleted, unassigned=unassigned, kept=kept)
         self._emit(removed)
-        empty_trash(old.observed.rig)
+        empty_trash(rig)
         return removed
 
     def _removed(self, saved: Saved, *, branch_deleted: bool, unassigned: tuple[str, ...], kept: Path | None) -> Removed:
@@ -228,14 +231,6 @@ class _Removal:
         if record.agent_bead:
             self._note("its agent bead was closed", lambda: beads.close_agent(record.agent_bead, reason="polecat removed"))
         return tuple(freed)
-
-    def _free_name(self) -> Path | None:
-        rig, record = self.old.observed.rig, self.old.record
-        leave_place(rig, record.polecat)
-        kept = free_home(rig, record)
-        if os.path.lexists(rig.home_dir(record.polecat)):
-            raise PolecatError(f"{rig.home_dir(record.polecat)} is still there")
-        return kept
 
     @contextmanager
     def _step(self, step: str) -> Iterator[None]:

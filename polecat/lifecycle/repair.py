@@ -130,7 +130,7 @@ def repair_polecat(
         repair = _Repair(old=old, moves=moves, session=session)
         if dry_run:
             saved = old.plan(seen)
-            return repair.repaired(saved, branch_deleted=saved.may_drop_branch)
+            return repair.repaired(saved, branch_deleted=bool(saved.branch_tip))
         return repair.run(hook_bead or _hook_to_keep(old, seen), base_branch or rig.default_branch)
 
 

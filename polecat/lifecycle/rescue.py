@@ -48,11 +48,12 @@ class Saved:
     failed: bool = False
 
     @property
-    def may_drop_branch(self) -> bool:
-        """It is a polecat's branch, its tip is known, and nothing is lost with it."""
+    def branch_tip(self) -> str:
+        """The tip of the branch, if that is a polecat's and nothing is lost with it; empty otherwise."""
         git = self.seen.git
-        known = git is not None and git.head is not None and not (self.failed and git.unpushed)
-        return known and self.seen.branch.startswith("polecat/")
+        if git is None or (self.failed and git.unpushed) or not self.seen.branch.startswith("polecat/"):
+            return ""
+        return git.head or ""
 
 
 @frozen(kw_only=True)
@@ -166,12 +167,15 @@ class OldWorktree:
         Raises:
             GitError: something wrote into it meanwhile; it is back where it was.
         """
-        seen = saved.seen
+        seen, git, repo = saved.seen, self.world.git, self.observed.repo
         into = keep_for_good(trash_entry(self.observed.rig, self.record))
         may_go = False
         try:
             with holding(git_lock(self.observed.rig), what=f"take the worktree of {self.record.polecat} away"):
-                self._move_out(seen, into)
+                if seen.worktree is not None:
+                    git.drop_worktree(repo, seen.worktree, into=into)
+                elif os.path.lexists(seen.path):
+                    seen.path.rename(into)
                 try:
                     is_changed = self._has_changed(saved, into)
                     if is_changed and not self.nuclear:
@@ -179,7 +183,10 @@ class OldWorktree:
                     if then is not None:
                         then()
                 except BaseException:
-                    self._move_back(seen, into)
+                    if seen.worktree is not None:
+                        git.restore_worktree(repo, seen.worktree, source=into)
+                    elif os.path.lexists(into):
+                        into.rename(seen.path)
                     raise
             may_go = not (saved.failed or is_changed or seen.verdict.stands("unknown"))
         finally:
@@ -187,18 +194,6 @@ class OldWorktree:
             if may_go or not is_there:
                 no_longer_kept(into)
         return into if is_there and not may_go else None
-
-    def _move_out(self, seen: Inspection, into: Path) -> None:
-        if seen.worktree is not None:
-            self.world.git.drop_worktree(self.observed.repo, seen.worktree, into=into)
-        elif os.path.lexists(seen.path):
-            seen.path.rename(into)
-
-    def _move_back(self, seen: Inspection, into: Path) -> None:
-        if seen.worktree is not None:
-            self.world.git.restore_worktree(self.observed.repo, seen.worktree, source=into)
-        elif os.path.lexists(into):
-            into.rename(seen.path)
 
     def _has_changed(self, saved: Saved, into: Path) -> bool:
         """Say whether the tree in *into* differs from what was inspected and saved; unknown counts as changed."""
@@ -215,11 +210,11 @@ class OldWorktree:
 
     def drop_branch(self, saved: Saved) -> bool:
         """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
-        branch, git = saved.seen.branch, saved.seen.git
-        if not saved.may_drop_branch or git is None or git.head is None:
+        branch, tip = saved.seen.branch, saved.branch_tip
+        if not tip:
             return False
         with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
-            return self.world.git.delete_branch(self.observed.repo, branch, expected=git.head)
+            return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
 
 
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:

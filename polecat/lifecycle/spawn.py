@@ -20,7 +20,7 @@ from polecat.errors import PolecatError, UnknownStateError
 from polecat.lifecycle import spawn_steps as steps
 from polecat.lifecycle.attempt import Attempt, guarded, still_open
 from polecat.lifecycle.claim import claim_names, plan_for, predicted_name
-from polecat.lifecycle.pace import Pace
+from polecat.lifecycle.rate_limit import RateLimit
 from polecat.lifecycle.sessions import await_agents
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.ports import World
@@ -105,14 +105,14 @@ def spawn_many(
     world = full_world(rig, world)
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in _checked(opts)]
     try:
-        _spawn_all(world, rig, attempts, max_concurrent, Pace(world.clock, min_interval_s))
+        _spawn_all(world, rig, attempts, max_concurrent, RateLimit(world.clock, min_interval_s))
     except BaseException:
         for attempt in attempts:
             attempt.abandon(partial(_sweep, world, rig))
         raise
     if is_real and any(attempt.used_spare for attempt in attempts):
         refill_in_background(rig, world.environ)
-    return [_outcome(attempt) for attempt in attempts]
+    return [attempt.outcome for attempt in attempts if attempt.outcome is not None]  # by now each has one
 
 
 def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World | None = None) -> SpawnPlan:
@@ -156,7 +156,7 @@ def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
 # ------------------------------------------------------------------------------------------------------- the flow
 
 
-def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, pace: Pace) -> None:
+def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, rate: RateLimit) -> None:
     context = read_context(rig)
     _each(attempts, lambda attempt: steps.admit(context, attempt))
     if not still_open(attempts):
@@ -169,17 +169,17 @@ def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_conc
             world.tmux.check()  # the listing has checked the version, unless no server runs yet
             _each(attempts, lambda attempt: steps.reserve_bead(observed, attempt, held))
             claim_names(observed, still_open(attempts))
-            _each(attempts, lambda attempt: _build(observed, attempt, fetch, pace), max_concurrent)
+            _each(attempts, lambda attempt: _build(observed, attempt, fetch, rate), max_concurrent)
         _await_agents(world, rig, still_open(attempts))
         _each(attempts, lambda attempt: steps.make_record(observed, attempt))
 
 
-def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, pace: Pace) -> None:
+def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, rate: RateLimit) -> None:
     steps.end_orphan(observed, attempt)
     steps.add_worktree(observed, attempt, fetch)
     steps.provision_worktree(observed, attempt)
     steps.hook_bead(attempt)
-    pace.wait()
+    rate.wait()
     steps.start_session(observed, attempt)
     steps.mark_working(attempt)
 
@@ -220,10 +220,3 @@ def _each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concur
         return
     with ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="polecat") as pool:
         list(pool.map(lambda attempt: guarded(attempt, do), todo))
-
-
-def _outcome(attempt: Attempt) -> SpawnedPolecat | PolecatError:
-    outcome = attempt.result or attempt.error
-    if outcome is None:
-        raise AssertionError("the attempt has no outcome")
-    return outcome

@@ -10,6 +10,7 @@ from functools import partial
 
 from attrs import evolve
 
+from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
@@ -250,25 +251,18 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    attempt.emit(
-        "polecat_spawned",
-        duration_s=result.timings.total_s,
-        clone_path=str(result.clone_path),
-        branch=result.branch,
-        base_commit=result.base_commit,
-        base_age_s=result.base_age_s,
-        session=result.session_name,
-        session_id=result.session_id,
-        tmux_socket=result.tmux_socket,
-        pane=result.pane,
-        pid=result.pid,
-        agent=result.agent,
-        hook_bead=result.hook_bead,
-        readiness=result.readiness,
-        waiting_for=result.waiting_for,
-        warnings=list(result.warnings),
-        timings=dict(result.timings.steps),
-    )
+    attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result))
+
+
+def _facts(result: SpawnedPolecat) -> dict[str, object]:
+    """The facts of the last event of a spawn: those that the table of events lists for it."""
+    written = {
+        "clone_path": str(result.clone_path),
+        "session": result.session_name,
+        "warnings": list(result.warnings),
+        "timings": dict(result.timings.steps),
+    }
+    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS["polecat_spawned"].facts}
 
 
 def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:

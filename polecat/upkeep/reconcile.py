@@ -105,7 +105,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     homes = list_homes(rig)  # after the sessions: a session that was listed has its home in the listing
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
-    orphans = {name: observed.sessions.own[name] for name in known.orphans if not _is_busy(rig, name)}
+    orphans = {name: observed.sessions.own[name] for name in known.orphans if not is_held(polecat_lock(rig, name))}
     busy = [name for name in known.orphans if name not in orphans]
     kept = [f"session {observed.sessions.own[name].name}: another process is making or removing {name}" for name in busy]
     files = files_in_homes(rig, homes.dirs)
@@ -121,7 +121,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
         empty_homes=empty,
         stale=git.stale_registrations(observed.repo) if git else (),
         records=lost_records(rig, homes),
-        drafts=drafts(rig, files, is_free=lambda name: not _is_busy(rig, name)),
+        drafts=drafts(rig, files, is_free=lambda name: not is_held(polecat_lock(rig, name))),
         kept=tuple(kept),
     )
 
@@ -137,16 +137,11 @@ def _claims(
             continue
         try:
             claim = read_claim(observed.rig, name)
-            if claim is not None and not _is_busy(observed.rig, name):
+            if claim is not None and not is_held(polecat_lock(observed.rig, name)):
                 (living if agent_lives(world, observed, claim) else dead)[name] = claim
         except (UnknownStateError, BeadsError) as error:
             kept.append(error.message)
     return dead, living
-
-
-def _is_busy(rig: Rig, name: str) -> bool:
-    """Say whether another process is making, removing or repairing it."""
-    return is_held(polecat_lock(rig, name))
 
 
 def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
@@ -154,7 +149,7 @@ def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
     home = rig.home_dir(name)
     try:
         is_old = world.clock.now().timestamp() - home.stat().st_mtime > GRACE_S
-        return is_old and not any(files for _, _, files in os.walk(home, onerror=_raise)) and not _is_busy(rig, name)
+        return is_old and not any(files for _, _, files in os.walk(home, onerror=_raise)) and not is_held(polecat_lock(rig, name))
     except OSError:
         return False
 

@@ -20,7 +20,7 @@ from polecat.town.records import Record, drop_claim, drop_record, read_claim, re
 from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
-from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir, trash_entry
+from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing
 from polecat.upkeep.worktrees import discard_worktree
 
 
@@ -175,7 +175,7 @@ def _clear_half_made(world: FullWorld, observed: Observation, claim: Record, pat
     """Clear what a removal left that was killed between its renames, next to what it has moved to the trash already."""
     into = trash_entry(observed.rig, claim)
     rest = into.with_name(f"{into.name}-rest")
-    with taking_in(rest), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
+    with trashing(rest), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         _clear(world, observed, path, rest)
     no_longer_kept(rest)
 
@@ -206,7 +206,7 @@ def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, pa
         discard_worktree(world, observed, worktree, claim, was_used=claim.may_have_run or bool(claim.session_id))
         return
     into = trash_entry(observed.rig, claim)
-    with taking_in(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
+    with trashing(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         _clear(world, observed, path, into)
         if claim.base_commit:
             world.git.delete_branch(observed.repo, claim.branch, expected=claim.base_commit)

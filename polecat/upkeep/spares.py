@@ -25,7 +25,7 @@ from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import RigContext, check_disk, read_context
-from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
+from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trashing
 from polecat.upkeep.worktrees import Base, check_out, fetch_base, is_untouched, make_worktree
 
 READY, DRAFT = ".spare-", ".warming-"
@@ -166,7 +166,7 @@ def _throw_away(world: FullWorld, context: RigContext, worktree: Worktree) -> No
     """Move a spare to the trash; unless git proves that it holds no work, it is kept there, and its branch stays."""
     is_clean = is_untouched(world, context, worktree, at=worktree.head)
     into = trash_dir(context.rig) / f"spare-{secrets.token_hex(8)}"
-    with taking_in(into), holding(git_lock(context.rig), what="throw a spare away"):
+    with trashing(into), holding(git_lock(context.rig), what="throw a spare away"):
         world.git.drop_worktree(context.repo, worktree, into=into)
         if is_clean and worktree.branch and worktree.head:
             world.git.delete_branch(context.repo, worktree.branch, expected=worktree.head)
@@ -211,7 +211,7 @@ def _discard(world: FullWorld, context: RigContext, place: Path) -> None:
     if worktree is not None and (worktree.branch or "").startswith(BRANCHES):
         _throw_away(world, context, worktree)
     into = trash_dir(context.rig) / f"spare-{secrets.token_hex(8)}"
-    with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(context.rig), what="clear a spare"):
+    with contextlib.suppress(PolecatError), trashing(into), holding(git_lock(context.rig), what="clear a spare"):
         needs(world.git, GitRecovery, "clear a spare").clear_half_made(context.repo, place / context.rig.name, into=into)
     delete_entry(into)
     with contextlib.suppress(OSError):

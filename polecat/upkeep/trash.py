@@ -48,7 +48,7 @@ def no_longer_kept(entry: Path) -> None:
 
 
 @contextlib.contextmanager
-def taking_in(entry: Path) -> Iterator[Path]:
+def trashing(entry: Path) -> Iterator[Path]:
     """Mark an entry that a ``with`` block moves something to; the mark is removed if the block fails without having moved it."""
     keep_for_good(entry)
     try:

@@ -18,7 +18,7 @@ from polecat.ports import PendingFetch, Worktree
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.town.records import Record
 from polecat.upkeep.observation import Observation, RigContext
-from polecat.upkeep.trash import delete_entry, taking_in, trash_entry
+from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo
 
 # ----------------------------------------------------------------------------------------------------------- the base
@@ -241,7 +241,7 @@ def discard_worktree(
     """
     is_clean = not was_used or is_untouched(world, observed, worktree, at=record.base_commit)
     into = trash_entry(observed.rig, record)
-    with taking_in(into), holding(git_lock(observed.rig), what=f"drop worktree of {record.polecat}"):
+    with trashing(into), holding(git_lock(observed.rig), what=f"drop worktree of {record.polecat}"):
         world.git.drop_worktree(observed.repo, worktree, into=into)
         is_gone = world.git.delete_branch(observed.repo, record.branch, expected=record.base_commit)
     stays = []
