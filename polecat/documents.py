@@ -248,7 +248,7 @@ class PlaceSettings:
 
     @property
     def variable_names(self) -> tuple[str, ...]:
-        """Names of the variables that tell an agent of its place."""
+        """Names of the variables that an agent gets for its ports, its Compose project and git-lfs."""
         ports = ("POLECAT_PORT_BASE", "POLECAT_PORT_COUNT") if self.port_block else ()
         compose = ("COMPOSE_PROJECT_NAME",) if self.compose_project else ()
         return (*ports, *compose, *(("GIT_LFS_SKIP_SMUDGE",) if self.is_lfs_lazy else ()))

@@ -233,7 +233,7 @@ class AgentDiedError(SpawnFailedError):
 
 
 class NotReadyError(SpawnFailedError):
-    """The agent lives but did not become ready in time; ``screen`` shows what it shows."""
+    """The agent lives but did not become ready in time; ``screen`` is what it shows."""
 
     def __init__(self, message: str, *, step: str, screen: str = "", hint: str = "") -> None:
         super().__init__(message, step=step, hint=hint)
@@ -284,8 +284,7 @@ class UnsupportedError(PolecatError):
 
     def __init__(self, message: str, *, operation: str, protocol: str, hint: str = "") -> None:
         super().__init__(message, hint=hint)
-        self.operation = operation
-        self.protocol = protocol
+        self.operation, self.protocol = operation, protocol
 
 
 class BeadsError(PolecatError):

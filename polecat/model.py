@@ -72,11 +72,11 @@ FetchWhen = Literal["always", "if-older-than", "never"]
 @publish
 @frozen(kw_only=True)
 class FetchPolicy:
-    """When a spawn asks the remote for news, and how long it may take.
+    """When a spawn fetches from the remote, and how long that may take.
 
     Args:
         when: ``always``, ``if-older-than`` (then *max_age_s* decides) or ``never``.
-        max_age_s: news younger than this are good enough.
+        max_age_s: a last fetch younger than this is good enough.
         timeout_s: a remote that takes longer counts as unreachable.
 
     Examples:
@@ -127,7 +127,7 @@ def _check_env_pairs(_opts: object, _field: object, value: Mapping[str, str]) ->
             raise TypeError(f"env[{key!r}] must be a string; it is of type {type(content).__name__}")
 
 
-def _check_patience(_opts: object, _field: object, value: float | None) -> None:
+def _check_timeout(_opts: object, _field: object, value: float | None) -> None:
     """Refuse what is no length of time."""
     if value is not None and not isinstance(value, (int, float)):
         raise TypeError(f"ready_timeout_s must be a number of seconds, not {value!r}")
@@ -154,7 +154,7 @@ class SpawnOptions:
         nudge: text typed once the agent is ready. ``auto`` is the reference's nudge where ``gt`` is on PATH and nothing
             elsewhere; None is nothing.
         env: further variables of the agent's process; they reach it through a private file, not through arguments.
-        fetch: when to ask the remote for news; None means the rig's setting.
+        fetch: when to fetch from the remote; None means the rig's setting.
         bind_keys: also bind the reference's keys, for the whole tmux server.
     """
 
@@ -165,7 +165,7 @@ class SpawnOptions:
     agent: str | None = field(default=None, validator=_check_text)
     base_branch: str | None = field(default=None, validator=_check_text)
     wait: WaitFor = "ready"
-    ready_timeout_s: float | None = field(default=None, validator=_check_patience)
+    ready_timeout_s: float | None = field(default=None, validator=_check_timeout)
     name: str | None = field(default=None, validator=_check_text)
     prompt: str | None = field(default=None, validator=_check_text)
     nudge: str | None = field(default="auto", validator=_check_text)

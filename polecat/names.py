@@ -1,4 +1,4 @@
-"""Every name we invent, and what makes a name legal; `session_names` reads them. Pure: no clock, no disk, no environment.
+"""Every name we invent, and what makes a name legal; `polecat.core.sessions` reads those of sessions. Pure: no clock, no disk, no environment.
 
 A name must come back unchanged from git, tmux and the disk. tmux silently rewrites ``.`` and ``:``, reads a leading
 ``-`` as a flag and expands ``#{}``; the disk reads ``/`` and ``..``. So names are letters, digits, ``_`` and ``-``.
@@ -22,9 +22,9 @@ MAX_NAME_LENGTH = 64
 """Room for `gt-<rig>-<name>` below tmux's and for `polecat/<name>-<stamp>.lock` below the disk's 255 bytes."""
 
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
-_BEAD = r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
-_PREFIX = r"[a-zA-Z][a-zA-Z0-9-]{0,19}\Z"
-_ENV_KEY = r"[A-Za-z_][A-Za-z0-9_]*\Z"
+_BEAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
+_PREFIX = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,19}\Z")
+_ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _NOT_RIGS = frozenset(("mayor", "may", "deacon", "dea", "crew", "witness", "wit", "refinery", "ref"))
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -35,13 +35,13 @@ def check_is_text(name: str) -> None:
         raise TypeError(f"a name must be a string, not {name!r}")
 
 
-def _why_illegal(name: str, pattern: re.Pattern[str]) -> str:
+def _why_illegal(name: str) -> str:
     check_is_text(name)
     if not name:
         return "is empty"
     if len(name) > MAX_NAME_LENGTH:
         return f"is {len(name)} characters long; at most {MAX_NAME_LENGTH} are allowed"
-    if not pattern.match(name):
+    if not _LEGAL.match(name):
         return "may only hold letters, digits, '_' and '-', and must start with a letter or digit"
     return ""
 
@@ -69,7 +69,7 @@ def check_polecat_name(name: str) -> str:
     Source:
         Design §6, deviation 1; contract §4.7.
     """
-    if why := _why_illegal(name, _LEGAL):
+    if why := _why_illegal(name):
         raise InvalidNameError("polecat", name, why)
     if name.lower() in RESERVED_NAMES:
         raise InvalidNameError("polecat", name, "is the name of a role", hint="choose another name")
@@ -83,7 +83,7 @@ def is_polecat_name(name: str) -> bool:
         >>> is_polecat_name("nux"), is_polecat_name("witness"), is_polecat_name("../x")
         (True, False, False)
     """
-    return not _why_illegal(name, _LEGAL) and name.lower() not in RESERVED_NAMES
+    return not _why_illegal(name) and name.lower() not in RESERVED_NAMES
 
 
 def check_rig_name(name: str) -> str:
@@ -96,7 +96,7 @@ def check_rig_name(name: str) -> str:
         >>> check_rig_name("my-rig")
         'my-rig'
     """
-    if why := _why_illegal(name, _LEGAL):
+    if why := _why_illegal(name):
         raise InvalidNameError("rig", name, why)
     return name
 
@@ -139,7 +139,7 @@ def check_bead_id(bead: str) -> str:
         polecat.InvalidNameError: bead name '--force' may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit
     """
     check_is_text(bead)
-    if not bead or len(bead) > 128 or not re.match(_BEAD, bead):
+    if not bead or len(bead) > 128 or not _BEAD.match(bead):
         raise InvalidNameError(
             "bead", bead, "may only hold letters, digits, '_', '-' and '.', and must start with a letter or digit"
         )
@@ -157,7 +157,7 @@ def check_prefix(prefix: str) -> str:
         Contract §2.6 step 12.
     """
     bare = prefix.removesuffix("-")
-    if not re.match(_PREFIX, bare):
+    if not _PREFIX.match(bare):
         raise InvalidNameError("prefix", prefix, "is an invalid beads prefix: a letter, then up to 19 letters, digits, '-'")
     return bare
 
@@ -169,7 +169,7 @@ def check_env_key(key: str) -> str:
         >>> check_env_key("MY_TOKEN")
         'MY_TOKEN'
     """
-    if not re.match(_ENV_KEY, key):
+    if not _ENV_KEY.match(key):
         raise InvalidNameError("environment variable", key, "may only hold letters, digits and '_'")
     return key
 

@@ -16,7 +16,8 @@ from pathlib import Path
 from attrs import field, frozen
 
 from polecat.adapters.git.cli import GitCli
-from polecat.ports import Repo, Worktree
+from polecat.ports import Git, Repo, Worktree
+from polecat.testing import GitUnderTest
 
 FILES = {"README.md": "a project\n", "src/main.py": "print('hello')\n", "CLAUDE.md": "instructions\n"}
 
@@ -143,6 +144,31 @@ def make_git_rig(root: Path, *, files: Mapping[str, str | bytes] | None = None) 
         (rig / "polecats").mkdir(parents=True)
         GitCli().clone_bare(str(origin), repo.path, timeout_s=30)
     return GitRig(root=rig, origin=origin, repo=repo)
+
+
+def git_under_test(root: Path, adapter: Git | None = None) -> GitUnderTest:
+    """Give the git contract a real repository; the adapter is `GitCli` by default."""
+    rig = make_git_rig(root)
+    for name in ("no-repo", "room"):
+        (root / name).mkdir()
+
+    def stash(path: Path) -> None:
+        write(path, {"README.md": "stashed"})
+        git("stash", "-q", cwd=path)
+
+    def break_remote() -> None:
+        rig.origin.rename(root / "elsewhere")
+
+    return GitUnderTest(
+        git=adapter or rig.git,
+        repo=rig.repo,
+        no_repo=Repo(path=root / "no-repo"),
+        room=root / "room",
+        advance_remote=lambda: commit(rig.origin, {"news": "1"}),
+        commit=lambda path: commit(path, {"done": "1"}),
+        stash=stash,
+        break_remote=break_remote,
+    )
 
 
 def manifest(folder: Path) -> dict[bytes, tuple[str, str]]:

@@ -195,6 +195,13 @@ def no_room(stage: Stage) -> object:
     ).remove(force=True)
 
 
+def plain_git(stage: Stage) -> object:
+    """Repair with a git that has only what is essential."""
+    stage.spawn()
+    essential = {name: getattr(stage.world.git, name) for name in vars(polecat.Git) if not name.startswith("_")}
+    return polecat.repair_polecat(stage.rig, "furiosa", world=evolve(stage.world, git=type("PlainGit", (), essential)()))
+
+
 def cannot_repair(stage: Stage) -> object:
     """Repair with a checkout that fails."""
     stage.spawn()

@@ -159,6 +159,11 @@ SCENES: Mapping[str, Scene] = {
         "mend what kept the check from answering",
         acts.lost_disk,
     ),
+    "UnsupportedError": Scene(
+        "by what needs more of an adapter to git than `polecat.Git`, before anything is touched; `operation` and `protocol` say what",
+        "write the methods of that protocol, or use `GitCli`",
+        acts.plain_git,
+    ),
     "BeadsError": Scene(
         "by everything that writes beads, when the store refuses or does not keep what was written",
         "read what the store says",

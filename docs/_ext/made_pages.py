@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import polecat
 from docs._ext import cli_reference, error_reference, json_reference, pictures, settings_reference, table_reference
 
 MAKERS: Mapping[str, Callable[[], str]] = {
@@ -54,11 +56,23 @@ def fill(text: str) -> str:
 
 def setup(app: Any) -> dict[str, object]:
     """Tell Sphinx. A page with marks is read again with every build, because the code may have changed."""
+    _keep_order_of_members()
     app.connect("source-read", _fill_page)
     app.connect("env-get-outdated", _pages_with_marks)
     app.connect("autodoc-process-docstring", _leave_sources_out, priority=100)
     app.connect("autodoc-skip-member", _says_nothing)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _keep_order_of_members() -> None:
+    """Sphinx looks for the order of a class's members in the module that the class names: for public classes in the package itself."""
+    pycode: Any = import_module("sphinx.pycode")  # not at the top: tests fill pages without Sphinx
+    analyzer = pycode.ModuleAnalyzer.for_module("polecat")
+    analyzer.analyze()
+    for name in dir(polecat):
+        one = getattr(polecat, name)
+        if isinstance(one, type):
+            analyzer.tagorder.update({f"{name}.{member}": at for at, member in enumerate(vars(one))})
 
 
 def _fill_page(_app: Any, _page: str, source: list[str]) -> None:

@@ -87,7 +87,7 @@ _RISKS: Mapping[RiskCode, tuple[str, SafetyFacts]] = {
         "a process whose working directory is in its home, its own session's aside",
         SafetyFacts(git=_CLEAN, inside=("sh",)),
     ),
-    "caller-inside": ("you stand in its home yourself", SafetyFacts(git=_CLEAN, caller_inside=True)),
+    "caller-inside": ("your own working directory is in its home", SafetyFacts(git=_CLEAN, caller_inside=True)),
     "hooked": ("a bead is on its hook", SafetyFacts(git=_CLEAN, hooked_bead="gt-1")),
     "merge-request": ("its agent bead names an open merge request", SafetyFacts(git=_CLEAN, active_mr="gt-2")),
     "self-report": (

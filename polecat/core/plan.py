@@ -88,7 +88,7 @@ class Choice:
         leave_out: paths not checked out.
         has_gt: Gas Town's program is on PATH.
         beads_dir: the rig's beads directory; empty for none.
-        variables: names of the variables that tell of the polecat's place.
+        variables: names of the variables that the polecat's place adds.
         ready_timeout_s: how long an agent may take to be ready, unless the spawn says.
         warnings: what the resolution had to say.
     """

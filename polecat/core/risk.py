@@ -2,7 +2,7 @@
 
 A risk is named by a word that programs can test, and says what would lift it. ``force`` lifts what is saved to a rescue ref or
 handed back before it is touched: uncommitted changes and the hook. ``nuclear`` lifts everything but a caller whose working directory is
-in the tree. A check that failed is a risk, never a pass.
+in the tree, and a mount, behind which the files are somebody else's. A check that failed is a risk, never a pass.
 """
 
 from __future__ import annotations
@@ -32,6 +32,8 @@ RiskCode = Literal[
     "merge-request",
     "self-report",
     "stray-files",
+    "mount",
+    "locked",
     "unknown",
 ]
 Lift = Literal["force", "nuclear", "nothing"]
@@ -66,6 +68,7 @@ class SafetyFacts:
         active_mr: its open merge request; empty for none.
         cleanup_status: what it said of itself last; empty when it said nothing.
         stray: files in its home that are not in the worktree.
+        mounts: what is mounted in its home.
         problems: what could not be found out.
     """
 
@@ -77,6 +80,7 @@ class SafetyFacts:
     active_mr: str = ""
     cleanup_status: str = ""
     stray: tuple[str, ...] = ()
+    mounts: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
 
 
@@ -102,7 +106,7 @@ class Verdict:
 
     @property
     def is_safe(self) -> bool:
-        """Nothing would be lost and nobody hurt."""
+        """Nothing would be lost, and no process would lose its directory."""
         return not self.risks
 
     @property
@@ -142,6 +146,8 @@ def judge_work(facts: SafetyFacts) -> Verdict:
         risks.append(_risk("ignored", f"{len(facts.precious)} ignored file(s) that matter ({_some(facts.precious)})", "force"))
     if facts.stray:
         risks.append(_risk("stray-files", f"files beside the worktree ({_some(facts.stray)})", "force"))
+    if facts.mounts:
+        risks.append(_risk("mount", f"something is mounted in it ({_some(facts.mounts)}); unmount it first", "nothing"))
     if facts.hooked_bead:
         risks.append(_risk("hooked", f"bead {facts.hooked_bead} is on its hook", "force"))
     if facts.active_mr:
@@ -165,6 +171,8 @@ def _git_risks(git: GitFacts) -> Iterable[Risk]:
         yield _risk("unpushed", f"{git.unpushed} unpushed commit(s)", "nuclear")
     if git.submodules:
         yield _risk("submodule", f"work in submodules ({_some(git.submodules)})", "nuclear")
+    if git.locked:
+        yield _risk("locked", f"its worktree is locked: {git.locked}", "nuclear")
     if git.nested:
         yield _risk("nested-repository", f"repositories inside ({_some(git.nested)})", "nuclear")
 

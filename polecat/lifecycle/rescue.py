@@ -149,7 +149,9 @@ class OldWorktree:
             if not self.nuclear:
                 raise
             return evolve(saved, failed=True)
-        return evolve(saved, ref=rescue.ref if rescue else "")
+        # a linked worktree inside is another worktree's work: no rescue of this one holds it, so the tree is kept
+        linked = [place for place in seen.git.nested if (seen.path / place / ".git").is_file()] if seen.git else []
+        return evolve(saved, ref=rescue.ref if rescue else "", failed=bool(linked))
 
     def take_away(self, saved: Saved, *, then: Callable[[], object] | None = None) -> Path | None:
         """Move the worktree to the trash, check that it is what was saved, and call *then*; any failure moves it back.

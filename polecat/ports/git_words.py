@@ -79,7 +79,8 @@ class GitFacts:
         in_progress: what was begun: ``merge``, ``rebase``, ``cherry-pick``, ``revert``, ``bisect``, ``am``, or ``index.lock``, which
             means that something writes right now or died while it did.
         submodules: submodules with changes, or with commits that are on no remote of theirs, each with what it is.
-        nested: repositories inside the worktree that are no submodules.
+        nested: repositories and linked worktrees inside the worktree, at any depth, that are no submodules.
+        locked: why somebody locked the worktree with ``git worktree lock``; empty for not at all.
         problems: what could not be found out. While there is any, nothing else here proves that no work is at risk.
     """
 
@@ -99,6 +100,7 @@ class GitFacts:
     in_progress: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    locked: str = ""
     problems: tuple[str, ...] = ()
 
     @property

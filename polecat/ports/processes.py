@@ -56,6 +56,10 @@ class Processes(Protocol):
         """Say whether exactly this process lives."""
         ...
 
+    def mounts(self, directory: Path) -> tuple[Path, ...]:
+        """List what is mounted at or below a directory."""
+        ...
+
     def inside(self, directory: Path) -> tuple[Process, ...]:
         """List the processes whose working directory is *directory* or below it, compared by path component.
 

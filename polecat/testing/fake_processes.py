@@ -13,6 +13,7 @@ class FakeProcesses:
 
     Attributes:
         stubborn: process ids that will not end.
+        mounted: places at which something is mounted.
 
     Examples:
         >>> processes = FakeProcesses()
@@ -26,6 +27,7 @@ class FakeProcesses:
     def __init__(self) -> None:
         self._alive: dict[int, tuple[Process, str, Path | None]] = {}
         self.stubborn: set[int] = set()
+        self.mounted: set[Path] = set()
 
     def add(self, pid: int, *, instance: str = "", cwd: Path | None = None, start_time: int = 1) -> Process:
         """Let a process live."""
@@ -55,6 +57,10 @@ class FakeProcesses:
     def is_alive(self, process: Process) -> bool:
         """Say whether exactly this process lives."""
         return process.pid in self._alive and self._alive[process.pid][0] == process
+
+    def mounts(self, directory: Path) -> tuple[Path, ...]:
+        """List what a test says is mounted."""
+        return tuple(place for place in sorted(self.mounted) if place == directory or directory in place.parents)
 
     def inside(self, directory: Path) -> tuple[Process, ...]:
         """List those whose working directory is in the directory."""

@@ -72,6 +72,7 @@ def inspect(world: FullWorld, observed: Observation, name: str, *, session: Sess
         active_mr=active_mr,
         cleanup_status=report,
         stray=stray,
+        mounts=tuple(str(place) for place in world.processes.mounts(rig.home_dir(name))),
         problems=tuple(problems),
     )
     return Inspection(path=path, worktree=worktree, git=git, held=held, stray=stray, verdict=judge_work(facts))

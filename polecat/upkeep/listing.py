@@ -13,9 +13,9 @@ from polecat.core.bead_rules import HELD_STATUSES, holds
 from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import AgentBead, Repo, World
+from polecat.ports import AgentBead, Repo, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
@@ -115,7 +115,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         issue=issue,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
-        work=_or_none(lambda: world.git.facts(repo, worktree).status()) if with_work and worktree else None,
+        work=_or_none(lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
@@ -138,6 +138,12 @@ def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
     named = agent.fields.hook_bead if agent and agent.is_open else ""
     bead = world.beads.bead(named) if named else None
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
+
+
+def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus | None:
+    """Count the work that exists nowhere else; None if that is unknown."""
+    facts = world.git.facts(repo, worktree)
+    return None if facts.problems else facts.status()
 
 
 def _or_none(read: Callable[[], T | None]) -> T | None:

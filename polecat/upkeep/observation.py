@@ -169,6 +169,12 @@ def check_disk(world: FullWorld, context: RigContext) -> None:
     Raises:
         DiskFullError: less is free than the settings ask for.
     """
+    homes, repo = context.rig.polecats_dir, context.repo.git_dir
+    if homes.exists() and repo.exists() and homes.stat().st_dev != repo.stat().st_dev:
+        raise DiskFullError(
+            f"{homes} is on another file system than {repo}: what is made there could not be taken back without copying it",
+            hint="put both on one file system",
+        )
     free_bytes = world.free_bytes(context.rig.path)
     least_mb = context.settings.min_free_disk_mb
     if free_bytes < least_mb * MB:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.adapters.processes.background import delete_in_background
+from polecat.adapters.processes.mounts import mounts_below
 from polecat.model import Rig
 from polecat.town.locks import is_held, trash_lock
 from polecat.town.records import Record
@@ -63,7 +64,8 @@ def delete_entry(entry: Path) -> None:
     """Delete one entry now, marked or not, and the trash if that was the last."""
     no_longer_kept(entry)
     for path in (entry, entry.with_name(entry.name + ".admin")):
-        shutil.rmtree(path, ignore_errors=True)
+        if not mounts_below(path):
+            shutil.rmtree(path, ignore_errors=True)
     with contextlib.suppress(OSError):
         entry.parent.rmdir()
 
@@ -83,6 +85,6 @@ def empty_trash(rig: Rig) -> None:
 
     One process at a time empties a rig's trash. What it misses is deleted the next time.
     """
-    worthless = [entry for entry, kept in entries(rig) if not kept]
+    worthless = [entry for entry, kept in entries(rig) if not kept and not mounts_below(entry)]
     if worthless and not is_held(trash_lock(rig)):
         delete_in_background(worthless, lock_path=trash_lock(rig))

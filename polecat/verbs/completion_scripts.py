@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from attrs import frozen
 
 _BASH = r"""# bash completion for polecat; made by: polecat completion bash
+_polecat_words() {  # not compgen -W, which would evaluate what stands in a name
+    local word
+    while IFS= read -r word; do [[ $word == "$cur"* ]] && COMPREPLY+=("$(printf '%q' "$word")"); done
+}
 _polecat() {
     local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD-1]} path="" place=0 town=() at=1 word kind=""
     while (( at < COMP_CWORD )); do
@@ -32,7 +36,7 @@ _polecat() {
     COMPREPLY=()
     case $kind in
         "one of "*) mapfile -t COMPREPLY < <(compgen -W "${kind#one of }" -- "$cur") ;;
-        rigs|polecats|agents) mapfile -t COMPREPLY < <(compgen -W "$(polecat complete "$kind" "${town[@]}" 2>/dev/null)" -- "$cur") ;;
+        rigs|polecats|agents) _polecat_words < <(polecat complete "$kind" "${town[@]}" 2>/dev/null) ;;
         dirs) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$cur") ;;
         files) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$cur") ;;
     esac

@@ -29,8 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Look the town over."""
-    with Progress("looking the town over"):
+    """Check the town, or where there is none the programs."""
+    with Progress("checking the town"):
         found = _look(args)
     answer(args, "doctor", {"well": found.is_well, "findings": found.findings}, *lines(found))
     return 0 if found.is_well else 1

@@ -1,4 +1,4 @@
-"""How results look: aligned columns that fit the terminal, colour where it is welcome, nothing that could move a cursor."""
+"""How results look: aligned columns that fit the terminal, colour on terminals, no control characters."""
 
 from __future__ import annotations
 

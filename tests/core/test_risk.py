@@ -232,3 +232,12 @@ def test_who_is_stale_and_why(change: dict[str, object], expected: tuple[bool, s
     }  # fmt: skip
 
     assert assess_staleness(**{**facts, **change}) == expected  # type: ignore[arg-type]  # a test names the facts it wants
+
+
+def test_a_mount_is_lifted_by_nothing_and_a_lock_by_nuclear_alone() -> None:
+    """What lies behind a mount is somebody else's; a lock is a person's word that the worktree stays."""
+    mounted = judge_work(SafetyFacts(git=CLEAN, mounts=("/t/gas/polecats/nux/gas/data",)))
+    locked = judge_work(SafetyFacts(git=evolve(CLEAN, locked="mine")))
+
+    assert mounted.blocking(nuclear=True) == ("mount",)
+    assert (locked.blocking(force=True), locked.blocking(nuclear=True)) == (("locked",), ())

@@ -15,8 +15,19 @@ import pytest
 
 import polecat
 from polecat import World
-from polecat.testing import BeadsContract, BeadsUnderTest, TmuxContract, TmuxUnderTest, fake_world, real_town
+from polecat.testing import (
+    BeadsContract,
+    BeadsUnderTest,
+    GitContract,
+    GitUnderTest,
+    TmuxContract,
+    TmuxUnderTest,
+    fake_world,
+    real_town,
+)
+from tests.git_fixtures import git_under_test
 from tests.strangers.json_beads import JsonBeads
+from tests.strangers.plain_git import PlainGit
 from tests.strangers.pty_tmux import PtyTmux
 from tests.tmux_fixtures import eventually
 
@@ -32,6 +43,15 @@ class TestJsonBeads(BeadsContract):
     def make(self, room: Path) -> Iterator[BeadsUnderTest]:
         store, ids = JsonBeads(room / "beads.json"), itertools.count(1)
         yield BeadsUnderTest(store=store, new_work=lambda title: store.create(f"gt-{next(ids)}", title))
+
+
+@pytest.mark.real
+class TestPlainGit(GitContract):
+    """A git that has what is essential and none of the further protocols."""
+
+    @contextmanager
+    def make(self, room: Path) -> Iterator[GitUnderTest]:
+        yield git_under_test(room, PlainGit())
 
 
 @pytest.mark.real
@@ -82,6 +102,40 @@ def test_polecat_works_without_tmux(tmp_path: Path) -> None:
 
         assert tmux.list_sessions() == ()
         assert polecat.list_polecats(town.rig, world=World(git=git, tmux=tmux, environ=environ)) == []
+
+
+@pytest.mark.real
+def test_polecat_works_with_plain_git(tmp_path: Path) -> None:
+    """A spawn, a list and a removal work with the stranger's git, with real tmux."""
+    with real_town(tmp_path) as town:
+        git = PlainGit(town.environ)
+        world = World(git=git, tmux=town.tmux, environ=town.environ)
+        cat = polecat.spawn_for_sling(town.rig, world=world)
+        [listed] = polecat.list_polecats(town.rig, world=world)
+        readme = (cat.clone_path / "README.md").read_text()
+        removed = polecat.remove_polecat(town.rig, cat, world=world)
+
+        assert cat.warnings == ()
+        assert (listed.branch, listed.work, readme) == (cat.branch, polecat.WorkStatus(), "a project\n")
+        assert (removed.session_ended, removed.branch_deleted, removed.kept) == (cat.session_name, True, None)
+        assert not cat.clone_path.exists() and polecat.list_polecats(town.rig, world=world) == []
+        assert git.resolve(polecat.Repo(path=town.rig.path / ".repo.git"), f"refs/heads/{cat.branch}") is None
+
+
+@pytest.mark.real
+def test_plain_git_loses_no_work(tmp_path: Path) -> None:
+    """A removal that would have to save work is refused before anything is touched: the stranger's git cannot save any."""
+    with real_town(tmp_path) as town:
+        world = World(git=PlainGit(town.environ), tmux=town.tmux, environ=town.environ)
+        cat = polecat.spawn_for_sling(town.rig, world=world)
+        (cat.clone_path / "draft.txt").write_text("work")
+
+        with pytest.raises(polecat.UnsupportedError, match="save") as refused:
+            polecat.remove_polecat(town.rig, cat, force=True, world=world)
+
+        assert refused.value.protocol == "GitRescues"
+        assert (cat.clone_path / "draft.txt").read_text() == "work"
+        assert [one.state for one in polecat.list_polecats(town.rig, world=world)] == [polecat.PolecatState.WORKING]
 
 
 def test_polecat_works_with_the_store(tmp_path: Path) -> None:

@@ -136,6 +136,17 @@ def states(state: PolecatState) -> str:
             assert_never(state)
 
 
+def our_gits_have_everything(cli: GitCli, fake: FakeGit) -> None:
+    _rescues: Sequence[polecat.GitRescues] = [cli, fake]
+    _moves: Sequence[polecat.GitMoves] = [cli, fake]
+    _spares: Sequence[polecat.GitSpares] = [cli, fake]
+    _recovery: Sequence[polecat.GitRecovery] = [cli, fake]
+    _branches: Sequence[polecat.GitBranches] = [cli, fake]
+    _clones: Sequence[polecat.GitClones] = [cli, fake]
+    _submodules: Sequence[polecat.GitSubmodules] = [cli, fake]
+    _ignored: Sequence[polecat.GitIgnored] = [cli, fake]
+
+
 def every_adapter_is_its_port(place: Path, environ: Mapping[str, str]) -> None:
     gits: Sequence[Git] = [GitCli(environ=environ), FakeGit()]
     tmuxes: Sequence[Tmux] = [TmuxCli(socket="mine"), FakeTmux(sessions=["gt-gas-nux"])]

@@ -10,13 +10,14 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, evolve, field
 
 from polecat.adapters.git import files, refs
 from polecat.adapters.git.run import GitProgram, Place, error_line
+from polecat.adapters.git.stale import MOVING
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
 from polecat.adapters.git.submodules import module_dirs
 from polecat.adapters.processes.program import Finished
@@ -136,6 +137,11 @@ def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
     return None
 
 
+def _lock_of(admin: Path) -> str:
+    reason = files.read_text(admin / "locked")
+    return "" if reason is None or reason == MOVING else reason.strip("\n") or "no reason was given"
+
+
 def _read_head(looking: Gathering) -> None:
     admin = looking.admin_dir
     branch, head = refs.head(looking.git, looking.repo, looking.place)
@@ -148,13 +154,15 @@ def _read_head(looking: Gathering) -> None:
         branch=branch or files.rebased_branch(admin),
         is_detached=branch is None,
         in_progress=under_way,
+        locked=_lock_of(admin),
     )
 
 
 def unfinished_heads(admin: Path) -> list[str]:
     """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked."""
-    names = ("rebase-merge/orig-head", "rebase-apply/orig-head", "MERGE_HEAD", "CHERRY_PICK_HEAD")
-    found = (line for name in names for line in (files.read_text(admin / name) or "").splitlines())
+    folders = [f"{folder}/{name}" for folder in ("rebase-merge", "rebase-apply") for name in ("orig-head", "autostash")]
+    names = (*folders, "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH")
+    found = (line for name in names for line in (files.read_text(admin / name) or "").split("\n"))
     return [line.strip() for line in found if files.is_oid(line.strip())]
 
 
@@ -261,7 +269,7 @@ def _read_stashes(looking: Gathering, done: Finished | None) -> None:
     if done is None:
         return
     text = _text(looking, "stashes", done) or ""
-    rows = [line.partition("\0") for line in text.splitlines()]
+    rows = [line.partition("\0") for line in text.split("\n") if line]
     if not rows or not all(files.is_oid(commit) for commit, _, _ in rows):
         looking.problem("stashes: refs/stash exists but its log cannot be read")
     branches = ((commit, _STASH_BRANCH.match(subject)) for commit, _, subject in rows)
@@ -284,5 +292,20 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
         if count:
             changed.append(f"{name}: {count} unpushed commit(s)")
     inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
-    nested = looking.kept(path for path in inner if os.path.lexists(looking.path / path / ".git"))
+    nested = looking.kept(found for path in inner for found in _repositories(looking, path))
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)
+
+
+def _repositories(looking: Gathering, path: str) -> Iterator[str]:
+    """List the repositories and linked worktrees at or below a directory that git shows as one entry.
+
+    Only where work is about to be touched, which gives a base: looking through all that is ignored takes time.
+    """
+    top = looking.path / path
+    for place, directories, names in os.walk(top):
+        is_bare = {"HEAD", "config"} <= set(names) and {"objects", "refs"} <= set(directories)
+        if ".git" in directories or ".git" in names or is_bare:
+            directories.clear()
+            yield f"{os.path.relpath(place, looking.path)}/"
+        if looking.base is None:
+            return

@@ -144,13 +144,15 @@ def read_text(path: Path) -> str | None:
         if stat.S_ISLNK(_mode(path)):
             return None
         raise _unknown(path, error) from error
-    with os.fdopen(fd, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(fd).st_mode):
             return None
-        try:
+        with os.fdopen(fd, "rb", closefd=False) as file:
             return os.fsdecode(file.read())
-        except OSError as error:
-            raise _unknown(path, error) from error
+    except OSError as error:
+        raise _unknown(path, error) from error
+    finally:
+        os.close(fd)
 
 
 def rebased_branch(admin: Path) -> str | None:
@@ -191,7 +193,7 @@ def _packed(git_dir: Path) -> dict[str, str]:
         return {}
     except OSError as error:
         raise _unknown(git_dir / "packed-refs", error) from error
-    lines = (line.split(" ", 1) for line in os.fsdecode(data).splitlines() if line[:1] not in ("#", "^", ""))
+    lines = (line.split(" ", 1) for line in os.fsdecode(data).split("\n") if line[:1] not in ("#", "^", ""))
     return {words[1]: words[0] for words in lines if len(words) == 2}
 
 

@@ -30,7 +30,7 @@ def listed(git: GitProgram, repo: Repo, prefix: str) -> dict[str, str]:
         return files.list_refs(repo.git_dir, prefix)
     top = prefix.rpartition("/")[0]
     done = git.must(["for-each-ref", "--format=%(refname) %(objectname)", top], at=repo, read_only=True)
-    pairs = (line.split(" ") for line in done.text.splitlines())
+    pairs = (line.split(" ") for line in done.text.split("\n") if line)
     return {name: commit for name, commit in pairs if name.startswith(prefix)}
 
 

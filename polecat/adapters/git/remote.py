@@ -19,7 +19,7 @@ STAMP = "polecat-fetched"
 
 _FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "origin")
 _CLONE = (
-    *("clone", "-q", "--bare", "--single-branch"),
+    *("clone", "-q", "--bare", "--single-branch", "--origin", "origin"),
     *("-c", "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*"),
     *("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "gc.worktreePruneExpire=never"),
 )

@@ -55,7 +55,7 @@ def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
     files.check_repository(repo.git_dir)
     form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
-    lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.splitlines()
+    lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.split("\n")[:-1]
     rows = [line.split("\0", 3) for line in lines]
     subs = [row[0] for row in rows if ".sub/" in row[0]]
     found = (
@@ -140,7 +140,7 @@ def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
     commit, _, rest = known.text.partition(" ")
     if not files.is_oid(commit) or not rest.startswith("commit "):
         raise RescueFailedError(f"git said it wrote {ref}, but it is not there")
-    blobs = {line.split(" ")[0] for line in known.text.splitlines() if " blob " in line}
+    blobs = {line.split(" ")[0] for line in known.text.split("\n") if " blob " in line}
     rows = (line.partition("\t") for line in os.fsdecode(listed.stdout).split("\0") if line)
     tree = {path: tuple(words.split(" ")[::2]) for words, _, path in rows}
     for (path, one), oid in zip(snapshot.files.items(), ids[len(commit) == 64], strict=True):
@@ -189,7 +189,7 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
     words = ["fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules"]
     git.must([*words, str(inner.git_dir), *specs], at=store, timeout_s=git.rescue_timeout_s)
     _forget(git, inner, refs)
-    return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.splitlines()
+    return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.split("\n")[:-1]
 
 
 def _unpushed(git: GitProgram, inner: Place) -> int:

@@ -77,11 +77,26 @@ def _stale(admin: Path) -> StaleRegistration | None:
         locked = None
     is_whole = bool(head and head.strip("0\n") and common and common.strip() and path)
     if is_whole and locked is None and path is not None:
-        return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if _is_gone(path) else None
+        is_gone = _is_gone(path) and not _is_elsewhere(admin, path)
+        return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if is_gone else None
     is_half_made = locked == "initializing" or (not is_whole and locked is None and not (admin / "index").exists())
     if is_half_made and _age_s(admin) > HALF_MADE_AFTER_S and (path is None or _is_gone(path) or _is_shell(path)):
         return StaleRegistration(admin_dir=admin, path=path, reason="it was never finished")
     return None
+
+
+def _is_elsewhere(admin: Path, recorded: Path) -> bool:
+    """Say whether the worktree stands where the repository's own neighbourhood has its like: the town was moved, or had another name.
+
+    Its ``.git`` file names this registration, whatever the path in front of it.
+    """
+    rig = admin.parents[2]  # <rig>/.repo.git/worktrees/<name>, or <clone>/.git/worktrees/<name>
+    for place in (rig, rig.parent, rig.parent.parent):
+        for count in range(1, min(6, len(recorded.parts))):
+            link = files.read_text(place.joinpath(*recorded.parts[-count:]) / ".git") or ""
+            if link.rstrip("\n").endswith(f"/worktrees/{admin.name}"):
+                return True
+    return False
 
 
 def _is_gone(path: Path) -> bool:

@@ -15,7 +15,8 @@ command -v ionice >/dev/null 2>&1 && low="$low ionice -c3"
 {
   exec 9>>"$lock"
   if command -v flock >/dev/null 2>&1; then flock -n 9 || exit 0; fi
-  for entry; do $low rm -rf -- "$entry" "$entry.admin"; done
+  one=--one-file-system; rm -rf $one -- "$1/no such file" 2>/dev/null || one=
+  for entry; do $low rm -rf $one -- "$entry" "$entry.admin"; done
   rmdir -- "$(dirname -- "$1")"
 } </dev/null >/dev/null 2>&1 &
 """

@@ -179,6 +179,14 @@ def _pidfd(pid: int) -> int | None:
     return None
 
 
+def _as_bytes(word: str) -> bytes:
+    """Encode an argument as the locale says, so that paths stay what they are; our own texts go as UTF-8 where it cannot say them."""
+    try:
+        return os.fsencode(word)
+    except UnicodeEncodeError:
+        return word.encode("utf-8", "surrogateescape")
+
+
 def directly(call: Call) -> Child:
     """Start a program with `subprocess`, which needs no copy of this process where the system has ``vfork``. A `Starter`."""
     found = shutil.which(call.argv[0], path=call.env.get("PATH", os.defpath))
@@ -186,7 +194,7 @@ def directly(call: Call) -> Child:
         raise _missing(call.argv[0])
     try:
         process = subprocess.Popen(
-            call.argv,
+            [_as_bytes(word) for word in call.argv],
             executable=os.path.abspath(found),  # a relative PATH means ours, not the program's working directory
             env=call.env,
             cwd=call.cwd,

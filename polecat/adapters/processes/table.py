@@ -22,6 +22,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from polecat.adapters.processes.mounts import mounts_below
 from polecat.adapters.processes.program import run
 from polecat.errors import ProgramError, UnknownStateError
 from polecat.ports import Process
@@ -94,6 +95,10 @@ class ProcessTable:
         """Say whether exactly this process lives; a zombie does not."""
         row = self._row(process.pid)
         return row is not None and not row.is_zombie and row.start_time == process.start_time
+
+    def mounts(self, directory: Path) -> tuple[Path, ...]:
+        """List what is mounted at or below a directory."""
+        return mounts_below(directory)
 
     def inside(self, directory: Path) -> tuple[Process, ...]:
         """List the processes whose working directory is *directory* or below it; those of other users may be missing.
