@@ -46,6 +46,7 @@ _HOMES = {
         Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
+    "polecat.upkeep.branches": "CleanedBranches clean_branches",
     "polecat.upkeep.doctor": "Checkup check_town",
     "polecat.upkeep.findings": "Finding",
     "polecat.upkeep.inspection": "work_at_risk",
@@ -53,7 +54,7 @@ _HOMES = {
     "polecat.upkeep.reconcile": "reconcile_pool",
     "polecat.upkeep.rigs": "add_rig",
     "polecat.upkeep.spares": "Warmed warm_spares",
-    "polecat.upkeep.staleness": "CleanedBranches Staleness clean_branches detect_stale",
+    "polecat.upkeep.staleness": "Staleness detect_stale",
     "polecat.upkeep.towns": "init_town",
 }
 """Where each public name is defined."""

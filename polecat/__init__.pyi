@@ -101,6 +101,8 @@ from polecat.ports import World as World
 from polecat.town.find import Town as Town
 from polecat.town.find import find_town as find_town
 from polecat.town.find import is_rig_name as is_rig_name
+from polecat.upkeep.branches import CleanedBranches as CleanedBranches
+from polecat.upkeep.branches import clean_branches as clean_branches
 from polecat.upkeep.doctor import Checkup as Checkup
 from polecat.upkeep.doctor import check_town as check_town
 from polecat.upkeep.findings import Finding as Finding
@@ -111,9 +113,7 @@ from polecat.upkeep.reconcile import reconcile_pool as reconcile_pool
 from polecat.upkeep.rigs import add_rig as add_rig
 from polecat.upkeep.spares import Warmed as Warmed
 from polecat.upkeep.spares import warm_spares as warm_spares
-from polecat.upkeep.staleness import CleanedBranches as CleanedBranches
 from polecat.upkeep.staleness import Staleness as Staleness
-from polecat.upkeep.staleness import clean_branches as clean_branches
 from polecat.upkeep.staleness import detect_stale as detect_stale
 from polecat.upkeep.towns import init_town as init_town
 

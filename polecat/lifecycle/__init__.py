@@ -1,4 +1,4 @@
-"""The story of one polecat: spawn, stop, talk, assign, repair, remove.
+"""The life of one polecat: spawn, stop, talk, assign, repair, remove.
 
 Acts through ports only. May import `polecat.upkeep` and what is below. Read first: `spawn`.
 """

@@ -1,4 +1,4 @@
-"""What a polecat works on, said by whoever hands out work: its state, giving it a bead, taking that back.
+"""What a polecat works on, as set by whoever hands out work: its state and its bead.
 
 Source:
     Contract §7.5 to §7.7. The assigned issue is looked up under both spellings of the assignee, hooked ones included.
@@ -6,10 +6,9 @@ Source:
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, get_args
 
 from polecat.adapters.world import FullWorld, full_world
-from polecat.core.bead_rules import holds
 from polecat.errors import PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, check_bead_id
@@ -19,8 +18,8 @@ from polecat.upkeep.addressing import Target, find_target
 ReportedState = Literal["working", "active", "done", "stuck"]
 CleanupStatus = Literal["clean", "has_uncommitted", "has_stash", "has_unpushed"]
 
-STATES = ("working", "active", "done", "stuck")
-CLEANUP_STATUSES = ("clean", "has_uncommitted", "has_stash", "has_unpushed")
+STATES = get_args(ReportedState)
+CLEANUP_STATUSES = get_args(CleanupStatus)
 
 
 def assigned_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Bead | None:
@@ -28,14 +27,14 @@ def assigned_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `spawn_for_sling`.
 
     Returns:
         The bead, or None.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat, or it is another one by now.
+        PolecatNotFoundError: there is no such polecat, or the value's polecat is gone and another one has its name.
         BeadsUnavailableError: the store could not be asked; that is not *none*.
 
     Examples:
@@ -58,25 +57,25 @@ def set_state(
     cleanup_status: CleanupStatus | None = None,
     world: World | None = None,
 ) -> None:
-    """Say what a polecat does; its agent bead remembers it, and the bead it holds follows.
+    """Set the state of a polecat on its agent bead; the bead it holds follows.
 
     ==================  ================================
     state               the bead it holds
     ==================  ================================
     working, active     becomes ``in_progress``
-    done                is handed back: nobody's
+    done                is unassigned
     stuck               stays as it is
     ==================  ================================
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         state: what it does.
-        cleanup_status: what of its work it says is nowhere else.
+        cleanup_status: which kind of unsaved work it reports.
         world: as for `spawn_for_sling`.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat, or it is another one by now.
+        PolecatNotFoundError: there is no such polecat, or the value's polecat is gone and another one has its name.
         BeadsError: the store refused, or could not be asked.
 
     Examples:
@@ -119,7 +118,7 @@ def assign_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, bead: 
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         bead: the bead's id.
         world: as for `spawn_for_sling`.
 
@@ -127,7 +126,7 @@ def assign_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, bead: 
         The bead as it is now.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat, or it is another one by now.
+        PolecatNotFoundError: there is no such polecat, or the value's polecat is gone and another one has its name.
         BeadsError: the store refused, or could not be asked.
 
     Examples:
@@ -148,18 +147,18 @@ def assign_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, bead: 
 
 
 def clear_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Bead | None:
-    """Take the bead a polecat holds back; None if it held none.
+    """Unassign the bead that a polecat holds; None if it held none.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `spawn_for_sling`.
 
     Returns:
         The bead as it was, or None.
 
     Raises:
-        PolecatNotFoundError: there is no such polecat, or it is another one by now.
+        PolecatNotFoundError: there is no such polecat, or the value's polecat is gone and another one has its name.
         BeadsError: the store refused, or could not be asked.
 
     Examples:
@@ -183,5 +182,4 @@ def clear_issue(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 
 def _assigned(world: FullWorld, target: Target) -> Bead | None:
-    who = agent_id(target.rig.name, target.name)
-    return next((bead for bead in world.beads.held_by(who) if holds(bead, who)), None)
+    return next(iter(world.beads.held_by(agent_id(target.rig.name, target.name))), None)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 
 from attrs import define, field
 
@@ -15,7 +15,6 @@ from polecat.errors import PolecatError, SpawnFailedError, StepFailedError
 from polecat.model import SpawnedPolecat, SpawnOptions, Timings
 from polecat.ports import Event, Process, StartedSession
 from polecat.town.files import why_not
-from polecat.town.locks import HeldLock
 from polecat.town.logs import log
 from polecat.town.records import Record
 from polecat.upkeep.undo import Undo
@@ -23,20 +22,19 @@ from polecat.upkeep.undo import Undo
 
 @define(kw_only=True, eq=False, repr=False)
 class Attempt:
-    """One spawn under way. Everything it has made so far is in here, so that it can be taken back.
+    """One spawn under way: everything it has made so far, so that it can be undone.
 
     Attributes:
-        world: the outside.
+        world: the world it runs in.
         rig_name: the rig.
         opts: what was asked.
-        choice: what was settled before it had a name; set by the step *admit*.
+        choice: what was decided before it had a name; set by the step *admit*.
         plan: all its decisions; set by the step *claim*.
-        claim: its hold on its name; set by the step *claim*.
+        claim: its claim; set by the step *claim*, written again by later steps.
         is_claimed: plan and claim are set.
-        undo: how to take back what was made.
-        locks: what is held until its end.
-        error: why it ended, if it failed.
-        result: what it made, if it succeeded.
+        undo: how to undo what was made.
+        locks: the locks held until it ends.
+        outcome: what it made, or why it failed; None while it is open.
     """
 
     world: FullWorld
@@ -47,7 +45,7 @@ class Attempt:
     claim: Record = field(init=False)
     is_claimed: bool = False
     undo: Undo = field(factory=Undo)
-    locks: list[HeldLock] = field(factory=list)
+    locks: ExitStack = field(factory=ExitStack)
     warnings: list[str] = field(factory=list)
     bead_holder: str = ""
     base_age_s: float | None = None
@@ -58,18 +56,12 @@ class Attempt:
     agent: Process | None = None
     is_released: bool = False
     waiting_for: str = ""
-    error: PolecatError | None = None
-    result: SpawnedPolecat | None = None
+    outcome: SpawnedPolecat | PolecatError | None = None
     _at: str = field(init=False, default="admit")
     _times: list[tuple[str, float]] = field(init=False, factory=list)
     _began_s: float = field(init=False, factory=time.monotonic)
 
-    @property
-    def is_open(self) -> bool:
-        """It has neither failed nor finished."""
-        return self.error is None and self.result is None
-
-    @contextlib.contextmanager
+    @contextmanager
     def step(self, name: str, *, emits: bool = True) -> Iterator[dict[str, object]]:
         """Do one step: time it, and emit its event when it succeeded, with the facts put into the dictionary."""
         self.now_at(name)
@@ -102,25 +94,28 @@ class Attempt:
         self.world.emit(Event(name=event, rig=self.rig_name, polecat=name, instance=instance, duration_s=duration_s, facts=facts))
 
     def finish(self, result: SpawnedPolecat) -> None:
-        """End in success: nothing is taken back any more."""
+        """End in success: nothing is undone any more."""
         self.undo.forget()
-        self.release()
-        self.result = result
+        self.locks.close()
+        self.outcome = result
 
     def fail(self, error: PolecatError | OSError) -> None:
-        """End in failure: take everything back and keep the error, with what was undone and what was not."""
-        self.undo.run()  # an interrupt passes through: `abandon` goes on from there, and the locks are ours until then
-        self.release()
-        self.error = self._as_failure(error) if self.is_claimed else as_polecat_error(error)
+        """End in failure: undo everything and keep the error, with what was undone and what was not."""
+        self.undo.run()  # an interrupt passes through; `abandon` goes on from there and still holds the locks
+        self.locks.close()
+        if not isinstance(error, PolecatError):
+            cause, error = error, PolecatError(why_not(error))
+            error.__cause__ = cause
+        self.outcome = self._as_failure(error) if self.is_claimed else error
         self.emit("spawn_failed", step=self._at, left_behind=list(self.undo.left_behind))
 
     def abandon(self, sweep: Callable[[Attempt], None]) -> None:
-        """End because of an interrupt: take everything back without an error of our own.
+        """End because of an interrupt: undo everything, without an error of its own.
 
         Args:
-            sweep: takes back what the undo list does not know, because the interrupt came between making a thing and noting it.
+            sweep: removes what the undo list does not know, because the interrupt came between making a thing and noting it.
         """
-        if not self.is_open:
+        if self.outcome is not None:
             return
         try:
             self.undo.run()
@@ -128,30 +123,21 @@ class Attempt:
         except Exception as error:  # noqa: BLE001  an interrupt must not be replaced by what it caused
             log("warning", "undo_failed", step=self._at, error=str(error))
         finally:
-            self.release()
+            self.locks.close()
         log("warning", "spawn_interrupted", rig=self.rig_name, step=self._at)
 
-    def release(self) -> None:
-        """Let go of the locks that were held for this attempt."""
-        while self.locks:
-            self.locks.pop().release()
-
-    def _as_failure(self, error: PolecatError | OSError) -> PolecatError:
-        if isinstance(error, StepFailedError):
-            failure: StepFailedError = error
-        else:
-            plain = as_polecat_error(error)
-            failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {plain.message}", step=self._at, hint=plain.hint)
+    def _as_failure(self, error: PolecatError) -> PolecatError:
+        failure = error
+        if not isinstance(failure, StepFailedError):
+            failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint)
             failure.__cause__ = error
-        failure.undone, failure.left_behind = self.undo.undone, self.undo.left_behind
+        failure.undone, failure.left_behind = tuple(self.undo.undone), tuple(self.undo.left_behind)
         failure.args = (f"{failure.message}\n  {failure.outcome()}",)
         return failure
 
 
 def guarded(attempt: Attempt, do: Callable[[Attempt], None]) -> None:
     """Do something with an attempt that is still open; an error ends this attempt and nothing else."""
-    if not attempt.is_open:
-        return
     try:
         do(attempt)
     except (PolecatError, OSError) as error:
@@ -160,13 +146,4 @@ def guarded(attempt: Attempt, do: Callable[[Attempt], None]) -> None:
 
 def still_open(attempts: Sequence[Attempt]) -> list[Attempt]:
     """Those that have neither failed nor finished."""
-    return [attempt for attempt in attempts if attempt.is_open]
-
-
-def as_polecat_error(error: PolecatError | OSError) -> PolecatError:
-    """Make sure that an error is one of ours."""
-    if isinstance(error, PolecatError):
-        return error
-    wrapped = PolecatError(why_not(error))
-    wrapped.__cause__ = error
-    return wrapped
+    return [attempt for attempt in attempts if attempt.outcome is None]

@@ -22,16 +22,16 @@ from polecat.upkeep.observation import Observation, check_homes
 def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
     """Give every attempt its name, its instance id and its home; an attempt that cannot have one fails alone.
 
-    Under the pool lock the homes are listed again, because others may have claimed since the first look. A name is free if nothing
-    stands in its place, no foreign session bears it, and nobody is just making or removing a polecat of that name (its lock is free).
+    Under the pool lock the homes are listed again, because others may have claimed since the first listing. A name is free if there is
+    no entry of that name in ``polecats/``, no foreign session has it, and the polecat's lock is free (nobody is making or removing it).
 
     Args:
         observed: the rig as it was seen.
-        attempts: what is to be spawned.
+        attempts: the spawns.
 
     Raises:
         UnknownStateError: the homes cannot be listed, so no name may be given.
-        LockTimeoutError: somebody held the pool lock too long.
+        LockTimeoutError: the pool lock was not free in time.
     """
     rig = observed.rig
     with holding(pool_lock(rig), what="claim a name"):
@@ -58,7 +58,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
     rig = observed.rig
     name, lock, pool = _free_name(observed, attempt.opts.name, pool, taken)
     taken.add(name)
-    attempt.locks.append(lock)
+    attempt.locks.callback(lock.release)
     now = attempt.world.clock.now()
     plan = plan_for(observed, attempt.opts, attempt.choice, name, now)
     claim = Record(
@@ -83,7 +83,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
 
 
 def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime) -> SpawnPlan:
-    """All decisions of a spawn that gets *name* at this moment."""
+    """Make the plan of a spawn that gets *name* at this moment."""
     orphan = observed.sessions.own.get(name)
     return make_plan(
         observed.rig,
@@ -97,7 +97,7 @@ def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: st
 
 
 def predicted_name(observed: Observation, asked: str | None) -> str:
-    """The name a spawn would get now, nothing touched.
+    """Say which name a spawn would get now; touches nothing.
 
     Raises:
         SpawnRefusedError: *asked* is taken.
@@ -118,13 +118,13 @@ def _free_name(
         lock = try_take(polecat_lock(observed.rig, name), what=f"spawn {name}")
         if lock is not None:
             return name, lock, grown
-    raise SpawnRefusedError(f"somebody is just making or removing {observed.rig.name}/{asked}", hint="try again later")
+    raise SpawnRefusedError(f"another process is making or removing {observed.rig.name}/{asked}", hint="try again later")
 
 
 def _candidates(
     observed: Observation, asked: str | None, pool: NamePool, taken: Collection[str]
 ) -> Iterator[tuple[str, NamePool]]:
-    """The free names, each with the pool as it is once that name is given; one that was asked for is the only one."""
+    """Yield the free names, each with the pool as it is once that name is given; a name that was asked for is the only one."""
     if asked is not None:
         _check_free(observed, asked, taken)
         yield asked, pool

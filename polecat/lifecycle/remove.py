@@ -1,9 +1,9 @@
-"""Taking a polecat's place back. Nothing is deleted that was not proved worthless or saved first.
+"""Removing a polecat. Nothing is deleted that was not proved worthless or saved first.
 
-    lock → inspect → end the session → inspect again → rescue → worktree to the trash → look again → branch → beads → home → record
+    lock → inspect → end the session → inspect again → rescue → worktree to the trash → compare → branch → beads → home → record
 
-The order is the promise: whatever goes wrong before the worktree is moved leaves the work where it was, and a name is free only after
-its beads have been handed back.
+The order matters: whatever fails before the worktree is moved leaves the work where it was, and a name is free only after its beads
+have been unassigned.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
-from attrs import evolve, field, frozen
+from attrs import asdict, evolve, field, filters, frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
@@ -27,7 +27,7 @@ from polecat.town.events import append_event, event_line
 from polecat.town.files import why_not
 from polecat.town.records import drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.inspection import Inspection, record_of, session_of
+from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.observation import observe
 from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.trash import empty_trash, trash_entry
@@ -45,7 +45,7 @@ class Removed:
         rescue: ref that holds what was at risk; empty if nothing was.
         branch: the polecat's branch.
         branch_deleted: it is gone, because nothing was lost with it.
-        unassigned: the beads that were handed back.
+        unassigned: the beads that were unassigned.
         kept: where the files are, if they could not be saved otherwise; None if they are gone.
         verdict: the risks there were.
     """
@@ -70,13 +70,14 @@ def remove_polecat(
     world: World | None = None,
     dry_run: bool = False,
 ) -> Removed:
-    """Take a polecat's place back: session, worktree, branch, beads, name.
+    """Remove a polecat: session, worktree, branch, beads, name.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
-        force: go on in spite of uncommitted changes and a hook; they are rescued and handed back first.
-        nuclear: go on in spite of everything but standing inside; still rescued first, and if that fails still removed.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
+        force: go on in spite of uncommitted changes and a hook; they are rescued and unassigned first.
+        nuclear: go on in spite of everything, unless the caller's working directory is within; still rescued first, but removed even if
+            that fails.
         world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
@@ -84,7 +85,7 @@ def remove_polecat(
         What was done.
 
     Raises:
-        PolecatNotFoundError: there is none of that name, or it is another one by now.
+        PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
         WorkAtRiskError: work would be lost; ``reasons`` say which, and nothing was removed.
         RescueFailedError: what was at risk could not be saved, so nothing was removed.
         UnsupportedError: the given git has no `GitRescues`, and something would have to be saved; nothing was removed.
@@ -110,11 +111,11 @@ def remove_polecat(
         observed = observe(world, rig)
         if not dry_run:
             observed = recover_first(world, observed, name)
-            if name not in observed.homes.dirs:  # somebody had begun to remove it, or never finished making it
+            if name not in observed.homes.dirs:  # a killed removal was finished, or a killed spawn undone
                 return Removed(rig_name=rig.name, polecat_name=name)
-            target.check()  # a killed repair has made it another instance
+            target.check()  # finishing a killed repair makes it another instance
         record = record_of(observed, name)
-        session = session_of(observed, record)
+        session = observed.sessions.of(name, record.instance)
         old = OldWorktree(world=world, observed=observed, record=record, verb="remove", force=force, nuclear=nuclear)
         removal = _Removal(old=old, session=session)
         seen = old.inspect(session)
@@ -123,28 +124,28 @@ def remove_polecat(
 
 @frozen(kw_only=True)
 class _Removal:
-    """A removal, with the polecat's lock held. *done* is what is not as it was, for the error."""
+    """A removal, with the polecat's lock held. *done* lists what has changed, for the error."""
 
     old: OldWorktree
     session: Session | None
     done: list[str] = field(factory=list)
 
     def preview(self, saved: Saved) -> Removed:
-        """Say what would come of it."""
+        """Say what it would do."""
         rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
         is_there = seen.path != rig.home_dir(record.polecat) and os.path.lexists(seen.path)
         entry = trash_entry(rig, record)
         kept = entry if seen.verdict.stands("unknown") and (seen.worktree is not None or is_there) else None
         return self._removed(
             saved,
-            branch_deleted=saved.may_drop_branch,
+            branch_deleted=bool(saved.branch_tip),
             unassigned=tuple(bead.id for bead in seen.held),
             kept=entry.with_name(f"{entry.name}.home") if seen.stray else kept,
         )
 
     def run(self) -> Removed:
         """Do it, step by step."""
-        old = self.old
+        old, rig, record = self.old, self.old.observed.rig, self.old.record
         with self._step("session"):
             if self.session is not None:
                 old.end_session(self.session, self.done.append)
@@ -156,10 +157,13 @@ class _Removal:
         with self._step("beads"):
             unassigned = self._hand_back(saved.seen)
         with self._step("home"):
-            kept = self._free_name() or kept
+            leave_place(rig, record.polecat)
+            kept = free_home(rig, record) or kept
+            if os.path.lexists(rig.home_dir(record.polecat)):
+                raise PolecatError(f"{rig.home_dir(record.polecat)} is still there")
         removed = self._removed(saved, branch_deleted=branch_deleted, unassigned=unassigned, kept=kept)
         self._emit(removed)
-        empty_trash(old.observed.rig)
+        empty_trash(rig)
         return removed
 
     def _removed(self, saved: Saved, *, branch_deleted: bool, unassigned: tuple[str, ...], kept: Path | None) -> Removed:
@@ -184,7 +188,7 @@ class _Removal:
             raise
 
     def _take_worktree(self, saved: Saved) -> Path | None:
-        """Claim the home, so that a reconcile finishes what is begun here, and move the worktree to the trash."""
+        """Write a claim, so that a reconcile can finish what begins here, and move the worktree to the trash."""
         rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
         claim = evolve(record, purpose="remove", branch=seen.branch, pid=os.getpid())
         if seen.path != rig.home_dir(record.polecat):  # the old layout's home is the worktree; a claim would dirty it
@@ -204,7 +208,7 @@ class _Removal:
         return kept
 
     def _note(self, what: str, do: Callable[[], bool]) -> bool:
-        """Do it, and note what was done, or perhaps was by a call that did not come back."""
+        """Do it and note what was done; a call that did not return perhaps did it."""
         try:
             is_done = do()
         except (ProgramTimeoutError, BeadsUnavailableError):
@@ -215,7 +219,7 @@ class _Removal:
         return is_done
 
     def _hand_back(self, seen: Inspection) -> tuple[str, ...]:
-        """Unassign before the name is free, so that nobody inherits work; the bead we know of even if nobody could say who holds it."""
+        """Unassign its beads before the name is free, so that nobody inherits work; the recorded one even if the store could not be asked."""
         beads, record = self.old.world.beads, self.old.record
         holders = {record.hook_bead: self.old.agent_id} if record.hook_bead else {}
         holders |= {bead.id: bead.assignee for bead in seen.held}
@@ -227,14 +231,6 @@ class _Removal:
         if record.agent_bead:
             self._note("its agent bead was closed", lambda: beads.close_agent(record.agent_bead, reason="polecat removed"))
         return tuple(freed)
-
-    def _free_name(self) -> Path | None:
-        rig, record = self.old.observed.rig, self.old.record
-        leave_place(rig, record.polecat)
-        kept = free_home(rig, record)
-        if os.path.lexists(rig.home_dir(record.polecat)):
-            raise PolecatError(f"{rig.home_dir(record.polecat)} is still there")
-        return kept
 
     @contextmanager
     def _step(self, step: str) -> Iterator[None]:
@@ -254,17 +250,12 @@ class _Removal:
     def _way_on(self) -> str:
         rig, name = self.old.observed.rig, self.old.record.polecat
         if read_claim(rig, name) is None:
-            return f"mend the cause and remove it again: polecat remove {rig.name}/{name}"
-        return f"the name stays taken; mend the cause, then finish it: polecat reconcile {rig.name}"
+            return f"fix the cause and remove it again: polecat remove {rig.name}/{name}"
+        return f"the name stays taken; fix the cause, then finish it: polecat reconcile {rig.name}"
 
     def _emit(self, removed: Removed) -> None:
         world, record = self.old.world, self.old.record
-        facts = {
-            "rescue": removed.rescue,
-            "branch": removed.branch,
-            "branch_deleted": removed.branch_deleted,
-            "unassigned": list(removed.unassigned),
-        }
+        facts = asdict(removed, filter=filters.include("rescue", "branch", "branch_deleted", "unassigned"))
         world.emit(
             Event(name="polecat_removed", rig=removed.rig_name, polecat=record.polecat, instance=record.instance, facts=facts)
         )

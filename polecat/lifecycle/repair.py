@@ -1,15 +1,14 @@
-"""Giving a polecat a fresh worktree without ever being without one.
+"""Giving a polecat a new worktree; it is never without one.
 
     lock → inspect → new worktree aside, provisioned → end the session → inspect again → rescue → swap → bead → record
 
-The old worktree is moved to the trash only when the new one stands ready; a failure at any point before leaves it byte-identical.
+The old worktree is moved to the trash only when the new one is complete; a failure at any point before leaves it byte-identical.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 
 from attrs import field, frozen
 
@@ -25,13 +24,13 @@ from polecat.town.homes import clone_path
 from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, restore_hook, take_bead_lock
-from polecat.upkeep.inspection import Inspection, record_of, session_of
+from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.listing import find_polecat
 from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.trash import empty_trash
 from polecat.upkeep.undo import Undo
-from polecat.upkeep.worktrees import Base, discard_worktree, fetch_base, make_worktree, prepare_worktree
+from polecat.upkeep.worktrees import Base, check_out, discard_worktree, fetch_base, make_worktree, prepare_worktree
 
 
 @publish
@@ -67,13 +66,13 @@ def repair_polecat(
     world: World | None = None,
     dry_run: bool = False,
 ) -> Repaired:
-    """Give a polecat a fresh worktree on a new branch from the remote's tip; its session is ended, none is started.
+    """Give a polecat a new worktree on a new branch from the remote's tip; its session is ended, none is started.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         force: go on in spite of uncommitted changes and a hook; they are rescued first.
-        nuclear: go on in spite of everything but standing inside.
+        nuclear: go on in spite of everything, unless the caller's working directory is within.
         hook_bead: bead to put on its hook; without one it keeps what it holds.
         base_branch: branch of the remote to start from instead of the rig's default branch.
         world: as for `spawn_for_sling`.
@@ -83,10 +82,10 @@ def repair_polecat(
         The polecat as it is now, a new instance, and what was saved of the old worktree.
 
     Raises:
-        PolecatNotFoundError: there is none of that name, or it is another one by now.
+        PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
         WorkAtRiskError: work would be lost; nothing was touched.
         SpawnRefusedError: *hook_bead* is closed, keeps failing, or is somebody else's.
-        RepairFailedError: it began and broke; the old worktree is as it was.
+        RepairFailedError: it began and failed; the old worktree is as it was.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -107,13 +106,16 @@ def repair_polecat(
     rig, name = target.rig, target.name
     world = full_world(rig, world)
     moves = needs(world.git, GitMoves, "repair a polecat")
-    with _holding_bead(rig, hook_bead), target.locked("repair"):
+    with ExitStack() as held:
+        if hook_bead:
+            held.callback(take_bead_lock(rig, hook_bead).release)
+        held.enter_context(target.locked("repair"))
         observed = observe(world, rig)
         if not dry_run:
             observed = recover_first(world, observed, name)
-            target.check()  # it may be gone, or another instance
+            target.check()  # it may be gone now, or another instance
         record = record_of(observed, name)
-        session = session_of(observed, record)
+        session = observed.sessions.of(name, record.instance)
         old = OldWorktree(
             world=world,
             observed=observed,
@@ -128,27 +130,17 @@ def repair_polecat(
         repair = _Repair(old=old, moves=moves, session=session)
         if dry_run:
             saved = old.plan(seen)
-            return repair.repaired(saved, branch_deleted=saved.may_drop_branch)
+            return repair.repaired(saved, branch_deleted=bool(saved.branch_tip))
         return repair.run(hook_bead or _hook_to_keep(old, seen), base_branch or rig.default_branch)
 
 
 def _hook_to_keep(old: OldWorktree, seen: Inspection) -> str:
-    """The bead it holds; if nobody could say when it was inspected, the one it was given, if it still has that."""
+    """The bead it holds; if the store could not be asked before, the recorded one, if it still holds that."""
     if seen.held:
         return seen.held[0].id
     given = old.record.hook_bead
     bead = old.world.beads.bead(given) if given and seen.verdict.stands("unknown") else None
     return bead.id if bead is not None and holds(bead, old.agent_id) else ""
-
-
-@contextmanager
-def _holding_bead(rig: Rig, bead: str | None) -> Iterator[None]:
-    lock = take_bead_lock(rig, bead) if bead else None
-    try:
-        yield
-    finally:
-        if lock is not None:
-            lock.release()
 
 
 @frozen(kw_only=True)
@@ -162,7 +154,7 @@ class _Repair:
     warnings: list[str] = field(factory=list)
 
     def run(self, hook_bead: str, base_branch: str) -> Repaired:
-        """Do it, and take back what was made aside if it breaks."""
+        """Do it, and undo what was made if it fails."""
         old, world, observed = self.old, self.old.world, self.old.observed
         step = "worktree"
         try:
@@ -183,11 +175,10 @@ class _Repair:
 
             old.take_away(saved, then=put_in_place)
             self.undo.forget()
-        except (PolecatError, OSError) as error:
+        except BaseException as error:
             self.undo.run()
-            raise self._as_failure(error, step) from error
-        except BaseException:
-            self.undo.run()
+            if isinstance(error, (PolecatError, OSError)):
+                raise self._as_failure(error, step) from error
             raise
         return self._finish(claim, saved)
 
@@ -218,17 +209,17 @@ class _Repair:
         undo.add("directory aside", aside.rmdir)
         fresh = make_worktree(world, observed, aside / rig.name, branch=claim.branch, base=base)
         undo.add("new worktree", lambda: self._discard(fresh, claim, had_tree=had_tree))
-        world.git.check_out(fresh, leave_out=observed.settings.leave_out, lazy_lfs=observed.settings.place.is_lfs_lazy)
+        check_out(world, observed, fresh)
         choice = choose(world, observed, SpawnOptions(), needs_program=False)
         place = prepare_worktree(world, observed, choice, fresh.path, stands_at=home / rig.name)
         self.warnings.extend(filter(None, (base.warning, *place.warnings)))
         return fresh
 
     def _drop_claim(self, claim: Record) -> None:
-        """Only when nothing is left that the claim tells others how to settle."""
+        """Drop the claim, unless something is left that a reconcile needs it for."""
         rig = self.old.observed.rig
         if aside_dir(rig, claim).exists():
-            raise PolecatError(f"the new worktree is still there; settle it: polecat reconcile {rig.name}")
+            raise PolecatError(f"the new worktree is still there; remove it: polecat reconcile {rig.name}")
         drop_claim(rig, claim)
 
     def _discard(self, fresh: Worktree, claim: Record, *, had_tree: bool) -> str | None:
@@ -245,7 +236,7 @@ class _Repair:
             settle(rig, claim)
         except (PolecatError, OSError) as error:
             self.warnings.append(
-                f"the worktree is new, but: {why_not(error)}; mend the cause, then finish it: polecat reconcile {rig.name}"
+                f"the worktree is new, but: {why_not(error)}; fix the cause, then finish it: polecat reconcile {rig.name}"
             )
         facts = {"branch": claim.branch, "rescue": saved.ref, "base_commit": claim.base_commit}
         world.emit(Event(name="polecat_repaired", rig=rig.name, polecat=claim.polecat, instance=claim.instance, facts=facts))
@@ -253,7 +244,7 @@ class _Repair:
         return self.repaired(saved, branch_deleted=branch_deleted)
 
     def repaired(self, saved: Saved, *, branch_deleted: bool) -> Repaired:
-        """What was done, or would be, with the polecat as it is now."""
+        """The result, with the polecat as it is now."""
         return Repaired(
             polecat=find_polecat(self.old.world, self.old.observed.rig, self.old.record.polecat),
             session_ended=self.session.name if self.session is not None else "",

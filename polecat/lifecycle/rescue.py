@@ -1,6 +1,6 @@
-"""Taking a polecat's worktree away without losing work; what a removal and a repair have in common.
+"""Taking a polecat's worktree away without losing work: the common part of a removal and a repair.
 
-inspect → end the session → inspect again and rescue → move to the trash → prove that nobody wrote meanwhile → branch
+inspect → end the session → inspect again and rescue → move to the trash → compare → branch
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ Fingerprints = tuple[tuple[str, int, int, int], ...]
 
 @frozen(kw_only=True)
 class Saved:
-    """What was found and saved right before a worktree is taken away, or would be.
+    """What was found and saved right before a worktree is taken away.
 
     Attributes:
         seen: the inspection.
-        fingerprints: of the files at risk, so that a later change of one of them is noticed.
+        fingerprints: of the files at risk, to notice a later change.
         ref: the rescue ref; empty if there was nothing to save.
         failed: there was something, and it could not be saved.
     """
@@ -48,11 +48,12 @@ class Saved:
     failed: bool = False
 
     @property
-    def may_drop_branch(self) -> bool:
-        """The branch is a polecat's, where it stands is known, and nothing is lost with it."""
+    def branch_tip(self) -> str:
+        """The tip of the branch, if that is a polecat's and nothing is lost with it; empty otherwise."""
         git = self.seen.git
-        known = git is not None and git.head is not None and not (self.failed and git.unpushed)
-        return known and self.seen.branch.startswith("polecat/")
+        if git is None or (self.failed and git.unpushed) or not self.seen.branch.startswith("polecat/"):
+            return ""
+        return git.head or ""
 
 
 @frozen(kw_only=True)
@@ -60,12 +61,12 @@ class OldWorktree:
     """A worktree that is to be taken away; the caller holds the polecat's lock.
 
     Attributes:
-        world: the outside.
+        world: the world.
         observed: the rig.
         record: the polecat.
-        verb: what is done, for messages.
-        force, nuclear: which risks are lifted.
-        keeps_hook: what is on its hook stays there, and is no obstacle.
+        verb: the operation, for messages.
+        force, nuclear: which risks are accepted.
+        keeps_hook: the bead stays on its hook, so it is not at risk.
     """
 
     world: FullWorld
@@ -85,10 +86,10 @@ class OldWorktree:
         """Find out what would be lost.
 
         Args:
-            session: the polecat's session, if it is still there.
+            session: the polecat's session, if it still exists.
 
         Raises:
-            WorkAtRiskError: something would be, and that is not lifted; the hint says what to do.
+            WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
             UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
         seen = inspect(self.world, self.observed, self.record.polecat, session=session)
@@ -110,7 +111,7 @@ class OldWorktree:
         return Saved(seen=seen, ref=f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else "")
 
     def end_session(self, session: Session, note: Callable[[str], None]) -> None:
-        """End its session; *note* is told what was done, or perhaps was."""
+        """End its session; *note* is called with what was done, or perhaps was."""
         world, done = self.world, "its session was ended"
         try:
             end_session(world, session)
@@ -124,10 +125,10 @@ class OldWorktree:
         note(done)
 
     def save(self) -> Saved:
-        """Look again, because the agent may have written until it ended, and save what is nowhere else to a rescue ref.
+        """Inspect again, because the agent may have written until it ended, and save what exists nowhere else to a rescue ref.
 
         Raises:
-            WorkAtRiskError: it has made something that is not lifted.
+            WorkAtRiskError: there is a new risk that is not accepted.
             RescueFailedError: it could not be saved, and *nuclear* is not asked for.
         """
         seen, observed, record = self.inspect(None), self.observed, self.record
@@ -153,35 +154,41 @@ class OldWorktree:
         return evolve(saved, ref=rescue.ref if rescue else "", failed=bool(linked))
 
     def take_away(self, saved: Saved, *, then: Callable[[], object] | None = None) -> Path | None:
-        """Move the worktree to the trash, prove that it is what was saved, and do *then*; whatever fails brings it back.
+        """Move the worktree to the trash, check that it is what was saved, and call *then*; any failure moves it back.
 
-        What stands in its place and could not be proved to be a worktree is moved as well, and kept. Until it is proved that nothing is
-        lost with it, the entry in the trash is one that nobody empties, whatever becomes of this process.
+        What is in its place and could not be proved to be a worktree is moved as well, and kept. Until it is proved that nothing is lost,
+        the entry in the trash is marked as kept, so that it survives even if this process is killed.
 
         Args:
             saved: what was saved of it.
-            then: what is done under the repository's lock while it is away.
+            then: called under the repository's lock once it is away.
 
         Returns:
             Where it is kept; None if nothing is lost with it.
 
         Raises:
-            GitError: somebody wrote into it; it is back where it was.
+            GitError: something wrote into it meanwhile; it is back where it was.
         """
-        seen = saved.seen
+        seen, git, repo = saved.seen, self.world.git, self.observed.repo
         into = keep_for_good(trash_entry(self.observed.rig, self.record))
         may_go = False
         try:
             with holding(git_lock(self.observed.rig), what=f"take the worktree of {self.record.polecat} away"):
-                self._move_out(seen, into)
+                if seen.worktree is not None:
+                    git.drop_worktree(repo, seen.worktree, into=into)
+                elif os.path.lexists(seen.path):
+                    seen.path.rename(into)
                 try:
                     is_changed = self._has_changed(saved, into)
                     if is_changed and not self.nuclear:
-                        raise GitError(f"somebody wrote into {seen.path} meanwhile; it is back where it was")
+                        raise GitError(f"something wrote into {seen.path} meanwhile; it is back where it was")
                     if then is not None:
                         then()
                 except BaseException:
-                    self._move_back(seen, into)
+                    if seen.worktree is not None:
+                        git.restore_worktree(repo, seen.worktree, source=into)
+                    elif os.path.lexists(into):
+                        into.rename(seen.path)
                     raise
             may_go = not (saved.failed or is_changed or seen.verdict.stands("unknown"))
         finally:
@@ -190,20 +197,8 @@ class OldWorktree:
                 no_longer_kept(into)
         return into if is_there and not may_go else None
 
-    def _move_out(self, seen: Inspection, into: Path) -> None:
-        if seen.worktree is not None:
-            self.world.git.drop_worktree(self.observed.repo, seen.worktree, into=into)
-        elif os.path.lexists(seen.path):
-            seen.path.rename(into)
-
-    def _move_back(self, seen: Inspection, into: Path) -> None:
-        if seen.worktree is not None:
-            self.world.git.restore_worktree(self.observed.repo, seen.worktree, source=into)
-        elif os.path.lexists(into):
-            into.rename(seen.path)
-
     def _has_changed(self, saved: Saved, into: Path) -> bool:
-        """Say whether the tree in *into* is not what was inspected and saved; what cannot be told counts as changed."""
+        """Say whether the tree in *into* differs from what was inspected and saved; unknown counts as changed."""
         worktree, git = saved.seen.worktree, saved.seen.git
         if worktree is None or git is None:
             return False
@@ -217,11 +212,11 @@ class OldWorktree:
 
     def drop_branch(self, saved: Saved) -> bool:
         """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
-        branch, git = saved.seen.branch, saved.seen.git
-        if not saved.may_drop_branch or git is None or git.head is None:
+        branch, tip = saved.seen.branch, saved.branch_tip
+        if not tip:
             return False
         with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
-            return self.world.git.delete_branch(self.observed.repo, branch, expected=git.head)
+            return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
 
 
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
@@ -235,13 +230,13 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
     if "hooked" in codes:
         lines.append(f"unhook it:   polecat hook clear {who}")
     lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"
-    kept = "   (a rescue ref is kept)" if set(codes) != {"hooked"} else ""  # a bead is handed back, there is nothing to save
+    kept = "   (a rescue ref is kept)" if set(codes) != {"hooked"} else ""  # a bead is unassigned, there is nothing to save
     lines.append(f"{'or drop it: ' if lines else 'go on:      '} polecat {verb} {who} {lift}{kept}")
     return "\n".join(lines)
 
 
 def _must_rescue(seen: Inspection) -> bool:
-    """Anything that is nowhere else, and every commit that is not part of what it is to be merged into."""
+    """Say whether there is work that exists nowhere else, or a commit that is not part of what it is to be merged into."""
     git = seen.git
     if seen.worktree is None or git is None:
         return False

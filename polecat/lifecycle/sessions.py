@@ -1,15 +1,16 @@
-"""Sessions of polecats: what they look like, waiting for their agents, ending them. Acts through the ports only."""
+"""Sessions of polecats: their options, their exit command, and waiting for their agents."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import frozen
 
 from polecat.core.readiness import Awaited, Judgement, judge
 from polecat.core.themes import status_theme
-from polecat.errors import PolecatError, SessionNotFoundError, TmuxError
+from polecat.errors import PolecatError, SessionNotFoundError
 from polecat.model import Rig
 from polecat.ports import Clock, PaneStatus, Tmux
 from polecat.town.events import EVENTS_FILE
@@ -25,7 +26,7 @@ def status_options(rig: str, name: str, session: str, *, has_gt: bool) -> tuple[
         rig: the rig's name.
         name: the polecat's name.
         session: the session's name.
-        has_gt: Gas Town's program is there to fill the right half of the bar.
+        has_gt: Gas Town's program is installed and fills the right half of the bar.
 
     Source:
         Contract §9.4 steps 12 to 19; the left half is wide enough for the whole identity, which the reference cuts.
@@ -49,7 +50,7 @@ class WaitResult:
 
     Attributes:
         judgement: ready, waiting, died, gone or late.
-        status: the last look.
+        status: the pane's last status.
         screen: what the pane showed, where the agent is not ready.
         waited_s: how long it took.
     """
@@ -61,7 +62,7 @@ class WaitResult:
 
 
 def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Iterator[tuple[int, WaitResult]]:
-    """Wait for agents, all with the same calls, and give each one's end as soon as it is known.
+    """Wait for several agents with the same calls; yield each result as soon as it is known.
 
     Args:
         tmux: their server.
@@ -69,7 +70,7 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
         clock: the clock their ``began_s`` is on.
 
     Yields:
-        The position in *awaited* and how the waiting ended, in order of arrival.
+        The position in *awaited* and the result, in the order in which the waits ended.
 
     Raises:
         TmuxError: the server could not be asked.
@@ -82,7 +83,8 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
         for (at, one), status in zip(list(pending.items()), statuses, strict=True):
             verdict = judge(one, status, now_s=now_s)
             if verdict.outcome == "answer" and verdict.dialog is not None:
-                _answer(tmux, verdict)
+                with suppress(SessionNotFoundError):  # it has just ended; the next status says how
+                    tmux.send_keys(one.pane_id, verdict.dialog.keys, instance=one.instance)
             if verdict.outcome in ("pending", "answer"):
                 pending[at] = verdict.awaited
                 continue
@@ -91,26 +93,15 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
             yield at, WaitResult(judgement=verdict, status=status, screen=screen, waited_s=now_s - one.began_s)
 
 
-def _answer(tmux: Tmux, verdict: Judgement) -> None:
-    if verdict.dialog is None:
-        return
-    try:
-        tmux.send_keys(verdict.awaited.pane_id, verdict.dialog.keys, instance=verdict.awaited.instance)
-    except SessionNotFoundError:  # it ended while we looked; the next look says how
-        return
-
-
 def last_screen(tmux: Tmux, pane_id: str) -> str:
     """Read what a pane shows, for an error; empty where that cannot be read."""
-    try:
-        text = tmux.capture(pane_id, lines=SCREEN_LINES)
-    except (TmuxError, PolecatError):
-        return ""
-    return "\n".join(text.splitlines()[-SCREEN_LINES:])
+    with suppress(PolecatError):
+        return "\n".join(tmux.capture(pane_id, lines=SCREEN_LINES).splitlines()[-SCREEN_LINES:])
+    return ""
 
 
 def indent(screen: str, *, lines: int = 12) -> str:
-    """Set a screen off from the sentence it stands below; only its last lines.
+    """Indent the last lines of a screen, for an error message.
 
     Examples:
         >>> indent("a\\nb")
@@ -123,7 +114,7 @@ def indent(screen: str, *, lines: int = 12) -> str:
 def on_exit_command(rig: Rig, name: str, session: str, instance: str) -> tuple[str, ...]:
     """The command that the tmux server runs when the agent's process ends; exit status and signal are appended.
 
-    It tells the activity feed, and Gas Town where that is there. See ``adapters/tmux/on_exit.sh``.
+    It writes to the activity feed and, where Gas Town is installed, notifies it. See ``adapters/tmux/on_exit.sh``.
     """
     script = Path(__file__).parents[1] / "adapters" / "tmux" / "on_exit.sh"
     return ("/bin/sh", str(script), str(rig.town_root / EVENTS_FILE), rig.name, name, session, instance)

@@ -1,10 +1,10 @@
-"""How a polecat comes to be. Read top to bottom; the steps themselves are in `spawn_steps`, in this order.
+"""How a polecat is made. Read top to bottom; the steps themselves are in `spawn_steps`, in this order.
 
     look → admit → bead → claim → orphan → worktree → provision → hook → session → working → ready → record
 
-Looking and admitting touch nothing. From the claim on, each step registers its undo only after it succeeded; a failure takes
-everything back in reverse and the error lists what could not be. A process that is killed skips all that; then its claim is
-left, held by nobody, and `reconcile` takes back what it had made.
+*look* and *admit* touch nothing. From the claim on, each step registers its undo only after it succeeded. A failure undoes all of them
+in reverse, and the error lists what could not be undone. A process that is killed skips that; its claim is left, and its lock is
+free, so a `reconcile` knows that it died and removes what it had made.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from polecat.errors import PolecatError, UnknownStateError
 from polecat.lifecycle import spawn_steps as steps
 from polecat.lifecycle.attempt import Attempt, guarded, still_open
 from polecat.lifecycle.claim import claim_names, plan_for, predicted_name
-from polecat.lifecycle.pace import Pace
+from polecat.lifecycle.rate_limit import RateLimit
 from polecat.lifecycle.sessions import await_agents
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.ports import World
@@ -32,29 +32,29 @@ from polecat.upkeep.spares import refill_in_background
 from polecat.upkeep.worktrees import SharedFetch
 
 MAX_CONCURRENT = 4
-"""Checkouts at a time. They are bound by disk and CPU; more than a few only get into each other's way."""
+"""How many checkouts run at a time. They are bound by disk and CPU, so more than a few are not faster."""
 
 
 def spawn_for_sling(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World | None = None) -> SpawnedPolecat:
     """Make a polecat: a name, a worktree, a hook, a session with an agent that is ready.
 
-    Returns as soon as the agent is ready. If anything fails, everything that was made is taken back first. Safe to call from
-    several threads and processes at once, on one rig or many.
+    Returns as soon as the agent is ready. If anything fails, everything that was made is undone first. Safe to call from several
+    threads and processes at once, on one rig or many.
 
     Args:
         rig: the rig, or the name of one in the town that contains the working directory.
         opts: what is asked; every option has a default.
-        world: the outside; what it does not give is the real thing.
+        world: the world to use; what it leaves out is the real thing.
 
     Returns:
         What was made.
 
     Raises:
         SpawnRefusedError: a rule said no; nothing was touched.
-        SpawnFailedError: it began and broke; ``undone`` and ``left_behind`` say what is left of it.
+        SpawnFailedError: it began and failed; ``undone`` and ``left_behind`` say what is left of it.
         NotFoundError: no such town, rig, agent or account.
         ConfigError: a configuration file is invalid.
-        LockTimeoutError: somebody held a lock too long.
+        LockTimeoutError: a lock was not free in time.
 
     Examples:
         >>> from polecat.testing import example_world
@@ -79,18 +79,17 @@ def spawn_many(
     max_concurrent: int = MAX_CONCURRENT,
     min_interval_s: float = 0.0,
 ) -> list[SpawnedPolecat | PolecatError]:
-    """Make several polecats at once: one look, one fetch, one claim of all names, checkouts side by side, one wait for all.
+    """Make several polecats at once: one observation, one fetch, one claim of all names, parallel checkouts, one wait for all.
 
     Args:
         rig: the rig, or its name.
         opts: one element for each polecat.
         max_concurrent: how many checkouts run at a time, 1 or more.
-        min_interval_s: at least so many seconds between the starts of two agents; for providers that limit the rate.
-        world: the outside; what it does not give is the real thing.
+        min_interval_s: seconds between the starts of two agents, at least; for providers that limit the rate.
+        world: the world to use; what it leaves out is the real thing.
 
     Returns:
-        One result for each element of *opts*, in order: the polecat, or the error that ended this one. One failure leaves the
-        others alone.
+        One result for each element of *opts*, in order: the polecat, or the error. A failure does not affect the others.
 
     Raises:
         PolecatError: the rig as a whole cannot be used: it does not exist, its settings are invalid, tmux cannot be asked.
@@ -106,18 +105,18 @@ def spawn_many(
     world = full_world(rig, world)
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in _checked(opts)]
     try:
-        _spawn_all(world, rig, attempts, max_concurrent, Pace(world.clock, min_interval_s))
+        _spawn_all(world, rig, attempts, max_concurrent, RateLimit(world.clock, min_interval_s))
     except BaseException:
         for attempt in attempts:
             attempt.abandon(partial(_sweep, world, rig))
         raise
     if is_real and any(attempt.used_spare for attempt in attempts):
         refill_in_background(rig, world.environ)
-    return [_outcome(attempt) for attempt in attempts]
+    return [attempt.outcome for attempt in attempts if attempt.outcome is not None]  # by now each has one
 
 
 def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World | None = None) -> SpawnPlan:
-    """Decide what a spawn would do, and touch nothing: files are read, tmux is listed, that is all.
+    """Decide what a spawn would do; touches nothing. Files are read, and tmux is asked for its sessions.
 
     Args:
         rig, opts, world: as for `spawn_for_sling`.
@@ -157,7 +156,7 @@ def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
 # ------------------------------------------------------------------------------------------------------- the flow
 
 
-def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, pace: Pace) -> None:
+def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, rate: RateLimit) -> None:
     context = read_context(rig)
     _each(attempts, lambda attempt: steps.admit(context, attempt))
     if not still_open(attempts):
@@ -165,22 +164,22 @@ def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_conc
     with ExitStack() as held:
         with closing(
             SharedFetch(world, context, _eagerest(still_open(attempts)))
-        ) as fetch:  # runs beside everything up to the worktree
+        ) as fetch:  # runs in parallel with everything up to the worktree
             observed = observe_sessions(world, context)
-            world.tmux.check()  # the listing has told its version, unless no server runs yet
+            world.tmux.check()  # the listing has checked the version, unless no server runs yet
             _each(attempts, lambda attempt: steps.reserve_bead(observed, attempt, held))
             claim_names(observed, still_open(attempts))
-            _each(attempts, lambda attempt: _build(observed, attempt, fetch, pace), max_concurrent)
+            _each(attempts, lambda attempt: _build(observed, attempt, fetch, rate), max_concurrent)
         _await_agents(world, rig, still_open(attempts))
         _each(attempts, lambda attempt: steps.make_record(observed, attempt))
 
 
-def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, pace: Pace) -> None:
+def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, rate: RateLimit) -> None:
     steps.end_orphan(observed, attempt)
     steps.add_worktree(observed, attempt, fetch)
     steps.provision_worktree(observed, attempt)
     steps.hook_bead(attempt)
-    pace.wait()
+    rate.wait()
     steps.start_session(observed, attempt)
     steps.mark_working(attempt)
 
@@ -192,13 +191,13 @@ def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> No
     try:
         for at, waited in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
             guarded(waiting[at], partial(steps.finish_wait, rig, waited))
-    except PolecatError as error:  # the server cannot be asked any more; each spawn ends with an error of its own
+    except PolecatError as error:  # the server cannot be asked any more; each spawn gets an error of its own
         for attempt in still_open(waiting):
             attempt.fail(UnknownStateError(error.message, hint=error.hint))
 
 
 def _sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
-    """Take back what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
+    """Remove what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
     if attempt.is_claimed:
         claim = attempt.claim
         world.tmux.kill("", name=claim.session, instance=claim.instance)
@@ -207,13 +206,13 @@ def _sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:
-    """The most eager policy of a batch: one fetch serves all."""
+    """The policy of a batch that fetches most often: one fetch serves all."""
     policies = [attempt.opts.fetch or attempt.choice.fetch for attempt in attempts]
     return min(policies, key=lambda p: (("always", "if-older-than", "never").index(p.when), p.max_age_s))
 
 
 def _each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concurrent: int = 1) -> None:
-    """Do something with every attempt that is still open, one after the other or side by side."""
+    """Do something with every attempt that is still open, one after the other or in parallel."""
     todo = still_open(attempts)
     if max_concurrent <= 1 or len(todo) <= 1:
         for attempt in todo:
@@ -221,10 +220,3 @@ def _each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concur
         return
     with ThreadPoolExecutor(max_workers=max_concurrent, thread_name_prefix="polecat") as pool:
         list(pool.map(lambda attempt: guarded(attempt, do), todo))
-
-
-def _outcome(attempt: Attempt) -> SpawnedPolecat | PolecatError:
-    outcome = attempt.result or attempt.error
-    if outcome is None:
-        raise AssertionError("the attempt has no end")
-    return outcome

@@ -10,6 +10,7 @@ from functools import partial
 
 from attrs import evolve
 
+from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
@@ -25,7 +26,7 @@ from polecat.upkeep.hook import check_bead, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
-from polecat.upkeep.worktrees import SharedFetch, discard_worktree, find_base, make_worktree, prepare_worktree
+from polecat.upkeep.worktrees import SharedFetch, check_out, discard_worktree, find_base, make_worktree, prepare_worktree
 
 
 def admit(context: RigContext, attempt: Attempt) -> None:
@@ -36,9 +37,9 @@ def admit(context: RigContext, attempt: Attempt) -> None:
 
 
 def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> None:
-    """Refuse a bead that somebody has. Its lock is held from here to the end of the spawn.
+    """Refuse a bead that is taken. Its lock is held from here to the end of the spawn.
 
-    If the polecat that was asked for has the bead already, that one is the result: asking twice for the same makes no second one.
+    If the polecat that was asked for has the bead already, that one is the result: the same request twice makes no second one.
     """
     bead = attempt.opts.hook_bead
     if not bead:
@@ -54,7 +55,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
 
 
 def end_orphan(observed: Observation, attempt: Attempt) -> None:
-    """End the orphan session that bears our name. The polecat's lock is ours, so nobody is just making one."""
+    """End the orphan session that has our name. We hold the polecat's lock, so nobody is making it."""
     orphan = observed.sessions.own.get(attempt.plan.polecat_name)
     if orphan is not None:
         with attempt.step("orphan") as facts:
@@ -77,7 +78,7 @@ def add_worktree(observed: Observation, attempt: Attempt, fetch: SharedFetch) ->
         worktree = spare or make_worktree(world, observed, plan.clone_path, branch=plan.branch, base=base)
         attempt.undo.add("worktree", lambda: discard_worktree(world, observed, worktree, claim, was_used=attempt.had_session))
         if not worktree.is_filled:
-            world.git.check_out(worktree, leave_out=plan.leave_out, lazy_lfs=observed.settings.place.is_lfs_lazy)
+            check_out(world, observed, worktree)
         facts.update(branch=plan.branch, base_commit=base.commit, path=str(plan.clone_path), spare=attempt.used_spare)
 
 
@@ -106,7 +107,7 @@ def hook_bead(attempt: Attempt) -> None:
 
 
 def start_session(observed: Observation, attempt: Attempt) -> None:
-    """Start the agent in a session of its own, complete in one call."""
+    """Start the agent in its session, complete in one call."""
     with attempt.step("session") as facts:
         attempt.claim = evolve(attempt.claim, may_have_run=True)
         write_claim(observed.rig, attempt.claim)
@@ -126,7 +127,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
 
 
 def _start(observed: Observation, attempt: Attempt) -> StartedSession:
-    """Start it; a start that breaks may have made a session all the same, and until that is known nothing under it is taken away."""
+    """Start the session. A start that fails may have made one all the same; until that is known, the worktree must stay."""
     world = attempt.world
     try:
         attempt.session = session = world.tmux.start(_session_request(observed, attempt))
@@ -162,10 +163,7 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
 
 
 def mark_working(attempt: Attempt) -> None:
-    """Say on the agent bead that the agent works: while it comes up, which takes longer than saying so.
-
-    A store that fails here is a warning, the agent runs already.
-    """
+    """Set the agent bead to *working*, while the agent starts; a store that fails here is only a warning."""
     with attempt.step("working"):
         try:
             attempt.world.beads.update_agent(attempt.plan.agent_bead, agent_state="working")
@@ -174,7 +172,7 @@ def mark_working(attempt: Attempt) -> None:
 
 
 def awaited(attempt: Attempt) -> Awaited:
-    """What to wait for."""
+    """What to wait for in an agent's pane."""
     plan, now_s = attempt.plan, attempt.world.clock.monotonic_s()
     return Awaited(
         pane_id=attempt.claim.pane,
@@ -187,11 +185,11 @@ def awaited(attempt: Attempt) -> Awaited:
 
 
 def finish_wait(rig: Rig, waited: WaitResult, attempt: Attempt) -> None:
-    """Take note of how the waiting ended, and give the agent its text if it is ready.
+    """Judge how the wait ended, and type the agent's text if it is ready.
 
     Raises:
-        AgentDiedError: it ended, with whatever status.
-        NotReadyError: it lives and is not ready in time.
+        AgentDiedError: the agent has ended.
+        NotReadyError: the agent was not ready in time.
     """
     attempt.took("ready", waited.waited_s)
     attempt.is_released = waited.status.is_released
@@ -236,7 +234,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
 
 
 def make_record(observed: Observation, attempt: Attempt) -> None:
-    """Turn the claim into a record and append to the feed; from here on nothing is taken back."""
+    """Turn the claim into a record and append to the feed; from here on nothing is undone."""
     with attempt.step("record", emits=False):
         world, plan = attempt.world, attempt.plan
         if attempt.session is not None and not attempt.is_released and not world.tmux.release(attempt.session):
@@ -258,29 +256,22 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    attempt.emit(
-        "polecat_spawned",
-        duration_s=result.timings.total_s,
-        clone_path=str(result.clone_path),
-        branch=result.branch,
-        base_commit=result.base_commit,
-        base_age_s=result.base_age_s,
-        session=result.session_name,
-        session_id=result.session_id,
-        tmux_socket=result.tmux_socket,
-        pane=result.pane,
-        pid=result.pid,
-        agent=result.agent,
-        hook_bead=result.hook_bead,
-        readiness=result.readiness,
-        waiting_for=result.waiting_for,
-        warnings=list(result.warnings),
-        timings=dict(result.timings.steps),
-    )
+    attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result))
+
+
+def _facts(result: SpawnedPolecat) -> dict[str, object]:
+    """The facts of the last event of a spawn: those that the table of events lists for it."""
+    written = {
+        "clone_path": str(result.clone_path),
+        "session": result.session_name,
+        "warnings": list(result.warnings),
+        "timings": dict(result.timings.steps),
+    }
+    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS["polecat_spawned"].facts}
 
 
 def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:
-    """What a claim or a record says of a polecat."""
+    """The polecat of a claim or a record."""
     return SpawnedPolecat(
         rig_name=rig.name,
         polecat_name=record.polecat,

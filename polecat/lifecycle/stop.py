@@ -1,4 +1,4 @@
-"""Stopping a polecat: its session and its agent end, its place stays."""
+"""Stopping a polecat: its session and its agent end, its worktree stays."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.inspection import record_of, session_of
+from polecat.upkeep.inspection import record_of
 from polecat.upkeep.observation import observe
 from polecat.upkeep.termination import end_session
 
@@ -20,7 +20,7 @@ def stop_polecat(
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `spawn_for_sling`.
         dry_run: only say what would be done.
 
@@ -28,7 +28,7 @@ def stop_polecat(
         The name of the session that was ended.
 
     Raises:
-        PolecatNotFoundError: there is none of that name, or it is another one by now.
+        PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -47,7 +47,7 @@ def stop_polecat(
     world = full_world(rig, world)
     with target.locked("stop"):
         observed = observe(world, rig)
-        session = session_of(observed, record_of(observed, name))
+        session = observed.sessions.of(name, record_of(observed, name).instance)
         if session is None:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         if dry_run:

@@ -1,12 +1,13 @@
-"""Talking to polecats: typing to one, reading its screen, sitting down in front of it. Acts through the ports only.
+"""Talking to polecats: typing to one, reading its screen, attaching to it.
 
-A polecat is looked for on the server that it was spawned on: what the spawn noted counts, whatever the settings say by now.
+A polecat's session is looked for on the server that its record names, whatever the settings say by now.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from attrs import field, frozen
@@ -20,16 +21,16 @@ from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
 from polecat.town.locks import holding
 from polecat.town.logs import emit
-from polecat.town.records import Record, read_current
+from polecat.town.records import read_current
 from polecat.town.settings import load_town_settings
 from polecat.upkeep.addressing import Target, find_target
 
 NUDGE_TIMEOUT_S = 10.0
-"""How long a sender waits for the one before. A paste takes milliseconds; whoever needs longer hangs."""
+"""How long a sender waits for the one before. A paste takes milliseconds; one that takes longer hangs."""
 
 
 def nudge_lock(rig: Rig, name: str) -> Path:
-    """The lock of typing to one polecat; taken alone, held for one message."""
+    """The lock of typing to one polecat; no other is taken with it, and it is held for one message."""
     return rig.runtime_dir / "locks" / f"nudge-{name}.lock"
 
 
@@ -43,21 +44,21 @@ def nudge_polecat(
 ) -> str:
     """Type a message to a polecat's agent, whole, with one Enter. Senders at the same time wait for each other.
 
-    Nothing is typed into a session that is not the polecat's own any more: tmux checks that in the same step.
+    Nothing is typed into a session that is not the polecat's own any more; tmux checks that in the same call.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         text: what is typed; several lines are one message.
-        world: the outside; without a tmux in it, the server that the polecat was spawned on is asked. ``on_event`` hears
-            ``polecat_nudged``; the text is never part of it.
+        world: the world to use; without a tmux, the server that the polecat was spawned on. ``on_event`` receives ``polecat_nudged``;
+            the text is never part of it.
         timeout_s: how long to wait for other senders.
 
     Returns:
         The name of the session.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
         LockTimeoutError: another sender did not finish in time; nothing was typed.
         PolecatError: there is no text, or it holds a NUL.
@@ -83,9 +84,8 @@ def nudge_polecat(
     rig, name = target.rig, target.name
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
-        found = find_session(target, world)
-        session = found.session
-        found.tmux.send_text(session.pane_id, text, instance=session.instance)
+        tmux, session = _find_session(target, world)
+        tmux.send_text(session.pane_id, text, instance=session.instance)
     facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
     emit(
         Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
@@ -101,7 +101,7 @@ def capture_polecat(
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         lines: how many lines at most, the last ones, 1 or more; those above the screen are read too.
         world: as for `nudge_polecat`.
 
@@ -109,7 +109,7 @@ def capture_polecat(
         The text, without trailing blank lines.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -123,8 +123,8 @@ def capture_polecat(
     """
     if lines < 1:
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
-    found = find_session(find_target(rig, polecat), world)
-    text = found.tmux.capture(found.session.pane_id, lines=lines)
+    tmux, session = _find_session(find_target(rig, polecat), world)
+    text = tmux.capture(session.pane_id, lines=lines)
     return "\n".join(text.splitlines()[-lines:])
 
 
@@ -148,20 +148,20 @@ class AttachCommand:
 
 
 def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> AttachCommand:
-    """Say how to attach to a polecat's session, exactly that one, from wherever the caller sits.
+    """Make the command that attaches to exactly this polecat's session.
 
-    Inside the same tmux server the client is switched, because tmux does not nest; inside another one, ``TMUX`` is taken away.
+    From within the same tmux server the client is switched, because tmux does not nest; from within another, ``TMUX`` is removed.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `nudge_polecat`.
 
     Returns:
-        The command; running it is the caller's business.
+        The command; the caller runs it.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
         SessionNotFoundError: it has no session.
 
     Examples:
@@ -173,69 +173,44 @@ def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
         ('tmux', '-u', 'attach-session', '-t', '=gt-gastown-furiosa')
     """
     env = caller_environ(world)
-    found = find_session(find_target(rig, polecat), world)
-    socket = found.tmux.socket
+    tmux, session = _find_session(find_target(rig, polecat), world)
+    socket = tmux.socket
     where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
     is_here = _is_inside(socket, env)
     if not is_here:
         env.pop("TMUX", None)
     verb = "switch-client" if is_here else "attach-session"
-    target = f"={found.session.name}"
-    return AttachCommand(argv=("tmux", "-u", *where, verb, "-t", target), environ=env, session_name=found.session.name)
-
-
-def socket_path(socket: str | None, environ: Mapping[str, str]) -> str:
-    """The file behind a server's socket, as tmux finds it.
-
-    Examples:
-        >>> socket_path("/run/x", {}), socket_path("town", {"TMUX_TMPDIR": "/t"}).startswith("/t/tmux-")
-        ('/run/x', True)
-    """
-    if socket is not None and "/" in socket:
-        return socket
-    place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
-    return os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
+    argv = ("tmux", "-u", *where, verb, "-t", f"={session.name}")
+    return AttachCommand(argv=argv, environ=env, session_name=session.name)
 
 
 def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
+    """Say whether the caller is a client of that server; ``TMUX`` begins with the path of its socket."""
+    if socket is None or "/" not in socket:
+        place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
+        socket = os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
     ours = environ.get("TMUX", "").partition(",")[0]
-    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket_path(socket, environ))
+    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket)
 
 
 # --------------------------------------------------------------------------------------------------------- finding
 
 
-@frozen(kw_only=True)
-class Found:
-    """A polecat's session and the server it is on."""
-
-    session: Session
-    tmux: Tmux
-
-
-def find_session(target: Target, world: World | None) -> Found:
-    """Find a polecat's session: by the stamp of the spawn, because a person may rename it; else by its name.
+def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
+    """Find a polecat's server and session: by its stamp, because a person may rename it; else by its name.
 
     Raises:
-        SessionNotFoundError: it has none; one of its name that bears another stamp than the spawn that is meant is not its own.
+        SessionNotFoundError: it has none. For a value, a session of its name with another stamp is not its own.
         TmuxUnreachableError: the server could not be asked.
     """
-    rig, name = target.rig, target.name
-    record = _record(rig, name)
-    server = (world.tmux if world else None) or _server_of(rig, record, caller_environ(world))
-    session = index_sessions(server.list_sessions(), rig).of(name, record.instance if record else "")
+    rig, name, record = target.rig, target.name, None
+    with suppress(UnknownStateError):  # what cannot be read names no server; the name still finds the session
+        record = read_current(rig, name)
+    tmux = world.tmux if world else None
+    if tmux is None:
+        socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
+        tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+    session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
-        raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"what it left is in {rig.home_dir(name)}")
-    return Found(session=session, tmux=server)
-
-
-def _record(rig: Rig, name: str) -> Record | None:
-    try:
-        return read_current(rig, name)
-    except UnknownStateError:  # what cannot be read names no server; the name still finds the session
-        return None
-
-
-def _server_of(rig: Rig, record: Record | None, environ: Mapping[str, str]) -> Tmux:
-    socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
-    return TmuxCli(socket=socket or None, environ=environ)
+        raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")
+    return tmux, session

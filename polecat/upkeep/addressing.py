@@ -1,4 +1,4 @@
-"""Which rig and which polecat a caller means. Either is given as a name or as a value; a value means one spawn, a name whoever bears it."""
+"""Which rig and which polecat a caller means. Both are given by name or as a value; a value of a polecat means one spawn of the name."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Target:
     Attributes:
         rig: its rig.
         name: its name.
-        instance: the spawn that is meant, empty for a polecat that polecat did not make; None for whoever bears the name.
+        instance: the spawn that is meant, empty for one that polecat did not make; None for whichever has the name.
     """
 
     rig: Rig
@@ -31,7 +31,7 @@ class Target:
     instance: str | None = None
 
     def check(self) -> None:
-        """Make sure that it is there, and still the one that is meant.
+        """Make sure that it exists and is still the spawn that is meant.
 
         Raises:
             PolecatNotFoundError: it is not.
@@ -43,16 +43,15 @@ class Target:
         known = read_current(self.rig, self.name)
         now = known.instance if known else ""
         if now != self.instance:
-            meant = f"instance {self.instance}" if self.instance else "the one that polecat did not make"
+            meant, there = (f"instance {one}" if one else "one that polecat did not make" for one in (self.instance, now))
             raise PolecatNotFoundError(
-                f"{agent_id(self.rig.name, self.name)} is not {meant} any more: that polecat is gone, "
-                + (f"and the name is now instance {now}" if now else "and the one of that name was not made by polecat"),
+                f"{agent_id(self.rig.name, self.name)} is not {meant} any more: that polecat is gone, and the name is now {there}",
                 hint=f"nothing was done; look who has the name now: polecat status {self.rig.name}/{self.name}",
             )
 
     @contextmanager
     def locked(self, what: str) -> Iterator[None]:
-        """Hold the polecat's lock for a ``with`` block, in which it is the one that is meant. Errors as `check` and `holding`."""
+        """Hold the polecat's lock for a ``with`` block, after another `check`. Errors as `check` and `holding`."""
         with holding(polecat_lock(self.rig, self.name), what=f"{what} {self.name}"):
             self.check()
             yield
@@ -66,7 +65,7 @@ def find_target(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat) -> Targ
         polecat: the polecat's name, or the polecat as it was spawned, found or listed.
 
     Raises:
-        PolecatNotFoundError: there is none of that name, or it is not the spawn that is meant any more.
+        PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
         InvalidNameError: the value is of another rig.
         TypeError: it is neither a name nor a polecat.
     """

@@ -1,6 +1,6 @@
-"""Looking a town over: what is wrong, what is worth knowing, and the command that mends each. Changes nothing.
+"""Checking a town: what is wrong, what is worth knowing, and the command that fixes each. Changes nothing.
 
-A check that fails is a finding of its own; it never ends the others, and never counts as *all is well*.
+A check that fails is a finding of its own. It never stops the others, and never counts as *nothing is wrong*.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from polecat.upkeep.findings import Finding, from_error, note, ok, wrong
 @publish
 @frozen(kw_only=True)
 class Checkup:
-    """What a look at a town found.
+    """What was found in a town.
 
     Attributes:
-        findings: all of it, in the order in which it was looked for.
+        findings: all findings, in the order of the checks.
     """
 
     findings: tuple[Finding, ...]
@@ -48,15 +48,15 @@ class Checkup:
 
 
 def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: World | None = None) -> Checkup:
-    """Look a town over: programs, files, rigs, locks, leftovers, disk. Changes nothing.
+    """Check a town: programs, files, rigs, locks, leftovers, disk. Changes nothing.
 
     Args:
         town: the town.
         rigs: only these rigs, or their names; None means all.
-        world: the outside; what it does not give is the real thing.
+        world: the world to use; what it leaves out is the real thing.
 
     Returns:
-        The findings. What could not be looked at is a finding too.
+        The findings. What could not be checked is a finding too.
 
     Examples:
         >>> from polecat.testing import example_world
@@ -80,11 +80,11 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
 
 
 def check_without_town(failure: PolecatError, *, world: World | None = None) -> Checkup:
-    """Look at the programs, where there is no town to look over.
+    """Check the programs only, where there is no town.
 
     Args:
         failure: why there is none.
-        world: the outside; what it does not give is the real thing.
+        world: the world to use; what it leaves out is the real thing.
     """
     programs = _programs(_world(Path(os.sep), world))
     return Checkup(findings=(*_in("programs", programs), *_in("town", [from_error(failure)])))
@@ -95,7 +95,7 @@ def _in(area: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _world(root: Path, world: World | None) -> FullWorld:
-    place = Rig(name="town", path=root / "town")  # a world belongs to a rig; nothing is read below this one
+    place = Rig(name="town", path=root / "town")  # a complete world belongs to a rig; nothing is read below this one
     given = world or World()
     git = given.git or real_git(caller_environ(given), must_exist=False)  # a missing git is a finding beside the others
     return full_world(place, evolve(given, git=git))
@@ -149,7 +149,7 @@ def _town_files(town: Town) -> Iterator[Finding]:
 
 
 def _registry(town: Town) -> Iterator[Finding]:
-    """Rigs that are registered and gone, and prefixes that two of them share."""
+    """Find rigs that are registered and gone, and prefixes that two of them share."""
     entries, routes = load_rigs(town.root), load_routes(town.root)
     owners: dict[str, str] = {}
     for name in sorted(entries):

@@ -1,18 +1,20 @@
-"""Looking one rig over, for `check_town`. Changes nothing; locks are tried, never waited for."""
+"""Checking one rig, for `check_town`. Changes nothing; locks are tried, never waited for."""
 
 from __future__ import annotations
 
+import configparser
 import os
 import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
-from polecat.ports import Repo, World
+from polecat.ports import World
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import holder_of, is_held, pool_lock
@@ -30,10 +32,10 @@ _GC = {("gc", "auto"): "0", ("maintenance", "auto"): "false", ("gc", "worktreepr
 
 
 def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
-    """Look one rig over.
+    """Check one rig.
 
     Args:
-        world: the outside; its beads are not used.
+        world: the world; its beads are not used.
         rig: the rig.
 
     Yields:
@@ -54,7 +56,7 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
         try:
             yield from check(world, context)
         except TmuxError as error:
-            yield wrong(error.message, error.hint or "mend what is wrong with tmux first, above")
+            yield wrong(error.message, error.hint or "fix what is wrong with tmux first, above")
         except (PolecatError, OSError) as error:
             yield from_error(error)
 
@@ -97,7 +99,7 @@ def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
         known = ", ".join(world.git.remote_branches(repo)[:10]) or "none"
         yield wrong(
             f"{repo.path} knows no branch origin/{rig.default_branch}; it knows {known}",
-            f"git -C {at} fetch origin '+refs/heads/*:refs/remotes/origin/*', or mend default_branch in {rig.path / 'config.json'}",
+            f"git -C {at} fetch origin '+refs/heads/*:refs/remotes/origin/*', or correct default_branch in {rig.path / 'config.json'}",
         )
         return
     age_s = world.git.last_fetch_age_s(repo)
@@ -106,10 +108,12 @@ def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 
 def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
-    """A repository that cleans up by itself may do so in the middle of a spawn; git never waits for its own locks."""
-    settings = _git_config(context.repo)
+    """Check that git does not clean up the repository by itself: it may do so during a spawn, and git never waits for its own locks."""
+    config = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=",))
+    with suppress(configparser.Error):  # what cannot be read sets nothing
+        config.read(context.repo.git_dir / "config", encoding="latin-1")
     at = shlex.quote(str(context.repo.path))
-    missing = {key: value for key, value in _GC.items() if settings.get(key) != value}
+    missing = {(section, key): value for (section, key), value in _GC.items() if config.get(section, key, fallback="") != value}
     if missing:
         commands = " && ".join(f"git -C {at} config {section}.{key} {value}" for (section, key), value in missing.items())
         text = f"{context.repo.path} may clean up by itself while a worktree is made: {', '.join(f'{s}.{k}' for s, k in missing)} not set"
@@ -119,24 +123,6 @@ def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
         if _age_s(lock) > OLD_S:
             text = f"{lock} is {ago(_age_s(lock))} old: a git command died, and others wait for it"
             yield wrong(text, f"if no git command is running: rm {shlex.quote(str(lock))}")
-
-
-def _git_config(repo: Repo) -> dict[tuple[str, str], str]:
-    """Read the plain ``[section]`` entries of a repository's own configuration."""
-    found: dict[tuple[str, str], str] = {}
-    section = ""
-    try:
-        lines = (repo.git_dir / "config").read_text("utf-8", "surrogateescape").splitlines()
-    except FileNotFoundError:
-        return found
-    for line in lines:
-        if header := re.match(r"\s*\[\s*([\w.-]+)\s*\]", line):
-            section = header[1].lower()
-        elif line.lstrip().startswith("["):
-            section = ""
-        elif (entry := re.match(r"\s*([\w-]+)\s*=\s*(.*?)\s*$", line)) and section:
-            found[section, entry[1].lower()] = entry[2]
-    return found
 
 
 def _age_s(path: Path) -> float:
@@ -152,7 +138,7 @@ def _age_s(path: Path) -> float:
 
 def _locks(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     folder = context.rig.runtime_dir / "locks"
-    held = [path for path in sorted(folder.glob("*.lock")) if is_held(path)] if folder.is_dir() else []
+    held = [path for path in sorted(folder.glob("*.lock")) if is_held(path)]
     for path in held:
         who = holder_of(path) or "somebody"
         text = f"{path.name} is held by {who}, for {ago(_age_s(path))}"
@@ -184,7 +170,7 @@ def _leftovers(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 def _launch_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     folder = context.rig.runtime_dir / "launch"
-    for path in sorted(folder.glob("launch-*")) if folder.is_dir() else []:
+    for path in sorted(folder.glob("launch-*")):
         if _age_s(path) > OLD_S:
             text = f"{path} was left by a spawn that died; it holds an agent's environment"
             yield wrong(text, f"rm {shlex.quote(str(path))}")
@@ -212,10 +198,8 @@ def _size(folders: list[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
                 looked += 1
                 if looked > at_most:
                     return total, False
-                try:
+                with suppress(FileNotFoundError):
                     total += os.lstat(os.path.join(here, name)).st_blocks * 512
-                except FileNotFoundError:
-                    continue
     return total, True
 
 

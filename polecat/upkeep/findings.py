@@ -1,4 +1,4 @@
-"""What a look at a town or a rig finds: one thing each, how bad it is, and what mends it."""
+"""Findings of a check: what was found, how bad it is, and what fixes it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Level = Literal["ok", "note", "wrong"]
 @publish
 @frozen(kw_only=True)
 class Finding:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
         area: ``programs``, ``town``, or the name of a rig.
-        level: ``ok``; ``note`` is worth knowing; ``wrong`` keeps something from working, or is left over and should go.
+        level: ``ok``; ``note`` is worth knowing; ``wrong`` keeps something from working, or is a leftover.
         text: what was found, one line.
-        remedy: the command that mends it, or a word of advice; empty where nothing is to be done.
+        remedy: the command that fixes it, or advice; empty where nothing is to be done.
     """
 
     area: str = ""
@@ -43,7 +43,7 @@ def note(text: str, remedy: str = "") -> Finding:
 
 
 def wrong(text: str, remedy: str = "") -> Finding:
-    """Something keeps something from working, or is left over and should go."""
+    """Something does not work, or is a leftover."""
     return Finding(level="wrong", text=text, remedy=remedy)
 
 

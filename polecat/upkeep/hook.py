@@ -1,4 +1,4 @@
-"""The work on a polecat's hook: may it be given, giving it, taking it back."""
+"""Beads on the hooks of polecats: whether one may be given, and the agent bead that names it."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ROLE_BEAD = "hq-polecat-role"
 
 
 def take_bead_lock(rig: Rig, bead: str) -> HeldLock:
-    """Take the lock of one bead, held from the look at who has it until the spawn is over. Never waited for: who has it gives the bead away.
+    """Take the lock of one bead, held until the spawn is over. It is not waited for: whoever holds it is giving the bead away.
 
     Raises:
-        BeadTakenError: somebody is just giving it to a polecat.
+        BeadTakenError: another process is giving it to a polecat.
     """
     path = rig.town_root / ".runtime" / "locks" / "sling" / f"{bead}.lock"
     lock = try_take(path, what=f"give {bead} to a polecat")
     if lock is None:
         raise BeadTakenError(
-            f"bead {bead!r} is just being given to a polecat",
+            f"bead {bead!r} is being given to a polecat by another process",
             holder=holder_of(path),
             hint="look again when that is done: polecat list",
         )
@@ -38,11 +38,11 @@ def take_bead_lock(rig: Rig, bead: str) -> HeldLock:
 
 @frozen(kw_only=True)
 class BeadCheck:
-    """What a look at a bead said.
+    """What was found out about a bead.
 
     Attributes:
-        holder: who held it, dead or merely assigned; empty for nobody. Only from them may it be taken.
-        existing: the record of the very polecat that was asked for by name, if it lives and has the bead already.
+        holder: its assignee, dead or merely assigned; empty for nobody. It may be taken from no other.
+        existing: the record of the polecat that was asked for by name, if that one lives and has the bead already.
     """
 
     holder: str = ""
@@ -50,12 +50,12 @@ class BeadCheck:
 
 
 def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> BeadCheck:
-    """Refuse a bead that is closed, that keeps failing, or that is on the hook of somebody who lives.
+    """Refuse a bead that is closed, whose agents keep failing, or that a living assignee holds.
 
     Raises:
-        BeadClosedError: there is nothing to do on it.
+        BeadClosedError: it is closed.
         RespawnLimitError: its agents keep failing.
-        BeadTakenError: somebody has it; the error says who.
+        BeadTakenError: it is held; the error says by whom.
         BeadsUnavailableError: the store could not be asked.
     """
     if not opts.hook_bead:
@@ -90,7 +90,7 @@ def _may_live(world: FullWorld, observed: Observation, bead: Bead) -> bool:
 
 
 def open_agent_bead(world: FullWorld, record: Record, *, state: str) -> None:
-    """Create or reopen a polecat's agent bead, with nothing of an earlier life in it.
+    """Create or reopen a polecat's agent bead; nothing of an earlier polecat stays in it.
 
     Raises:
         BeadsError: the store refused or did not keep it.
@@ -100,7 +100,7 @@ def open_agent_bead(world: FullWorld, record: Record, *, state: str) -> None:
 
 
 def restore_hook(world: FullWorld, record: Record, *, state: str) -> None:
-    """Write the agent bead of a polecat that is there already, and hook what it holds."""
+    """Write the agent bead of a polecat that exists already, and hook its bead."""
     open_agent_bead(world, record, state=state)
     if record.hook_bead:
         world.beads.hook(record.hook_bead, assignee=agent_id(record.rig, record.polecat))

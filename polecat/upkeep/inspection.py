@@ -1,4 +1,4 @@
-"""Finding out whether a polecat's work may be touched: the facts for `judge_work`, gathered through the ports."""
+"""Finding out what removing a polecat's work would lose: the facts for `judge_work`, gathered through the ports."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from polecat.upkeep.observation import Observation, observe
 
 @frozen(kw_only=True)
 class Inspection:
-    """What was found out about one polecat before touching it.
+    """What was found out about one polecat's work.
 
     Attributes:
         path: its worktree, or where that should be.
-        worktree: the worktree, proved; None if there is none.
+        worktree: the worktree, if there provably is one.
         git: the facts; None if there is no worktree.
         held: the beads it holds.
         stray: what else stands in its home.
@@ -46,13 +46,13 @@ class Inspection:
 
 
 def inspect(world: FullWorld, observed: Observation, name: str, *, session: Session | None) -> Inspection:
-    """Find out what touching a polecat's work would lose, and whom it would hurt.
+    """Find out what removing a polecat's work would lose, and who uses it.
 
     Args:
-        world: the outside.
+        world: the world.
         observed: the rig.
         name: the polecat.
-        session: its session; its own processes do not count as somebody inside.
+        session: its session, whose processes do not count.
 
     Returns:
         The facts and the verdict. What could not be found out is a risk in the verdict.
@@ -92,7 +92,7 @@ def _git_facts(
 
 
 def base_ref(rig: Rig) -> str:
-    """What a rig's work is to be merged into."""
+    """The ref that a rig's work is to be merged into."""
     return f"refs/remotes/origin/{rig.default_branch}"
 
 
@@ -108,7 +108,7 @@ def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> t
 
 
 def _inside(world: FullWorld, home: Path, session: Session | None) -> tuple[str, ...] | None:
-    """Who works below a home, but for the session's own processes; ourselves and the shell that called us `_is_within` tells."""
+    """List who works in a home, except for the session's processes, this process and its shell; None if that is unknown."""
     try:
         root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
         own = world.processes.family([root] if root else [], instance=session.instance if session else "")
@@ -119,13 +119,12 @@ def _inside(world: FullWorld, home: Path, session: Session | None) -> tuple[str,
 
 
 def _is_within(directory: Path) -> bool:
-    """Say whether our working directory is *directory* or below it, symlinks resolved, compared by component."""
+    """Say whether our working directory is within *directory*; symlinks are resolved, components compared."""
     try:
         here = Path(os.path.realpath(os.getcwd()))
-    except FileNotFoundError:  # our directory is gone, so it is not the one that is there
+    except FileNotFoundError:  # our directory is gone, so it is not this one
         return False
-    target = Path(os.path.realpath(directory))
-    return here == target or target in here.parents
+    return here.is_relative_to(os.path.realpath(directory))
 
 
 def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
@@ -136,31 +135,26 @@ def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
 
 
 def record_of(observed: Observation, name: str) -> Record:
-    """What we know of a polecat; one that Gas Town made gets an instance id of its own here."""
+    """The record of a polecat; one that Gas Town made gets a new instance id here."""
     rig = observed.rig
     return read_current(rig, name) or Record(
         instance=new_instance_id(), polecat=name, rig=rig.name, agent_bead=agent_bead_id(rig.prefix, rig.name, name)
     )
 
 
-def session_of(observed: Observation, record: Record) -> Session | None:
-    """The polecat's session: by its stamp, because a user may rename it; else by its name."""
-    return observed.sessions.of(record.polecat, record.instance)
-
-
 def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Verdict:
-    """Say what touching a polecat's work would lose: the very verdict that `remove_polecat` goes by.
+    """Say what removing a polecat would lose: the same verdict that `remove_polecat` uses.
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `spawn_for_sling`.
 
     Returns:
-        The risks; none of them if nothing would be lost and nobody hurt.
+        The risks; none if nothing would be lost.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -174,5 +168,5 @@ def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, wor
     target = find_target(rig, polecat)
     world = full_world(target.rig, world)
     observed = observe(world, target.rig)
-    session = session_of(observed, record_of(observed, target.name))
+    session = observed.sessions.of(target.name, record_of(observed, target.name).instance)
     return inspect(world, observed, target.name, session=session).verdict

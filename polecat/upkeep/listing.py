@@ -1,21 +1,21 @@
-"""Polecats as they are found: who they are, what they do, what of their work exists nowhere else."""
+"""Listing polecats: their state, their bead, and which of their work exists nowhere else."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
+from functools import partial
 from typing import TypeVar
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
 from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
-from polecat.errors import BeadsError, PolecatError, TmuxError
+from polecat.errors import BeadsError, PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import AgentBead, Repo, World
+from polecat.ports import AgentBead, Repo, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
@@ -32,7 +32,7 @@ def list_polecats(rig: Rig | str, *, world: World | None = None, with_work: bool
     Args:
         rig: the rig, or its name.
         world: as for `spawn_for_sling`.
-        with_work: also count what of each one's work exists nowhere else; that costs a few git processes per polecat.
+        with_work: also count the work that exists nowhere else; that costs a few git processes per polecat.
 
     Returns:
         Every polecat as it was found.
@@ -49,17 +49,9 @@ def list_polecats(rig: Rig | str, *, world: World | None = None, with_work: bool
         [('furiosa', 'working', 'clean')]
     """
     rig = as_rig(rig)
-    world = full_world(rig, world)
-    names = list_homes(rig).dirs
-    repo, sessions = find_repo(rig), _sessions(world, rig)
-
-    def one(name: str) -> Polecat:
-        return _found(world, rig, repo, sessions, name, with_work=with_work)
-
-    if len(names) < 2 or not with_work:
-        return [one(name) for name in names]
+    find = _finder(full_world(rig, world), rig, with_work=with_work)
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
-        return list(pool.map(one, names))
+        return list(pool.map(find, list_homes(rig).dirs))
 
 
 def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Polecat:
@@ -67,11 +59,11 @@ def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
     Args:
         rig: the rig, or its name.
-        polecat: the polecat: its name, or a value of it, which means that spawn and no later one of the name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
         world: as for `spawn_for_sling`.
 
     Raises:
-        PolecatNotFoundError: the rig has none of that name, or it is another one by now.
+        PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
 
     Returns:
         The polecat as it was found.
@@ -90,18 +82,14 @@ def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 
 def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
-    """Find one polecat that is there; see `get_polecat`."""
-    return _found(world, rig, find_repo(rig), _sessions(world, rig), name, with_work=True)
+    """Find one polecat that exists; see `get_polecat`."""
+    return _finder(world, rig, with_work=True)(name)
 
 
-# -------------------------------------------------------------------------------------------------------- looking
-
-
-def _sessions(world: FullWorld, rig: Rig) -> SessionIndex | None:
-    try:
-        return index_sessions(world.tmux.list_sessions(), rig)
-    except TmuxError:
-        return None
+def _finder(world: FullWorld, rig: Rig, *, with_work: bool) -> Callable[[str], Polecat]:
+    """Make a function that finds polecats of a rig by their names; the sessions are listed once, here."""
+    sessions = _or_none(lambda: index_sessions(world.tmux.list_sessions(), rig))
+    return partial(_found, world, rig, find_repo(rig), sessions, with_work=with_work)
 
 
 def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
@@ -128,7 +116,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         issue=issue,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
-        work=_or_none(lambda: _count_work(world, repo, path)) if with_work else None,
+        work=_or_none(lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
@@ -147,17 +135,16 @@ def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool | 
 
 
 def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
-    """The bead that an agent bead names, unless the store knows that bead as closed, or as no longer that polecat's."""
+    """The bead that an agent bead names, unless the store says that it is closed or no longer that polecat's."""
     named = agent.fields.hook_bead if agent and agent.is_open else ""
     bead = world.beads.bead(named) if named else None
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
-def _count_work(world: FullWorld, repo: Repo, path: Path) -> WorkStatus | None:
-    """Count what of a polecat's work exists nowhere else; None where that could not be told, for want of a worktree or otherwise."""
-    worktree = world.git.find_worktree(repo, path)
-    facts = None if worktree is None else world.git.facts(repo, worktree)
-    return None if facts is None or facts.problems else facts.status()
+def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus | None:
+    """Count the work that exists nowhere else; None if that is unknown."""
+    facts = world.git.facts(repo, worktree)
+    return None if facts.problems else facts.status()
 
 
 def _or_none(read: Callable[[], T | None]) -> T | None:

@@ -1,8 +1,8 @@
-"""Looking at a rig once: settings, sessions, homes. Everything later in an operation decides from what was seen here."""
+"""Observing a rig once per operation: settings, sessions, homes. Every later decision is made from this."""
 
 from __future__ import annotations
 
-from attrs import asdict, frozen
+from attrs import asdict, evolve, frozen
 
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
@@ -27,14 +27,14 @@ MB = 1024 * 1024
 
 @frozen(kw_only=True)
 class RigContext:
-    """A rig as its files show it.
+    """A rig as its files say.
 
     Attributes:
         rig: the rig.
         repo: the repository of its worktrees.
         settings: the rig's settings.
         town_settings: the town's.
-        pool: the names, with the saved counter.
+        pool: the name pool, with the saved counter.
     """
 
     rig: Rig
@@ -46,11 +46,11 @@ class RigContext:
 
 @frozen(kw_only=True)
 class Observation(RigContext):
-    """A rig as one look saw it, its sessions included.
+    """A rig as it was observed, sessions and homes included.
 
     Attributes:
-        sessions: the sessions of the server, seen from this rig.
-        homes: what stands in ``polecats/``; listed after the sessions, so that no session looks older than its home.
+        sessions: the sessions of the server, indexed for this rig.
+        homes: the entries of ``polecats/``; listed after the sessions, so that no session seems to be without its home.
     """
 
     sessions: SessionIndex
@@ -58,7 +58,7 @@ class Observation(RigContext):
 
 
 def observe(world: FullWorld, rig: Rig) -> Observation:
-    """Look at a rig: a few files, one tmux call, one directory.
+    """Observe a rig: a few files, one tmux call, one directory listing.
 
     Raises:
         ConfigError: a file is invalid.
@@ -91,12 +91,12 @@ def observe_sessions(world: FullWorld, context: RigContext) -> Observation:
 
 
 def check_homes(observed: Observation, homes: Homes, outcome: str) -> None:
-    """Refuse to decide anything where ``polecats/`` is missing, unless nothing speaks against its being a new rig.
+    """Refuse to go on if ``polecats/`` is missing, unless this is a new rig.
 
     Args:
         observed: the rig.
-        homes: what stands in its ``polecats/``.
-        outcome: what came of the operation, for the error.
+        homes: the entries of ``polecats/``.
+        outcome: what was not done, for the error.
 
     Raises:
         UnknownStateError: the rig has had polecats, or still has sessions of some.
@@ -110,10 +110,10 @@ def check_homes(observed: Observation, homes: Homes, outcome: str) -> None:
 
 
 def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_program: bool = True) -> Choice:
-    """Settle what one spawn uses, and refuse what cannot work, before anything is touched.
+    """Decide what one spawn uses, and refuse what cannot work, before anything is touched.
 
     Args:
-        world: the outside.
+        world: the world.
         context: the rig.
         opts: what was asked.
         needs_program: the agent is to be started, so its program must be there.
@@ -160,8 +160,7 @@ def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_p
 
 def fetch_policy(settings: RigSettings) -> FetchPolicy:
     """The rig's own fetch policy."""
-    policy = FetchPolicy.parse(settings.fetch)
-    return FetchPolicy(when=policy.when, max_age_s=policy.max_age_s, timeout_s=settings.fetch_timeout_s)
+    return evolve(FetchPolicy.parse(settings.fetch), timeout_s=settings.fetch_timeout_s)
 
 
 def check_disk(world: FullWorld, context: RigContext) -> None:

@@ -1,8 +1,8 @@
 """Making names, sessions and directories agree again, with proof for everything that is ended or removed.
 
 A session is ended only if it is provably an orphan: its name and its own environment say that it is a polecat of this rig, the rig
-and its ``polecats/`` were listed, there is no home of that name, and nobody is just making or removing one (the polecat's lock is
-free). A home is removed only if it is an abandoned claim or an empty home. Everything that cannot be told is left alone.
+and its ``polecats/`` were listed, there is no home of that name, and nobody is making or removing one (the polecat's lock is free).
+A home is removed only if its claim is abandoned or if it is empty. What is unknown is left alone.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ GRACE_S = 300.0
 
 @frozen(kw_only=True)
 class ReconcilePlan:
-    """What a reconcile does, as a value. The dry run prints it; the real run does it and nothing else.
+    """What a reconcile does, as a value. The dry run reports it; the real run does exactly that.
 
     Attributes:
         in_use: the names that are taken.
         orphans: name → the session to end.
-        dead_claims: name → a claim whose claimant is dead, and whose agent does not live: to be taken back.
-        living_claims: name → a claim whose claimant is dead, though the agent lives: to be kept.
+        dead_claims: name → a claim whose claimant is dead, and its agent too: to be undone or finished.
+        living_claims: name → a claim whose claimant is dead while its agent lives: to be adopted.
         empty_homes: names whose home is empty and old.
         stale: registrations to be dropped.
-        records: names we remember though Gas Town removed them.
+        records: names with a record that Gas Town has removed.
         drafts: claims and records that were never published.
         kept: what is left alone, and why.
     """
@@ -60,22 +60,9 @@ class ReconcilePlan:
     drafts: tuple[Path, ...] = ()
     kept: tuple[str, ...] = ()
 
-    def summary(self) -> Reconciliation:
-        """The plan as names."""
-        return Reconciliation(
-            in_use=self.in_use,
-            orphans=tuple(sorted(self.orphans)),
-            recovered=tuple(self.dead_claims),
-            adopted=tuple(self.living_claims),
-            emptied=self.empty_homes,
-            stale=tuple(_named(one) for one in self.stale),
-            forgotten=(*self.records, *(str(draft) for draft in self.drafts)),
-            kept=self.kept,
-        )
-
 
 def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool = False) -> Reconciliation:
-    """Make a rig's names, sessions and directories agree: end orphan sessions, take dead claims back, drop stale registrations.
+    """Make a rig's names, sessions and directories agree: end orphan sessions, settle abandoned claims, drop stale registrations.
 
     Costs one tmux call and at most three git calls, however many polecats there are. Doing it twice changes nothing.
 
@@ -88,8 +75,8 @@ def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool 
         The names in use, and what was done (or would be).
 
     Raises:
-        UnknownStateError: the picture is incomplete, so nothing was ended or removed.
-        TmuxUnreachableError: likewise.
+        UnknownStateError: ``polecats/`` cannot be listed; nothing was ended or removed.
+        TmuxUnreachableError: the sessions cannot be listed; likewise.
 
     Examples:
         >>> from attrs import evolve
@@ -109,18 +96,18 @@ def reconcile_pool(rig: Rig | str, *, world: World | None = None, dry_run: bool 
     observed = observe(world, rig)
     with holding(pool_lock(rig), what="reconcile"):
         plan = plan_reconcile(world, observed)
-    return plan.summary() if dry_run else _Reconcile(world=world, observed=observed, plan=plan, kept=list(plan.kept)).run()
+    return _Reconcile(world=world, observed=observed, plan=plan, dry_run=dry_run, kept=list(plan.kept)).run()
 
 
 def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     """Decide what a reconcile does; touches nothing but tries locks. The caller holds the pool lock."""
     rig = observed.rig
-    homes = list_homes(rig)  # after the sessions: a home made meanwhile gives its session an owner
+    homes = list_homes(rig)  # after the sessions: a session that was listed has its home in the listing
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
-    orphans = {name: observed.sessions.own[name] for name in known.orphans if not _is_busy(rig, name)}
+    orphans = {name: observed.sessions.own[name] for name in known.orphans if not is_held(polecat_lock(rig, name))}
     busy = [name for name in known.orphans if name not in orphans]
-    kept = [f"session {observed.sessions.own[name].name}: somebody is just making or removing {name}" for name in busy]
+    kept = [f"session {observed.sessions.own[name].name}: another process is making or removing {name}" for name in busy]
     files = files_in_homes(rig, homes.dirs)
     git = optional(world.git, GitRecovery)
     dead, living = _claims(world, observed, homes, files, kept)
@@ -134,7 +121,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
         empty_homes=empty,
         stale=git.stale_registrations(observed.repo) if git else (),
         records=lost_records(rig, homes),
-        drafts=drafts(rig, files, is_free=lambda name: not _is_busy(rig, name)),
+        drafts=drafts(rig, files, is_free=lambda name: not is_held(polecat_lock(rig, name))),
         kept=tuple(kept),
     )
 
@@ -142,7 +129,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
 def _claims(
     world: FullWorld, observed: Observation, homes: Homes, files: Mapping[str, tuple[str, ...]], kept: list[str]
 ) -> tuple[dict[str, Record], dict[str, Record]]:
-    """The claims whose claimants are dead: those whose agents are dead as well, and those whose agents live."""
+    """The claims of dead claimants: those whose agents are dead too, and those whose agents live."""
     dead: dict[str, Record] = {}
     living: dict[str, Record] = {}
     for name in homes.dirs:
@@ -150,24 +137,19 @@ def _claims(
             continue
         try:
             claim = read_claim(observed.rig, name)
-            if claim is not None and not _is_busy(observed.rig, name):
+            if claim is not None and not is_held(polecat_lock(observed.rig, name)):
                 (living if agent_lives(world, observed, claim) else dead)[name] = claim
         except (UnknownStateError, BeadsError) as error:
             kept.append(error.message)
     return dead, living
 
 
-def _is_busy(rig: Rig, name: str) -> bool:
-    """Somebody is making, removing or repairing it."""
-    return is_held(polecat_lock(rig, name))
-
-
 def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
-    """A home without a file in it, old enough to be nobody's work in progress."""
+    """Say whether a home holds no file and is old enough to be nobody's work in progress."""
     home = rig.home_dir(name)
     try:
         is_old = world.clock.now().timestamp() - home.stat().st_mtime > GRACE_S
-        return is_old and not any(files for _, _, files in os.walk(home, onerror=_raise)) and not _is_busy(rig, name)
+        return is_old and not any(files for _, _, files in os.walk(home, onerror=_raise)) and not is_held(polecat_lock(rig, name))
     except OSError:
         return False
 
@@ -176,24 +158,21 @@ def _raise(error: OSError) -> None:
     raise error
 
 
-def _named(stale: StaleRegistration) -> str:
-    return str(stale.path or stale.admin_dir)
-
-
 # ------------------------------------------------------------------------------------------------------- acting
 
 
 @frozen(kw_only=True)
 class _Reconcile:
-    """A plan that is carried out, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
+    """Carries a plan out, each polecat under its own lock only: ending a session may take seconds, and spawns must not wait for it."""
 
     world: FullWorld
     observed: Observation
     plan: ReconcilePlan
+    dry_run: bool
     kept: list[str]
 
     def run(self) -> Reconciliation:
-        """Do it; what cannot be done is kept, and the reason said."""
+        """Do it, or only report it; what cannot be done is kept, with the reason."""
         plan = self.plan
         orphans = self._each("session", plan.orphans, self._end_orphan)
         adopted = self._each("claim", plan.living_claims, self._adopt)
@@ -202,7 +181,8 @@ class _Reconcile:
         stale = self._drop_stale()
         forgotten = self._each("record", plan.records, self._forget)
         dropped = self._drop_drafts()
-        empty_trash(self.observed.rig)
+        if not self.dry_run:
+            empty_trash(self.observed.rig)
         return Reconciliation(
             in_use=plan.in_use,
             orphans=tuple(sorted(orphans)),
@@ -216,6 +196,8 @@ class _Reconcile:
 
     def _each(self, what: str, names: Iterable[str], do: Callable[[str], bool]) -> tuple[str, ...]:
         """Do something for each polecat under its lock; return the names for which it was done."""
+        if self.dry_run:
+            return tuple(names)
         done = []
         for name in names:
             lock = polecat_lock(self.observed.rig, name)
@@ -226,7 +208,7 @@ class _Reconcile:
 
     def _end_orphan(self, name: str) -> bool:
         session = self.plan.orphans[name]
-        end_session(self.world, session)  # by its id: one that has this name by now is another
+        end_session(self.world, session)  # by its id: another one may have its name by now
         return self._emit("orphan_ended", name, session.instance, session=session.name)
 
     def _adopt(self, name: str) -> bool:
@@ -238,7 +220,7 @@ class _Reconcile:
         return self._settle(recover, claim) and self._emit("claim_recovered", name, claim.instance)
 
     def _settle(self, how: Callable[[FullWorld, Observation, Record], None], claim: Record) -> bool:
-        """Settle a claim if it is the one we planned for; somebody may have been quicker."""
+        """Settle a claim if it is still the planned one; another process may have been quicker."""
         now = read_claim(self.observed.rig, claim.polecat)
         if now is None or now.instance != claim.instance:
             return False
@@ -255,24 +237,24 @@ class _Reconcile:
         return True
 
     def _drop_stale(self) -> tuple[str, ...]:
-        if not self.plan.stale:
-            return ()
-        observed, dropped = self.observed, []
-        into = trash_dir(observed.rig)
+        observed, stale = self.observed, {str(one.path or one.admin_dir): one for one in self.plan.stale}
+        if self.dry_run or not stale:
+            return tuple(stale)
+        into, dropped = trash_dir(observed.rig), []
         into.mkdir(parents=True, exist_ok=True)
         with self._noting("worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
-            for number, one in enumerate(self.plan.stale):
-                needs(self.world.git, GitRecovery, "drop stale registrations").drop_stale(
-                    observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin"
-                )
-                dropped.append(_named(one))
+            for number, (name, one) in enumerate(stale.items()):
+                git = needs(self.world.git, GitRecovery, "drop stale registrations")
+                git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
+                dropped.append(name)
         return tuple(dropped)
 
     def _drop_drafts(self) -> tuple[str, ...]:
         dropped = []
         for draft in self.plan.drafts:
             with self._noting(str(draft)):
-                drop_draft(draft)
+                if not self.dry_run:
+                    drop_draft(draft)
                 dropped.append(str(draft))
         return tuple(dropped)
 

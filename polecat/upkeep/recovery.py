@@ -1,6 +1,6 @@
-"""Finishing or taking back what a killed process left half done. The claim says what it was about to do; the disk says how far it came.
+"""Finishing or undoing what a killed process left. The claim says what it was about to do, the disk how far it came.
 
-Every function here may be called again after it was killed itself: it looks at what is there, not at what should have happened.
+Every function here can be called again after it was killed itself: it goes by what exists, not by what should have happened.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.liveness import recorded_process_runs
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
-from polecat.upkeep.trash import delete_entry, no_longer_kept, taking_in, trash_dir, trash_entry, trash_home
+from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing
 from polecat.upkeep.worktrees import discard_worktree
 
 
 def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
-    """Bring one polecat whose claimant is dead to one of the two orderly outcomes; the caller holds the polecat's lock.
+    """Finish or undo the operation of a dead claimant; the caller holds the polecat's lock.
 
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
     match claim.purpose:
         case "spawn":
-            _take_spawn_back(world, observed, claim)
+            _undo_spawn(world, observed, claim)
         case "remove":
             _finish_removal(world, observed, claim)
         case "repair":
@@ -41,10 +41,10 @@ def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
 
 
 def recover_first(world: FullWorld, observed: Observation, name: str) -> Observation:
-    """Settle what a killed process left of a polecat before something else is done with it; the caller holds the polecat's lock.
+    """Recover a polecat from a killed operation before another one begins; the caller holds the polecat's lock.
 
     Returns:
-        The rig as it is then; the polecat may be gone.
+        The rig as it is afterwards; the polecat may be gone.
     """
     claim = read_claim(observed.rig, name)
     if claim is None:
@@ -54,10 +54,10 @@ def recover_first(world: FullWorld, observed: Observation, name: str) -> Observa
 
 
 def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
-    """Say whether the agent of a spawn whose claimant is dead lives and has its work, so that the polecat is to be kept.
+    """Say whether the agent of a dead claimant's spawn lives and has its bead, so that the polecat is to be kept.
 
-    One whose agent bead is closed has not: its spawn was being taken back, and somebody else may have its work by now. A store without
-    that bead is another store than it was, which proves nothing.
+    An agent whose agent bead is closed has not: its spawn was being undone, and another polecat may have its bead by now. A store
+    without the agent bead is not the store it was spawned with, which proves nothing.
 
     Raises:
         BeadsError: the store cannot say.
@@ -75,7 +75,7 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
     return agent is None or agent.is_open
 
 
-def _take_spawn_back(world: FullWorld, observed: Observation, claim: Record) -> None:
+def _undo_spawn(world: FullWorld, observed: Observation, claim: Record) -> None:
     session = observed.sessions.by_instance.get(claim.instance)
     if session is not None:
         end_session(world, session)
@@ -89,9 +89,9 @@ def _take_spawn_back(world: FullWorld, observed: Observation, claim: Record) -> 
 
 
 def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
-    """Keep a polecat whose spawn was killed after its agent had started: what the spawn had still to do is done.
+    """Keep a polecat whose spawn was killed after its agent had started, and finish the spawn.
 
-    Whatever was to be typed to the agent may be missing; the claim cannot tell. An agent that ends meanwhile is taken back.
+    Text that the spawn was about to type may be missing; the claim does not know. If the agent ends meanwhile, the spawn is undone.
 
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
@@ -116,7 +116,7 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
 
 
 def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> None:
-    """A removal whose worktree still stands has lost nothing yet and is forgotten; one whose worktree is gone is finished."""
+    """Finish a removal whose worktree is gone; drop the claim of one whose worktree still exists, which has lost nothing."""
     rig, name = observed.rig, claim.polecat
     path = rig.home_dir(name) / rig.name
     if os.path.lexists(path):
@@ -131,21 +131,22 @@ def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> N
 
 
 def free_home(rig: Rig, claim: Record) -> Path | None:
-    """Give a name free whose worktree is gone and whose beads are handed back.
+    """Free a name whose worktree is gone and whose beads are unassigned.
 
     Returns:
-        Where the home is, because something else was in it; None if it is gone.
+        Where the home was moved to, because something else was in it; None if it is gone.
     """
     drop_record(rig, claim.polecat, instance=claim.instance)
     try:
         withdraw_claim(rig, claim)
     except PolecatError:
-        return trash_home(rig, claim)
+        entry = trash_entry(rig, claim)
+        return rig.home_dir(claim.polecat).rename(keep_for_good(entry.with_name(f"{entry.name}.home")))
     return None
 
 
 def _settle_repair(world: FullWorld, observed: Observation, claim: Record) -> None:
-    """The new worktree is in place, or can be put there, or is taken back; the old one is never touched."""
+    """Put the new worktree in its place if the old one is gone, else remove the new one; the old one is never touched."""
     rig, name = observed.rig, claim.polecat
     moves = needs(world.git, GitMoves, "settle a repair")
     target, aside = rig.home_dir(name) / rig.name, aside_dir(rig, claim)
@@ -167,7 +168,7 @@ def _settle_repair(world: FullWorld, observed: Observation, claim: Record) -> No
 
 
 def _complete_repair(world: FullWorld, observed: Observation, claim: Record, aside: Path) -> None:
-    _clear_half_made(world, observed, claim, aside / observed.rig.name)  # the branch may be gone already, and a lock of ours not
+    _clear_half_made(world, observed, claim, aside / observed.rig.name)  # its branch may be gone already, its lock not
     if aside.exists():
         aside.rmdir()
     old = read_record(observed.rig, claim.polecat)
@@ -178,10 +179,10 @@ def _complete_repair(world: FullWorld, observed: Observation, claim: Record, asi
 
 
 def _clear_half_made(world: FullWorld, observed: Observation, claim: Record, path: Path) -> None:
-    """Take away what a removal left that was killed between its renames; beside what it has put into the trash already."""
+    """Clear what a removal left that was killed between its renames, next to what it has moved to the trash already."""
     into = trash_entry(observed.rig, claim)
     rest = into.with_name(f"{into.name}-rest")
-    with taking_in(rest), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
+    with trashing(rest), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         _clear(world, observed, path, rest)
     no_longer_kept(rest)
 
@@ -202,17 +203,17 @@ def _clear(world: FullWorld, observed: Observation, path: Path, into: Path) -> N
 
 
 def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, path: Path) -> None:
-    """Take back whatever a killed operation left of its new worktree: directory, registration, branch. Work is kept in the trash.
+    """Remove what a killed operation left of its new worktree: directory, registration, branch. Work is kept in the trash.
 
     Raises:
-        GitError: git could not tell or could not do it.
+        GitError: git failed.
     """
     worktree = world.git.find_worktree(observed.repo, path)
     if worktree is not None:
         discard_worktree(world, observed, worktree, claim, was_used=claim.may_have_run or bool(claim.session_id))
         return
     into = trash_entry(observed.rig, claim)
-    with taking_in(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
+    with trashing(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         _clear(world, observed, path, into)
         if claim.base_commit:
             world.git.delete_branch(observed.repo, claim.branch, expected=claim.base_commit)
@@ -220,7 +221,7 @@ def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, pa
 
 
 def aside_dir(rig: Rig, claim: Record) -> Path:
-    """Where the new worktree of a repair is made: a hidden home, at the same depth as the place it will take."""
+    """The hidden home in which a repair makes the new worktree, as deep as its final place."""
     return rig.polecats_dir / f".repair-{claim.polecat}-{claim.instance}"
 
 

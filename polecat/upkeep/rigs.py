@@ -1,6 +1,6 @@
 """Adding rigs to a town, so that Gas Town and polecat both accept them.
 
-Nothing is visible before it is complete: what is made grows under a hidden name, is renamed into place, and is registered last.
+Nothing is visible before it is complete: the rig is made under a hidden name, renamed into place, and registered last.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 from pathlib import Path
-
-from attrs import frozen
 
 from polecat.adapters.world import caller_environ, real_git
 from polecat.documents import RigConfig, RigEntry, Route
@@ -29,35 +27,12 @@ from polecat.upkeep.towns import clear_errors, now
 CLONE_TIMEOUT_S = 1800.0
 
 _HALF_MADE = ".polecat-rig-add"
-"""Stands in a rig's directory from its beginning until it is registered."""
+"""Is in a rig's directory until it is registered."""
 
 _SCP_LIKE = re.compile(r"[^/]+:")
 
 
-_RIG_SETTINGS = {
-    "type": "rig-settings",
-    "version": 1,
-    "namepool": {"style": "mad-max", "max_before_numbering": 50},
-}
-
-
-@frozen(kw_only=True)
-class _Request:
-    """A rig to be added, checked."""
-
-    town: Town
-    name: str
-    git_url: str
-    branch: str | None
-    prefix: str
-
-    @property
-    def path(self) -> Path:
-        return self.town.root / self.name
-
-    @property
-    def draft(self) -> Path:
-        return self.town.root / f".{self.name}.rig-add"
+_RIG_SETTINGS = {"type": "rig-settings", "version": 1, "namepool": {"style": "mad-max", "max_before_numbering": 50}}
 
 
 def add_rig(
@@ -83,7 +58,7 @@ def add_rig(
         git_url: where the source comes from; a path on this machine is made absolute.
         branch: the branch new work starts from; None means the remote's default.
         prefix: what ids of the rig's beads start with; None derives it from the name.
-        world: the outside; only its git is used.
+        world: the world to use; only its git is used.
         clone_timeout_s: how long the clone may take.
         lock_timeout_s: how long to wait for others who change the town's registry.
 
@@ -95,7 +70,7 @@ def add_rig(
         RigExistsError: the town has such a rig, or a file or directory in its place.
         NotFoundError: the repository has no commit, or not that branch.
         GitError: the repository cannot be cloned.
-        LockTimeoutError: somebody is adding a rig of this name, or holds the registry.
+        LockTimeoutError: another process is adding a rig of this name, or changing the registry.
         UnsupportedError: the given git has no `GitClones`.
         PolecatError: the town cannot be written. In every case nothing is left behind.
 
@@ -112,11 +87,10 @@ def add_rig(
     Source:
         Contract §2.6.
     """
-    request = _Request(
-        town=town,
+    rig = Rig(
         name=check_new_rig_name(name),
+        path=town.root / name,
         git_url=_check_url(git_url),
-        branch=branch,
         prefix=check_prefix(prefix or derive_prefix(name)),
     )
     git = (world.git if world else None) or real_git(caller_environ(world))
@@ -127,16 +101,20 @@ def add_rig(
         clear_errors(f"add rig {name!r} to {town.root}"),
         holding(mayor / f".rig-{name}.lock", what=what, timeout_s=lock_timeout_s),
     ):
-        _clear_leftovers(request)
-        _must_be_free(request)
+        _clear_leftovers(rig)
+        _must_be_free(rig)
         try:
-            _build(request, git, clones, clone_timeout_s)
+            _build(rig, branch, git, clones, clone_timeout_s)
             with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
-                _must_be_free(request)
-                _put_in_place(request)
+                _must_be_free(rig)
+                _put_in_place(rig)
         finally:
-            shutil.rmtree(request.draft, ignore_errors=True)
+            shutil.rmtree(_draft(rig), ignore_errors=True)
     return town.rig(name)
+
+
+def _draft(rig: Rig) -> Path:
+    return rig.town_root / f".{rig.name}.rig-add"
 
 
 def _check_url(url: str) -> str:
@@ -150,96 +128,87 @@ def _check_url(url: str) -> str:
     return os.path.abspath(url)
 
 
-def _clear_leftovers(request: _Request) -> None:
-    """Clear what a `rig add` of this name that was killed has left. We hold the name's lock, so nobody is at it."""
-    shutil.rmtree(request.draft, ignore_errors=True)
-    if (request.path / _HALF_MADE).exists() and request.name not in load_rigs(request.town.root):
-        os.rename(request.path, request.draft)
-        _forget_route(request)
-        shutil.rmtree(request.draft, ignore_errors=True)
+def _clear_leftovers(rig: Rig) -> None:
+    """Clear what a killed `rig add` of this name has left. We hold the name's lock, so none is running."""
+    shutil.rmtree(_draft(rig), ignore_errors=True)
+    if (rig.path / _HALF_MADE).exists() and rig.name not in load_rigs(rig.town_root):
+        os.rename(rig.path, _draft(rig))
+        _forget_route(rig)
+        shutil.rmtree(_draft(rig), ignore_errors=True)
 
 
-def _forget_route(request: _Request) -> None:
-    for route in load_routes(request.town.root):
-        if route.path == request.name:
-            remove_route(request.town.root, route.prefix)
+def _forget_route(rig: Rig) -> None:
+    for route in load_routes(rig.town_root):
+        if route.path == rig.name:
+            remove_route(rig.town_root, route.prefix)
 
 
-def _must_be_free(request: _Request) -> None:
-    """Refuse a name, a place or a prefix that is taken."""
-    root = request.town.root
+def _must_be_free(rig: Rig) -> None:
+    """Refuse a name, a path or a prefix that is taken."""
+    root = rig.town_root
     entries, routes = load_rigs(root), load_routes(root)
-    if request.name in entries:
-        raise RigExistsError(f"the town {root} has a rig {request.name!r} already", hint=f"it stands in {request.path}")
-    if os.path.lexists(request.path):
-        raise RigExistsError(f"{request.path} exists already and is not a rig of the town", hint="choose another name")
+    if rig.name in entries:
+        raise RigExistsError(f"the town {root} has a rig {rig.name!r} already", hint=f"it is in {rig.path}")
+    if os.path.lexists(rig.path):
+        raise RigExistsError(f"{rig.path} exists already and is not a rig of the town", hint="choose another name")
     owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
-    for rig, entry in entries.items():
-        owners[rig_prefix(routes, rig).casefold()] = rig
+    for other, entry in entries.items():
+        owners[rig_prefix(routes, other).casefold()] = other
         if entry.beads_prefix:
-            owners[entry.beads_prefix.removesuffix("-").casefold()] = rig
-    owner = owners.get(request.prefix.casefold())
+            owners[entry.beads_prefix.removesuffix("-").casefold()] = other
+    owner = owners.get(rig.prefix.casefold())
     if owner is not None:
         whose = "the town itself" if owner == "." else f"rig {owner.split('/')[0]!r}"
-        raise InvalidNameError("prefix", request.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
+        raise InvalidNameError("prefix", rig.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
 
 
-def _build(request: _Request, git: Git, clones: GitClones, timeout_s: float) -> None:
+def _build(rig: Rig, wanted: str | None, git: Git, clones: GitClones, timeout_s: float) -> None:
     """Make the whole rig under its hidden name."""
-    draft = request.draft
+    draft = _draft(rig)
     draft.mkdir()
     (draft / _HALF_MADE).touch()
-    repo = clones.clone_bare(request.git_url, draft / ".repo.git", timeout_s=timeout_s)
-    branch = _choose_branch(request, git, clones, repo)
-    write_rig_config(
-        draft,
-        RigConfig(
-            name=request.name,
-            git_url=request.git_url,
-            default_branch=branch,
-            created_at=now(),
-            beads_prefix=request.prefix,
-        ),
-    )
+    repo = clones.clone_bare(rig.git_url, draft / ".repo.git", timeout_s=timeout_s)
+    branch = _choose_branch(rig.git_url, wanted, git, clones, repo)
+    config = RigConfig(name=rig.name, git_url=rig.git_url, default_branch=branch, created_at=now(), beads_prefix=rig.prefix)
+    write_rig_config(draft, config)
     for below in ("polecats", "crew", "witness", "settings", ".runtime/overlay", ".runtime/setup-hooks"):
         (draft / below).mkdir(parents=True)
     write_json(draft / "settings" / "config.json", _RIG_SETTINGS)
     write_bytes(draft / ".gitignore", b"plugins/\n.repo.git/\n")
 
 
-def _choose_branch(request: _Request, git: Git, clones: GitClones, repo: Repo) -> str:
-    """Say which branch new work starts from; it must exist."""
+def _choose_branch(url: str, wanted: str | None, git: Git, clones: GitClones, repo: Repo) -> str:
+    """Choose the branch that new work starts from; it must exist."""
     branches = git.remote_branches(repo)
     if not branches:
-        raise NotFoundError(
-            f"the repository {request.git_url} has no commit yet", hint="push a first commit, then add the rig again"
-        )
-    if request.branch is not None:
-        if request.branch in branches:
-            return request.branch
-        meant = nearest(request.branch, branches)
-        instead = f"; did you mean {meant!r}?" if meant else f"; it has {', '.join(branches[:10])}"
-        raise NotFoundError(f"the repository {request.git_url} has no branch {request.branch!r}{instead}", known=branches)
+        raise NotFoundError(f"the repository {url} has no commit yet", hint="push a first commit, then add the rig again")
+    has = f"it has {', '.join(branches[:10])}"
+    if wanted is not None:
+        if wanted in branches:
+            return wanted
+        meant = nearest(wanted, branches)
+        instead = f"did you mean {meant!r}?" if meant else has
+        raise NotFoundError(f"the repository {url} has no branch {wanted!r}; {instead}", known=branches)
     default = clones.remote_default_branch(repo, timeout_s=60.0)
-    chosen = next((branch for branch in (default, "master", "main") if branch in branches), None)
-    if chosen is None:
-        raise NotFoundError(
-            f"the repository {request.git_url} does not say which branch is its default",
-            known=branches,
-            hint=f"choose one with --branch; it has {', '.join(branches[:10])}",
-        )
-    return chosen
+    for branch in (default, "master", "main"):
+        if branch in branches:
+            return branch
+    raise NotFoundError(
+        f"the repository {url} does not say which branch is its default",
+        known=branches,
+        hint=f"choose one with --branch; {has}",
+    )
 
 
-def _put_in_place(request: _Request) -> None:
+def _put_in_place(rig: Rig) -> None:
     """Rename the rig into place, then register it. The registry entry is what makes it a rig."""
-    root = request.town.root
-    os.rename(request.draft, request.path)
+    root, draft = rig.town_root, _draft(rig)
+    os.rename(draft, rig.path)
     try:
-        add_route(root, Route(prefix=f"{request.prefix}-", path=request.name))
-        register_rig(root, request.name, RigEntry(git_url=request.git_url, added_at=now(), beads_prefix=request.prefix))
+        add_route(root, Route(prefix=f"{rig.prefix}-", path=rig.name))
+        register_rig(root, rig.name, RigEntry(git_url=rig.git_url, added_at=now(), beads_prefix=rig.prefix))
     except BaseException:
-        os.rename(request.path, request.draft)
-        _forget_route(request)
+        os.rename(rig.path, draft)
+        _forget_route(rig)
         raise
-    (request.path / _HALF_MADE).unlink(missing_ok=True)
+    (rig.path / _HALF_MADE).unlink(missing_ok=True)

@@ -1,8 +1,8 @@
 """Warm spares: worktrees made ahead of time, so that a spawn in a huge project only renames.
 
-A spare stands in ``polecats/.spare-<id>/<rig>``: as deep as a polecat's worktree, hidden from every list, on a branch of its own below
-``polecat-spare/``. It counts for disk and not as a polecat. Spares are made by the verb or behind a spawn that used one, never by a
-daemon. One that is used, damaged or unknown is thrown away, and the spawn takes the ordinary way.
+A spare is in ``polecats/.spare-<id>/<rig>``: as deep as a polecat's worktree, hidden from every list, on a branch of its own below
+``polecat-spare/``. It takes disk and does not count as a polecat. Spares are made by the verb, or in the background after a spawn that
+used one, never by a daemon. One that is dirty, damaged or unknown is thrown away, and the spawn makes a checkout.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from attrs import evolve, frozen
 
 from polecat.adapters.processes.background import run_in_background
 from polecat.adapters.world import FullWorld, full_world
-from polecat.errors import DiskFullError, PolecatError, publish
+from polecat.errors import PolecatError, publish
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import GitRecovery, GitSpares, Worktree, World, needs
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
 from polecat.upkeep.addressing import as_rig
-from polecat.upkeep.observation import MB, RigContext, read_context
-from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, taking_in, trash_dir
-from polecat.upkeep.worktrees import Base, fetch_base, make_worktree
+from polecat.upkeep.observation import RigContext, check_disk, read_context
+from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trashing
+from polecat.upkeep.worktrees import Base, check_out, fetch_base, is_untouched, make_worktree
 
 READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
@@ -35,7 +35,7 @@ BRANCHES = "polecat-spare/"
 @publish
 @frozen(kw_only=True)
 class Warmed:
-    """What filling the spares did.
+    """What `warm_spares` did.
 
     Attributes:
         ready: how many spares there are now.
@@ -48,17 +48,12 @@ class Warmed:
     discarded: int = 0
 
 
-def warm_spares(
-    rig: Rig | str,
-    count: int | None = None,
-    *,
-    world: World | None = None,
-) -> Warmed:
-    """Fill a rig's spares, and bring those there are to the remote's tip. One process at a time; a second one leaves it to the first.
+def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None = None) -> Warmed:
+    """Make a rig's spares, and bring those that exist to the remote's tip. One process at a time; a second one returns at once.
 
     Args:
         rig: the rig, or its name.
-        count: how many there should be; None means the rig's setting ``warm_spares``. Fewer than there are throws the rest away.
+        count: how many there should be; None means the rig's setting ``warm_spares``. More than that are thrown away.
         world: as for `spawn_for_sling`.
 
     Returns:
@@ -79,171 +74,156 @@ def warm_spares(
     rig = as_rig(rig)
     world = full_world(rig, world)
     _able(world)
-    seen = read_context(rig)
-    wanted = min(seen.settings.warm_spares, seen.settings.max_polecats) if count is None else count
-    if not 0 <= wanted <= seen.settings.max_polecats:
+    context = read_context(rig)
+    wanted = min(context.settings.warm_spares, context.settings.max_polecats) if count is None else count
+    if not 0 <= wanted <= context.settings.max_polecats:
         raise PolecatError(
-            f"{wanted} spares are not between 0 and the {seen.settings.max_polecats} polecats that rig {rig.name!r} may have",
+            f"{wanted} spares are not between 0 and the {context.settings.max_polecats} polecats that rig {rig.name!r} may have",
             hint="ask for fewer, or raise max_polecats in the rig's settings",
         )
     lock = try_take(spares_lock(rig), what="fill the spares")
     if lock is None:
         return Warmed(ready=len(spare_dirs(rig)))
-    try:
-        return _fill(world, seen, wanted)
-    finally:
-        lock.release()
+    with lock:
+        return _fill(world, context, wanted)
 
 
 def _able(world: FullWorld) -> GitSpares:
     return needs(world.git, GitSpares, "keep warm spares")
 
 
-def _fill(world: FullWorld, seen: RigContext, wanted: int) -> Warmed:
-    for draft in seen.rig.polecats_dir.glob(f"{DRAFT}*"):  # whoever made it is dead: the lock is ours
-        _discard(world, seen, draft)
-    if wanted == 0 and not spare_dirs(seen.rig):
+def _fill(world: FullWorld, context: RigContext, wanted: int) -> Warmed:
+    for draft in context.rig.polecats_dir.glob(f"{DRAFT}*"):  # its maker is dead: we hold the lock
+        _discard(world, context, draft)
+    if wanted == 0 and not spare_dirs(context.rig):
         return Warmed(ready=0)
-    base = fetch_base(world, seen, seen.rig.default_branch, FetchPolicy(timeout_s=seen.settings.fetch_timeout_s))
+    base = fetch_base(world, context, context.rig.default_branch, FetchPolicy(timeout_s=context.settings.fetch_timeout_s))
     discarded = 0
-    for spare in spare_dirs(seen.rig):
-        if len(spare_dirs(seen.rig)) > wanted or not _refresh(world, seen, spare, base):
-            _discard(world, seen, spare)
+    for spare in spare_dirs(context.rig):
+        if len(spare_dirs(context.rig)) > wanted or not _refresh(world, context, spare, base):
+            _discard(world, context, spare)
             discarded += 1
-    made = 0
-    while len(spare_dirs(seen.rig)) < wanted:
-        _make(world, seen, base)
-        made += 1
-    return Warmed(ready=len(spare_dirs(seen.rig)), made=made, discarded=discarded)
+    missing = max(0, wanted - len(spare_dirs(context.rig)))
+    for _ in range(missing):
+        _make(world, context, base)
+    return Warmed(ready=len(spare_dirs(context.rig)), made=missing, discarded=discarded)
 
 
 def spare_dirs(rig: Rig) -> list[Path]:
-    """The spares there are, oldest first."""
-    with contextlib.suppress(FileNotFoundError):
-        return sorted(path for path in rig.polecats_dir.iterdir() if path.name.startswith(READY))
-    return []
+    """List the spares."""
+    return sorted(rig.polecats_dir.glob(f"{READY}*"))
 
 
-def take_spare(world: FullWorld, seen: RigContext, target: Path, *, branch: str, base: Base) -> Worktree | None:
-    """Move a spare to *target* and put it on *branch* at the base; None if there is none that is as it should be.
+def take_spare(world: FullWorld, context: RigContext, target: Path, *, branch: str, base: Base) -> Worktree | None:
+    """Move a spare to *target* and put it on *branch* at the base; None if there is no usable one.
 
-    Whoever renames it first has it. It is looked at before it is used: anything in it that is not its commit's means that somebody
-    was in it, and then it goes to the trash.
+    The first process to rename it has it. It is checked before it is used: one that differs from its commit goes to the trash.
 
     Args:
-        world: the outside.
-        seen: the rig.
-        target: the worktree to be.
-        branch: the branch to be.
-        base: where it starts.
+        world: the world.
+        context: the rig.
+        target: where the worktree is to be.
+        branch: its new branch.
+        base: where that starts.
     """
-    for spare in spare_dirs(seen.rig):
+    for spare in spare_dirs(context.rig):
         try:
-            taken = _take(world, seen, spare, target)
+            taken = _take(world, context, spare, target)
             if taken is None:
                 continue
             if not _able(world).is_pristine(taken):
-                _throw_away(world, seen, taken)
+                _throw_away(world, context, taken)
                 continue
-            return _use(world, seen, taken, branch, base)
+            return _use(world, context, taken, branch, base)
         except PolecatError as error:
             log("warning", "spare_not_used", spare=spare.name, error=error.message)
             return None
     return None
 
 
-def _take(world: FullWorld, seen: RigContext, spare: Path, target: Path) -> Worktree | None:
-    with holding(git_lock(seen.rig), what=f"take spare {spare.name}"):
-        worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
+def _take(world: FullWorld, context: RigContext, spare: Path, target: Path) -> Worktree | None:
+    with holding(git_lock(context.rig), what=f"take spare {spare.name}"):
+        worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
         if worktree is None or not (worktree.branch or "").startswith(BRANCHES):
             return None
-        taken = _able(world).move_worktree(seen.repo, worktree, target)
+        taken = _able(world).move_worktree(context.repo, worktree, target)
     with contextlib.suppress(OSError):
         spare.rmdir()
     return taken
 
 
-def _use(world: FullWorld, seen: RigContext, taken: Worktree, branch: str, base: Base) -> Worktree:
+def _use(world: FullWorld, context: RigContext, taken: Worktree, branch: str, base: Base) -> Worktree:
     try:
-        with holding(git_lock(seen.rig), what=f"put a spare on {branch}"):
-            ours = _able(world).rebranch(seen.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
+        with holding(git_lock(context.rig), what=f"put a spare on {branch}"):
+            ours = _able(world).rebranch(context.repo, taken, branch=branch, start=base.commit, upstream=base.branch)
     except PolecatError:
-        _throw_away(world, seen, taken)
+        _throw_away(world, context, taken)
         raise
     return ours if taken.head != base.commit else evolve(ours, is_filled=True)
 
 
-def _throw_away(world: FullWorld, seen: RigContext, worktree: Worktree) -> None:
-    """Into the trash; if git cannot prove that nothing is in it, it is kept there, and its branch stays."""
-    is_clean = _is_worthless(world, seen, worktree)
-    into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
-    with taking_in(into), holding(git_lock(seen.rig), what="throw a spare away"):
-        world.git.drop_worktree(seen.repo, worktree, into=into)
+def _throw_away(world: FullWorld, context: RigContext, worktree: Worktree) -> None:
+    """Move a spare to the trash; unless git proves that it holds no work, it is kept there, and its branch stays."""
+    is_clean = is_untouched(world, context, worktree, at=worktree.head)
+    into = trash_dir(context.rig) / f"spare-{secrets.token_hex(8)}"
+    with trashing(into), holding(git_lock(context.rig), what="throw a spare away"):
+        world.git.drop_worktree(context.repo, worktree, into=into)
         if is_clean and worktree.branch and worktree.head:
-            world.git.delete_branch(seen.repo, worktree.branch, expected=worktree.head)
+            world.git.delete_branch(context.repo, worktree.branch, expected=worktree.head)
     if is_clean:
         no_longer_kept(into)
 
 
-def _is_worthless(world: FullWorld, seen: RigContext, worktree: Worktree) -> bool:
-    try:
-        return world.git.facts(seen.repo, worktree).is_clean
-    except PolecatError:
-        return False
-
-
-def _make(world: FullWorld, seen: RigContext, base: Base) -> None:
-    rig, token = seen.rig, secrets.token_hex(6)
-    free_mb = world.free_bytes(rig.path) // MB
-    if free_mb < seen.settings.min_free_disk_mb:
-        raise DiskFullError(f"only {free_mb} MB are free at {rig.path}; no spare was made", hint="free some disk")
+def _make(world: FullWorld, context: RigContext, base: Base) -> None:
+    rig, token = context.rig, secrets.token_hex(6)
+    check_disk(world, context)
     draft = rig.polecats_dir / f"{DRAFT}{token}"
     draft.mkdir(parents=True)
-    worktree = make_worktree(world, seen, draft / rig.name, branch=f"{BRANCHES}{token}", base=base)
-    world.git.check_out(worktree, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
+    worktree = make_worktree(world, context, draft / rig.name, branch=f"{BRANCHES}{token}", base=base)
+    check_out(world, context, worktree, for_later=True)
     ready = rig.polecats_dir / f"{READY}{token}"
     ready.mkdir()
     with holding(git_lock(rig), what="put a spare in place"):
-        _able(world).move_worktree(seen.repo, worktree, ready / rig.name)
+        _able(world).move_worktree(context.repo, worktree, ready / rig.name)
     draft.rmdir()
 
 
-def _refresh(world: FullWorld, seen: RigContext, spare: Path, base: Base) -> bool:
-    """Bring a spare to the tip; False if it is not as it should be."""
+def _refresh(world: FullWorld, context: RigContext, spare: Path, base: Base) -> bool:
+    """Bring a spare to the tip; False if it is not usable."""
     try:
-        worktree = world.git.find_worktree(seen.repo, spare / seen.rig.name)
+        worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
         if worktree is None or not _able(world).is_pristine(worktree):
             return False
         if worktree.head == base.commit:
             return True
         branch = f"{BRANCHES}{secrets.token_hex(6)}"
-        with holding(git_lock(seen.rig), what="refresh a spare"):
-            fresh = _able(world).rebranch(seen.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
-        world.git.check_out(fresh, leave_out=seen.settings.leave_out, lazy_lfs=seen.settings.place.is_lfs_lazy, for_later=True)
+        with holding(git_lock(context.rig), what="refresh a spare"):
+            fresh = _able(world).rebranch(context.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
+        check_out(world, context, fresh, for_later=True)
     except PolecatError as error:
         log("warning", "spare_not_refreshed", spare=spare.name, error=error.message)
         return False
     return True
 
 
-def _discard(world: FullWorld, seen: RigContext, place: Path) -> None:
-    worktree = world.git.find_worktree(seen.repo, place / seen.rig.name)
+def _discard(world: FullWorld, context: RigContext, place: Path) -> None:
+    worktree = world.git.find_worktree(context.repo, place / context.rig.name)
     if worktree is not None and (worktree.branch or "").startswith(BRANCHES):
-        _throw_away(world, seen, worktree)
-    into = trash_dir(seen.rig) / f"spare-{secrets.token_hex(8)}"
-    with contextlib.suppress(PolecatError), taking_in(into), holding(git_lock(seen.rig), what="clear a spare"):
-        needs(world.git, GitRecovery, "clear a spare").clear_half_made(seen.repo, place / seen.rig.name, into=into)
+        _throw_away(world, context, worktree)
+    into = trash_dir(context.rig) / f"spare-{secrets.token_hex(8)}"
+    with contextlib.suppress(PolecatError), trashing(into), holding(git_lock(context.rig), what="clear a spare"):
+        needs(world.git, GitRecovery, "clear a spare").clear_half_made(context.repo, place / context.rig.name, into=into)
     delete_entry(into)
     with contextlib.suppress(OSError):
         place.rmdir()
-    if place.exists():  # something in it that nobody can account for: kept, out of the way
-        place.rename(keep_for_good(trash_dir(seen.rig) / f"{place.name.lstrip('.')}.kept"))
+    if place.exists():  # it holds something unknown: kept, out of the way
+        place.rename(keep_for_good(trash_dir(context.rig) / f"{place.name.lstrip('.')}.kept"))
 
 
 def refill_in_background(rig: Rig, environ: Mapping[str, str]) -> None:
-    """Fill the spares again after one was used: a process of its own, with low priority; returns at once.
+    """Replace a spare that was used, in a background process with low priority; returns at once.
 
-    Only as far as the rig's setting ``warm_spares`` says.
+    Makes as many as the rig's setting ``warm_spares`` says.
     """
     if read_context(rig).settings.warm_spares == 0:
         return

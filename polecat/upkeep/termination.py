@@ -1,13 +1,15 @@
-"""Ending a session and everything its agent started, and nothing else."""
+"""Termination: ending a session and every process that its agent started, and nothing else."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from polecat.adapters.world import FullWorld
-from polecat.errors import PolecatError, UnknownStateError
+from polecat.errors import UnknownStateError
 from polecat.ports import Process, Session, StartedSession
 
 ROUNDS = 3
-"""How often we look for children that were forked in between; whoever forks faster than that is reported, not chased."""
+"""How often children that were forked meanwhile are looked for; a process that forks faster is reported."""
 
 GRACE_S = 2.0
 """How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
@@ -16,13 +18,13 @@ GRACE_S = 2.0
 def end_session(world: FullWorld, session: Session | StartedSession, *, root: Process | None = None) -> None:
     """End a session with its whole process tree, by process id and start time, never by name or group.
 
-    The tree is taken before the session is ended, because children that left the tree cannot be found by it afterwards;
-    those that left it before are found by our instance id in their environment.
+    The tree is read before the session is ended, because afterwards children that left it cannot be found by it; those that left it
+    before are found by the instance id in their environment.
 
     Args:
-        world: the outside.
+        world: the world.
         session: the session as it was listed or made; another one that has its name by now is not touched.
-        root: the agent's process as it was at the start; without it, whoever has the pane's process id now, if the pane lives.
+        root: the agent's process as it was at the start; without it, the process that has the pane's id now, if the pane lives.
 
     Raises:
         UnknownStateError: a process would not end.
@@ -38,19 +40,15 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
         if not set(late) - set(survivors):
             break
         survivors = world.processes.end(late, grace_s=GRACE_S)
-    if survivors:
-        pids = ", ".join(str(process.pid) for process in survivors)
-        raise UnknownStateError(
-            f"processes {pids} of session {session.name!r} did not end", hint="look at them with ps, and end them by hand"
-        )
+    _check_ended(survivors, f"of session {session.name!r}")
 
 
 def end_unseen(world: FullWorld, instance: str) -> None:
-    """End what a start may have made that broke, or whose maker was killed, before anybody noted its session.
+    """End what a failed or killed start may have made before its session was noted.
 
     Args:
-        world: the outside.
-        instance: the stamp that its session and its processes bear.
+        world: the world.
+        instance: the stamp of its session and its processes.
 
     Raises:
         UnknownStateError: a process would not end.
@@ -60,16 +58,11 @@ def end_unseen(world: FullWorld, instance: str) -> None:
     if session is not None:
         end_session(world, session)
         return
-    survivors = world.processes.end(world.processes.family([], instance=instance), grace_s=GRACE_S)
+    family = world.processes.family([], instance=instance)
+    _check_ended(world.processes.end(family, grace_s=GRACE_S), f"of instance {instance}")
+
+
+def _check_ended(survivors: Sequence[Process], whose: str) -> None:
     if survivors:
         pids = ", ".join(str(process.pid) for process in survivors)
-        raise UnknownStateError(f"processes {pids} did not end", hint="look at them with ps, and end them by hand")
-
-
-def fate_of(world: FullWorld, session: Session) -> str:
-    """Say what became of a session whose ending broke, for an error's list of what is not as it was; empty if it is still there."""
-    try:
-        there = any(one.id == session.id and one.instance == session.instance for one in world.tmux.list_sessions())
-    except PolecatError:
-        return "perhaps its session was ended"
-    return "" if there else "its session was ended"
+        raise UnknownStateError(f"processes {pids} {whose} did not end", hint="look at them with ps, and end them by hand")

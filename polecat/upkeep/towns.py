@@ -1,6 +1,6 @@
 """Making a town that Gas Town and polecat both accept.
 
-Nothing is visible before it is complete: ``mayor/``, which makes the directory a town, grows under a hidden name and comes last.
+Nothing is visible before it is complete: ``mayor/``, which makes the directory a town, is made under a hidden name and renamed last.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from polecat.documents import Route, TownConfig
 from polecat.errors import InvalidNameError, PolecatError
-from polecat.town.files import write_json
+from polecat.town.files import why_not, write_json
 from polecat.town.find import MARKER, Town
 from polecat.town.registry import write_town
 from polecat.town.routes import add_route
@@ -31,7 +31,7 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
         name: the town's name; None means the directory's.
 
     Raises:
-        PolecatError: it is a town already, stands in one, holds other things, or cannot be written. Nothing was changed.
+        PolecatError: it is a town already, is within one, holds other things, or cannot be written. Nothing was changed.
         InvalidNameError: the name is empty or holds control characters.
 
     Returns:
@@ -47,8 +47,8 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
     name = root.name if name is None else name
     if not name.strip() or not name.isprintable():
         raise InvalidNameError("town", name, "is empty or holds control characters")
-    _must_suit(root)
     with contextlib.ExitStack() as undo, clear_errors(f"make a town of {root}"):
+        _must_suit(root)
         for missing in reversed([p for p in (root, *root.parents) if not p.exists()]):
             _make_directory(missing, undo)
         for below in ("settings", "logs", ".beads"):
@@ -66,18 +66,16 @@ _TOWN_SETTINGS = {"type": "town-settings", "version": 1, "default_agent": "claud
 
 
 def _must_suit(root: Path) -> None:
-    """Refuse a place that cannot become a town."""
+    """Refuse a directory that cannot become a town."""
     if os.path.lexists(root / MARKER):
         raise PolecatError(f"{root} is a town already", hint=f"add a rig to it: polecat rig add NAME GIT_URL --town {root}")
     for above in root.parents:
         if os.path.lexists(above / MARKER):
-            raise PolecatError(f"{root} would stand inside the town {above}", hint="choose a directory outside it")
+            raise PolecatError(f"{root} would be within the town {above}", hint="choose a directory outside it")
     try:
         there = sorted(entry for entry in os.listdir(root) if entry not in _OURS and not entry.startswith(".mayor."))
     except FileNotFoundError:
         return
-    except OSError as error:
-        raise PolecatError(f"cannot make a town of {root}: {error.strerror or error}") from error
     if there:
         shown = ", ".join(there[:3]) + (", …" if len(there) > 3 else "")
         raise PolecatError(f"{root} is not empty: it holds {shown}", hint="choose a new directory")
@@ -114,15 +112,14 @@ def _make_mayor(root: Path, name: str, undo: contextlib.ExitStack) -> None:
 
 @contextlib.contextmanager
 def clear_errors(what: str) -> Iterator[None]:
-    """Turn what the system refuses within a ``with`` block into an error that says what was to be done."""
+    """Turn an OSError of a ``with`` block into an error that says what was to be done."""
     try:
         yield
     except OSError as error:
         if isinstance(error, PolecatError):
             raise
         raise PolecatError(
-            f"cannot {what}: {error.strerror or error}" + (f": {error.filename}" if error.filename else ""),
-            hint="the directory must be writable and its disk must not be full",
+            f"cannot {what}: {why_not(error)}", hint="the directory must be writable and its disk must not be full"
         ) from error
 
 

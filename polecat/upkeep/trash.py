@@ -1,8 +1,8 @@
 """The trash of a rig: where worktrees go before their files are deleted.
 
 Deleting a large tree takes seconds and slows the next checkout down tenfold on some file systems, so a removal only renames. The
-trash stands beside the worktrees, on the same file system, hidden from every list. Entries that hold the only copy of something
-bear a ``.keep`` beside them and are never emptied by us.
+trash is next to the worktrees, on the same file system, hidden from every list. An entry with the only copy of something has a
+``.keep`` file next to it and is never deleted by us.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from polecat.adapters.processes.background import delete_in_background
 from polecat.adapters.processes.mounts import mounts_below
 from polecat.model import Rig
-from polecat.town.locks import trash_lock, try_take
+from polecat.town.locks import is_held, trash_lock
 from polecat.town.records import Record
 
 
@@ -33,24 +33,24 @@ def trash_entry(rig: Rig, record: Record) -> Path:
 def keep_for_good(entry: Path) -> Path:
     """Mark an entry as the only copy of something; the trash is made where missing.
 
-    The mark comes before the entry. It also keeps others, who take the trash away when it is empty, from doing so in between.
+    The mark is made before the entry. It also keeps other processes from removing the trash as empty in between.
     """
     while True:
-        with contextlib.suppress(FileExistsError):  # also where somebody takes the empty trash away before it can be looked at
+        with contextlib.suppress(FileExistsError):  # also if another process removes the empty trash right now
             entry.parent.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileNotFoundError):  # somebody just took the empty trash away
+        with contextlib.suppress(FileNotFoundError):  # another process has removed the empty trash
             entry.with_name(entry.name + ".keep").touch()
             return entry
 
 
 def no_longer_kept(entry: Path) -> None:
-    """Take the mark back: what is in the entry is worthless, or elsewhere."""
+    """Remove the mark: what is in the entry is worthless, or exists elsewhere."""
     entry.with_name(entry.name + ".keep").unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
-def taking_in(entry: Path) -> Iterator[Path]:
-    """Let something be moved to *entry* within a ``with`` block; it is marked, and stays so, unless the block fails having moved nothing."""
+def trashing(entry: Path) -> Iterator[Path]:
+    """Mark an entry that a ``with`` block moves something to; the mark is removed if the block fails without having moved it."""
     keep_for_good(entry)
     try:
         yield entry
@@ -60,16 +60,8 @@ def taking_in(entry: Path) -> Iterator[Path]:
         raise
 
 
-def trash_home(rig: Rig, record: Record) -> Path:
-    """Move a whole home into the trash, to be kept there."""
-    entry = trash_entry(rig, record)
-    into = keep_for_good(entry.with_name(entry.name + ".home"))
-    rig.home_dir(record.polecat).rename(into)
-    return into
-
-
 def delete_entry(entry: Path) -> None:
-    """Delete one entry now, marked or not, and the trash when that was the last."""
+    """Delete one entry now, marked or not, and the trash if that was the last."""
     no_longer_kept(entry)
     for path in (entry, entry.with_name(entry.name + ".admin")):
         if not mounts_below(path):
@@ -79,7 +71,7 @@ def delete_entry(entry: Path) -> None:
 
 
 def entries(rig: Rig) -> tuple[tuple[Path, bool], ...]:
-    """What is in the trash, and whether it is kept for good."""
+    """List the entries of the trash, and whether each is marked."""
     try:
         names = set(os.listdir(trash_dir(rig)))
     except OSError:
@@ -89,15 +81,10 @@ def entries(rig: Rig) -> tuple[tuple[Path, bool], ...]:
 
 
 def empty_trash(rig: Rig) -> None:
-    """Delete what is worthless in the trash, in the background with low priority; returns at once.
+    """Delete the unmarked entries of the trash, in the background with low priority; returns at once.
 
-    One process at a time empties a rig's trash. What it does not get to is swept the next time.
+    One process at a time empties a rig's trash. What it misses is deleted the next time.
     """
     worthless = [entry for entry, kept in entries(rig) if not kept and not mounts_below(entry)]
-    if not worthless:
-        return
-    lock = try_take(trash_lock(rig), what="empty the trash")
-    if lock is None:
-        return
-    lock.release()
-    delete_in_background(worthless, lock_path=trash_lock(rig))
+    if worthless and not is_held(trash_lock(rig)):
+        delete_in_background(worthless, lock_path=trash_lock(rig))

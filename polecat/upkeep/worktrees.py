@@ -1,4 +1,4 @@
-"""Worktrees of polecats: what they are based on, making them, taking them away without losing work."""
+"""Worktrees of polecats: the commit they start from, making them, discarding them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from polecat.ports import PendingFetch, Worktree
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.town.records import Record
 from polecat.upkeep.observation import Observation, RigContext
-from polecat.upkeep.trash import delete_entry, taking_in, trash_entry
+from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo
 
 # ----------------------------------------------------------------------------------------------------------- the base
@@ -31,8 +31,8 @@ class Base:
     Attributes:
         branch: the remote's branch.
         commit: its tip, as far as we know.
-        age_s: how old that knowledge is; None when we never fetched.
-        warning: why it may be old; empty when it is fresh.
+        age_s: seconds since the last fetch; None if there never was one.
+        warning: why the tip may be outdated; empty if it is not.
     """
 
     branch: str
@@ -42,10 +42,10 @@ class Base:
 
 
 class SharedFetch:
-    """A fetch that runs beside other work. One at a time per rig; whoever comes second uses the first one's result.
+    """A fetch that runs in parallel with other work. One at a time per rig; a second process uses the first one's result.
 
     Args:
-        world: the outside.
+        world: the world.
         context: the rig.
         policy: whether to fetch at all, and for how long.
     """
@@ -81,14 +81,14 @@ class SharedFetch:
             if self._pending is not None:
                 self._pending.wait()
             else:
-                self._wait_for_the_other()
+                self._use_the_other()
         except (GitError, ProgramTimeoutError) as error:
             return error.message
         finally:
             self.close()
         return ""
 
-    def _wait_for_the_other(self) -> None:
+    def _use_the_other(self) -> None:
         rig, repo, timeout_s = self._context.rig, self._context.repo, self._policy.timeout_s
         self._lock = take(fetch_lock(rig), what="fetch", timeout_s=timeout_s)
         age_s = self._git.last_fetch_age_s(repo)
@@ -96,7 +96,7 @@ class SharedFetch:
             self._git.start_fetch(repo, timeout_s=timeout_s).wait()
 
     def close(self) -> None:
-        """Let go of the lock; a fetch that was not waited for is ended."""
+        """Release the lock; a fetch that was not waited for is ended."""
         if self._pending is not None:
             self._pending.cancel()
             self._pending = None
@@ -109,13 +109,13 @@ def find_base(world: FullWorld, context: RigContext, branch: str, *, failure: st
     """Find the commit that new work on the remote's *branch* starts from.
 
     Args:
-        world: the outside.
+        world: the world.
         context: the rig.
         branch: the remote's branch, without ``origin/``.
         failure: why the remote could not be asked; empty when it was.
 
     Raises:
-        GitError: there is nothing to start from.
+        GitError: there is no such commit.
     """
     commit = world.git.resolve(context.repo, f"refs/remotes/origin/{branch}")
     age_s = world.git.last_fetch_age_s(context.repo)
@@ -138,7 +138,7 @@ def find_base(world: FullWorld, context: RigContext, branch: str, *, failure: st
 
 
 def fetch_base(world: FullWorld, context: RigContext, branch: str, policy: FetchPolicy) -> Base:
-    """Ask the remote, then find the commit that new work on its *branch* starts from. Errors as `find_base`."""
+    """Fetch, then find the commit that new work on the remote's *branch* starts from. Errors as `find_base`."""
     with closing(SharedFetch(world, context, policy)) as fetch:
         return find_base(world, context, branch, failure=fetch.failure())
 
@@ -174,6 +174,12 @@ def make_worktree(world: FullWorld, context: RigContext, path: Path, *, branch: 
         return world.git.add_worktree(context.repo, path, branch=branch, start=base.commit, upstream=base.branch)
 
 
+def check_out(world: FullWorld, context: RigContext, worktree: Worktree, *, for_later: bool = False) -> None:
+    """Fill a worktree with its files, as the rig's settings say."""
+    settings = context.settings
+    world.git.check_out(worktree, leave_out=settings.leave_out, lazy_lfs=settings.place.is_lfs_lazy, for_later=for_later)
+
+
 def prepare_worktree(
     world: FullWorld,
     context: RigContext,
@@ -183,15 +189,15 @@ def prepare_worktree(
     stands_at: Path | None = None,
     undo: Undo | None = None,
 ) -> Place:
-    """Put into a worktree that was checked out what an agent's place needs besides. One way for new ones and for repaired ones.
+    """Put into a worktree what an agent needs beyond the checkout; the same for a spawn and a repair.
 
     Args:
-        world: the outside.
+        world: the world.
         context: the rig.
         choice: the agent that will work there, and its account.
         path: the worktree.
         stands_at: where it will stand, if it is not there yet.
-        undo: gets what takes back what outlives the worktree.
+        undo: gets the undo of what outlives the worktree.
 
     Returns:
         The place, with all warnings.
@@ -221,21 +227,21 @@ def prepare_worktree(
 def discard_worktree(
     world: FullWorld, observed: Observation, worktree: Worktree, record: Record, *, was_used: bool
 ) -> str | None:
-    """Take back a worktree this attempt made, and its branch if it stands where it started.
+    """Remove a worktree that this operation made, and its branch if that has no new commit.
 
     Args:
-        world: the outside.
+        world: the world.
         observed: the rig.
         worktree: what was made.
         record: the claim it was made under.
-        was_used: an agent ran in it; then its files are deleted only if they hold no work.
+        was_used: an agent ran in it, so its files are deleted only if they hold no work.
 
     Returns:
-        What stays behind because it is work; None when nothing does.
+        What stays because it is work; None if nothing does.
     """
-    is_clean = not was_used or _is_untouched(world, observed, worktree, record)
+    is_clean = not was_used or is_untouched(world, observed, worktree, at=record.base_commit)
     into = trash_entry(observed.rig, record)
-    with taking_in(into), holding(git_lock(observed.rig), what=f"drop worktree of {record.polecat}"):
+    with trashing(into), holding(git_lock(observed.rig), what=f"drop worktree of {record.polecat}"):
         world.git.drop_worktree(observed.repo, worktree, into=into)
         is_gone = world.git.delete_branch(observed.repo, record.branch, expected=record.base_commit)
     stays = []
@@ -248,10 +254,10 @@ def discard_worktree(
     return "; ".join(stays) or None
 
 
-def _is_untouched(world: FullWorld, observed: Observation, worktree: Worktree, record: Record) -> bool:
-    """Nothing in the worktree would be lost; a check that fails says no."""
+def is_untouched(world: FullWorld, context: RigContext, worktree: Worktree, *, at: str | None) -> bool:
+    """Say whether a worktree is at a commit and holds no work; a check that fails counts as no."""
     try:
-        facts = world.git.facts(observed.repo, worktree)
+        facts = world.git.facts(context.repo, worktree)
     except PolecatError:
         return False
-    return facts.is_clean and facts.head == record.base_commit
+    return facts.is_clean and facts.head == at

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from polecat.core.pool import Reconciliation
 from polecat.model import Rig
+from polecat.upkeep.branches import clean_branches
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.staleness import clean_branches
 from polecat.verbs.common import add_common, answer, facts_of, rig_of, world_of
 from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain

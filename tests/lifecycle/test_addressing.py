@@ -203,7 +203,7 @@ def test_a_polecat_of_gas_towns_own_has_a_value_too(place: tuple[Rig, FakeWorld]
 
     rig.home_dir("toast").rmdir()
     second = _spawn(rig, world, name="toast")
-    with pytest.raises(PolecatNotFoundError, match=f"not the one that polecat did not make any more.*instance {second.instance}"):
+    with pytest.raises(PolecatNotFoundError, match=f"not one that polecat did not make any more.*instance {second.instance}"):
         set_state(rig, toast, "stuck", world=world)
 
     assert toast.instance == ""

@@ -238,7 +238,10 @@ class Lifecycle(RuleBasedStateMachine):
         return self.rig.home_dir(name) / self.rig.name
 
     def _tree(self, name: str) -> bool:
-        """Whether the polecat has a worktree an agent could work in, files checked out."""
+        """Whether the polecat has a worktree an agent could work in: files checked out, and an agent was about to be started."""
+        claim = read_claim(self.rig, name)
+        if claim is not None and claim.purpose == "spawn" and not claim.may_have_run:
+            return False
         try:
             self.world.git.tree(self._path(name))
         except KeyError:

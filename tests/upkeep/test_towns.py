@@ -87,7 +87,7 @@ def test_no_town_inside_a_town(tmp_path: Path) -> None:
     """A nested town would take the outer one's rigs for its own."""
     init_town(tmp_path / "gt")
 
-    with pytest.raises(PolecatError, match="would stand inside the town"):
+    with pytest.raises(PolecatError, match="would be within the town"):
         init_town(tmp_path / "gt" / "deep" / "er")
 
     assert not (tmp_path / "gt" / "deep").exists()

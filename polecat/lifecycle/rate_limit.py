@@ -1,4 +1,4 @@
-"""A rate limit: so many seconds between two starts, whoever asks."""
+"""A rate limit: a number of seconds between two starts."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ import threading
 from polecat.ports import Clock
 
 
-class Pace:
-    """Lets one through every so many seconds; safe from several threads.
+class RateLimit:
+    """Lets one caller through every so many seconds; safe from several threads.
 
     Args:
         clock: the clock that is waited on.
-        interval_s: seconds between two; 0 lets everybody through at once.
+        interval_s: seconds between two; 0 for no limit.
 
     Examples:
         >>> from polecat.testing import FakeClock
         >>> clock = FakeClock()
-        >>> pace = Pace(clock, 5.0)
-        >>> pace.wait(); pace.wait(); clock.monotonic_s()
+        >>> limit = RateLimit(clock, 5.0)
+        >>> limit.wait(); limit.wait(); clock.monotonic_s()
         5.0
     """
 
@@ -29,9 +29,7 @@ class Pace:
         self._next_s = clock.monotonic_s()
 
     def wait(self) -> None:
-        """Wait for one's turn."""
-        if self._interval_s <= 0:
-            return
+        """Wait until this caller may go on."""
         with self._mutex:
             turn_s = max(self._next_s, self._clock.monotonic_s())
             self._next_s = turn_s + self._interval_s

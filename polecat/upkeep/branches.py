@@ -1,0 +1,74 @@
+"""Deleting the branches of polecats that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from attrs import frozen
+
+from polecat.adapters.world import full_world
+from polecat.errors import GitError, publish
+from polecat.model import Rig
+from polecat.ports import GitBranches, World, needs
+from polecat.town.find import find_repo
+from polecat.town.locks import git_lock, holding
+from polecat.upkeep.addressing import as_rig
+
+
+@publish
+@frozen(kw_only=True)
+class CleanedBranches:
+    """What became of the branches of polecats that are gone.
+
+    Attributes:
+        deleted: branches whose commits are all elsewhere.
+        kept: branches that were left, and why.
+    """
+
+    deleted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+
+def clean_branches(
+    rig: Rig | str, *, world: World | None = None, dry_run: bool = False, gone: Collection[str] = ()
+) -> CleanedBranches:
+    """Delete the branches of polecats that are gone, as far as their commits are on a remote-tracking branch or in a rescue.
+
+    Args:
+        rig: the rig, or its name.
+        world: as for `spawn_for_sling`.
+        dry_run: only say what would be done.
+        gone: polecats whose registration a reconcile would have dropped first; for a dry run of both.
+
+    Returns:
+        The branches that were deleted, and those that were kept, with the reason.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> _ = spawn_for_sling(rig, world=world)
+        >>> clean_branches(rig, world=world).deleted  # that of a living polecat is not touched
+        ()
+
+    Source:
+        Contract §7.8; unlike there, a branch with commits of its own is kept.
+    """
+    rig = as_rig(rig)
+    world = full_world(rig, world)
+    repo, git = find_repo(rig), needs(world.git, GitBranches, "clean branches")
+    deleted, kept = [], []
+    with holding(git_lock(rig), what="clean branches"):
+        for branch, tip in sorted(git.branches(repo, "polecat/").items()):
+            owner = branch.removeprefix("polecat/").rpartition("-")[0]
+            if owner not in gone and git.is_checked_out(repo, branch):
+                continue
+            if not git.is_elsewhere(repo, tip):
+                kept.append(f"{branch} has commits that are nowhere else")
+                continue
+            try:
+                if dry_run or world.git.delete_branch(repo, branch, expected=tip):
+                    deleted.append(branch)
+            except GitError as error:
+                kept.append(f"{branch}: {error.message}")
+    return CleanedBranches(deleted=tuple(deleted), kept=tuple(kept))
