@@ -28,6 +28,7 @@ PYTHONS = nox.project.python_versions(PROJECT)
 CLOSING_LINE = re.compile(r"^(=+ )?(\d+ \w+|no tests ran).* in [\d.]+s.*$")
 BD = "github.com/steveyegge/beads/cmd/bd"
 RELEASES = ("bookworm", "trixie", "forky", "sid")
+VERSION_CALLS = (("git", "--version"), ("tmux", "-V"))
 
 
 def group(name: str) -> list[str]:
@@ -167,34 +168,24 @@ def releases(session: nox.Session) -> None:
     """
     if shutil.which("mmdebstrap") is None:
         session.skip("there is no mmdebstrap; to install it: apt-get install mmdebstrap")
-    session.install("-e", ".", *group("test"))
     wanted = [release for release in RELEASES if release in session.posargs] or RELEASES
-    rest = [arg for arg in session.posargs if arg not in RELEASES]
-    places = ("tests/ports", "tests/adapters/git", "tests/adapters/tmux", "tests/lifecycle", "tests/verbs/test_spawn_verb.py")
-    rows = []
-    for release in wanted:
-        programs = _programs_of(session, release)
-        if programs is None:
-            continue
-        env = {"PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-        session.log(f"{release}: {programs}")
-        closing = pytest(session, "-q", "-n", "2", "-m", "real and not bd", *places, *rest, allowed=(0, 1), env=env)
-        versions = [subprocess.check_output([programs / word, flag], text=True).split()[-1] for word, flag in VERSION_CALLS]
-        rows.append([release, *versions, *(_count(closing, outcome) for outcome in ("passed", "failed", "error", "skipped"))])
-    if not rows:
+    found = {release: programs for release in wanted if (programs := _programs_of(session, release)) is not None}
+    if not found:
         session.skip("no release could be unpacked (is there a network?)")
-    for row in (["release", "git", "tmux", "passed", "failed", "errors", "skipped"], ["---"] * 7, *rows):
-        print(f"| {' | '.join(row)} |")
-    if any(row[4:6] != ["0", "0"] for row in rows):
+    session.install("-e", ".", *group("test"))
+    places = ("tests/ports", "tests/adapters/git", "tests/adapters/tmux", "tests/lifecycle", "tests/verbs/test_spawn_verb.py")
+    chosen = ("-n", "2", "-m", "real and not bd", *places, *(arg for arg in session.posargs if arg not in RELEASES))
+    rows = [["Release", "git", "tmux", "Passed", "Failed", "Skipped"], ["---"] * 6]
+    for release, programs in found.items():
+        versions = [subprocess.check_output([programs / one, flag], text=True).split()[-1] for one, flag in VERSION_CALLS]
+        session.log(f"{release}: git {versions[0]}, tmux {versions[1]}")
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        closing = pytest(session, "-q", *chosen, allowed=(0, 1), env={"PATH": path})
+        counts = (re.findall(rf"(\d+) (?:{words})", closing) for words in ("passed", "failed|error", "skipped"))
+        rows.append([release, *versions, *(str(sum(map(int, count))) for count in counts)])
+    print(*(f"| {' | '.join(row)} |" for row in rows), sep="\n")
+    if any(row[4] != "0" for row in rows[2:]):
         session.error("tests failed with the programs of at least one release")
-
-
-VERSION_CALLS = (("git", "--version"), ("tmux", "-V"))
-
-
-def _count(closing: str, outcome: str) -> str:
-    found = re.search(rf"(\d+) {outcome}", closing)
-    return found[1] if found else "0"
 
 
 def _programs_of(session: nox.Session, release: str) -> Path | None:
