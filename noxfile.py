@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -26,6 +27,8 @@ RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 PYTHONS = nox.project.python_versions(PROJECT)
 CLOSING_LINE = re.compile(r"^(=+ )?(\d+ \w+|no tests ran).* in [\d.]+s.*$")
 BD = "github.com/steveyegge/beads/cmd/bd"
+RELEASES = ("bookworm", "trixie", "forky", "sid")
+VERSION_CALLS = (("git", "--version"), ("tmux", "-V"))
 
 
 def group(name: str) -> list[str]:
@@ -43,8 +46,8 @@ def own_directory(session: nox.Session) -> Path:
     return place
 
 
-def pytest(session: nox.Session, *args: str, allowed: tuple[int, ...] = (0,), env: dict[str, str] | None = None) -> None:
-    """Run pytest, show what it prints, and print its closing line again when nox ends."""
+def pytest(session: nox.Session, *args: str, allowed: tuple[int, ...] = (0,), env: dict[str, str] | None = None) -> str:
+    """Run pytest, show what it prints, and print its closing line again when nox ends; return that line."""
     python = shutil.which("python", path=session.bin)
     colour = ["--color=yes"] if sys.stdout.isatty() else []
     closing = ""
@@ -60,9 +63,11 @@ def pytest(session: nox.Session, *args: str, allowed: tuple[int, ...] = (0,), en
             plain = re.sub(r"\x1b\[[\d;]*m", "", line).strip()
             if CLOSING_LINE.match(plain):
                 closing = plain.strip("= ")
-    atexit.register(print, closing or f"pytest ended with status {running.returncode}", flush=True)
+    closing = closing or f"pytest ended with status {running.returncode}"
+    atexit.register(print, closing, flush=True)
     if running.returncode not in allowed:
         session.error(f"pytest ended with status {running.returncode}")
+    return closing
 
 
 @nox.session
@@ -153,6 +158,74 @@ def warm(session: nox.Session) -> None:
     session.install("-e", ".", *group("test"))
     places = session.posargs or ["tests/lifecycle", "tests/races", "tests/faults"]
     pytest(session, "-q", "-n", "auto", "-m", "not bd", *places, env={"POLECAT_TEST_SPARES": "2"})
+
+
+@nox.session
+def releases(session: nox.Session) -> None:
+    """Run the tests of git and tmux with those of other Debian releases, and print the matrix. `nox -s releases -- sid` tries one.
+
+    The packages are unpacked into this session's own directory and kept there; `nox -N -s releases` fetches them anew.
+    """
+    if shutil.which("mmdebstrap") is None:
+        session.skip("there is no mmdebstrap; to install it: apt-get install mmdebstrap")
+    wanted = [release for release in RELEASES if release in session.posargs] or RELEASES
+    found = {release: programs for release in wanted if (programs := _programs_of(session, release)) is not None}
+    if not found:
+        session.skip("no release could be unpacked (is there a network?)")
+    session.install("-e", ".", *group("test"))
+    places = ("tests/ports", "tests/adapters/git", "tests/adapters/tmux", "tests/lifecycle", "tests/verbs/test_spawn_verb.py")
+    chosen = ("-n", "2", "-m", "real and not bd", *places, *(arg for arg in session.posargs if arg not in RELEASES))
+    rows = [["Release", "git", "tmux", "Passed", "Failed", "Skipped"], ["---"] * 6]
+    for release, programs in found.items():
+        versions = [subprocess.check_output([programs / one, flag], text=True).split()[-1] for one, flag in VERSION_CALLS]
+        session.log(f"{release}: git {versions[0]}, tmux {versions[1]}")
+        path = f"{programs}{os.pathsep}{os.environ['PATH']}"
+        closing = pytest(session, "-q", *chosen, allowed=(0, 1), env={"PATH": path})
+        counts = (re.findall(rf"(\d+) (?:{words})", closing) for words in ("passed", "failed|error", "skipped"))
+        rows.append([release, *versions, *(str(sum(map(int, count))) for count in counts)])
+    print(*(f"| {' | '.join(row)} |" for row in rows), sep="\n")
+    if any(row[4] != "0" for row in rows[2:]):
+        session.error("tests failed with the programs of at least one release")
+
+
+def _programs_of(session: nox.Session, release: str) -> Path | None:
+    """Unpack git, tmux and their libraries of a release, once, and return the directory with both; None if they cannot be had."""
+    root = own_directory(session) / release
+    if not root.exists():
+        part = root.with_suffix(".part")
+        shutil.rmtree(part, ignore_errors=True)
+        # the mirror that this machine's apt uses; without one, mmdebstrap's own
+        asked = ["apt-get", "indextargets", "--format", "$(REPO_URI)", "Origin: Debian", "Label: Debian"]
+        mirrors = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False).stdout.split()[:1]
+        # only unpacked, nothing of it is run: no root and no chroot is needed. A mirror may be a frozen copy, hence the date.
+        how = ["--mode=chrootless", "--variant=extract", "--include=git,tmux", "--aptopt=Acquire::Check-Valid-Until false"]
+        done = subprocess.run(["mmdebstrap", *how, release, part, *mirrors], check=False, timeout=1800)
+        if done.returncode != 0:
+            session.warn(f"{release} could not be unpacked")
+            return None
+        _wrap(part, root)
+        part.rename(root)
+    return root / "programs"
+
+
+def _wrap(part: Path, root: Path) -> None:
+    """Put a script before each program of git and tmux below *part*, soon *root*, that starts it with its own libraries."""
+    loader = next(path for lib in ("lib", "usr/lib") for path in part.glob(f"{lib}/*-linux-gnu*/ld-linux-*"))
+    libraries = os.pathsep.join(str(root / lib / loader.parent.name) for lib in ("lib", "usr/lib"))
+    start = [str(root / loader.relative_to(part)), "--library-path", libraries, "--argv0"]
+    core = part / "usr/lib/git-core"
+    places = {"GIT_EXEC_PATH": root / "usr/lib/git-core", "GIT_TEMPLATE_DIR": root / "usr/share/git-core/templates"}
+    export = f"export {shlex.join(f'{key}={path}' for key, path in places.items())}\n"
+    for program in (part / "usr/bin/tmux", *core.iterdir()):
+        if program.is_symlink() or not program.is_file() or not program.read_bytes().startswith(b"\x7fELF"):
+            continue  # git's links to itself, and its shell scripts
+        real = program.rename(program.with_name(f"{program.name}.elf"))
+        line = f'exec {shlex.join(start)} "$0" {shlex.quote(str(root / real.relative_to(part)))} "$@"\n'
+        program.write_text(f"#!/bin/sh\n{'' if program.name == 'tmux' else export}{line}", "utf-8")
+        program.chmod(0o755)
+    (part / "programs").mkdir()
+    (part / "programs/git").symlink_to("../usr/lib/git-core/git")
+    (part / "programs/tmux").symlink_to("../usr/bin/tmux")
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""``nox -s release``: checks, builds, says how to publish, and publishes nothing."""
+"""``nox -s release``: checks, builds, says how to publish, and publishes nothing. ``nox -s releases``: installs nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.real
 
 
 class Refused(Exception):
-    """What `Session.error` raises."""
+    """What `Session.error` and `Session.skip` raise."""
 
 
 class Session:
@@ -47,6 +47,8 @@ class Session:
 
     def error(self, text: str) -> None:
         raise Refused(text)
+
+    skip = error
 
 
 @pytest.fixture
@@ -106,5 +108,18 @@ def test_a_version_without_a_section_is_refused(project: Path, noxfile: ModuleTy
 
     with pytest.raises(Refused, match="no section for this version"):
         noxfile.release.func(session)
+
+    assert session.ran == []
+
+
+def test_other_releases_are_skipped_where_nothing_can_unpack_them(
+    tmp_path: Path, noxfile: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without mmdebstrap the reason says how to install it, and nothing is run."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    session = Session(tmp_path)
+
+    with pytest.raises(Refused, match="apt-get install mmdebstrap"):
+        noxfile.releases.func(session)
 
     assert session.ran == []
