@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,7 @@ import pytest
 from tests.cli_fixtures import Run, untouched
 from tests.git_fixtures import git
 from tests.spawn_fixtures import SAY_ARGS, HandTown, run_python, shim_directory, start_polecat_session, with_path
-from tests.tmux_fixtures import private_server
+from tests.tmux_fixtures import eventually, private_server
 
 pytestmark = pytest.mark.real
 
@@ -219,10 +222,15 @@ def test_list_counts_work(town: HandTown, run: Run) -> None:
 
 
 def test_list_while_tmux_cannot_be_asked(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without an answer from tmux a polecat is listed as unknown, never as dead, and never left out (T-25)."""
+    """Without an answer from tmux its recorded process tells; without that a polecat is unknown, never dead, never left out (T-25)."""
     run("spawn", "gastown")
+    pid = json.loads((town.rig_dir / ".runtime" / "polecats" / "furiosa.json").read_text())["agent_pid"]
     shim = shim_directory(tmp_path / "bin", tmux='echo "error connecting to /x (Permission denied)" >&2; exit 1')
     monkeypatch.setenv("PATH", with_path(shim)["PATH"])
+    [cat] = run("list", "--json").json
+    assert (cat["polecat_name"], cat["state"], cat["running"]) == ("furiosa", "working", True)
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: run("list", "--json").json[0]["running"] is None, "nobody can tell any more")
     [cat] = run("list", "--json").json
     assert (cat["polecat_name"], cat["state"], cat["running"]) == ("furiosa", "unknown", None)
 
