@@ -17,7 +17,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast, get_args
 
 from attrs import evolve, frozen
 
@@ -123,7 +123,7 @@ class Fault:
         Args:
             world: a world, such as `polecat.testing.fake_world` gives.
         """
-        ports: dict[PortKind, Any] = {kind: getattr(world, kind) for kind in _METHODS}
+        ports: dict[PortKind, Any] = {kind: getattr(world, kind) for kind in get_args(PortKind)}
         wrapped: Any = {kind: self.wrap(port, kind) for kind, port in ports.items() if port is not None}
         return evolve(world, **wrapped)
 
