@@ -28,7 +28,10 @@ def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessi
     )
     if record is None or pane == "running":
         return judge_liveness(pane=pane, process="absent")
-    server = world.tmux.at(record.socket_path) if record.socket_path else world.tmux
+    try:
+        server = world.tmux.at(record.socket_path) if record.socket_path else world.tmux
+    except PolecatError:
+        return judge_liveness(pane="unknown", process=_process(world, record))
     if server is not world.tmux:
         pane = _pane_on(world, rig, name, record)
     return judge_liveness(pane=pane, process=_process(world, record))
