@@ -150,30 +150,20 @@ def _key_of(binary: Path) -> str:
 
 
 def _probe(binary: Path, env: Mapping[str, str], timeout_s: float) -> Dialect:
+    texts = []
     # in a project's directory even --help may open its database
     with tempfile.TemporaryDirectory(prefix="polecat-bd-") as nowhere:
-        asked: list[program.Running] = []
-        texts: list[str] = []
-        try:
-            for words in (("version",), ("--help",), ("list", "--help")):
-                running = program.start([str(binary), *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
-                asked.append(running)
-            while asked:
-                texts.append(_all_text(asked.pop(0).wait()))
-        except ProgramTimeoutError as error:
-            raise BeadsUnavailableError(f"{binary} did not say within {timeout_s:g} s what it can", hint="is it bd?") from error
-        except ProgramError as error:
-            raise BeadsUnavailableError(f"{binary} cannot be run: {error.message}") from error
-        finally:
-            for running in asked:
-                running.kill()
-                with contextlib.suppress(ProgramError):
-                    running.wait()
+        for words in (("version",), ("--help",), ("list", "--help")):
+            try:
+                done = program.run([binary, *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
+            except ProgramTimeoutError as error:
+                raise BeadsUnavailableError(
+                    f"{binary} did not say within {timeout_s:g} s what it can", hint="is it bd?"
+                ) from error
+            except ProgramError as error:
+                raise BeadsUnavailableError(f"{binary} cannot be run: {error.message}") from error
+            texts.append(f"{done.text}\n{done.error_text}")
     return read_dialect(*texts)
-
-
-def _all_text(finished: program.Finished) -> str:
-    return f"{finished.text}\n{finished.error_text}"
 
 
 def _has_command(text: str, name: str) -> bool:
