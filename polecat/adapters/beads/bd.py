@@ -103,7 +103,7 @@ class BdCli:
             issue = _existing(talk, bead_id)
             bead_rules.check_is_agent(issue.bead)
             description = replace_fields(issue.description, changes)
-            _describe(talk, issue, description)
+            _update(talk, bead_id, description=(issue.description, description))
             agent = _read_agent(talk, bead_id)
         wanted = parse_description(description)
         if any(getattr(agent.fields, name) != getattr(wanted, name) for name in changes):
@@ -184,12 +184,17 @@ def _existing(talk: Talk, bead_id: str) -> Issue:
     return issue
 
 
+def _update(talk: Talk, bead_id: str, **changes: tuple[str, str]) -> bool:
+    """Write the fields whose old and new values differ; say whether there were any."""
+    words = [f"--{name}={new}" for name, (old, new) in changes.items() if old != new]
+    if words:
+        talk.must("update", bead_id, *words)
+    return bool(words)
+
+
 def _set(talk: Talk, bead: Bead, *, status: str, assignee: str) -> Bead:
-    words = [] if bead.status == status else [f"--status={status}"]
-    words += [] if bead.assignee == assignee else [f"--assignee={assignee}"]
-    if not words:
+    if not _update(talk, bead.id, status=(bead.status, status), assignee=(bead.assignee, assignee)):
         return bead
-    talk.must("update", bead.id, *words)
     issue = talk.show(bead.id)
     if issue is None or (issue.bead.status, issue.bead.assignee) != (status, assignee):
         kept = "nothing" if issue is None else f"status {issue.bead.status!r}, assignee {issue.bead.assignee!r}"
@@ -223,12 +228,13 @@ def _create(talk: Talk, wanted: AgentBead, description: str) -> None:
         answer = talk.ask(*words, f"--type={kind}")
         if "invalid issue type" not in answer.complaint:
             break
-    if answer.meaning is not None and "UNIQUE constraint" in answer.complaint:
+    if answer.meaning is None:
+        return
+    if "UNIQUE constraint" in answer.complaint:
         raise BeadsError(
             f"bead {wanted.id} was deleted for good; its id cannot be used again", hint="let the polecat have another name"
         )
-    if answer.meaning is not None:
-        raise answer.refusal()
+    raise answer.refusal()
 
 
 def _reopen(talk: Talk, issue: Issue, title: str, description: str) -> None:
@@ -238,11 +244,8 @@ def _reopen(talk: Talk, issue: Issue, title: str, description: str) -> None:
         if answer.meaning is not None and "already open" not in answer.complaint:
             raise answer.refusal()
         bead = attrs.evolve(bead, status="open")
-    words = [] if bead.title == title else [f"--title={title}"]
-    words += [] if bead.status == "open" else ["--status=open"]
-    words += [] if issue.description == description else [f"--description={description}"]
-    if words:
-        talk.must("update", bead.id, *words)
+    changes = {"title": (bead.title, title), "status": (bead.status, "open"), "description": (issue.description, description)}
+    _update(talk, bead.id, **changes)
 
 
 def _close(talk: Talk, bead_id: str, reason: str) -> bool:
@@ -250,7 +253,8 @@ def _close(talk: Talk, bead_id: str, reason: str) -> bool:
     if issue is None:
         return False
     bead_rules.check_is_agent(issue.bead)
-    _describe(talk, issue, replace_fields(issue.description, bead_rules.fields_at_close()))
+    description = replace_fields(issue.description, bead_rules.fields_at_close())
+    _update(talk, bead_id, description=(issue.description, description))
     _mirror(talk, issue, hook="", role=issue.role_bead)
     if issue.bead.status not in bead_rules.CLOSED_STATUSES:
         talk.must("close", bead_id, *([f"--reason={reason}"] if reason else []))
@@ -258,11 +262,6 @@ def _close(talk: Talk, bead_id: str, reason: str) -> bool:
     if agent.is_open or agent.fields.hook_bead:
         raise _not_kept(bead_id, "closed, no hook", f"{agent}")
     return True
-
-
-def _describe(talk: Talk, issue: Issue, description: str) -> None:
-    if description != issue.description:
-        talk.must("update", issue.bead.id, f"--description={description}")
 
 
 def _mirror(talk: Talk, issue: Issue, *, hook: str, role: str) -> None:

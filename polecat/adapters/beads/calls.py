@@ -199,7 +199,8 @@ class Talk:
 
     def _once(self, words: tuple[str, ...], about: str) -> Answer:
         command = f"bd {' '.join(word if len(word) < 60 else word[:57] + '…' for word in words[:4])}".replace("\n", " ")
-        with self._turn(command):
+        one_at_a_time = (self.bd.beads_dir / "embeddeddolt").is_dir()
+        with self.bd.alone("bd-embedded", f"run {command}") if one_at_a_time else contextlib.nullcontext():
             finished = self._run(words, command)
         if finished.exit_code < 0:
             raise BeadsUnavailableError(f"{command} was killed by signal {-finished.exit_code}")
@@ -226,20 +227,12 @@ class Talk:
         finally:
             self.left_s -= time.monotonic() - began_s
 
-    @contextlib.contextmanager
-    def _turn(self, command: str) -> Iterator[None]:
-        if not (self.bd.beads_dir / "embeddeddolt").is_dir():
-            yield
-            return
-        with self.bd.alone("bd-embedded", f"run {command}"):
-            yield
-
 
 def holds_database(beads_dir: Path, dialect: Dialect) -> bool:
     """Say whether a beads directory visibly holds a database that this ``bd`` would use. Reads names only."""
     if any((beads_dir / name).is_dir() for name in ("embeddeddolt", "dolt")):
         return True
-    if dialect.accepts_no_daemon:
+    if dialect.has_daemon:
         return any(path.name != "vc.db" and ".backup" not in path.name for path in beads_dir.glob("*.db"))
     try:
         metadata = json.loads((beads_dir / "metadata.json").read_text("utf-8"))
