@@ -1,4 +1,4 @@
-"""The real process table: families, ending them, who is inside a directory.
+"""The real process table: families, their termination, who works within a directory.
 
 Rules:
 
@@ -101,13 +101,13 @@ class ProcessTable:
         places = self._places(rows) if self._has_proc else _places_from_lsof()
         return tuple(rows[pid].process for pid, place in places if pid in rows and (place == target or target in place.parents))
 
-    # ------------------------------------------------------------------------------------------------------ ending
+    # ------------------------------------------------------------------------------------------------- termination
 
     def _signal(self, processes: Iterable[Process], number: signal.Signals) -> tuple[Process, ...]:
         reached = []
         for process in processes:
             with pidfd_of(process.pid) as fd:
-                if not self.is_alive(process):  # asked once we hold on to it: the same id may be somebody else by now
+                if not self.is_alive(process):  # asked once we hold on to it: the id may be used again by now
                     continue
                 reached.append(process)
                 with contextlib.suppress(ProcessLookupError, PermissionError):

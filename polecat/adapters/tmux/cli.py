@@ -2,7 +2,7 @@
 
 Rules:
 
-- One call per deed: what must hold together (look and act, make and stamp) happens inside one client process, in the server.
+- One call per operation: what must hold together (look and act, make and stamp) happens inside one client process, in the server.
 - Success is exit status 0 *and* the expected answer; tmux says 0 for several failures.
 - No server means no sessions; every other failure to ask means *unknown* and raises.
 - The server is the one fixed at construction; ``$TMUX`` of our own surroundings never counts.
@@ -200,7 +200,7 @@ class TmuxCli:
         self._server.raise_unless_done(answer, pane_id)
         self._server.raise_unusable(answer)
 
-    # ------------------------------------------------------------------------------------------------------ ending
+    # ------------------------------------------------------------------------------------------------- termination
 
     def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant; looking and ending are one step of the server.
