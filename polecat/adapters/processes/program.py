@@ -4,7 +4,8 @@ Rules, each with the reason it exists:
 
 - No shell, no terminal, no stdin unless given, own process group, a time limit always: a program that asks, pages or hangs must
   not hang us; at the limit, or on Ctrl-C, its whole group is killed.
-- How a process comes to be is chosen by whoever calls: git and tmux are started `directly`, everything else `by_sh` (see `polecat.adapters.processes.start`).
+- How a process comes to be is chosen by whoever calls: git and tmux are started `directly`, everything else `by_sh`
+  (see `polecat.adapters.processes.start`).
 - What the program writes goes into files in memory, not through pipes: nobody has to read along, and a daemon that it leaves behind
   with our end still open cannot keep us waiting.
 - A Ctrl-C that comes while a program is being started waits until we know which one it is; otherwise nobody could end it.
