@@ -188,7 +188,7 @@ class Running:
 
     def _ends_before(self, deadline_s: float) -> bool:
         with pidfd_of(self._child.pid) as fd:
-            if fd is not None:
+            if fd is not None and self._child.exit_code is None:  # else its id may be another's by now
                 ending = select.poll()
                 ending.register(fd, select.POLLIN)
                 return bool(ending.poll(max(0.0, deadline_s - time.monotonic()) * 1000))
@@ -219,19 +219,21 @@ def _interrupts_held() -> Iterator[None]:
     """Hold back Ctrl-C and SIGTERM for the length of a ``with`` block; what came meanwhile comes at its end."""
     came: list[int] = []
     handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
-    try:
+
+    def deliver() -> None:
+        for number in came:
+            handlers[number](number, None)
+
+    with contextlib.ExitStack() as at_end:  # a handler that is back may raise at once; the other one comes back all the same
+        at_end.callback(deliver)
         if threading.current_thread() is threading.main_thread():  # Python runs handlers in no other
-            for number in (int(signal.SIGINT), int(signal.SIGTERM)):
+            for number in (signal.SIGINT, signal.SIGTERM):
                 handler = signal.getsignal(number)
                 if callable(handler):
                     handlers[number] = handler
+                    at_end.callback(signal.signal, number, handler)
                     signal.signal(number, lambda number, _frame: came.append(number))
         yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        for number in came:
-            handlers[number](number, None)
 
 
 _WITH_A_VALUE = frozenset(("-c", "-C", "-f", "-L", "-S"))
