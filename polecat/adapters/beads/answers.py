@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 
 from attrs import frozen
 
+from polecat.adapters.beads.messages import shorten
 from polecat.core.agent_description import AGENT_LABEL
 from polecat.ports import Bead
 
@@ -26,21 +27,12 @@ class UnreadableAnswerError(ValueError):
 
 @frozen(kw_only=True)
 class Issue:
-    """A bead as ``bd`` prints it: the parts we use."""
+    """What ``bd`` prints of a bead: the parts we use."""
 
-    id: str
-    title: str = ""
-    status: str = ""
-    assignee: str = ""
-    labels: tuple[str, ...] = ()
+    bead: Bead
     description: str = ""
     hook_bead: str = ""
     role_bead: str = ""
-
-    @property
-    def bead(self) -> Bead:
-        """The same as a piece of work."""
-        return Bead(id=self.id, title=self.title, status=self.status, assignee=self.assignee, labels=self.labels)
 
 
 def parse_issues(text: str) -> tuple[Issue, ...]:
@@ -50,7 +42,7 @@ def parse_issues(text: str) -> tuple[Issue, ...]:
         UnreadableAnswerError: there are none, and it does not say that there are none.
 
     Examples:
-        >>> [issue.id for issue in parse_issues('warning: old [schema]\\n[{"id": "gt-1", "status": "open"}]')]
+        >>> [issue.bead.id for issue in parse_issues('warning: old [schema]\\n[{"id": "gt-1", "status": "open"}]')]
         ['gt-1']
         >>> parse_issues("No issues found.\\n"), parse_issues("null")
         ((), ())
@@ -59,9 +51,10 @@ def parse_issues(text: str) -> tuple[Issue, ...]:
         issues = _issues(value)
         if issues is not None:
             return issues
-    if text.strip() == "null" or _NO_ISSUES.search(text):
+    said = text.strip(" \n")
+    if said == "null" or _NO_ISSUES.search(said):
         return ()
-    raise UnreadableAnswerError("nothing was printed" if not text.strip() else f"no beads in {_shorten(text)!r}")
+    raise UnreadableAnswerError(f"no beads in {shorten(said, 200)!r}" if said else "nothing was printed")
 
 
 def parse_object(text: str) -> Mapping[str, object]:
@@ -110,27 +103,13 @@ def _issues(value: object) -> tuple[Issue, ...] | None:
 
 
 def _issue(value: Mapping[str, object]) -> Issue:
+    def text(key: str) -> str:
+        found = value.get(key)
+        return found if isinstance(found, str) else ""
+
     labels = value.get("labels")
     names = tuple(label for label in labels if isinstance(label, str)) if isinstance(labels, list) else ()
     if value.get("issue_type") == "agent" and AGENT_LABEL not in names:
         names += (AGENT_LABEL,)
-    return Issue(
-        id=_text(value, "id"),
-        title=_text(value, "title"),
-        status=_text(value, "status"),
-        assignee=_text(value, "assignee"),
-        labels=names,
-        description=_text(value, "description"),
-        hook_bead=_text(value, "hook_bead"),
-        role_bead=_text(value, "role_bead"),
-    )
-
-
-def _text(value: Mapping[str, object], key: str) -> str:
-    found = value.get(key)
-    return found if isinstance(found, str) else ""
-
-
-def _shorten(text: str, limit: int = 200) -> str:
-    text = text.strip()
-    return text if len(text) <= limit else text[:limit] + "…"
+    bead = Bead(id=text("id"), title=text("title"), status=text("status"), assignee=text("assignee"), labels=names)
+    return Issue(bead=bead, description=text("description"), hook_bead=text("hook_bead"), role_bead=text("role_bead"))

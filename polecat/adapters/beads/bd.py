@@ -19,12 +19,12 @@ from pathlib import Path
 
 import attrs
 
-from polecat.adapters.beads.answers import Issue, UnreadableAnswerError, parse_issues
+from polecat.adapters.beads.answers import Issue
 from polecat.adapters.beads.calls import BdProgram, Talk, bd_environment
 from polecat.adapters.beads.dialect import Dialect
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
-from polecat.errors import BeadsError, BeadsUnavailableError
+from polecat.errors import BeadsError
 from polecat.names import check_bead_id
 from polecat.ports import AgentBead, AgentFields, Bead
 
@@ -57,13 +57,13 @@ class BdCli:
         locks_dir: Path | None = None,
         cache_dir: Path | None = None,
     ) -> None:
-        self._dir = beads_dir.absolute()
+        beads_dir = beads_dir.absolute()
         self._bd = BdProgram(
             which=which,
-            beads_dir=self._dir,
-            env=bd_environment(os.environ if environ is None else environ, beads_dir=self._dir, actor=actor),
+            beads_dir=beads_dir,
+            env=bd_environment(os.environ if environ is None else environ, beads_dir=beads_dir, actor=actor),
             timeout_s=timeout_s,
-            locks_dir=self._dir / ".locks" if locks_dir is None else locks_dir,
+            locks_dir=beads_dir / ".locks" if locks_dir is None else locks_dir,
             cache_dir=cache_dir,
         )
 
@@ -77,45 +77,42 @@ class BdCli:
 
     def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
         """See `Beads.open_agent`."""
+        wanted = AgentBead(id=bead_id, title=title, fields=fields)
         description = format_description(title, fields)
         with self._changing(bead_id, "agent") as talk:
-            issue = self._show(talk, bead_id)
+            issue = talk.show(bead_id)
             if issue is not None:
                 bead_rules.check_is_agent(issue.bead)
-            try:
-                return self._open(talk, issue, AgentBead(id=bead_id, title=title, fields=fields), description)
-            except BeadsError:
-                self._take_back(talk, lambda: self._close(talk, bead_id, "opening it failed"))
-                raise
+            with _taken_back(talk, lambda: _close(talk, bead_id, "opening it failed")):
+                return _open(talk, issue, wanted, description)
 
     def close_agent(self, bead_id: str, *, reason: str) -> bool:
         """See `Beads.close_agent`."""
         with self._changing(bead_id, "agent") as talk:
-            return self._close(talk, bead_id, reason)
+            return _close(talk, bead_id, reason)
 
     def agent(self, bead_id: str) -> AgentBead | None:
         """See `Beads.agent`."""
-        issue = self._show(self._bd.talk(), check_bead_id(bead_id))
+        issue = self._bd.talk().show(check_bead_id(bead_id))
         return None if issue is None else bead_rules.as_agent(issue.bead, issue.description)
 
     def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
         """See `Beads.update_agent`."""
         check_field_names(changes)
         with self._changing(bead_id, "agent") as talk:
-            issue = self._show(talk, bead_id)
-            if issue is None:
-                raise bead_rules.no_such_bead(bead_id, str(self._dir))
+            issue = _existing(talk, bead_id)
             bead_rules.check_is_agent(issue.bead)
-            wanted = parse_description(replace_fields(issue.description, changes))
-            self._describe(talk, issue, replace_fields(issue.description, changes))
-            agent = self._read_agent(talk, bead_id)
+            description = replace_fields(issue.description, changes)
+            _update(talk, bead_id, description=(issue.description, description))
+            agent = _read_agent(talk, bead_id)
+        wanted = parse_description(description)
         if any(getattr(agent.fields, name) != getattr(wanted, name) for name in changes):
             raise _not_kept(bead_id, f"{wanted}", f"{agent.fields}")
         return agent
 
     def bead(self, bead_id: str) -> Bead | None:
         """See `Beads.bead`."""
-        issue = self._show(self._bd.talk(), check_bead_id(bead_id))
+        issue = self._bd.talk().show(check_bead_id(bead_id))
         return None if issue is None else issue.bead
 
     def held_by(self, assignee: str) -> tuple[Bead, ...]:
@@ -123,9 +120,8 @@ class BdCli:
         talk = self._bd.talk()
         found = {}
         for spelling in bead_rules.spellings(assignee):
-            for issue in self._list(talk, f"--assignee={spelling}"):
-                if issue.assignee == spelling:
-                    found[issue.id] = issue.bead
+            answer = talk.ask("list", "--json", *talk.dialect.list_flags, f"--assignee={spelling}")
+            found.update({issue.bead.id: issue.bead for issue in answer.issues() if issue.bead.assignee == spelling})
         return bead_rules.in_order(found.values())
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
@@ -139,68 +135,24 @@ class BdCli:
     def unassign(self, bead_id: str, *, expected: str) -> bool:
         """See `Beads.unassign`."""
         with self._changing(bead_id, "bead") as talk:
-            issue = self._show(talk, bead_id)
+            issue = talk.show(bead_id)
             if issue is None or not bead_rules.holds(issue.bead, expected):
                 return False
-            self._set(talk, issue.bead, status=bead_rules.status_when_let_go(issue.bead), assignee="")
+            _set(talk, issue.bead, status=bead_rules.status_when_let_go(issue.bead), assignee="")
             return True
 
     def set_status(self, bead_id: str, status: str) -> Bead:
         """See `Beads.set_status`."""
         with self._changing(bead_id, "bead") as talk:
-            issue = self._show(talk, bead_id)
-            if issue is None:
-                raise bead_rules.no_such_bead(bead_id, str(self._dir))
-            return self._set(talk, issue.bead, status=status, assignee=issue.assignee)
+            bead = _existing(talk, bead_id).bead
+            return _set(talk, bead, status=status, assignee=bead.assignee)
 
     def _give(self, bead_id: str, status: str, assignee: str, expected: str | None) -> Bead:
         with self._changing(bead_id, "bead") as talk:
-            issue = self._show(talk, bead_id)
-            if issue is None:
-                raise bead_rules.no_such_bead(bead_id, str(self._dir))
-            bead_rules.check_can_be_given(issue.bead, assignee, expected)
-            try:
-                return self._set(talk, issue.bead, status=status, assignee=assignee)
-            except BeadsError:
-                self._take_back(talk, lambda: self._give_back(talk, issue.bead, assignee))
-                raise
-
-    def _give_back(self, talk: Talk, before: Bead, assignee: str) -> None:
-        now = self._show(talk, before.id)
-        if now is not None and bead_rules.holds(now.bead, assignee):
-            self._set(talk, now.bead, status=before.status, assignee=before.assignee)
-
-    def _take_back(self, talk: Talk, act: Callable[[], object]) -> None:
-        """Undo what a failed change may have stored. Best effort: the caller is told of the failure, not of this one."""
-        talk.left_s = max(talk.left_s, TAKE_BACK_S)
-        with contextlib.suppress(BeadsError):
-            act()
-
-    def _open(self, talk: Talk, issue: Issue | None, wanted: AgentBead, description: str) -> AgentBead:
-        if issue is None:
-            self._create(talk, wanted.id, wanted.title, description)
-        else:
-            self._reopen(talk, issue, wanted.title, description)
-        self._mirror(talk, issue or Issue(id=wanted.id), hook=wanted.fields.hook_bead, role=wanted.fields.role_bead)
-        agent = self._read_agent(talk, wanted.id)
-        wanted = attrs.evolve(wanted, title=wanted.title.strip(), fields=parse_description(description))
-        if attrs.evolve(agent, title=agent.title.strip()) != wanted:
-            raise _not_kept(wanted.id, f"{wanted}", f"{agent}")
-        return agent
-
-    def _close(self, talk: Talk, bead_id: str, reason: str) -> bool:
-        issue = self._show(talk, bead_id)
-        if issue is None:
-            return False
-        bead_rules.check_is_agent(issue.bead)
-        self._describe(talk, issue, replace_fields(issue.description, bead_rules.fields_at_close()))
-        self._mirror(talk, issue, hook="", role=issue.role_bead)
-        if issue.status not in bead_rules.CLOSED_STATUSES:
-            self._must(talk, "close", bead_id, *([f"--reason={reason}"] if reason else []))
-        agent = self._read_agent(talk, bead_id)
-        if agent.is_open or agent.fields.hook_bead:
-            raise _not_kept(bead_id, "closed, no hook", f"{agent}")
-        return True
+            bead = _existing(talk, bead_id).bead
+            bead_rules.check_can_be_given(bead, assignee, expected)
+            with _taken_back(talk, lambda: _give_back(talk, bead, assignee)):
+                return _set(talk, bead, status=status, assignee=assignee)
 
     @contextlib.contextmanager
     def _changing(self, bead_id: str, kind: str) -> Iterator[Talk]:
@@ -209,96 +161,129 @@ class BdCli:
         with self._bd.alone(f"{kind}-{bead_id}", f"change bead {bead_id}"):
             yield talk
 
-    def _show(self, talk: Talk, bead_id: str) -> Issue | None:
-        answer = talk.ask("show", bead_id, "--json", about=bead_id)
-        if answer.meaning == "absent":
-            return None
-        if answer.meaning is not None:
-            raise BeadsUnavailableError(str(answer.refusal()), hint=answer.complaint)
-        try:
-            issues = parse_issues(answer.text)
-        except UnreadableAnswerError as error:
-            raise BeadsUnavailableError(f"{answer.command} gave no usable answer: {error}") from error
-        return next((issue for issue in issues if issue.id == bead_id), None)  # bd also finds what merely begins so
 
-    def _list(self, talk: Talk, *filters: str) -> tuple[Issue, ...]:
-        answer = talk.ask("list", "--json", *talk.dialect.list_flags, *filters)
-        if answer.meaning == "absent":
-            return ()
-        if answer.meaning is not None:
-            raise BeadsUnavailableError(str(answer.refusal()), hint=answer.complaint)
-        try:
-            return parse_issues(answer.text)
-        except UnreadableAnswerError as error:
-            raise BeadsUnavailableError(f"{answer.command} gave no usable answer: {error}") from error
+# ------------------------------------------------------------------------------------------- within one conversation
 
-    def _must(self, talk: Talk, *words: str) -> None:
-        answer = talk.ask(*words)
-        if answer.meaning is not None:
+
+@contextlib.contextmanager
+def _taken_back(talk: Talk, undo: Callable[[], object]) -> Iterator[None]:
+    """Undo what a change that fails may have stored. Best effort: the caller is told of the failure, not of this one."""
+    try:
+        yield
+    except BeadsError:
+        talk.left_s = max(talk.left_s, TAKE_BACK_S)
+        with contextlib.suppress(BeadsError):
+            undo()
+        raise
+
+
+def _existing(talk: Talk, bead_id: str) -> Issue:
+    issue = talk.show(bead_id)
+    if issue is None:
+        raise bead_rules.no_such_bead(bead_id, str(talk.bd.beads_dir))
+    return issue
+
+
+def _update(talk: Talk, bead_id: str, **changes: tuple[str, str]) -> bool:
+    """Write the fields whose old and new values differ; say whether there were any."""
+    words = [f"--{name}={new}" for name, (old, new) in changes.items() if old != new]
+    if words:
+        talk.must("update", bead_id, *words)
+    return bool(words)
+
+
+def _set(talk: Talk, bead: Bead, *, status: str, assignee: str) -> Bead:
+    if not _update(talk, bead.id, status=(bead.status, status), assignee=(bead.assignee, assignee)):
+        return bead
+    issue = talk.show(bead.id)
+    if issue is None or (issue.bead.status, issue.bead.assignee) != (status, assignee):
+        kept = "nothing" if issue is None else f"status {issue.bead.status!r}, assignee {issue.bead.assignee!r}"
+        raise _not_kept(bead.id, f"status {status!r}, assignee {assignee!r}", kept)
+    return issue.bead
+
+
+def _give_back(talk: Talk, before: Bead, assignee: str) -> None:
+    now = talk.show(before.id)
+    if now is not None and bead_rules.holds(now.bead, assignee):
+        _set(talk, now.bead, status=before.status, assignee=before.assignee)
+
+
+def _open(talk: Talk, issue: Issue | None, wanted: AgentBead, description: str) -> AgentBead:
+    if issue is None:
+        _create(talk, wanted, description)
+    else:
+        _reopen(talk, issue, wanted.title, description)
+    _mirror(talk, issue or Issue(bead=Bead(id=wanted.id)), hook=wanted.fields.hook_bead, role=wanted.fields.role_bead)
+    agent = _read_agent(talk, wanted.id)
+    wanted = attrs.evolve(wanted, title=wanted.title.strip(), fields=parse_description(description))
+    if attrs.evolve(agent, title=agent.title.strip()) != wanted:  # whatever a bd takes for blank at the ends of a title
+        raise _not_kept(wanted.id, f"{wanted}", f"{agent}")
+    return agent
+
+
+def _create(talk: Talk, wanted: AgentBead, description: str) -> None:
+    words = ["create", "--json", f"--id={wanted.id}", f"--title={wanted.title}", f"--description={description}"]
+    words += [f"--labels={AGENT_LABEL}", "--force"]  # without force, ids of several hyphens count as of another database
+    for kind in talk.dialect.agent_types:
+        answer = talk.ask(*words, f"--type={kind}")
+        if "invalid issue type" not in answer.complaint:
+            break
+    if answer.meaning is None:
+        return
+    if "UNIQUE constraint" in answer.complaint:
+        raise BeadsError(
+            f"bead {wanted.id} was deleted for good; its id cannot be used again", hint="let the polecat have another name"
+        )
+    raise answer.refusal()
+
+
+def _reopen(talk: Talk, issue: Issue, title: str, description: str) -> None:
+    bead = issue.bead
+    if bead.status in bead_rules.CLOSED_STATUSES:
+        answer = talk.ask("reopen", bead.id, "--reason=re-spawning agent")
+        if answer.meaning is not None and "already open" not in answer.complaint:
             raise answer.refusal()
+        bead = attrs.evolve(bead, status="open")
+    changes = {"title": (bead.title, title), "status": (bead.status, "open"), "description": (issue.description, description)}
+    _update(talk, bead.id, **changes)
 
-    def _create(self, talk: Talk, bead_id: str, title: str, description: str) -> None:
-        words = ["create", "--json", f"--id={bead_id}", f"--title={title}", f"--description={description}"]
-        words += [f"--labels={AGENT_LABEL}", "--force"]  # without force, ids of several hyphens count as of another database
-        for kind in talk.dialect.agent_types:
-            answer = talk.ask(*words, f"--type={kind}")
-            if "invalid issue type" not in answer.complaint:
-                break
-        if answer.meaning is not None and "UNIQUE constraint" in answer.complaint:
-            raise BeadsError(
-                f"bead {bead_id} was deleted for good; its id cannot be used again", hint="let the polecat have another name"
-            )
-        if answer.meaning is not None:
-            raise answer.refusal()
 
-    def _reopen(self, talk: Talk, issue: Issue, title: str, description: str) -> None:
-        status = issue.status
-        if status in bead_rules.CLOSED_STATUSES:
-            answer = talk.ask("reopen", issue.id, "--reason=re-spawning agent")
-            if answer.meaning is not None and "already open" not in answer.complaint:
-                raise answer.refusal()
-            status = "open"
-        words = [] if issue.title == title else [f"--title={title}"]
-        words += [] if status == "open" else ["--status=open"]
-        words += [] if issue.description == description else [f"--description={description}"]
-        if words:
-            self._must(talk, "update", issue.id, *words)
+def _close(talk: Talk, bead_id: str, reason: str) -> bool:
+    issue = talk.show(bead_id)
+    if issue is None:
+        return False
+    bead_rules.check_is_agent(issue.bead)
+    description = replace_fields(issue.description, bead_rules.fields_at_close())
+    _update(talk, bead_id, description=(issue.description, description))
+    _mirror(talk, issue, hook="", role=issue.role_bead)
+    if issue.bead.status not in bead_rules.CLOSED_STATUSES:
+        talk.must("close", bead_id, *([f"--reason={reason}"] if reason else []))
+    agent = _read_agent(talk, bead_id)
+    if agent.is_open or agent.fields.hook_bead:
+        raise _not_kept(bead_id, "closed, no hook", f"{agent}")
+    return True
 
-    def _describe(self, talk: Talk, issue: Issue, description: str) -> None:
-        if description != issue.description:
-            self._must(talk, "update", issue.id, f"--description={description}")
 
-    def _mirror(self, talk: Talk, issue: Issue, *, hook: str, role: str) -> None:
-        """Keep the slots of older versions in step. Only a stale hook that stays is an error; the rest may live elsewhere."""
-        if not talk.dialect.has_slot:
-            return
-        if role and issue.role_bead != role:
-            talk.ask("slot", "set", issue.id, "role", role)
-        if issue.hook_bead and issue.hook_bead != hook:
-            self._must(talk, "slot", "clear", issue.id, "hook")
-        if hook and issue.hook_bead != hook:
-            talk.ask("slot", "set", issue.id, "hook", hook)
+def _mirror(talk: Talk, issue: Issue, *, hook: str, role: str) -> None:
+    """Keep the slots of older versions in step. Only a stale hook that stays is an error; the rest may live elsewhere."""
+    if not talk.dialect.has_slot:
+        return
+    if role and issue.role_bead != role:
+        talk.ask("slot", "set", issue.bead.id, "role", role)
+    if issue.hook_bead and issue.hook_bead != hook:
+        talk.must("slot", "clear", issue.bead.id, "hook")
+    if hook and issue.hook_bead != hook:
+        talk.ask("slot", "set", issue.bead.id, "hook", hook)
 
-    def _read_agent(self, talk: Talk, bead_id: str) -> AgentBead:
-        issue = self._show(talk, bead_id)
-        if issue is None:
-            raise _not_kept(bead_id, "an agent bead", "nothing")
-        agent = bead_rules.as_agent(issue.bead, issue.description)
-        if issue.hook_bead and issue.hook_bead != agent.fields.hook_bead:
-            raise _not_kept(bead_id, f"hook slot {agent.fields.hook_bead or 'empty'}", issue.hook_bead)
-        return agent
 
-    def _set(self, talk: Talk, bead: Bead, *, status: str, assignee: str) -> Bead:
-        words = [] if bead.status == status else [f"--status={status}"]
-        words += [] if bead.assignee == assignee else [f"--assignee={assignee}"]
-        if not words:
-            return bead
-        self._must(talk, "update", bead.id, *words)
-        issue = self._show(talk, bead.id)
-        if issue is None or (issue.status, issue.assignee) != (status, assignee):
-            kept = "nothing" if issue is None else f"status {issue.status!r}, assignee {issue.assignee!r}"
-            raise _not_kept(bead.id, f"status {status!r}, assignee {assignee!r}", kept)
-        return issue.bead
+def _read_agent(talk: Talk, bead_id: str) -> AgentBead:
+    issue = talk.show(bead_id)
+    if issue is None:
+        raise _not_kept(bead_id, "an agent bead", "nothing")
+    agent = bead_rules.as_agent(issue.bead, issue.description)
+    if issue.hook_bead and issue.hook_bead != agent.fields.hook_bead:
+        raise _not_kept(bead_id, f"hook slot {agent.fields.hook_bead or 'empty'}", issue.hook_bead)
+    return agent
 
 
 def _not_kept(bead_id: str, wanted: str, kept: str) -> BeadsError:

@@ -24,7 +24,7 @@ from pathlib import Path
 
 from attrs import define, field, frozen
 
-from polecat.adapters.beads.answers import error_in, parse_object
+from polecat.adapters.beads.answers import Issue, UnreadableAnswerError, error_in, parse_issues, parse_object
 from polecat.adapters.beads.dialect import Dialect, dialect_of, find_binary
 from polecat.adapters.beads.messages import Meaning, config_hint, first_line, meaning_of, without_notes
 from polecat.adapters.processes import program
@@ -80,6 +80,21 @@ class Answer:
     def refusal(self) -> BeadsError:
         """The error for a plain no."""
         return BeadsError(f"{self.command} was refused: {first_line(self.complaint)}", hint=self.complaint)
+
+    def issues(self) -> tuple[Issue, ...]:
+        """Read the beads that were asked for; none only where ``bd`` says that there are none.
+
+        Raises:
+            BeadsUnavailableError: it is no answer; so it is unknown what there is.
+        """
+        if self.meaning == "absent":
+            return ()
+        if self.meaning is not None:
+            raise BeadsUnavailableError(str(self.refusal()), hint=self.complaint)
+        try:
+            return parse_issues(self.text)
+        except UnreadableAnswerError as error:
+            raise BeadsUnavailableError(f"{self.command} gave no usable answer: {error}") from error
 
 
 @frozen(kw_only=True)
@@ -167,9 +182,25 @@ class Talk:
             self.left_s -= wait_s
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
+    def must(self, *words: str) -> None:
+        """Run one command that changes something. Errors as `ask`, and `BeadsError` where it is refused."""
+        answer = self.ask(*words)
+        if answer.meaning is not None:
+            raise answer.refusal()
+
+    def show(self, bead_id: str) -> Issue | None:
+        """Read a bead; None if there is none.
+
+        Raises:
+            BeadsUnavailableError: it is unknown whether there is one.
+        """
+        issues = self.ask("show", bead_id, "--json", about=bead_id).issues()
+        return next((issue for issue in issues if issue.bead.id == bead_id), None)  # bd also finds what merely begins so
+
     def _once(self, words: tuple[str, ...], about: str) -> Answer:
         command = f"bd {' '.join(word if len(word) < 60 else word[:57] + '…' for word in words[:4])}".replace("\n", " ")
-        with self._turn(command):
+        one_at_a_time = (self.bd.beads_dir / "embeddeddolt").is_dir()
+        with self.bd.alone("bd-embedded", f"run {command}") if one_at_a_time else contextlib.nullcontext():
             finished = self._run(words, command)
         if finished.exit_code < 0:
             raise BeadsUnavailableError(f"{command} was killed by signal {-finished.exit_code}")
@@ -196,20 +227,12 @@ class Talk:
         finally:
             self.left_s -= time.monotonic() - began_s
 
-    @contextlib.contextmanager
-    def _turn(self, command: str) -> Iterator[None]:
-        if not (self.bd.beads_dir / "embeddeddolt").is_dir():
-            yield
-            return
-        with self.bd.alone("bd-embedded", f"run {command}"):
-            yield
-
 
 def holds_database(beads_dir: Path, dialect: Dialect) -> bool:
     """Say whether a beads directory visibly holds a database that this ``bd`` would use. Reads names only."""
     if any((beads_dir / name).is_dir() for name in ("embeddeddolt", "dolt")):
         return True
-    if dialect.accepts_no_daemon:
+    if dialect.has_daemon:
         return any(path.name != "vc.db" and ".backup" not in path.name for path in beads_dir.glob("*.db"))
     try:
         metadata = json.loads((beads_dir / "metadata.json").read_text("utf-8"))
@@ -236,6 +259,6 @@ def _complaint(finished: program.Finished) -> str:
     """What went wrong, in the program's words; empty if nothing did."""
     said = without_notes(finished.error_text)
     if finished.exit_code == 0:
-        return "" if finished.stdout.strip() else said  # exit 0, nothing printed, words on stderr: an error
+        return "" if finished.text.strip(" \n") else said  # exit 0, nothing printed, words on stderr: an error
     words = [said, error_in(finished.text) or error_in(finished.error_text)]
     return "\n".join(word for word in words if word) or without_notes(finished.text) or f"exit status {finished.exit_code}"

@@ -17,7 +17,7 @@ import re
 import shutil
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -25,10 +25,15 @@ from attrs import frozen
 
 from polecat.adapters.processes import program
 from polecat.errors import BeadsConfigError, BeadsUnavailableError, ProgramError, ProgramTimeoutError
+from polecat.town.files import write_json
 
 PROBE_TIMEOUT_S = 10.0
 _LOCK = threading.Lock()
 _KNOWN: dict[str, Dialect] = {}
+
+
+_GLOBAL_FLAGS = ("--no-daemon", "--allow-stale")
+_LIST_FLAGS = ("--flat", "--limit=0", "--no-pager")
 
 
 @frozen(kw_only=True)
@@ -38,42 +43,22 @@ class Dialect:
     Attributes:
         version: as it names itself; for people only.
         has_slot: has the ``slot`` command (up to 0.61).
-        has_agent: has the ``agent`` command.
-        accepts_no_daemon: has a daemon, and the flag against it; keeps its data in SQLite.
-        accepts_allow_stale: checks whether its data are stale, unless told not to.
-        accepts_flat: ``list`` prints a tree unless told not to.
-        accepts_limit: ``list`` ends after 50 unless told not to.
-        accepts_no_pager: ``list`` may page.
+        agent_types: which types to try for an agent bead. The label is what counts. The first versions on Dolt keep beads of the type
+            ``agent`` among what is swept away, so only those on SQLite get it.
+        global_flags: what to put before every command: no daemon, and no check whether the data are stale, where there are such things.
+        list_flags: what to put behind ``list --json``, to get everything and nothing but JSON: no tree, no end after 50, no pager.
     """
 
     version: str = ""
     has_slot: bool = False
-    has_agent: bool = False
-    accepts_no_daemon: bool = False
-    accepts_allow_stale: bool = False
-    accepts_flat: bool = True
-    accepts_limit: bool = True
-    accepts_no_pager: bool = True
+    agent_types: tuple[str, ...] = ("task",)
+    global_flags: tuple[str, ...] = ()
+    list_flags: tuple[str, ...] = _LIST_FLAGS
 
     @property
-    def global_flags(self) -> tuple[str, ...]:
-        """What to put before every command."""
-        flags = (("--no-daemon", self.accepts_no_daemon), ("--allow-stale", self.accepts_allow_stale))
-        return tuple(flag for flag, accepted in flags if accepted)
-
-    @property
-    def agent_types(self) -> tuple[str, ...]:
-        """Which types to try for an agent bead. The label is what counts.
-
-        The first versions on Dolt keep beads of the type ``agent`` among what is swept away, so only those on SQLite get it.
-        """
-        return ("agent", "task") if self.has_agent and self.accepts_no_daemon else ("task",)
-
-    @property
-    def list_flags(self) -> tuple[str, ...]:
-        """What to put behind ``list --json``, to get everything and nothing but JSON."""
-        flags = (("--flat", self.accepts_flat), ("--limit=0", self.accepts_limit), ("--no-pager", self.accepts_no_pager))
-        return tuple(flag for flag, accepted in flags if accepted)
+    def has_daemon(self) -> bool:
+        """It has a daemon, and the flag against it; it keeps its data in SQLite."""
+        return "--no-daemon" in self.global_flags
 
 
 def read_dialect(version: str, root_help: str, list_help: str) -> Dialect:
@@ -83,23 +68,16 @@ def read_dialect(version: str, root_help: str, list_help: str) -> Dialect:
         >>> read_dialect("bd version 0.47.1 (dev)", "  show   Show\\n  slot   Slots\\n      --no-daemon   Force", "").has_slot
         True
     """
-    match = re.search(r"\d+\.\d+\.\d+\S*", version)
+    match = re.search(r"\d+\.\d+\.\d+[^ \n]*", version)
     dialect = Dialect(version=match[0] if match else "")
     if re.search(r"^\s+(?:show|create)\s", root_help, re.MULTILINE):
-        dialect = attrs.evolve(
-            dialect,
-            has_slot=_has_command(root_help, "slot"),
-            has_agent=_has_command(root_help, "agent"),
-            accepts_no_daemon=_has_flag(root_help, "--no-daemon"),
-            accepts_allow_stale=_has_flag(root_help, "--allow-stale"),
-        )
+        flags = tuple(flag for flag in _GLOBAL_FLAGS if _has_flag(root_help, flag))
+        dialect = attrs.evolve(dialect, has_slot=_has_command(root_help, "slot"), global_flags=flags)
+        if dialect.has_daemon and _has_command(root_help, "agent"):
+            dialect = attrs.evolve(dialect, agent_types=("agent", "task"))
     if _has_flag(list_help, "--assignee"):
-        dialect = attrs.evolve(
-            dialect,
-            accepts_flat=_has_flag(list_help, "--flat"),
-            accepts_limit=_has_flag(list_help, "--limit"),
-            accepts_no_pager=_has_flag(list_help, "--no-pager"),
-        )
+        flags = tuple(flag for flag in _LIST_FLAGS if _has_flag(list_help, flag.partition("=")[0]))
+        dialect = attrs.evolve(dialect, list_flags=flags)
     return dialect
 
 
@@ -134,9 +112,11 @@ def dialect_of(binary: Path, *, env: Mapping[str, str], timeout_s: float, cache_
     with _LOCK:
         if key not in _KNOWN:
             known = _load(cache_dir, key)
-            _KNOWN[key] = known or _probe(binary, env, min(timeout_s, PROBE_TIMEOUT_S))
             if known is None:
-                _save(cache_dir, key, _KNOWN[key])
+                answers = _ask(binary, env, min(timeout_s, PROBE_TIMEOUT_S))
+                _save(cache_dir, key, answers)
+                known = read_dialect(*answers)
+            _KNOWN[key] = known
         return _KNOWN[key]
 
 
@@ -149,31 +129,21 @@ def _key_of(binary: Path) -> str:
     return f"{path}|{facts.st_mtime_ns}|{facts.st_size}"
 
 
-def _probe(binary: Path, env: Mapping[str, str], timeout_s: float) -> Dialect:
+def _ask(binary: Path, env: Mapping[str, str], timeout_s: float) -> list[str]:
+    answers = []
     # in a project's directory even --help may open its database
     with tempfile.TemporaryDirectory(prefix="polecat-bd-") as nowhere:
-        asked: list[program.Running] = []
-        texts: list[str] = []
-        try:
-            for words in (("version",), ("--help",), ("list", "--help")):
-                running = program.start([str(binary), *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
-                asked.append(running)
-            while asked:
-                texts.append(_all_text(asked.pop(0).wait()))
-        except ProgramTimeoutError as error:
-            raise BeadsUnavailableError(f"{binary} did not say within {timeout_s:g} s what it can", hint="is it bd?") from error
-        except ProgramError as error:
-            raise BeadsUnavailableError(f"{binary} cannot be run: {error.message}") from error
-        finally:
-            for running in asked:
-                running.kill()
-                with contextlib.suppress(ProgramError):
-                    running.wait()
-    return read_dialect(*texts)
-
-
-def _all_text(finished: program.Finished) -> str:
-    return f"{finished.text}\n{finished.error_text}"
+        for words in (("version",), ("--help",), ("list", "--help")):
+            try:
+                done = program.run([binary, *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
+            except ProgramTimeoutError as error:
+                raise BeadsUnavailableError(
+                    f"{binary} did not say within {timeout_s:g} s what it can", hint="is it bd?"
+                ) from error
+            except ProgramError as error:
+                raise BeadsUnavailableError(f"{binary} cannot be run: {error.message}") from error
+            answers.append(f"{done.text}\n{done.error_text}")
+    return answers
 
 
 def _has_command(text: str, name: str) -> bool:
@@ -189,17 +159,14 @@ def _load(cache_dir: Path | None, key: str) -> Dialect | None:
         return None
     try:
         entry = json.loads((cache_dir / "bd-dialect.json").read_text("utf-8"))
-        return Dialect(**entry["dialect"]) if entry["key"] == key else None
+        return read_dialect(*entry["answers"]) if entry["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # only a cache: whatever is wrong with it, we ask again
 
 
-def _save(cache_dir: Path | None, key: str, dialect: Dialect) -> None:
+def _save(cache_dir: Path | None, key: str, answers: Sequence[str]) -> None:
     if cache_dir is None:
         return
     with contextlib.suppress(OSError):
         cache_dir.mkdir(parents=True, exist_ok=True)
-        fd, name = tempfile.mkstemp(dir=cache_dir, prefix=".bd-dialect-")
-        with os.fdopen(fd, "w", encoding="utf-8") as file:
-            json.dump({"key": key, "dialect": attrs.asdict(dialect)}, file)
-        os.replace(name, cache_dir / "bd-dialect.json")
+        write_json(cache_dir / "bd-dialect.json", {"key": key, "answers": answers})

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import attrs
 from attrs import field, frozen
 
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
-from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
+from polecat.errors import BeadsConfigError, BeadsUnavailableError
 from polecat.ports import AgentBead, AgentFields, Bead
 
 SCHEMA_VERSION = 1
@@ -41,16 +40,20 @@ INSERT INTO beads (id, title, status, assignee, labels, description) VALUES (?, 
 ON CONFLICT (id) DO UPDATE SET title = excluded.title, status = excluded.status, assignee = excluded.assignee,
     labels = excluded.labels, description = excluded.description
 """
-_ONE = "SELECT id, title, status, assignee, labels, description FROM beads WHERE id = ?"
-_HELD = "SELECT id, title, status, assignee, labels, description FROM beads WHERE assignee IN (?, ?)"
-
-T = TypeVar("T")
+_READ = "SELECT id, title, status, assignee, labels, description FROM beads WHERE "
 
 
 @frozen(kw_only=True)
 class _Row:
     bead: Bead
     description: str = ""
+
+    @property
+    def agent(self) -> AgentBead:
+        return bead_rules.as_agent(self.bead, self.description)
+
+    def given(self, assignee: str, status: str) -> _Row:
+        return attrs.evolve(self, bead=attrs.evolve(self.bead, assignee=assignee, status=status))
 
 
 @frozen
@@ -79,13 +82,11 @@ class LocalBeads:
         """See `Beads.open_agent`."""
         bead = Bead(id=bead_id, title=title, labels=(AGENT_LABEL,))
         wanted = _Row(bead=bead, description=format_description(title, fields))
-
-        def change(row: _Row | None) -> _Row:
+        with self._transaction() as db:
+            row = _read(db, bead_id)
             if row is not None:
                 bead_rules.check_is_agent(row.bead)
-            return wanted
-
-        return self._agent(self._change(bead_id, change))
+            return _write(db, wanted).agent
 
     def close_agent(self, bead_id: str, *, reason: str) -> bool:
         """See `Beads.close_agent`."""
@@ -101,32 +102,23 @@ class LocalBeads:
 
     def agent(self, bead_id: str) -> AgentBead | None:
         """See `Beads.agent`."""
-        row = self._look(lambda db: _read(db, bead_id), absent=None)
-        return None if row is None else self._agent(row)
+        return next((row.agent for row in self._look("id = ?", bead_id)), None)
 
     def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
         """See `Beads.update_agent`."""
-
-        def change(row: _Row | None) -> _Row:
-            if row is None:
-                raise bead_rules.no_such_bead(bead_id, str(self.path))
+        with self._transaction() as db:
+            row = self._existing(db, bead_id)
             bead_rules.check_is_agent(row.bead)
-            return attrs.evolve(row, description=replace_fields(row.description, changes))
-
-        return self._agent(self._change(bead_id, change))
+            return _write(db, attrs.evolve(row, description=replace_fields(row.description, changes))).agent
 
     def bead(self, bead_id: str) -> Bead | None:
         """See `Beads.bead`."""
-        row = self._look(lambda db: _read(db, bead_id), absent=None)
-        return None if row is None else row.bead
+        return next((row.bead for row in self._look("id = ?", bead_id)), None)
 
     def held_by(self, assignee: str) -> tuple[Bead, ...]:
         """See `Beads.held_by`."""
         names = bead_rules.spellings(assignee)
-        both = (names[0], names[-1])
-        nothing: tuple[Bead, ...] = ()
-        beads = self._look(lambda db: tuple(_row(cells).bead for cells in db.execute(_HELD, both)), absent=nothing)
-        return bead_rules.in_order(beads)
+        return bead_rules.in_order(row.bead for row in self._look("assignee IN (?, ?)", names[0], names[-1]))
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
         """See `Beads.hook`; here the look and the change are one transaction."""
@@ -142,77 +134,56 @@ class LocalBeads:
             row = _read(db, bead_id)
             if row is None or not bead_rules.holds(row.bead, expected):
                 return False
-            status = bead_rules.status_when_let_go(row.bead)
-            _write(db, attrs.evolve(row, bead=attrs.evolve(row.bead, assignee="", status=status)))
+            _write(db, row.given("", bead_rules.status_when_let_go(row.bead)))
             return True
 
     def set_status(self, bead_id: str, status: str) -> Bead:
         """See `Beads.set_status`."""
-
-        def change(row: _Row | None) -> _Row:
-            if row is None:
-                raise bead_rules.no_such_bead(bead_id, str(self.path))
-            return attrs.evolve(row, bead=attrs.evolve(row.bead, status=status))
-
-        return self._change(bead_id, change).bead
+        with self._transaction() as db:
+            row = self._existing(db, bead_id)
+            return _write(db, row.given(row.bead.assignee, status)).bead
 
     def _give(self, bead_id: str, status: str, assignee: str, expected: str | None) -> Bead:
-        def change(row: _Row | None) -> _Row:
-            row = row or _Row(bead=Bead(id=bead_id))
-            bead_rules.check_can_be_given(row.bead, assignee, expected)
-            return attrs.evolve(row, bead=attrs.evolve(row.bead, status=status, assignee=assignee))
-
-        return self._change(bead_id, change).bead
-
-    def _agent(self, row: _Row) -> AgentBead:
-        return bead_rules.as_agent(row.bead, row.description)
-
-    def _change(self, bead_id: str, change: Callable[[_Row | None], _Row]) -> _Row:
         with self._transaction() as db:
-            _write(db, change(_read(db, bead_id)))
-            row = _read(db, bead_id)
+            row = _read(db, bead_id) or _Row(bead=Bead(id=bead_id))
+            bead_rules.check_can_be_given(row.bead, assignee, expected)
+            return _write(db, row.given(assignee, status)).bead
+
+    def _existing(self, db: sqlite3.Connection, bead_id: str) -> _Row:
+        row = _read(db, bead_id)
         if row is None:
-            raise BeadsError(f"{self.path} did not keep bead {bead_id}")
+            raise bead_rules.no_such_bead(bead_id, str(self.path))
         return row
 
-    def _look(self, ask: Callable[[sqlite3.Connection], T], *, absent: T) -> T:
+    def _look(self, where: str, *values: str) -> list[_Row]:
+        """Read beads; none where there is no store yet."""
         with self._explained():
             try:
                 self.path.stat()
             except FileNotFoundError:
-                return absent
-            with self._connection("rw") as db:
-                try:
-                    return absent if self._version(db) == 0 else ask(db)
-                except UnicodeEncodeError:  # a name that is no text, such as that of a foreign directory, is in no store
-                    return absent
+                return []
+            with contextlib.closing(self._connect("rw")) as db, contextlib.suppress(UnicodeEncodeError):
+                if self._version(db):
+                    return _rows(db, where, *values)
+            return []  # a name that is no text, such as that of a foreign directory, is in no store
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with self._connection("rwc") as db:
+            with contextlib.closing(self._connect("rwc")) as db, db:  # the latter commits, or takes everything back
                 db.execute("PRAGMA journal_mode = PERSIST")
                 db.execute("PRAGMA synchronous = NORMAL")
                 db.execute("BEGIN IMMEDIATE")
-                try:
-                    if self._version(db) == 0:
-                        _create(db)
-                    yield db
-                except BaseException:
-                    if db.in_transaction:
-                        db.execute("ROLLBACK")
-                    raise
-                db.execute("COMMIT")
+                if self._version(db) == 0:
+                    db.execute(_SCHEMA)
+                    db.execute(_INDEX)
+                    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                yield db
 
-    @contextlib.contextmanager
-    def _connection(self, mode: str) -> Iterator[sqlite3.Connection]:
+    def _connect(self, mode: str) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode={mode}"
-        db = sqlite3.connect(uri, uri=True, timeout=self.timeout_s, isolation_level=None)
-        try:
-            yield db
-        finally:
-            db.close()
+        return sqlite3.connect(uri, uri=True, timeout=self.timeout_s, isolation_level=None)
 
     def _version(self, db: sqlite3.Connection) -> int:
         version = int(db.execute("PRAGMA user_version").fetchone()[0])
@@ -241,23 +212,22 @@ class LocalBeads:
             ) from error
 
 
-def _create(db: sqlite3.Connection) -> None:
-    db.execute(_SCHEMA)
-    db.execute(_INDEX)
-    db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+def _rows(db: sqlite3.Connection, where: str, *values: str) -> list[_Row]:
+    rows = []
+    for bead_id, title, status, assignee, labels, description in db.execute(_READ + where, values):
+        names = tuple(labels.split("\n") if labels else ())
+        bead = Bead(id=bead_id, title=title, status=status, assignee=assignee, labels=names)
+        rows.append(_Row(bead=bead, description=description))
+    return rows
 
 
 def _read(db: sqlite3.Connection, bead_id: str) -> _Row | None:
-    cells = db.execute(_ONE, (bead_id,)).fetchone()
-    return None if cells is None else _row(cells)
+    return next(iter(_rows(db, "id = ?", bead_id)), None)
 
 
-def _row(cells: tuple[str, str, str, str, str, str]) -> _Row:
-    bead_id, title, status, assignee, labels, description = cells
-    bead = Bead(id=bead_id, title=title, status=status, assignee=assignee, labels=tuple(labels.split("\n") if labels else ()))
-    return _Row(bead=bead, description=description)
-
-
-def _write(db: sqlite3.Connection, row: _Row) -> None:
+def _write(db: sqlite3.Connection, row: _Row) -> _Row:
+    """Write a bead and return it as it was kept."""
     bead = row.bead
     db.execute(_WRITE, (bead.id, bead.title, bead.status, bead.assignee, "\n".join(bead.labels), row.description))
+    (kept,) = _rows(db, "id = ?", bead.id)
+    return kept

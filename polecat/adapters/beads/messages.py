@@ -31,6 +31,7 @@ _TRANSIENT = re.compile(
 _ABSENT = re.compile(
     r"no issues? found|issue not found|issue \S+ not found|not found: issue|^not found\b", re.IGNORECASE | re.MULTILINE
 )
+_BLANKS = " \t\r\n"
 _NOTE = re.compile(r"\s*(?:⚠|warning\b|note\b|hint\b|tip\b|💡)", re.IGNORECASE)
 
 
@@ -76,21 +77,30 @@ def without_notes(text: str) -> str:
         'Error: boom'
     """
     lines = []
-    for line in text.splitlines():
+    for line in text.split("\n"):
         if line.startswith("Usage:"):
             break
-        if line.strip() and not _NOTE.match(line):
+        if line.strip(_BLANKS) and not _NOTE.match(line):
             lines.append(line)
-    return "\n".join(lines).strip()
+    return "\n".join(lines).strip(_BLANKS)
 
 
-def first_line(text: str, limit: int = 300) -> str:
+def first_line(text: str) -> str:
     """Return the line that says most: the first with the word error, or the first.
 
     Examples:
         >>> first_line("Usage: bd\\nError: unknown flag")
         'Error: unknown flag'
     """
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    line = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
-    return line if len(line) <= limit else line[:limit] + "…"
+    lines = [said for line in text.split("\n") if (said := line.strip(_BLANKS))]
+    return shorten(next((line for line in lines if "error" in line.lower()), lines[0] if lines else ""), 300)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text that is too long for a message.
+
+    Examples:
+        >>> shorten("abc", 3), shorten("abcd", 3)
+        ('abc', 'abc…')
+    """
+    return text if len(text) <= limit else text[:limit] + "…"

@@ -4,7 +4,8 @@ Rules, each with the reason it exists:
 
 - No shell, no terminal, no stdin unless given, own process group, a time limit always: a program that asks, pages or hangs must
   not hang us; at the limit, or on Ctrl-C, its whole group is killed.
-- How a process comes to be is chosen by whoever calls: git and tmux are started `directly`, everything else `by_sh` (see `starting`).
+- How a process comes to be is chosen by whoever calls: git and tmux are started `directly`, everything else `by_sh`
+  (see `polecat.adapters.processes.start`).
 - What the program writes goes into files in memory, not through pipes: nobody has to read along, and a daemon that it leaves behind
   with our end still open cannot keep us waiting.
 - A Ctrl-C that comes while a program is being started waits until we know which one it is; otherwise nobody could end it.
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import tempfile
 import threading
@@ -73,8 +75,12 @@ class Finished:
 
     @property
     def error_text(self) -> str:
-        """stderr as text, stripped."""
-        return self.stderr.decode("utf-8", "surrogateescape").strip()
+        """stderr as text, without blanks and line breaks around it."""
+        return _message(self.stderr)
+
+
+def _message(stderr: bytes) -> str:
+    return stderr.decode("utf-8", "surrogateescape").strip(" \t\r\n")
 
 
 def _checked(argv: Sequence[str | os.PathLike[str]]) -> tuple[str, ...]:
@@ -107,18 +113,28 @@ def _read(file: IO[bytes]) -> bytes:
     return file.read()
 
 
+@contextlib.contextmanager
+def pidfd_of(pid: int) -> Iterator[int | None]:
+    """Hold on to whoever has this id now; None where the system has no such thing, a sandbox forbids it, or nobody has it."""
+    fd: int | None = None
+    with contextlib.suppress(OSError, AttributeError):
+        fd = os.pidfd_open(pid)
+    try:
+        yield fd
+    finally:
+        if fd is not None:
+            os.close(fd)
+
+
 class Running:
     """A program that was started; `wait` for it or `kill` it, always."""
 
-    def __init__(self, call: Call, child: Child, *, cwd: Path | None, timeout_s: float, started_s: float) -> None:
-        self.argv = call.argv
-        self.cwd = cwd
-        self.timeout_s = timeout_s
+    def __init__(self, call: Call, child: Child, *, timeout_s: float, started_s: float) -> None:
+        self._call = call
         self._child = child
-        self._stdout = call.stdout
-        self._stderr = call.stderr
+        self._timeout_s = timeout_s
         self._started_s = started_s
-        self._result: tuple[int, bytes, bytes] | None = None
+        self._result: tuple[int | None, bytes, bytes] | None = None
 
     def wait(self) -> Finished:
         """Wait for the end; once more after that gives the same answer.
@@ -127,80 +143,97 @@ class Running:
             ProgramTimeoutError: the time limit passed; the program and its children are dead.
             ProgramError: it ended, and its exit status is lost.
         """
+        argv, cwd = self._call.argv, self._call.cwd
         is_in_time = self._result is not None or self._ends_in_time()
         code, stdout, stderr = self._collect()
         if not is_in_time:
             raise ProgramTimeoutError(
-                f"{short_name(self.argv)} did not end within {self.timeout_s:g} s and was killed",
-                argv=self.argv,
+                f"{short_name(argv)} did not end within {self._timeout_s:g} s and was killed",
+                argv=argv,
                 exit_code=code,
-                stderr=stderr.decode("utf-8", "replace").strip(),
-                cwd=self.cwd,
+                stderr=_message(stderr),
+                cwd=cwd,
+            )
+        if code is None:
+            raise ProgramError(
+                f"{os.path.basename(argv[0])} ended and nobody can say how: its exit status was thrown away or taken by somebody else",
+                argv=argv,
+                hint="this process ignores SIGCHLD, or something in it waits for every child: let it keep its hands off ours",
             )
         duration_s = time.monotonic() - self._started_s
-        return Finished(argv=self.argv, exit_code=code, stdout=stdout, stderr=stderr, duration_s=duration_s, cwd=self.cwd)
+        return Finished(argv=argv, exit_code=code, stdout=stdout, stderr=stderr, duration_s=duration_s, cwd=cwd)
 
     def kill(self) -> None:
         """Kill the program with its children, if it was not waited for, and wait until it is dead."""
         if self._result is None:
-            self._child.kill()
-            with contextlib.suppress(ProgramError):  # nobody can say how it ended; it is dead, and that was asked for
-                self._collect()
+            self._kill_group()
+            self._collect()
+
+    def _kill_group(self) -> None:
+        if self._child.exit_code is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._child.pid, signal.SIGKILL)
 
     def _ends_in_time(self) -> bool:
         """Wait; at the time limit, and on any interrupt, kill."""
         try:
-            return self._child.wait_or_kill(self.timeout_s - (time.monotonic() - self._started_s))
+            if self._ends_before(self._started_s + self._timeout_s):
+                return True
         except BaseException:
-            with contextlib.suppress(OSError):  # an interrupt may have cost us the exit status; the interrupt is what counts
+            with contextlib.suppress(OSError):  # the interrupt is what counts
                 self.kill()
             raise
+        self._kill_group()
+        return False
 
-    def _collect(self) -> tuple[int, bytes, bytes]:
-        """Take note of the exit status and what was written; everything the program had of ours is let go."""
+    def _ends_before(self, deadline_s: float) -> bool:
+        with pidfd_of(self._child.pid) as fd:
+            if fd is not None and self._child.exit_code is None:  # else its id may be another's by now
+                ending = select.poll()
+                ending.register(fd, select.POLLIN)
+                return bool(ending.poll(max(0.0, deadline_s - time.monotonic()) * 1000))
+        pause_s = 0.001
+        with contextlib.suppress(ChildProcessError):  # it is over
+            while self._child.exit_code is None and (left_s := deadline_s - time.monotonic()) > 0:
+                time.sleep(min(pause_s, left_s))
+                pause_s = min(2 * pause_s, 0.05)
+                self._child.take_exit_code(wait=False)
+            return self._child.exit_code is not None
+        return True
+
+    def _collect(self) -> tuple[int | None, bytes, bytes]:
+        """Take the exit status, None where it is lost, and what was written; everything the program had of ours is let go."""
         if self._result is None:
-            try:
-                code = self._child.wait()
-            except ProgramError:
-                self._stdout.close()
-                self._stderr.close()
-                raise
+            with contextlib.suppress(ChildProcessError):
+                self._child.take_exit_code(wait=True)
+            out, err = self._call.stdout, self._call.stderr
             # closed only once they are read: an interrupt in between may send us here again
-            self._result = (code, _read(self._stdout), _read(self._stderr))
-            self._stdout.close()
-            self._stderr.close()
+            self._result = (self._child.exit_code, _read(out), _read(err))
+            out.close()
+            err.close()
         return self._result
 
 
 @contextlib.contextmanager
-def _interrupts_held() -> Iterator[Callable[[], None]]:
-    """Hold back Ctrl-C and SIGTERM for the length of a ``with`` block; what it gives lets through what came meanwhile."""
+def _interrupts_held() -> Iterator[None]:
+    """Hold back Ctrl-C and SIGTERM for the length of a ``with`` block; what came meanwhile comes at its end."""
     came: list[int] = []
-    held: dict[int, Callable[[int, FrameType | None], Any]] = {}
-    if threading.current_thread() is threading.main_thread():  # Python runs handlers in no other
-        for number in (int(signal.SIGINT), int(signal.SIGTERM)):
-            handler = signal.getsignal(number)
-            if callable(handler):
-                held[number] = handler
-                signal.signal(number, lambda number, _frame: came.append(number))
+    handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
-    def let_through() -> None:
-        while came:
-            number = came.pop(0)
-            held[number](number, None)
+    def deliver() -> None:
+        for number in came:
+            handlers[number](number, None)
 
-    try:
-        yield let_through
-    except BaseException:
-        _restore(held)
-        let_through()
-        raise
-    _restore(held)
-
-
-def _restore(handlers: Mapping[int, Callable[[int, FrameType | None], Any]]) -> None:
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
+    with contextlib.ExitStack() as at_end:  # a handler that is back may raise at once; the other one comes back all the same
+        at_end.callback(deliver)
+        if threading.current_thread() is threading.main_thread():  # Python runs handlers in no other
+            for number in (signal.SIGINT, signal.SIGTERM):
+                handler = signal.getsignal(number)
+                if callable(handler):
+                    handlers[number] = handler
+                    at_end.callback(signal.signal, number, handler)
+                    signal.signal(number, lambda number, _frame: came.append(number))
+        yield
 
 
 _WITH_A_VALUE = frozenset(("-c", "-C", "-f", "-L", "-S"))
@@ -252,14 +285,12 @@ def start(
     began_s = time.monotonic()
     running: Running | None = None
     try:
-        with contextlib.ExitStack() as ours, _interrupts_held() as let_through:
+        with _interrupts_held(), contextlib.ExitStack() as ours:
             out, err = ours.enter_context(_file()), ours.enter_context(_file())
             with _input(stdin) as source:
                 call = Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err)
-                child = starter(call)
-            running = Running(call, child, cwd=cwd, timeout_s=timeout_s, started_s=began_s)
+                running = Running(call, starter(call), timeout_s=timeout_s, started_s=began_s)
             ours.pop_all()
-        let_through()
     except BaseException:  # from here on an interrupt may come anywhere
         if running is not None:
             running.kill()

@@ -7,17 +7,12 @@ of 1.6 GB, because the memory's tables are copied; `subprocess` does without (se
 
 from __future__ import annotations
 
-import contextlib
-import functools
 import logging
 import os
-import select
 import shutil
-import signal
 import subprocess
 import threading
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -61,122 +56,56 @@ class Child(Protocol):
         """Its process id, and that of its group."""
         ...
 
-    def wait_or_kill(self, timeout_s: float) -> bool:
-        """Wait for its end, and kill it with its group if that takes longer; say whether it ended by itself."""
+    @property
+    def exit_code(self) -> int | None:
+        """Its exit status, negative for a signal; None until it was taken. Until then nobody else can have its id."""
         ...
 
-    def wait(self) -> int:
-        """Wait for its end, as long as it takes; its exit status, negative for a signal."""
-        ...
-
-    def kill(self) -> None:
-        """Kill it with its group, unless it was waited for already."""
-        ...
-
-
-class Starter(Protocol):
-    """Starts a program and returns at once."""
-
-    def __call__(self, call: Call, /) -> Child:
-        """Start it.
+    def take_exit_code(self, *, wait: bool) -> None:
+        """Take the exit status, if the process has ended or, with *wait*, when it has.
 
         Raises:
-            ProgramMissingError: it is not on PATH.
-            ProgramError: it cannot be started.
+            ChildProcessError: it ended, and its exit status is lost.
         """
         ...
 
 
-def _kill_group(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(pid, signal.SIGKILL)
+Starter = Callable[[Call], Child]
+"""Starts a program and returns at once.
+
+Raises:
+    ProgramMissingError: it is not on PATH.
+    ProgramError: it cannot be started.
+"""
 
 
-def _missing(program: str) -> ProgramMissingError:
-    return ProgramMissingError(f"{program!r} is not on PATH", argv=(program,), hint=f"install {program} or put it on PATH")
+def _find(call: Call) -> str:
+    found = shutil.which(call.argv[0], path=call.env.get("PATH", os.defpath))
+    if found is None:
+        name = call.argv[0]
+        raise ProgramMissingError(f"{name!r} is not on PATH", argv=(name,), hint=f"install {name} or put it on PATH")
+    return os.path.abspath(found)  # a relative PATH means ours, not the program's working directory
 
 
 def _cannot(call: Call, why: str) -> ProgramError:
     return ProgramError(f"cannot start {os.path.basename(call.argv[0])}: {why}", argv=call.argv, cwd=call.cwd)
 
 
-def _lost(argv: Sequence[str]) -> ProgramError:
-    return ProgramError(
-        f"{os.path.basename(argv[0])} ended and nobody can say how: its exit status was thrown away or taken by somebody else",
-        argv=argv,
-        hint="this process ignores SIGCHLD, or something in it waits for every child: let it keep its hands off ours",
-    )
-
-
 # ---------------------------------------------------------------------------------------------------------- directly
-
-_LOST = 1000
-"""Stands for an exit status that nobody knows; real ones are below 256."""
 
 
 class _Direct:
-    def __init__(self, pid: int, argv: tuple[str, ...]) -> None:
+    """Not `Popen.wait`: it says 0 where the exit status is lost, and 0 says that nothing is wrong."""
+
+    def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.argv = argv
-        self._code: int | None = None
+        self.exit_code: int | None = None
 
-    def wait_or_kill(self, timeout_s: float) -> bool:
-        if not self._ends_within(timeout_s):
-            self.kill()
-            return False
-        return True
-
-    def _ends_within(self, timeout_s: float) -> bool:
-        pidfd = _pidfd(self.pid)
-        if pidfd is None:
-            return self._is_seen_to_end(time.monotonic() + timeout_s)
-        try:
-            ending = select.poll()
-            ending.register(pidfd, select.POLLIN)
-            return bool(ending.poll(max(0.0, timeout_s) * 1000))
-        finally:
-            os.close(pidfd)
-
-    def _is_seen_to_end(self, deadline_s: float) -> bool:
-        """Look again and again; notices the end up to 50 ms late."""
-        pause_s = 0.001
-        while not self._is_over(os.WNOHANG):
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                return False
-            time.sleep(min(pause_s, left_s))
-            pause_s = min(2 * pause_s, 0.05)
-        return True
-
-    def wait(self) -> int:
-        self._is_over(0)
-        return int(self._code or 0)
-
-    def _is_over(self, how: int) -> bool:
-        """Take the exit status. Not `Popen.wait`: it says 0 where the status is lost, and 0 says that nothing is wrong."""
-        if self._code is None:
-            try:
-                pid, status = os.waitpid(self.pid, how)
-            except ChildProcessError:
-                self._code = _LOST  # it is over; nobody is to kill whoever has its number next
-                raise _lost(self.argv) from None
+    def take_exit_code(self, *, wait: bool) -> None:
+        if self.exit_code is None:
+            pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
             if pid:
-                self._code = os.waitstatus_to_exitcode(status)
-        elif self._code == _LOST:
-            raise _lost(self.argv)
-        return self._code is not None
-
-    def kill(self) -> None:
-        if self._code is None:
-            _kill_group(self.pid)
-
-
-def _pidfd(pid: int) -> int | None:
-    """Open what tells of a process's end; None where the system has no such thing, or a sandbox forbids it."""
-    if hasattr(os, "pidfd_open"):
-        with contextlib.suppress(OSError):
-            return os.pidfd_open(pid)
-    return None
+                self.exit_code = os.waitstatus_to_exitcode(status)
 
 
 def _as_bytes(word: str) -> bytes:
@@ -189,13 +118,11 @@ def _as_bytes(word: str) -> bytes:
 
 def directly(call: Call) -> Child:
     """Start a program with `subprocess`, which needs no copy of this process where the system has ``vfork``. A `Starter`."""
-    found = shutil.which(call.argv[0], path=call.env.get("PATH", os.defpath))
-    if found is None:
-        raise _missing(call.argv[0])
+    executable = _find(call)
     try:
         process = subprocess.Popen(
             [_as_bytes(word) for word in call.argv],
-            executable=os.path.abspath(found),  # a relative PATH means ours, not the program's working directory
+            executable=executable,
             env=call.env,
             cwd=call.cwd,
             stdin=call.stdin,
@@ -206,49 +133,27 @@ def directly(call: Call) -> Child:
     except (OSError, ValueError) as error:  # the latter for a variable that no process can be given
         raise _cannot(call, getattr(error, "strerror", None) or str(error)) from None
     process.returncode = 0  # the library is to leave it alone: we wait for it
-    return _Direct(process.pid, call.argv)
+    return _Direct(process.pid)
 
 
 # ------------------------------------------------------------------------------------------------------------- by sh
 
 
 class _Sh:
-    def __init__(self, running: Any, argv: tuple[str, ...]) -> None:
-        self.running = running
-        self.argv = argv
+    """A process that a thread of `sh` looks at now and then as well, so that the library has to take its exit status."""
+
+    def __init__(self, process: Any) -> None:
+        self.process = process
+        self.pid = int(process.pid)
 
     @property
-    def pid(self) -> int:
-        return int(self.running.pid)
+    def exit_code(self) -> int | None:
+        code: int | None = self.process.exit_code
+        return code
 
-    def wait_or_kill(self, timeout_s: float) -> bool:
-        timed_out = threading.Event()
-
-        def at_limit() -> None:
-            timed_out.set()
-            self.kill()
-
-        timer = threading.Timer(max(0.0, timeout_s), at_limit)
-        timer.daemon = True
-        try:
-            timer.start()
-            self.wait()
-        finally:
-            timer.cancel()
-        return not timed_out.is_set()
-
-    def wait(self) -> int:
-        try:
-            self.running.wait()
-            return int(self.running.exit_code)
-        except sh.SignalException as error:
-            return int(error.exit_code)
-        except ChildProcessError:
-            raise _lost(self.argv) from None
-
-    def kill(self) -> None:
-        if self.running.process.exit_code is None:
-            _kill_group(self.pid)
+    def take_exit_code(self, *, wait: bool) -> None:
+        if wait or not self.process.is_alive()[0]:
+            self.process.wait()
 
 
 def by_sh(call: Call) -> Child:
@@ -256,7 +161,8 @@ def by_sh(call: Call) -> Child:
 
     Never ``_timeout=``, ``_iter=``, ``await`` or callbacks of `sh`: they add 100 ms, stall at random or swallow errors.
     """
-    command = _command(call.argv[0], call.env.get("PATH", os.defpath))
+    logging.getLogger("sh").setLevel(logging.WARNING)
+    command = sh.Command(_find(call))
     with _FORK:
         try:
             running: Any = command(
@@ -275,17 +181,6 @@ def by_sh(call: Call) -> Child:
                 _encoding="utf-8",
                 _ok_code=_ANY_CODE,
             )
-        except Exception as error:
-            if type(error).__name__ != "ForkException":
-                raise
-            raise _cannot(call, str(error).strip().splitlines()[-1].strip()) from None
-    return _Sh(running, call.argv)
-
-
-@functools.lru_cache(maxsize=64)
-def _command(program: str, search_path: str) -> sh.Command:
-    logging.getLogger("sh").setLevel(logging.WARNING)
-    try:
-        return sh.Command(program, search_paths=search_path.split(os.pathsep))
-    except sh.CommandNotFound:
-        raise _missing(program) from None
+        except sh.ForkException as error:
+            raise _cannot(call, str(error).strip().rpartition("\n")[2].strip()) from None
+    return _Sh(running.process)

@@ -1,4 +1,4 @@
-"""The real process table: families, ending them, who is inside a directory.
+"""The real process table: families, their termination, who works within a directory.
 
 Rules:
 
@@ -17,17 +17,16 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import frozen
 
 from polecat.adapters.processes.mounts import mounts_below
-from polecat.adapters.processes.program import run
+from polecat.adapters.processes.program import pidfd_of, run
 from polecat.errors import ProgramError, UnknownStateError
 from polecat.ports import Process
 
-PROC = Path("/proc")
 _POLL_S = 0.01
 _DIE_S = 2.0
 """How long the kernel may take to end a killed process; it takes milliseconds unless the machine is very busy."""
@@ -37,20 +36,14 @@ _DIE_S = 2.0
 class _Row:
     """One process as the system lists it."""
 
-    pid: int
+    process: Process
     parent: int
-    start_time: int
-    name: str
     is_zombie: bool
-
-    @property
-    def process(self) -> Process:
-        return Process(pid=self.pid, start_time=self.start_time, name=self.name)
 
     @property
     def is_tmux_server(self) -> bool:
         """By its own title; where tmux has none (macOS) a client is spared as well."""
-        return self.name in ("tmux: server", "tmux")
+        return self.process.name in ("tmux: server", "tmux")
 
 
 class ProcessTable:
@@ -60,7 +53,7 @@ class ProcessTable:
         proc: where the kernel shows its table; a directory that is not one makes the table come from ``ps``.
     """
 
-    def __init__(self, *, proc: Path = PROC) -> None:
+    def __init__(self, *, proc: Path = Path("/proc")) -> None:
         self._proc = proc
         self._has_proc = (proc / "self" / "stat").exists()
 
@@ -78,23 +71,20 @@ class ProcessTable:
         if not roots and not instance:
             return ()
         rows = self._rows()
-        first = {root.pid for root in roots if root.pid in rows and rows[root.pid].start_time == root.start_time}
+        first = {root.pid for root in roots if root.pid in rows and rows[root.pid].process.start_time == root.start_time}
         first |= self._marked(rows, instance) if instance else set()
         depths = _below(rows, first)
         return tuple(rows[pid].process for pid in sorted(depths, key=lambda pid: (-depths[pid], pid)))
 
     def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
         """End processes: SIGTERM, wait, SIGKILL; see `polecat.ports.Processes.end`."""
-        left = self._signal(processes, signal.SIGTERM)
-        left = self._wait(left, grace_s)
-        if left:
-            left = self._wait(self._signal(left, signal.SIGKILL), _DIE_S)
-        return left
+        left = self._wait(self._signal(processes, signal.SIGTERM), grace_s)
+        return self._wait(self._signal(left, signal.SIGKILL), _DIE_S)
 
     def is_alive(self, process: Process) -> bool:
         """Say whether exactly this process lives; a zombie does not."""
         row = self._row(process.pid)
-        return row is not None and not row.is_zombie and row.start_time == process.start_time
+        return row is not None and not row.is_zombie and row.process.start_time == process.start_time
 
     def mounts(self, directory: Path) -> tuple[Path, ...]:
         """List what is mounted at or below a directory."""
@@ -111,24 +101,23 @@ class ProcessTable:
         places = self._places(rows) if self._has_proc else _places_from_lsof()
         return tuple(rows[pid].process for pid, place in places if pid in rows and (place == target or target in place.parents))
 
-    # ------------------------------------------------------------------------------------------------------ ending
+    # ------------------------------------------------------------------------------------------------- termination
 
     def _signal(self, processes: Iterable[Process], number: signal.Signals) -> tuple[Process, ...]:
         reached = []
         for process in processes:
-            with contextlib.suppress(ProcessLookupError), _handle(process.pid) as send:
-                if self.is_alive(process):  # after the handle was taken: the same id may be somebody else by now
-                    reached.append(process)
-                    with contextlib.suppress(PermissionError):
-                        send(number)
+            with pidfd_of(process.pid) as fd:
+                if not self.is_alive(process):  # asked once we hold on to it: the id may be used again by now
+                    continue
+                reached.append(process)
+                with contextlib.suppress(ProcessLookupError, PermissionError):
+                    os.kill(process.pid, number) if fd is None else signal.pidfd_send_signal(fd, number)
         return tuple(reached)
 
     def _wait(self, processes: tuple[Process, ...], limit_s: float) -> tuple[Process, ...]:
         deadline_s = time.monotonic() + limit_s
-        left = tuple(p for p in processes if self.is_alive(p))
-        while left and time.monotonic() < deadline_s:
+        while (left := tuple(p for p in processes if self.is_alive(p))) and time.monotonic() < deadline_s:
             time.sleep(_POLL_S)
-            left = tuple(p for p in left if self.is_alive(p))
         return left
 
     # ----------------------------------------------------------------------------------------------------- reading
@@ -140,7 +129,7 @@ class ProcessTable:
             pids = [int(name) for name in os.listdir(self._proc) if name.isdigit()]
         except OSError as error:
             raise UnknownStateError(f"the process table cannot be read: {error.strerror or error}") from error
-        return {row.pid: row for pid in pids if (row := self._row(pid)) is not None}
+        return {pid: row for pid in pids if (row := self._row(pid)) is not None}
 
     def _row(self, pid: int) -> _Row | None:
         if not self._has_proc:
@@ -154,7 +143,8 @@ class ProcessTable:
         head, _, tail = text.rpartition(b")")  # the name stands in brackets and may hold anything, brackets included
         words = tail.split()
         name = head.partition(b"(")[2].decode("utf-8", "replace")
-        return _Row(pid=pid, parent=int(words[1]), start_time=int(words[19]), name=name, is_zombie=words[0] in (b"Z", b"X"))
+        process = Process(pid=pid, start_time=int(words[19]), name=name)
+        return _Row(process=process, parent=int(words[1]), is_zombie=words[0] in (b"Z", b"X"))
 
     def _marked(self, rows: Mapping[int, _Row], instance: str) -> set[int]:
         wanted = f"POLECAT_ID={instance}".encode("utf-8", "surrogateescape")
@@ -192,25 +182,6 @@ def _line(rows: Mapping[int, _Row], pid: int, stop: set[int]) -> list[int]:
     return line
 
 
-@contextlib.contextmanager
-def _handle(pid: int) -> Iterator[Callable[[signal.Signals], None]]:
-    """Hold on to whoever has this id now, so that the id cannot become another's before it is signalled."""
-    if not hasattr(os, "pidfd_open"):
-        yield lambda number: os.kill(pid, number)
-        return
-    try:
-        fd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        raise
-    except OSError:  # a kernel before 5.3, or a sandbox
-        yield lambda number: os.kill(pid, number)
-        return
-    try:
-        yield lambda number: signal.pidfd_send_signal(fd, number)
-    finally:
-        os.close(fd)
-
-
 def _ask(*argv: str) -> str:
     try:
         return run(argv, env={**os.environ, "LC_ALL": "C"}, timeout_s=10).text
@@ -220,17 +191,12 @@ def _ask(*argv: str) -> str:
 
 def _rows_from_ps() -> dict[int, _Row]:
     rows = {}
-    for line in _ask("ps", "-Ao", "pid=,ppid=,stat=,lstart=,comm=").splitlines():
+    for line in _ask("ps", "-Ao", "pid=,ppid=,stat=,lstart=,comm=").split("\n"):
         words = line.split(None, 8)
         if len(words) == 9:
             began = time.mktime(time.strptime(" ".join(words[4:8]), "%b %d %H:%M:%S %Y"))
-            rows[int(words[0])] = _Row(
-                pid=int(words[0]),
-                parent=int(words[1]),
-                start_time=int(began),
-                name=os.path.basename(words[8]),
-                is_zombie=words[2].startswith("Z"),
-            )
+            process = Process(pid=int(words[0]), start_time=int(began), name=os.path.basename(words[8]))
+            rows[process.pid] = _Row(process=process, parent=int(words[1]), is_zombie=words[2].startswith("Z"))
     if os.getpid() not in rows:
         raise UnknownStateError("the process table cannot be read: ps does not even list this process")
     return rows
@@ -239,7 +205,7 @@ def _rows_from_ps() -> dict[int, _Row]:
 def _places_from_lsof() -> Iterator[tuple[int, Path]]:
     """Read working directories from ``lsof``: a line ``p<pid>``, then ``n<path>``."""
     pid = 0
-    for line in _ask("lsof", "-w", "-d", "cwd", "-F", "pn").splitlines():
+    for line in _ask("lsof", "-w", "-d", "cwd", "-F", "pn").split("\n"):
         if line.startswith("p"):
             pid = int(line[1:])
         elif line.startswith("n/"):

@@ -1,3 +1,3 @@
-"""tmux: the port over the tmux program, one client call a deed. May import what `polecat.adapters` may. Read first: `cli`."""
+"""tmux: the port over the tmux program, one client call per operation. May import what `polecat.adapters` may. Read first: `cli`."""
 
 from __future__ import annotations

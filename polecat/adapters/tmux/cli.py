@@ -2,7 +2,7 @@
 
 Rules:
 
-- One call per deed: what must hold together (look and act, make and stamp) happens inside one client process, in the server.
+- One call per operation: what must hold together (look and act, make and stamp) happens inside one client process, in the server.
 - Success is exit status 0 *and* the expected answer; tmux says 0 for several failures.
 - No server means no sessions; every other failure to ask means *unknown* and raises.
 - The server is the one fixed at construction; ``$TMUX`` of our own surroundings never counts.
@@ -16,7 +16,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 from polecat.adapters.processes.table import ProcessTable
-from polecat.adapters.tmux import starting, watching
 from polecat.adapters.tmux.commands import (
     AGENT,
     STAMP,
@@ -31,6 +30,8 @@ from polecat.adapters.tmux.commands import (
 from polecat.adapters.tmux.listing import ListCall, Listing, OwnCall, with_own
 from polecat.adapters.tmux.send import TYPED, Typing, press_keys, type_text
 from polecat.adapters.tmux.server import TmuxServer
+from polecat.adapters.tmux.start import release_session, start_session
+from polecat.adapters.tmux.watch import watch_panes
 from polecat.errors import SessionNotFoundError
 from polecat.ports import PaneStatus, Processes, Session, SessionRequest, StartedSession, Watch
 
@@ -132,7 +133,7 @@ class TmuxCli:
         """
         answer = self._server.ask([("capture-pane", "-p", "-S", f"-{lines}", "-t", pane_id)])
         self._server.raise_unless_done(answer, pane_id)
-        return answer.text.rstrip()
+        return answer.text.rstrip(" \n")
 
     # ---------------------------------------------------------------------------------------------------- starting
 
@@ -145,7 +146,7 @@ class TmuxCli:
             ProgramError: the working directory is missing, or the program's arguments or environment are too large.
             TmuxError: the session could not be made. In every case nothing is left behind.
         """
-        return starting.start(self._server, request, kill=lambda instance: self.kill("", name=request.name, instance=instance))
+        return start_session(self._server, request, kill=lambda: self.kill("", name=request.name, instance=request.instance))
 
     def release(self, session: StartedSession) -> bool:
         """Tell the server that the start is over: from now on the session ends with its process, after its crash hook.
@@ -153,7 +154,7 @@ class TmuxCli:
         Returns:
             False if the process had ended by then, or the session is gone; what is left of it is as it was.
         """
-        return starting.release(self._server, session)
+        return release_session(self._server, session)
 
     # ---------------------------------------------------------------------------------------------------- watching
 
@@ -165,7 +166,7 @@ class TmuxCli:
         Raises:
             TmuxUnreachableError: the server could not be asked.
         """
-        return watching.watch(self._server, watches, timeout_s=timeout_s)
+        return watch_panes(self._server, watches, timeout_s=timeout_s)
 
     # ------------------------------------------------------------------------------------------------------ typing
 
@@ -188,9 +189,8 @@ class TmuxCli:
         self._type(pane_id, press_keys(pane_id, keys, instance=instance))
 
     def _type(self, pane_id: str, typing: Typing) -> None:
-
         answer = self._server.ask(typing.commands, stdin=typing.stdin)
-        said = answer.text.strip()
+        said = answer.text.strip("\n")
         if answer.exit_code == 0 and said == TYPED:
             return
         if answer.exit_code == 0 and said:
@@ -200,7 +200,7 @@ class TmuxCli:
         self._server.raise_unless_done(answer, pane_id)
         self._server.raise_unusable(answer)
 
-    # ------------------------------------------------------------------------------------------------------ ending
+    # ------------------------------------------------------------------------------------------------- termination
 
     def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant; looking and ending are one step of the server.

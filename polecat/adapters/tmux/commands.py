@@ -12,15 +12,15 @@ from __future__ import annotations
 import re
 import secrets
 import signal
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from polecat.errors import InvalidNameError, ProgramMissingError, TmuxError
 
 MAX_CALL_BYTES = 16_364
 """What one client may say to its server: a 16,384-byte message less its headers; the same in tmux 3.2 to 3.7."""
 
-FLOOR = (3, 2)
-"""The oldest tmux that has ``new-session -e``, ``run-shell -d`` and ``list-panes -f``."""
+_OLDEST = (3, 2)
+"""The first tmux that has ``new-session -e``, ``run-shell -d`` and ``list-panes -f``."""
 
 HOW_TO_GET_TMUX = "install tmux 3.2 or newer: apt install tmux, dnf install tmux, brew install tmux"
 
@@ -241,12 +241,12 @@ def check_version(version: str) -> str:
         ...
         polecat.TmuxError: tmux 3.0a is too old: 3.2 or newer is needed
     """
-    bare = version.strip().removeprefix("tmux ")
+    bare = version.strip(" \n").removeprefix("tmux ")
     match = _VERSION.match(bare)
     if match is None:  # "master" and whatever a packager made of it: nobody calls an old one so
         return bare
     number = (int(match["major"]), int(match["minor"]))
-    if number < ((7, 0) if match["kind"] == "openbsd-" else FLOOR):
+    if number < ((7, 0) if match["kind"] == "openbsd-" else _OLDEST):
         raise TmuxError(f"tmux {bare} is too old: 3.2 or newer is needed", argv=("tmux", "-V"), hint=HOW_TO_GET_TMUX)
     return bare
 
@@ -282,18 +282,6 @@ def means_not_found(stderr: str) -> bool:
     return stderr.startswith(("can't find ", "no such ", "no current target")) or means_no_server(stderr)
 
 
-_UNREACHABLE = (
-    "error connecting to ",
-    "error creating ",
-    "access not allowed",
-    "lost server",
-    "server exited",
-    "protocol version mismatch",
-    "couldn't create directory",
-    "directory ",
-)
-
-
 def means_ending(stderr: str) -> bool:
     """Say whether the server ended while it was asked."""
     return stderr.startswith(("server exited", "lost server"))
@@ -301,14 +289,10 @@ def means_ending(stderr: str) -> bool:
 
 def means_unreachable(stderr: str) -> bool:
     """Say whether tmux's complaint means that the server could not be asked at all."""
-    return stderr.startswith(_UNREACHABLE)
+    refused = ("error connecting to ", "error creating ", "access not allowed", "couldn't create directory", "directory ")
+    return means_ending(stderr) or stderr.startswith((*refused, "protocol version mismatch"))
 
 
 def call_bytes(argv: Sequence[str]) -> int:
     """Count what *argv* takes of `MAX_CALL_BYTES`."""
     return sum(len(word.encode("utf-8", "surrogateescape")) + 1 for word in argv)
-
-
-def environment_options(environment: Mapping[str, str]) -> list[str]:
-    """Write ``-e`` options for ``new-session``."""
-    return [word for key, value in environment.items() for word in ("-e", f"{key}={value}")]

@@ -11,7 +11,8 @@ import contextlib
 import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from polecat.errors import ProgramError, TmuxError
@@ -26,16 +27,6 @@ _OF_THE_SHELL = frozenset(
     "PPID UID EUID SHELLOPTS BASHOPTS BASH_VERSINFO OPTIND LINENO OLDPWD PWD SHLVL _".split()
 )  # some shell dies on setting them, or sets them itself
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
-
-
-def quote(text: str) -> str:
-    """Quote for the shell, always.
-
-    Examples:
-        >>> quote("a'b")
-        "'a'\\\\''b'"
-    """
-    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def passed_on(environment: Mapping[str, str]) -> dict[str, str]:
@@ -63,7 +54,7 @@ def check_sizes(request: SessionRequest) -> None:
         ("variable", {k: f"{k}={v}" for k, v in passed_on(request.environment).items()}),
     ):
         for which, word in words.items():
-            size = len(os.fsencode(word)) + 1
+            size = len(word.encode("utf-8", "surrogateescape")) + 1
             total += size + 8
             if "\0" in word:
                 raise ProgramError(f"cannot start {argv[0]!r}: {kind} {which} holds a NUL byte", argv=argv[:1])
@@ -73,10 +64,6 @@ def check_sizes(request: SessionRequest) -> None:
                     argv=argv[:1],
                     hint="put the text into a file and pass its path",
                 )
-    _check_total(argv, total)
-
-
-def _check_total(argv: Sequence[str], total: int) -> None:
     limit = os.sysconf("SC_ARG_MAX") - 4096
     if total > limit:
         raise ProgramError(
@@ -94,25 +81,25 @@ def launch_text(request: SessionRequest, *, token: str) -> str:
         token: a word that nobody else's environment holds.
 
     Examples:
-        >>> request = SessionRequest(name="s", instance="i", cwd=Path("/w"), argv=("agent", "it's"),
+        >>> request = SessionRequest(name="s", instance="i", cwd=Path("/w"), argv=("agent", "two words"),
         ...                          environment={"A": "1"}, scratch_dir=Path("/x"))
-        >>> print(launch_text(request, token="t").splitlines()[-1])
-        exec 'agent' 'it'\\''s'
+        >>> print(launch_text(request, token="t").split("\\n")[-2])
+        exec agent 'two words'
     """
     kept = " ".join(f'${{{key}+"{key}=${key}"}}' for key in _KEPT)
-    program = quote(request.argv[0])
-    exports = [f"export {key}={quote(value)}" for key, value in passed_on(request.environment).items()]
+    program = shlex.quote(request.argv[0])
+    exports = [f"export {key}={shlex.quote(value)}" for key, value in passed_on(request.environment).items()]
     lines = [
         f'if [ "${{POLECAT_LAUNCH-}}" != {token} ]; then',
         f'exec /usr/bin/env -i {kept} POLECAT_LAUNCH={token} /bin/sh "$0"',
         "fi",
         'rm -f -- "$0"',
         "unset POLECAT_LAUNCH",
-        f"cd -- {quote(os.fspath(request.cwd))} || exit 125",
+        f"cd -- {shlex.quote(os.fspath(request.cwd))} || exit 125",
         "unset OLDPWD",
         *exports,
         f"command -v -- {program} >/dev/null 2>&1 || {{ printf '%s: program not found\\n' {program} >&2; exit 127; }}",
-        "exec " + " ".join(quote(word) for word in request.argv),
+        f"exec {shlex.join(request.argv)}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -24,7 +24,7 @@ _WHY_NOT = "#{?#{pane_id},#{?#{pane_dead},is dead,#{?#{pane_input_off},takes no 
 
 @frozen(kw_only=True)
 class Typing:
-    """One deed: what to run, what stands on its stdin, what to clean up when it breaks half-way."""
+    """One operation: what to run, what to write to its stdin, what to clean up when it breaks half-way."""
 
     commands: tuple[Command, ...]
     stdin: bytes = b""
@@ -32,7 +32,7 @@ class Typing:
 
 
 def type_text(pane_id: str, text: str, *, instance: str, enter: bool) -> Typing:
-    """Write the deed of pasting a text and pressing Enter.
+    """Write what pastes a text and presses Enter.
 
     The end mark of a bracketed paste inside the text is taken out: it would end the paste early.
     """
@@ -54,7 +54,7 @@ def type_text(pane_id: str, text: str, *, instance: str, enter: bool) -> Typing:
 
 
 def press_keys(pane_id: str, keys: Sequence[str], *, instance: str) -> Typing:
-    """Write the deed of pressing keys."""
+    """Write what presses keys."""
     return Typing(commands=(_typed(pane_id, instance, [("send-keys", "-t", pane_id, "--", *keys)]),))
 
 

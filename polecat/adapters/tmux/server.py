@@ -73,12 +73,12 @@ class TmuxServer:
 
     def run(self, words: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
         """Run one client; again where the server was just ending, as its last session did: the next answer is *no server*."""
-        answer = self.call([*self.base, *words], stdin=stdin, extra_s=extra_s)
-        for _ in range(TRIES - 1):
+        for attempt in range(TRIES):
+            if attempt:
+                time.sleep(TRY_AGAIN_S)
+            answer = self.call([*self.base, *words], stdin=stdin, extra_s=extra_s)
             if answer.stdout or not means_ending(answer.error_text):
                 break
-            time.sleep(TRY_AGAIN_S)
-            answer = self.call([*self.base, *words], stdin=stdin, extra_s=extra_s)
         return answer
 
     def call(self, argv: Sequence[str], *, stdin: bytes = b"", extra_s: float = 0.0) -> Finished:
@@ -153,10 +153,11 @@ def _installed_version(file: tuple[str, int], environ: tuple[tuple[str, str], ..
     """Ask a tmux for its version, once for as long as its file, a path and its time, does not change."""
     path, _ = file
     answer = program.run([path, "-V"], env=dict(environ), timeout_s=timeout_s, starter=directly)
-    found = re.match(r"tmux (\S+)", answer.text)
+    said = answer.text.strip("\n")
+    found = re.match(r"tmux ([^ \n]+)", said)
     if answer.exit_code != 0 or found is None:
         raise TmuxError(
-            f"{path} -V gave no version: {answer.error_text or answer.text.strip()!r}",
+            f"{path} -V gave no version: {answer.error_text or said!r}",
             argv=(path, "-V"),
             exit_code=answer.exit_code,
             stderr=answer.error_text,

@@ -1,4 +1,4 @@
-"""Starting a session: one call that makes it complete. Pure; `polecat.adapters.tmux.cli` runs what this writes.
+"""Starting a session on a server: one call that makes it complete; and saying that its start is over.
 
 The server works through the whole chain before it looks at a process that ended meanwhile, so stamp, kept screen and crash
 hook are there even for a program that ends at once.
@@ -6,8 +6,12 @@ hook are there even for a program that ends at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import shlex
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,12 +25,18 @@ from polecat.adapters.tmux.commands import (
     Fields,
     all_of,
     call_bytes,
-    environment_options,
+    chain,
+    check_session_name,
     equals,
+    guarded,
     joined,
     literal,
+    means_ending,
+    means_not_found,
     means_unreachable,
 )
+from polecat.adapters.tmux.launch import check_sizes, drop_launch_file, write_launch_file
+from polecat.adapters.tmux.server import TRIES, TRY_AGAIN_S, TmuxServer
 from polecat.errors import SessionExistsError, TmuxError, TmuxUnreachableError
 from polecat.ports import SessionRequest, StartedSession
 
@@ -59,6 +69,87 @@ KEYS: tuple[Command, ...] = (
     ("bind-key", "-T", "prefix", "p", "if-shell", _IN_TOWN, "run-shell 'gt cycle prev --session #{session_name}'", "previous-window"),
 )  # fmt: skip
 """The reference's key bindings, for the whole server. Source: contract §9.4 steps 18a to 18d."""
+
+
+def start_session(server: TmuxServer, request: SessionRequest, *, kill: Callable[[], object]) -> StartedSession:
+    """Make a session. See `polecat.adapters.tmux.cli.TmuxCli.start`.
+
+    Args:
+        server: where.
+        request: what.
+        kill: ends the session of this request, if a start that gave no answer made one.
+    """
+    check_session_name(request.name)
+    check_sizes(request)
+    if not request.cwd.is_dir():
+        raise TmuxError(
+            f"cannot start session {request.name!r}: {request.cwd} is not a directory", argv=("tmux",), cwd=request.cwd
+        )
+    for _ in range(TRIES - 1):
+        try:
+            return _start(server, request, kill)
+        except TmuxUnreachableError as error:  # from a server that was just ending, so the session is not there
+            if not means_ending(error.stderr):
+                raise
+            time.sleep(TRY_AGAIN_S)
+    return _start(server, request, kill)
+
+
+def _start(server: TmuxServer, request: SessionRequest, kill: Callable[[], object]) -> StartedSession:
+    fields = Fields()
+    launch_file = write_launch_file(request)
+    started: StartedSession | None = None
+    try:
+        argv = [*server.base, *chain(start_commands(request, launch_file, fields))]
+        check_call_size(request, argv)
+        if not server.is_running:
+            argv = with_room_for_panes(argv, *resource.getrlimit(resource.RLIMIT_NOFILE))
+        answer = server.call(argv)
+        started = read_started(request, answer.text, fields)
+        if started is None or not _is_marked(server, request, started, answer, fields):
+            raise_not_started(request, answer)
+        server.is_running = True
+        return started
+    except BaseException as error:
+        drop_launch_file(launch_file)
+        if not isinstance(error, SessionExistsError):  # then nothing was made
+            with contextlib.suppress(TmuxError):  # the error that is being raised matters more than this one's
+                if started is None:
+                    kill()
+                else:
+                    server.ask([guarded(started.id, _is_same(started), [("kill-session", "-t", started.id)])])
+        raise
+
+
+def _is_marked(server: TmuxServer, request: SessionRequest, started: StartedSession, answer: Finished, fields: Fields) -> bool:
+    """Say whether the stamp went to the new pane; if a hook of the user's renamed the session or opened a pane before ours, mark by ids."""
+    marked = marked_pane(answer.text, fields)
+    if answer.exit_code == 0 and marked == started.pane_id:
+        return True
+    if answer.exit_code != 0 and not means_not_found(answer.error_text):
+        return False
+    again = Fields()
+    taken_back = unmark_commands(marked) if marked.startswith("%") and marked != started.pane_id else []
+    then = [*taken_back, *mark_commands(request, started.id, started.pane_id, again)]
+    return marked_pane(server.ask([guarded(started.id, _is_same(started), then)]).text, again) == started.pane_id
+
+
+def _is_same(started: StartedSession) -> str:
+    """Write the condition that a session is the one that was started: a new server counts its ids anew."""
+    return all_of(equals("session_id", started.id), equals("pid", str(started.server_pid)))
+
+
+def release_session(server: TmuxServer, session: StartedSession) -> bool:
+    """Say that a start is over. See `polecat.adapters.tmux.cli.TmuxCli.release`."""
+    ours = all_of(equals(AGENT, session.instance), "#{==:#{pane_dead},0}")
+    then = [*release_commands(session.pane_id), ("display-message", "-p", "released")]
+    answer = server.ask([guarded(session.pane_id, ours, then, [("display-message", "-p", "ended")])])
+    if means_not_found(answer.error_text):
+        return False
+    said = answer.text.strip("\n")
+    if said not in ("released", "ended"):
+        server.raise_unusable(answer)
+    return said == "released"
 
 
 def crash_hook(instance: str) -> str:
@@ -97,7 +188,7 @@ def start_commands(request: SessionRequest, launch_file: Path, fields: Fields) -
     ids = fields.row("#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}", "#{socket_path}")
     size = ("-x", str(request.columns), "-y", str(request.rows))
     where = ("-s", request.name, "-c", os.fspath(request.cwd).replace("#", "##"))
-    identity = environment_options(request.session_environment)
+    identity = [word for key, value in request.session_environment.items() for word in ("-e", f"{key}={value}")]
     commands: list[Command] = [
         ["new-session", "-d", "-P", "-F", ids, *size, *where, *identity, "--", "/bin/sh", str(launch_file)],
         *mark_commands(request, target, f"{target}^.{{top-left}}", fields),

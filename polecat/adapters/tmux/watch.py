@@ -1,4 +1,4 @@
-"""Looking at panes: waiting inside the server for one, one shared look for many. Pure; `polecat.adapters.tmux.cli` runs it.
+"""Watching panes on a server: waiting inside it for one, one shared look for many.
 
 For one pane the server itself looks again every few milliseconds, for up to a second a call: an agent that shows its prompt
 at once costs one call and a few milliseconds of lag. For many panes one listing shows them all.
@@ -6,6 +6,7 @@ at once costs one call and a few milliseconds of lag. For many panes one listing
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from polecat.adapters.tmux.commands import (
@@ -14,30 +15,86 @@ from polecat.adapters.tmux.commands import (
     Command,
     Fields,
     all_of,
+    call_bytes,
     equals,
     guarded,
     literal,
+    means_not_found,
     read_number,
     read_signal,
 )
+from polecat.adapters.tmux.server import TmuxServer
 from polecat.adapters.tmux.start import LOST_STATUS, release_commands
 from polecat.ports import PaneStatus, Watch
 
-EAGER_STEPS_S = (0.008,) * 8 + (0.02,) * 10 + (0.04,) * 17
+_EAGER_STEPS_S = (0.008,) * 8 + (0.02,) * 10 + (0.04,) * 17
 """Waits between looks while an agent may just be starting: 0.94 s in all."""
 
-STEADY_STEPS_S = (0.05,) * 19
+_STEADY_STEPS_S = (0.05,) * 19
 """Waits between looks later on: 0.95 s in all."""
 
-POLLS_S = (0.02, 0.02, 0.03, 0.05, 0.07, 0.1)
+_POLLS_S = (0.02, 0.02, 0.03, 0.05, 0.07, 0.1)
 """Waits between listings of many panes; the last one repeats."""
 
 _MAX_STEP_BYTES = 11_000
 _STEP_OVERHEAD_BYTES = 50
-FEWEST_LOOKS = 8
+_FEWEST_LOOKS = 8
 """A watch that cannot look so often in one call is better asked again and again."""
 
 _NUDGE_S = 0.03
+
+
+def watch_panes(server: TmuxServer, watches: Sequence[Watch], *, timeout_s: float) -> tuple[PaneStatus, ...]:
+    """Wait until a pane shows what is waited for. See `polecat.adapters.tmux.cli.TmuxCli.watch`."""
+    deadline_s = time.monotonic() + timeout_s
+    most = _looks_in_one_call(watches[0]) if len(watches) == 1 else 0
+    waits_inside = most >= _FEWEST_LOOKS
+    looks = 0
+    while watches:
+        left_s = deadline_s - time.monotonic()
+        steps_s = steps_within(_STEADY_STEPS_S if looks else _EAGER_STEPS_S, left_s)[:most] if waits_inside else []
+        statuses = _look(server, watches, steps_s)
+        if any(map(_ends_wait, watches, statuses)) or time.monotonic() >= deadline_s:
+            return _with_ends(server, watches, statuses)
+        if not waits_inside:
+            time.sleep(max(0.0, min(_POLLS_S[min(looks, len(_POLLS_S) - 1)], deadline_s - time.monotonic())))
+        looks += 1
+    return ()
+
+
+def _look(server: TmuxServer, watches: Sequence[Watch], steps_s: Sequence[float]) -> tuple[PaneStatus, ...]:
+    fields = Fields()
+    waits: list[Command] = []
+    if len(watches) == 1:
+        (watch,) = watches
+        waits = [guarded(watch.pane_id, _waits(watch), [("run-shell", "-d", f"{step_s:.3f}")]) for step_s in steps_s]
+        waits += _nudge_commands(watch.pane_id)
+    answer = server.ask([*waits, *_release_on_sight(watches), _look_command(watches, fields)], extra_s=sum(steps_s))
+    if answer.exit_code != 0 and means_not_found(answer.error_text):
+        return tuple(map(_gone, watches))
+    if answer.exit_code != 0 or answer.error_text:
+        server.raise_unusable(answer)
+    try:
+        return _read_look(answer.text, watches, fields)
+    except ValueError as error:
+        server.raise_unusable(answer, error)
+
+
+def _with_ends(server: TmuxServer, watches: Sequence[Watch], statuses: tuple[PaneStatus, ...]) -> tuple[PaneStatus, ...]:
+    """Look once more if a process ended and the server does not know how; for one pane that was done on the way."""
+    lost = [s.pane_id for s in statuses if s.is_dead and s.exit_code is None and s.signal is None]
+    if not lost or len(watches) == 1:
+        return statuses
+    fields = Fields()
+    answer = server.ask([*_nudge_commands(lost[0]), _look_command(watches, fields)])
+    try:
+        return _read_look(answer.text, watches, fields) if answer.exit_code == 0 else statuses
+    except ValueError:
+        return statuses
+
+
+def _ends_wait(watch: Watch, status: PaneStatus) -> bool:
+    return not status.exists or status.is_dead or any(status.matched) or status.command in watch.commands
 
 
 def _found(pattern: str) -> str:
@@ -53,12 +110,12 @@ def _waits(watch: Watch) -> str:
     return all_of(*here, nothing) if looks else all_of(*here)
 
 
-def looks_in_one_call(watch: Watch) -> int:
+def _looks_in_one_call(watch: Watch) -> int:
     """How often a watch can look in one call, which is limited in length."""
-    return _MAX_STEP_BYTES // (len(_waits(watch).encode("utf-8", "surrogateescape")) + _STEP_OVERHEAD_BYTES)
+    return _MAX_STEP_BYTES // (call_bytes([_waits(watch)]) + _STEP_OVERHEAD_BYTES)
 
 
-def release_on_sight(watches: Sequence[Watch]) -> list[Command]:
+def _release_on_sight(watches: Sequence[Watch]) -> list[Command]:
     """Write what ends the start of every pane that shows the pattern it waits for, and no other; nothing where that gets too long."""
     commands: list[Command] = []
     for watch in watches:
@@ -69,51 +126,44 @@ def release_on_sight(watches: Sequence[Watch]) -> list[Command]:
         alone = ["#{==:" + _found(pattern) + ",0}" for pattern in others]
         ready = all_of(equals(AGENT, watch.instance), "#{==:#{pane_dead},0}", shows, *alone)
         commands.append(guarded(watch.pane_id, ready, release_commands(watch.pane_id)))
-    size = sum(len(word.encode("utf-8", "surrogateescape")) + 1 for command in commands for word in command)
-    return commands if size < _MAX_STEP_BYTES else []
+    return commands if sum(map(call_bytes, commands)) < _MAX_STEP_BYTES else []
 
 
-def wait_commands(watch: Watch, steps_s: Sequence[float]) -> list[Command]:
-    """Write the looks and waits of one call."""
-    condition = _waits(watch)
-    return [guarded(watch.pane_id, condition, [("run-shell", "-d", f"{step_s:.3f}")]) for step_s in steps_s]
-
-
-def nudge_commands(pane_id: str) -> list[Command]:
+def _nudge_commands(pane_id: str) -> list[Command]:
     """Write what makes the server notice how a process ended whose signal it missed: any child of its own that ends."""
     return [guarded(pane_id, LOST_STATUS, [("run-shell", "true"), ("run-shell", "-d", str(_NUDGE_S))])]
 
 
-def patterns_of(watches: Sequence[Watch]) -> tuple[str, ...]:
+def _patterns_of(watches: Sequence[Watch]) -> tuple[str, ...]:
     """List the patterns of all watches, each once."""
     return tuple(dict.fromkeys(pattern for watch in watches for pattern in watch.patterns))
 
 
-def look_command(watches: Sequence[Watch], fields: Fields) -> Command:
+def _look_command(watches: Sequence[Watch], fields: Fields) -> Command:
     """Write the listing of the watched panes."""
     command = "#{pane_current_command}" if any(watch.commands for watch in watches) else ""
     columns = ("pane_id", AGENT, "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_pid", RELEASED)
-    seen = " ".join(_found(pattern) for pattern in patterns_of(watches))
+    seen = " ".join(_found(pattern) for pattern in _patterns_of(watches))
     row = fields.row(*("#{" + column + "}" for column in columns), command, seen)
     if len(watches) == 1:
         return ("list-panes", "-t", watches[0].pane_id, "-f", equals("pane_id", watches[0].pane_id), "-F", row)
     return ("list-panes", "-a", "-f", "#{" + AGENT + "}", "-F", row)
 
 
-def read_look(text: str, watches: Sequence[Watch], fields: Fields) -> tuple[PaneStatus, ...]:
+def _read_look(text: str, watches: Sequence[Watch], fields: Fields) -> tuple[PaneStatus, ...]:
     """Read the listing.
 
     Raises:
         ValueError: it is something else.
     """
-    patterns = patterns_of(watches)
+    patterns = _patterns_of(watches)
     rows = {row[0]: row for row in fields.read(text, 9)}
     return tuple(_status(watch, rows.get(watch.pane_id), patterns) for watch in watches)
 
 
 def _status(watch: Watch, row: tuple[str, ...] | None, patterns: tuple[str, ...]) -> PaneStatus:
     if row is None or row[1] != watch.instance:
-        return gone(watch)
+        return _gone(watch)
     _, _, dead, status, signal, pid, released, command, seen = row
     lines = dict(zip(patterns, seen.split(" "), strict=True)) if patterns else {}
     return PaneStatus(
@@ -128,19 +178,9 @@ def _status(watch: Watch, row: tuple[str, ...] | None, patterns: tuple[str, ...]
     )
 
 
-def gone(watch: Watch) -> PaneStatus:
+def _gone(watch: Watch) -> PaneStatus:
     """Say that a pane is not there, or not ours any more."""
     return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
-
-
-def is_news(watch: Watch, status: PaneStatus) -> bool:
-    """Say whether a look shows something worth returning for."""
-    return not status.exists or status.is_dead or any(status.matched) or status.command in watch.commands
-
-
-def is_lost(status: PaneStatus) -> bool:
-    """Say whether the process ended and the server does not know how."""
-    return status.is_dead and status.exit_code is None and status.signal is None
 
 
 def steps_within(steps_s: Sequence[float], left_s: float) -> list[float]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import attrs
 import pytest
 
 from polecat.adapters.beads.bd import BdCli
@@ -149,6 +150,21 @@ def test_half_opened_agent_is_closed(script: ScriptedBd) -> None:
         _beads(script).open_agent(_AGENT, title=_AGENT, fields=_FIELDS)
     assert script.beads()[_AGENT]["status"] == "closed"
     assert parse_description(str(script.beads()[_AGENT]["description"])).hook_bead == ""
+
+
+def test_only_newlines_end_lines(script: ScriptedBd) -> None:
+    """What Unicode calls a line's end is none to bd: titles and fields with it are kept, and a complaint is told whole."""
+    odd = "one\u2028Usage: two\x85three\x0c\x1d"
+    beads = _beads(script)
+    script.add(_WORK, title=odd)
+    assert beads.hook(_WORK, assignee=_WHO).title == odd
+    fields = attrs.evolve(_FIELDS, hook_bead=f"gt{odd}gt")
+    assert beads.open_agent(_AGENT, title=f"{odd}.", fields=fields).fields == fields
+    assert beads.update_agent(_AGENT, agent_state="working").title == f"{odd}."
+    script.behave(kind="says", on="update", exit=1, err=f"Error: no {odd}: so there\n")
+    with pytest.raises(BeadsError) as caught:
+        beads.set_status(_WORK, "open")
+    assert f"no {odd}: so there" in caught.value.message
 
 
 @pytest.mark.parametrize("err", ["Error: boom", "fatal: branch not found: main", "dial tcp: lookup db: no such host"])

@@ -37,7 +37,7 @@ def test_versions_are_told_apart(tmp_path: Path) -> None:
     dialects = {}
     for path in _RECORDINGS:
         dialect = _replaying(json.loads(path.read_text("utf-8")), tmp_path / path.stem).dialect()
-        dialects[dialect.version] = (dialect.global_flags, dialect.has_slot, dialect.agent_types, dialect.accepts_flat)
+        dialects[dialect.version] = (dialect.global_flags, dialect.has_slot, dialect.agent_types, "--flat" in dialect.list_flags)
     assert dialects == {
         "0.47.1": (("--no-daemon", "--allow-stale"), True, ("agent", "task"), False),
         "0.56.1": (("--allow-stale",), True, ("task",), False),

@@ -309,6 +309,33 @@ def test_interrupt_ends_the_program(door: Door, tmp_path: Path) -> None:
     wait_until_gone(int((tmp_path / "pid").read_text()))
 
 
+def test_an_interrupt_as_a_start_ends_leaves_every_handler(door: Door) -> None:
+    """A signal that comes as soon as its handler is back, and before the other one is, does not leave this process deaf to the other."""
+    script = f"""\
+import os, signal, sys
+from polecat.adapters.processes import program, start
+signal.signal(signal.SIGTERM, lambda number, frame: sys.exit("ended"))
+ours = {{number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}}
+seen = []
+def interrupt(frame, event, arg):
+    if event == "c_return" and getattr(arg, "__name__", "") == "signal":
+        back = [number for number in ours if signal.getsignal(number) is ours[number]]
+        seen.append(len(back))
+        if seen[-2:] == [0, 1]:
+            os.kill(os.getpid(), back[0])
+sys.setprofile(interrupt)
+try:
+    program.start(["sleep", "1000"], env=os.environ, starter=start.{door.starter.__name__})
+except (KeyboardInterrupt, SystemExit):
+    sys.setprofile(None)
+    print(all(signal.getsignal(number) is ours[number] for number in ours))
+"""
+    root = Path(__file__).parents[3]
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=30, cwd=root, check=False)
+
+    assert (done.stdout, done.stderr) == ("True\n", "")
+
+
 @pytest.mark.slow
 def test_many_at_once_leak_nothing(door: Door) -> None:
     """Calls from several threads at once get their own answers, and leave neither descriptors nor zombies."""

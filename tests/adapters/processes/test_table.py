@@ -263,6 +263,21 @@ def test_lsof_tells_who_is_inside(
     assert [p.pid for p in elsewhere.inside(tmp_path)] == [process.pid]
 
 
+def test_only_newlines_end_lines(
+    elsewhere: ProcessTable, start: Callable[..., Process], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Unicode calls a line's end is none to lsof: a directory with it in its name is known."""
+    room = tmp_path / "odd\u2028room\x85"
+    room.mkdir()
+    process = start("sleep", "1000", cwd=room)
+    lsof = tmp_path / "lsof"
+    lsof.write_text(f"#!/bin/sh\nprintf 'p%s\\nn%s\\n' {process.pid} '{room}'\n")
+    lsof.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+
+    assert [p.pid for p in elsewhere.inside(room)] == [process.pid]
+
+
 def test_a_table_that_cannot_be_read_is_unknown(elsewhere: ProcessTable, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """T-25: without /proc and ps nobody knows who lives; nobody is taken for dead."""
     monkeypatch.setenv("PATH", str(tmp_path))

@@ -15,6 +15,7 @@ from attrs import evolve
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.tmux.commands import check_version, means_no_server
 from polecat.errors import ProgramMissingError, TmuxError, TmuxUnreachableError
+from polecat.ports import Watch
 from tests.conftest import ProgramCounts, TmuxGuard
 from tests.tmux_fixtures import PrivateServer, eventually, private_server, request
 
@@ -61,6 +62,20 @@ def test_two_servers_are_independent(server: PrivateServer, tmp_path: Path) -> N
         assert first.kill("", name="one") is True
 
         assert (first.sessions(), second.sessions()) == ([], ["one"])
+
+
+def test_only_newlines_end_lines(server: PrivateServer, tmp_path: Path) -> None:
+    """What Unicode calls a line's end or a blank is none to tmux: names, directories and screens with it are read whole."""
+    room = tmp_path / "odd\u2028room\x85"
+    room.mkdir()
+    tmux = server.cli()
+    made = tmux.start(request(room, "one", "printf", "ready\\none\u3000\xa0"))
+    server.run("new-session", "-d", "-s", "per\u3000son\u3000", "sleep 1000")
+    tmux.watch([Watch(pane_id=made.pane_id, instance=made.instance)], timeout_s=10)
+
+    assert tmux.capture(made.pane_id) == "ready\none\u3000\xa0"
+    assert {(s.name, s.started_in) for s in tmux.list_sessions()} >= {("one", str(room))}
+    assert tmux.sessions() == ["one", "per\u3000son\u3000"]
 
 
 def test_a_socket_is_a_name_or_a_path(tmp_path: Path) -> None:
