@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.spawn_fixtures import HandTown, run_python, wait_for
+from tests.spawn_fixtures import HandTown, processes_of, run_python, wait_for
 from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
@@ -85,6 +85,7 @@ def test_a_killed_spawn_is_taken_back_by_the_next_reconcile(town: HandTown) -> N
         process.kill()
         process.wait()
     town.server.run("kill-session", "-t", "=gt-gastown-furiosa")
+    eventually(lambda: not processes_of(town.root), "its agent, which the hang-up ends, is gone")
     done = run_python("reconcile", "gastown", "--json", cwd=town.root)
     assert '"furiosa"' in done.stdout and done.returncode == 0, done
     town.assert_nothing_left()
