@@ -243,10 +243,11 @@ class _Reconcile:
         into, dropped = trash_dir(observed.rig), []
         into.mkdir(parents=True, exist_ok=True)
         with self._noting("worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
+            git = needs(self.world.git, GitRecovery, "drop stale registrations")
             for number, (name, one) in enumerate(stale.items()):
-                git = needs(self.world.git, GitRecovery, "drop stale registrations")
-                git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
-                dropped.append(name)
+                with self._noting(f"the registration of {name}"):
+                    if git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin"):
+                        dropped.append(name)
         return tuple(dropped)
 
     def _drop_drafts(self) -> tuple[str, ...]:

@@ -17,10 +17,16 @@ from polecat.ports import Repo
 STAMP = "polecat-fetched"
 """File in the repository whose time says when our last successful fetch began; git's FETCH_HEAD is touched by failed ones as well."""
 
-_FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "origin")
+REFSPEC = "+refs/heads/*:refs/remotes/origin/*"
+"""Said in every call: what a configuration says instead may bring nothing, or overwrite and prune the branches of polecats."""
+
+_FETCH = (
+    *("fetch", "-q", "--no-tags", "--no-prune", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules"),
+    *("--refmap=", "origin", REFSPEC),
+)
 _CLONE = (
     *("clone", "-q", "--bare", "--single-branch", "--origin", "origin"),
-    *("-c", "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*"),
+    *("-c", f"remote.origin.fetch={REFSPEC}"),
     *("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "gc.worktreePruneExpire=never"),
 )
 

@@ -6,7 +6,8 @@ Rules, each with the reason it exists:
   ``.git`` inside a town that is itself a repository would otherwise make git work on the town.
 - The caller's ``GIT_*`` that bend a command elsewhere are dropped; those that carry credentials reach only commands that talk to
   the remote.
-- Hooks, file system monitors and background repacking are off: a hook can veto or delay us, a monitor can lie about what is clean.
+- Hooks, file system monitors and background repacking are off: a hook can veto or delay us, a monitor can lie about what is clean;
+  and git looks at all that tells a changed file, whatever it was told to overlook.
 """
 
 from __future__ import annotations
@@ -35,7 +36,13 @@ _CONFIG = (
     *("-c", "maintenance.auto=false"),
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
+    *("-c", "core.ignoreStat=false"),
+    *("-c", "core.trustctime=true"),
+    *("-c", "core.checkStat=default"),
 )
+
+_NO_TRACES = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}
+"""A configuration can make git write a trace of itself among its messages, and only these overrule it."""
 
 _TRANSIENT = (
     r"failed to read .*/worktrees/[^/]+/commondir"
@@ -139,7 +146,7 @@ class GitProgram:
         base = {
             key: value for key, value in (os.environ if environ is None else environ).items() if not program.is_git_local(key)
         }
-        base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+        base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", **_NO_TRACES}
         self._remote_env = base
         self._env = {key: value for key, value in base.items() if not _is_configuration(key)}
         self.timeout_s = timeout_s

@@ -23,9 +23,14 @@ def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
     return tuple(one for one in found if one is not None)
 
 
+def is_stale(repo: Repo, registration: StaleRegistration) -> bool:
+    """Say whether a registration still is one, and stale."""
+    return registration.admin_dir in files.registrations(repo.git_dir) and _stale(registration.admin_dir) is not None
+
+
 def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
     """Move a registration out of the repository if it still is stale."""
-    if registration.admin_dir not in files.registrations(repo.git_dir) or _stale(registration.admin_dir) is None:
+    if not is_stale(repo, registration):
         return False
     must_be_free(into)
     rename(registration.admin_dir, into)
