@@ -101,10 +101,7 @@ HOSTILE = """
 [rerere]
     enabled = true
 [transfer]
-    fsckObjects = true
     unpackLimit = 1
-[protocol "file"]
-    allow = always
 """
 """A configuration of somebody whose git does everything else than ours, each setting from a report of somebody who had it."""
 

@@ -15,7 +15,8 @@ from polecat.names import session_name
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.records import Record, new_instance_id, publish_claim, withdraw_claim
+from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, read_record, withdraw_claim
+from polecat.upkeep.liveness import liveness
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -38,7 +39,7 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
         homes = list_homes(rig)
         check_homes(observed, homes, "no name was given out")
         pool = load_pool(rig, observed.settings)
-        taken = set(homes.taken)
+        taken = set(homes.taken) | _still_alive(observed, homes, attempts)
         room = observed.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
@@ -52,6 +53,19 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
                 attempt.fail(error)
         if any(attempt.is_claimed for attempt in attempts):
             save_pool(rig, pool)
+
+
+def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
+    """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
+    rig, lost = observed.rig, lost_records(observed.rig, homes)
+    world = attempts[0].world if attempts else None
+    return {
+        name
+        for name in lost
+        if world is not None
+        and name not in observed.sessions.own
+        and liveness(world, rig, name, read_record(rig, name), observed.sessions) != "dead"
+    }
 
 
 def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:

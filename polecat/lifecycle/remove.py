@@ -19,7 +19,7 @@ from attrs import asdict, evolve, field, filters, frozen
 from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
 from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError, publish
-from polecat.lifecycle.rescue import OldWorktree, Saved
+from polecat.lifecycle.rescue import OldWorktree, Saved, own_branch
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.place.prepare import leave_place
 from polecat.ports import Event, Session, World
@@ -28,6 +28,7 @@ from polecat.town.files import why_not
 from polecat.town.records import drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import Inspection, record_of
+from polecat.upkeep.liveness import at_recorded_server
 from polecat.upkeep.observation import observe
 from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.trash import empty_trash, trash_entry
@@ -114,8 +115,8 @@ def remove_polecat(
             if name not in observed.homes.dirs:  # a killed removal was finished, or a killed spawn undone
                 return Removed(rig_name=rig.name, polecat_name=name)
             target.check()  # finishing a killed repair makes it another instance
+        world, observed, session = at_recorded_server(world, observed, name)
         record = record_of(observed, name)
-        session = observed.sessions.of(name, record.instance)
         old = OldWorktree(world=world, observed=observed, record=record, verb="remove", force=force, nuclear=nuclear)
         removal = _Removal(old=old, session=session)
         seen = old.inspect(session)
@@ -147,8 +148,7 @@ class _Removal:
         """Do it, step by step."""
         old, rig, record = self.old, self.old.observed.rig, self.old.record
         with self._step("session"):
-            if self.session is not None:
-                old.end_session(self.session, self.done.append)
+            old.end_session(self.session, self.done.append)
         saved = self._save()
         with self._step("worktree"):
             kept = self._take_worktree(saved)
@@ -190,7 +190,7 @@ class _Removal:
     def _take_worktree(self, saved: Saved) -> Path | None:
         """Write a claim, so that a reconcile can finish what begins here, and move the worktree to the trash."""
         rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
-        claim = evolve(record, purpose="remove", branch=seen.branch, pid=os.getpid())
+        claim = evolve(record, purpose="remove", branch=own_branch(record, seen.branch), pid=os.getpid())
         if seen.path != rig.home_dir(record.polecat):  # the old layout's home is the worktree; a claim would dirty it
             write_claim(rig, claim)
         elif seen.worktree is None:

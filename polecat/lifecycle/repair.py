@@ -26,6 +26,7 @@ from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, restore_hook, take_bead_lock
 from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.listing import find_polecat
+from polecat.upkeep.liveness import at_recorded_server
 from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.trash import empty_trash
@@ -114,8 +115,8 @@ def repair_polecat(
         if not dry_run:
             observed = recover_first(world, observed, name)
             target.check()  # it may be gone now, or another instance
+        world, observed, session = at_recorded_server(world, observed, name)
         record = record_of(observed, name)
-        session = observed.sessions.of(name, record.instance)
         old = OldWorktree(
             world=world,
             observed=observed,
@@ -162,8 +163,7 @@ class _Repair:
             claim = self._claim(base, hook_bead)
             fresh = self._make_aside(claim, base)
             step = "session"
-            if self.session is not None:
-                old.end_session(self.session, self.undo.cannot)
+            old.end_session(self.session, self.undo.cannot)
             step = "rescue"
             saved = old.save()
             step = "swap"

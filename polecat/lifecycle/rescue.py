@@ -21,7 +21,7 @@ from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
 from polecat.upkeep.observation import Observation
-from polecat.upkeep.termination import end_session
+from polecat.upkeep.termination import end_agent, end_session
 from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
 
 RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
@@ -40,18 +40,20 @@ class Saved:
         fingerprints: of the files at risk, to notice a later change.
         ref: the rescue ref; empty if there was nothing to save.
         failed: there was something, and it could not be saved.
+        branch: the branch that is the polecat's own by its record.
     """
 
     seen: Inspection
     fingerprints: Fingerprints = ()
     ref: str = ""
     failed: bool = False
+    branch: str = ""
 
     @property
     def branch_tip(self) -> str:
-        """The tip of the branch, if that is a polecat's and nothing is lost with it; empty otherwise."""
+        """The tip of the branch, if it is the polecat's own and nothing is lost with it; empty otherwise."""
         git = self.seen.git
-        if git is None or (self.failed and git.unpushed) or not self.seen.branch.startswith("polecat/"):
+        if git is None or (self.failed and (git.unpushed or git.problems)) or self.seen.branch != self.branch:
             return ""
         return git.head or ""
 
@@ -92,7 +94,7 @@ class OldWorktree:
             WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
             UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
-        seen = inspect(self.world, self.observed, self.record.polecat, session=session)
+        seen = inspect(self.world, self.observed, self.record, session=session)
         obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
         risks = [risk for risk in obstacles if not (self.keeps_hook and risk.code == "hooked")]
         if risks:
@@ -108,11 +110,16 @@ class OldWorktree:
 
     def plan(self, seen: Inspection) -> Saved:
         """Say what `save` would do."""
-        return Saved(seen=seen, ref=f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else "")
+        ref = f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else ""
+        return Saved(seen=seen, ref=ref, branch=own_branch(self.record, seen.branch))
 
-    def end_session(self, session: Session, note: Callable[[str], None]) -> None:
-        """End its session; *note* is called with what was done, or perhaps was."""
+    def end_session(self, session: Session | None, note: Callable[[str], None]) -> None:
+        """End its session, or an agent that lives without one; *note* is called with what was done, or perhaps was."""
         world, done = self.world, "its session was ended"
+        if session is None:
+            if end_agent(world, self.record):
+                note("its agent was ended")
+            return
         try:
             end_session(world, session)
         except PolecatError:
@@ -132,7 +139,8 @@ class OldWorktree:
             RescueFailedError: it could not be saved, and *nuclear* is not asked for.
         """
         seen, observed, record = self.inspect(None), self.observed, self.record
-        saved = Saved(seen=seen, fingerprints=_fingerprints(seen.path, seen.git) if seen.git else ())
+        prints = _fingerprints(seen.path, seen.git) if seen.git else ()
+        saved = Saved(seen=seen, fingerprints=prints, branch=own_branch(record, seen.branch))
         if seen.worktree is None or not _must_rescue(seen):
             return saved
         try:
@@ -217,6 +225,19 @@ class OldWorktree:
             return False
         with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
             return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
+
+
+def own_branch(record: Record, branch: str) -> str:
+    """Return the branch that a polecat may take with it: the one of its record; for one that Gas Town made, a branch with its name.
+
+    Args:
+        record: the polecat.
+        branch: what its worktree has checked out.
+
+    Source:
+        Design §7.
+    """
+    return record.branch or (branch if branch.startswith(f"polecat/{record.polecat}-") else "")
 
 
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:

@@ -9,8 +9,9 @@ from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of
+from polecat.upkeep.liveness import agent_processes, at_recorded_server
 from polecat.upkeep.observation import observe
-from polecat.upkeep.termination import end_session
+from polecat.upkeep.termination import end_agent, end_session
 
 
 def stop_polecat(
@@ -46,14 +47,15 @@ def stop_polecat(
     rig, name = target.rig, target.name
     world = full_world(rig, world)
     with target.locked("stop"):
-        observed = observe(world, rig)
-        session = observed.sessions.of(name, record_of(observed, name).instance)
-        if session is None:
+        world, observed, session = at_recorded_server(world, observe(world, rig), name)
+        record = record_of(observed, name)
+        if session is None and not agent_processes(world, record):
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
+        ended = session.name if session else record.session
         if dry_run:
-            return session.name
-        end_session(world, session)
-        world.emit(
-            Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name})
-        )
-        return session.name
+            return ended
+        if session is not None:
+            end_session(world, session)
+        end_agent(world, record)  # it may live without a session: its server's socket is gone
+        world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=record.instance, facts={"session": ended}))
+        return ended

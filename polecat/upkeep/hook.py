@@ -12,7 +12,7 @@ from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.records import Record, read_current, read_record
+from polecat.town.records import Record, lost_records, read_current, read_record
 from polecat.upkeep.liveness import liveness
 from polecat.upkeep.observation import Observation
 
@@ -81,7 +81,7 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
 def _may_live(world: FullWorld, observed: Observation, bead: Bead) -> bool:
     """Whether the holder may be alive. Only a polecat of this rig whose agent has provably ended is known not to be."""
     rig = observed.rig.name
-    for name in observed.homes.dirs:
+    for name in (*observed.homes.dirs, *lost_records(observed.rig, observed.homes)):
         if holds(bead, agent_id(rig, name)):
             record = read_current(observed.rig, name)
             return liveness(world, observed.rig, name, record, observed.sessions) != "dead"

@@ -16,6 +16,7 @@ from polecat.ports import Bead, GitFacts, Session, Worktree, World
 from polecat.town.homes import clone_path
 from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_current
 from polecat.upkeep.addressing import find_target
+from polecat.upkeep.liveness import agent_processes, at_recorded_server
 from polecat.upkeep.observation import Observation, observe
 
 
@@ -45,19 +46,19 @@ class Inspection:
         return (self.worktree.branch or "") if self.worktree else ""
 
 
-def inspect(world: FullWorld, observed: Observation, name: str, *, session: Session | None) -> Inspection:
+def inspect(world: FullWorld, observed: Observation, record: Record, *, session: Session | None) -> Inspection:
     """Find out what removing a polecat's work would lose, and who uses it.
 
     Args:
         world: the world.
         observed: the rig.
-        name: the polecat.
-        session: its session, whose processes do not count.
+        record: the polecat; its agent's processes do not count.
+        session: its session, whose processes do not count either.
 
     Returns:
         The facts and the verdict. What could not be found out is a risk in the verdict.
     """
-    rig = observed.rig
+    rig, name = observed.rig, record.polecat
     problems: list[str] = []
     path = clone_path(rig, name)
     worktree, git = _git_facts(world, observed, path, problems)
@@ -66,7 +67,7 @@ def inspect(world: FullWorld, observed: Observation, name: str, *, session: Sess
     facts = SafetyFacts(
         git=git,
         precious=precious_among(git.ignored if git else (), observed.settings.rescue_ignored),
-        inside=_inside(world, rig.home_dir(name), session),
+        inside=_inside(world, rig.home_dir(name), record, session),
         caller_inside=_is_within(rig.home_dir(name)),
         hooked_bead=held[0].id if held else "",
         active_mr=active_mr,
@@ -107,11 +108,11 @@ def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> t
     return held, fields.active_mr if fields else "", fields.cleanup_status if fields else ""
 
 
-def _inside(world: FullWorld, home: Path, session: Session | None) -> tuple[str, ...] | None:
-    """List who works in a home, except for the session's processes, this process and its shell; None if that is unknown."""
+def _inside(world: FullWorld, home: Path, record: Record, session: Session | None) -> tuple[str, ...] | None:
+    """List who works in a home, except for the agent's processes, this process and its shell; None if that is unknown."""
     try:
         root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
-        own = world.processes.family([root] if root else [], instance=session.instance if session else "")
+        own = {*agent_processes(world, record), *(world.processes.family([root], instance="") if root else ())}
         others = [process for process in world.processes.inside(home) if process not in own]
     except UnknownStateError:
         return None
@@ -167,6 +168,5 @@ def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, wor
     """
     target = find_target(rig, polecat)
     world = full_world(target.rig, world)
-    observed = observe(world, target.rig)
-    session = observed.sessions.of(target.name, record_of(observed, target.name).instance)
-    return inspect(world, observed, target.name, session=session).verdict
+    world, observed, session = at_recorded_server(world, observe(world, target.rig), target.name)
+    return inspect(world, observed, record_of(observed, target.name), session=session).verdict

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from attrs import evolve
+
 from polecat.adapters.world import FullWorld
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError
 from polecat.model import Rig
-from polecat.ports import Session
-from polecat.town.records import Record
+from polecat.ports import Process, Session
+from polecat.town.records import Record, read_current
+from polecat.upkeep.observation import Observation
 
 
 def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | None) -> Liveness:
@@ -54,10 +57,43 @@ def _pane_on(world: FullWorld, rig: Rig, name: str, record: Record) -> Seen:
 def _process(world: FullWorld, record: Record) -> Seen:
     """Look for the recorded process, by its id and start time, and for any that bears the instance id."""
     try:
-        is_there = recorded_process_runs(world, record) or world.processes.family([], instance=record.instance)
+        is_there = agent_processes(world, record)
     except PolecatError:
         return "unknown"
     return "running" if is_there else "absent"
+
+
+def at_recorded_server(world: FullWorld, observed: Observation, name: str) -> tuple[FullWorld, Observation, Session | None]:
+    """Find a polecat's session: on the server that was observed, else on the one that its record names.
+
+    Returns:
+        The world with the server that has it, the rig as seen from there, and the session; None if it has none.
+
+    Raises:
+        TmuxUnreachableError: the recorded server could not be asked.
+        UnknownStateError: the record cannot be read.
+    """
+    record = read_current(observed.rig, name)
+    instance = record.instance if record else ""
+    session = observed.sessions.of(name, instance)
+    server = world.tmux.at(record.socket_path) if record and record.socket_path else world.tmux
+    if session is not None or server is world.tmux:
+        return world, observed, session
+    there = index_sessions(server.list_sessions(), observed.rig)
+    found = there.of(name, instance)
+    if found is None:
+        return world, observed, None
+    return evolve(world, tmux=server), evolve(observed, sessions=there), found
+
+
+def agent_processes(world: FullWorld, record: Record) -> tuple[Process, ...]:
+    """List the processes of a polecat's agent, wherever its pane is and whichever server answers.
+
+    Raises:
+        UnknownStateError: the table could not be read.
+    """
+    process = world.processes.identify(record.agent_pid) if recorded_process_runs(world, record) else None
+    return world.processes.family([process] if process else [], instance=record.instance)
 
 
 def recorded_process_runs(world: FullWorld, record: Record) -> bool:

@@ -17,14 +17,16 @@ from attrs import field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
+from polecat.core.sessions import SessionIndex, may_be_ended
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
 from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
-from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
+from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim, read_record
 from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.liveness import liveness
 from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
@@ -105,9 +107,8 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     homes = list_homes(rig)  # after the sessions: a session that was listed has its home in the listing
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
-    orphans = {name: observed.sessions.own[name] for name in known.orphans if not is_held(polecat_lock(rig, name))}
-    busy = [name for name in known.orphans if name not in orphans]
-    kept = [f"session {observed.sessions.own[name].name}: another process is making or removing {name}" for name in busy]
+    kept: list[str] = []
+    orphans = _orphans(observed, known.orphans, kept)
     files = files_in_homes(rig, homes.dirs)
     git = optional(world.git, GitRecovery)
     dead, living = _claims(world, observed, homes, files, kept)
@@ -124,6 +125,19 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
         drafts=drafts(rig, files, is_free=lambda name: not is_held(polecat_lock(rig, name))),
         kept=tuple(kept),
     )
+
+
+def _orphans(observed: Observation, names: Iterable[str], kept: list[str]) -> dict[str, Session]:
+    found = {}
+    for name in names:
+        session = observed.sessions.own[name]
+        if is_held(polecat_lock(observed.rig, name)):
+            kept.append(f"session {session.name}: another process is making or removing {name}")
+        elif not may_be_ended(session, observed.sessions, name):
+            kept.append(f"session {session.name}: another session shows its pane too")
+        else:
+            found[name] = session
+    return found
 
 
 def _claims(
@@ -233,7 +247,10 @@ class _Reconcile:
         return self._emit("empty_home_removed", name)
 
     def _forget(self, name: str) -> bool:
-        forget(self.observed.rig, name)
+        rig, record = self.observed.rig, read_record(self.observed.rig, name)
+        if record is not None and liveness(self.world, rig, name, record, SessionIndex()) != "dead":
+            raise UnknownStateError(f"its home is gone and its agent may live: {record.session}, process {record.agent_pid}")
+        forget(rig, name)
         return True
 
     def _drop_stale(self) -> tuple[str, ...]:

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from polecat.adapters.world import FullWorld
 from polecat.errors import UnknownStateError
 from polecat.ports import Process, Session, StartedSession
+from polecat.town.records import Record
+from polecat.upkeep.liveness import agent_processes
 
 ROUNDS = 3
 """How often children that were forked meanwhile are looked for; a process that forks faster is reported."""
@@ -33,7 +35,8 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
     if root is None and isinstance(session, Session) and not session.is_dead:
         root = world.processes.identify(session.pane_pid)
     family = world.processes.family([root] if root else [], instance=session.instance)
-    world.tmux.kill(session.id, name=session.name, instance=session.instance)
+    pane = session.pane_id if session.instance else ""  # that pane alone: a person may have one of his own beside it
+    world.tmux.kill(session.id, name=session.name, instance=session.instance, pane_id=pane)
     survivors = world.processes.end(family, grace_s=GRACE_S)
     for _ in range(ROUNDS):  # children that were forked while we ended their parents
         late = world.processes.family([], instance=session.instance)
@@ -41,6 +44,20 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
             break
         survivors = world.processes.end(late, grace_s=GRACE_S)
     _check_ended(survivors, f"of session {session.name!r}")
+
+
+def end_agent(world: FullWorld, record: Record) -> bool:
+    """End the processes of an agent that lives although no server has its session.
+
+    Returns:
+        False if there was none.
+
+    Raises:
+        UnknownStateError: a process would not end.
+    """
+    family = agent_processes(world, record)
+    _check_ended(world.processes.end(family, grace_s=GRACE_S), f"of instance {record.instance}")
+    return bool(family)
 
 
 def end_unseen(world: FullWorld, instance: str) -> None:

@@ -35,7 +35,7 @@ def can_publish(git_dir: Path, *, start: str, upstream: str | None) -> bool:
     if files.read_ref(git_dir, f"refs/remotes/origin/{upstream}") != start:
         return False
     settings = (files.read_text(git_dir / "config") or "").lower()
-    return "worktreeconfig" not in settings and "objectformat" not in settings
+    return "worktreeconfig" not in settings and "refstorage" not in settings
 
 
 def publish(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> None:
