@@ -308,6 +308,7 @@ def git_under_test(root: Path, adapter: Git | None = None) -> GitUnderTest:
         commit=lambda path: commit(path, {"done": "1"}),
         stash=stash,
         break_remote=break_remote,
+        move=Path.rename,
     )
 
 

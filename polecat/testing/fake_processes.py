@@ -39,6 +39,10 @@ class FakeProcesses:
         """Let a process be gone, however it went."""
         self._alive.pop(pid, None)
 
+    def instances(self) -> set[str]:
+        """The instance ids of those that live."""
+        return {mark for _, mark, _ in self._alive.values() if mark}
+
     def identify(self, pid: int) -> Process | None:
         """Tell which process has this id."""
         return self._alive[pid][0] if pid in self._alive else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from attrs import evolve
@@ -98,6 +98,10 @@ class FakeTmuxWorld:
         """List the texts that were typed into a pane, without their Enters."""
         return list(self._panes_by_pane(pane_id).typed)
 
+    def typed_to_people(self) -> list[str]:
+        """List what was typed or pressed in the panes of people."""
+        return [text for one in self._panes.values() if one.session.pane_pid in self.people for text in (*one.typed, *one.keys)]
+
     def pressed(self, pane_id: str) -> list[str]:
         """List the keys that were pressed in a pane, the Enters after texts included."""
         return list(self._panes_by_pane(pane_id).keys)
@@ -133,9 +137,9 @@ class FakeTmuxWorld:
         session = Session(id=beside.id, name=beside.name)
         return self._as_person(self._add(session).session)
 
-    def person(self, name: str) -> Session:
-        """Make a session of a person's own, with whatever name."""
-        return self._as_person(self._add(Session(id="", name=name)).session)
+    def person(self, name: str, environment: Mapping[str, str] | None = None) -> Session:
+        """Make a session that is not polecat's, with whatever name; *environment* is what it says of itself."""
+        return self._as_person(self._add(Session(id="", name=name, environment=environment or {})).session)
 
     def view(self, name: str, new_name: str) -> Session:
         """Open a second view of a session, as ``new-session -t`` does: one pane, shown by two."""

@@ -26,6 +26,10 @@ def _fake(root: Path) -> GitUnderTest:
     def break_remote() -> None:
         fake.is_remote_down = True
 
+    def move(old: Path, new: Path) -> None:
+        old.rename(new)
+        fake.moved(old, new)
+
     return GitUnderTest(
         git=fake,
         repo=repo,
@@ -35,6 +39,7 @@ def _fake(root: Path) -> GitUnderTest:
         commit=lambda path: fake.commit(path, {"done": "1"}),
         stash=stash,
         break_remote=break_remote,
+        move=move,
     )
 
 

@@ -82,7 +82,7 @@ def _stale(admin: Path) -> StaleRegistration | None:
         locked = None
     is_whole = bool(head and head.strip("0\n") and common and common.strip() and path)
     if is_whole and locked is None and path is not None:
-        is_gone = _is_gone(path) and not _is_elsewhere(admin, path)
+        is_gone = _is_gone(path) and not is_elsewhere(admin, path)
         return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if is_gone else None
     is_half_made = locked == "initializing" or (not is_whole and locked is None and not (admin / "index").exists())
     if is_half_made and _age_s(admin) > HALF_MADE_AFTER_S and (path is None or _is_gone(path) or _is_shell(path)):
@@ -90,7 +90,7 @@ def _stale(admin: Path) -> StaleRegistration | None:
     return None
 
 
-def _is_elsewhere(admin: Path, recorded: Path) -> bool:
+def is_elsewhere(admin: Path, recorded: Path) -> bool:
     """Say whether the worktree stands where the repository's own neighbourhood has its like: the town was moved, or had another name.
 
     Its ``.git`` file names this registration, whatever the path in front of it.
