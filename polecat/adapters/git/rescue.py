@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import time
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
@@ -187,8 +188,8 @@ def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> boo
 
 def _import(git: GitProgram, store: Place, data: bytes) -> None:
     began_s = time.time() - 2
-    done = git.run(
-        ["fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=git.rescue_timeout_s
+    done = git.run(  # two names that differ in case alone are two files, whatever a configuration says
+        ["-c", "core.ignoreCase=false", "fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=git.rescue_timeout_s
     )
     if done.exit_code == 0:
         return
@@ -267,7 +268,9 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
     if saved is None and not specs:
         return []
     words = ["-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
-    words += ["--no-auto-maintenance", "--no-recurse-submodules", "--refmap=", str(inner.git_dir), *specs]
+    # told where its files are, because those of a submodule may be gone, and the other side would go there
+    there = f"env GIT_WORK_TREE={shlex.quote(str(inner.work_tree or inner.git_dir))} git upload-pack"
+    words += ["--no-auto-maintenance", "--no-recurse-submodules", f"--upload-pack={there}", "--refmap=", str(inner.git_dir), *specs]
     git.must(words, at=store, timeout_s=git.rescue_timeout_s)
     _forget(git, inner, refs)
     return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.split("\n")[:-1]

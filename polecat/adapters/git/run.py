@@ -90,7 +90,7 @@ class Place:
 
     Args:
         git_dir: the repository, or a worktree's registration.
-        work_tree: the files; None for commands that need none.
+        work_tree: the files; None for commands that need none, also where there are none any more.
     """
 
     git_dir: Path
@@ -173,8 +173,9 @@ class GitProgram:
             cwd = at.path
         elif at is not None:
             place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
-            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree}
-            env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
+            # without files the repository itself: a submodule's names a directory that may be gone, and git would go there
+            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree or place.git_dir}
+            env |= {key: str(path.absolute()) for key, path in named.items()}
             cwd = place.work_tree or place.git_dir
         timeout_s = how.get("timeout_s")
         limit_s = self.timeout_s if timeout_s is None else timeout_s
