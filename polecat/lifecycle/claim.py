@@ -15,8 +15,8 @@ from polecat.names import session_name
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, read_record, withdraw_claim
-from polecat.upkeep.liveness import liveness
+from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
+from polecat.upkeep.liveness import may_live
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -57,15 +57,8 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
 
 def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
     """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
-    rig, lost = observed.rig, lost_records(observed.rig, homes)
-    world = attempts[0].world if attempts else None
-    return {
-        name
-        for name in lost
-        if world is not None
-        and name not in observed.sessions.own
-        and liveness(world, rig, name, read_record(rig, name), observed.sessions) != "dead"
-    }
+    lost = lost_records(observed.rig, homes) if attempts else ()
+    return {name for name in lost if name not in observed.sessions.own and may_live(attempts[0].world, observed, name)}
 
 
 def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:

@@ -12,8 +12,8 @@ from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.records import Record, lost_records, read_current, read_record
-from polecat.upkeep.liveness import liveness
+from polecat.town.records import Record, lost_records, read_record
+from polecat.upkeep.liveness import may_live
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"
@@ -83,8 +83,7 @@ def _may_live(world: FullWorld, observed: Observation, bead: Bead) -> bool:
     rig = observed.rig.name
     for name in (*observed.homes.dirs, *lost_records(observed.rig, observed.homes)):
         if holds(bead, agent_id(rig, name)):
-            record = read_current(observed.rig, name)
-            return liveness(world, observed.rig, name, record, observed.sessions) != "dead"
+            return may_live(world, observed, name)
     parts = bead.assignee.split("/")
     return not (len(parts) == 3 and parts[:2] == [rig, "polecats"])
 

@@ -6,7 +6,7 @@ from attrs import evolve
 
 from polecat.adapters.world import FullWorld
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Process, Session
 from polecat.town.records import Record, read_current
@@ -38,6 +38,15 @@ def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessi
     if server is not world.tmux:
         pane = _pane_on(world, rig, name, record)
     return judge_liveness(pane=pane, process=_process(world, record))
+
+
+def may_live(world: FullWorld, observed: Observation, name: str) -> bool:
+    """Say whether the agent of a polecat that we remember lives, or may live."""
+    try:
+        record = read_current(observed.rig, name)
+    except UnknownStateError:
+        return True
+    return liveness(world, observed.rig, name, record, observed.sessions) != "dead"
 
 
 def _seen(session: Session | None, *, is_asked: bool) -> Seen:

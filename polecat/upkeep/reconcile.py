@@ -17,16 +17,16 @@ from attrs import field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
-from polecat.core.sessions import SessionIndex, may_be_ended
+from polecat.core.sessions import may_be_ended
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
 from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
-from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim, read_record
+from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import may_live
 from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
@@ -247,10 +247,9 @@ class _Reconcile:
         return self._emit("empty_home_removed", name)
 
     def _forget(self, name: str) -> bool:
-        rig, record = self.observed.rig, read_record(self.observed.rig, name)
-        if record is not None and liveness(self.world, rig, name, record, SessionIndex()) != "dead":
-            raise UnknownStateError(f"its home is gone and its agent may live: {record.session}, process {record.agent_pid}")
-        forget(rig, name)
+        if may_live(self.world, observe(self.world, self.observed.rig), name):  # an orphan has been ended by now
+            raise UnknownStateError("its home is gone, and its agent lives or may live")
+        forget(self.observed.rig, name)
         return True
 
     def _drop_stale(self) -> tuple[str, ...]:
