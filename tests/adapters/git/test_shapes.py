@@ -89,8 +89,10 @@ def test_stashes_are_known_by_either_name(rig: GitRig, form: str, name: str) -> 
     """Before 2.36 git wrote only the last part of a branch's name into a stash; it is this polecat's all the same."""
     made, other = rig.add("nux"), rig.add("ace")
     write(made.path, {"README.md": "stashed"})
-    oid = git("stash", "create", cwd=made.path)
-    git("stash", "store", "-m", form.format(name), oid, cwd=made.path)
+    as_now = git("stash", "create", cwd=made.path)
+    parents = ("-p", f"{as_now}^1", "-p", f"{as_now}^2")
+    oid = git("commit-tree", "-m", form.format(name), *parents, f"{as_now}^{{tree}}", cwd=made.path)
+    git("stash", "store", "-m", "x", oid, cwd=made.path)
 
     assert rig.git.facts(rig.repo, made).stashes == (oid,)
     assert rig.git.facts(rig.repo, other).stashes == ()
