@@ -223,7 +223,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
         how = f"was ended by signal {status.signal}"
     elif status.exit_code is not None:
         how = f"ended with status {status.exit_code}"
-    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip() else "; it said nothing"
+    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip(" \n") else "; it said nothing"
     return AgentDiedError(
         f"the agent of {plan.agent_id} {how} after {waited.waited_s:.1f} s{words}",
         step="ready",

@@ -242,7 +242,7 @@ def _climb(place: Path) -> Path | None:
 def _town_at(root: Path) -> Town:
     path = root / MARKER
     text = read_text(path)
-    name = load_town(path).name if text and not text.isspace() else ""
+    name = load_town(path).name if text and text.strip(" \t\r\n") else ""
     return Town(root=root, name=name or root.name)
 
 

@@ -45,7 +45,7 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
     """
     root = Path(os.path.abspath(directory))
     name = root.name if name is None else name
-    if not name.strip() or not name.isprintable():
+    if not name.strip(" ") or not name.isprintable():
         raise InvalidNameError("town", name, "is empty or holds control characters")
     with contextlib.ExitStack() as undo, clear_errors(f"make a town of {root}"):
         _must_suit(root)

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import AttrsInstance, asdict
+from attrs import AttrsInstance, asdict, evolve
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError
@@ -131,7 +131,10 @@ def rig_of(args: argparse.Namespace) -> Rig:
 
 
 def world_of(args: argparse.Namespace, *, on_event: OnEvent | None = None) -> World:
-    """The world with the tmux server that was named; where none was, the town's."""
+    """The world with the tmux server that was named; where none was, the town's. A caller in Python may have given one."""
+    if args.world is not None:
+        given: World = evolve(args.world, on_event=on_event)
+        return given
     if args.socket == "":
         raise PolecatError("--socket is empty", hint="name a tmux server, or leave it out for the town's")
     return World(tmux=None if args.socket is None else TmuxCli(socket=args.socket), on_event=on_event)

@@ -83,7 +83,7 @@ def _one(bead: Bead | None, wanted: str) -> tuple[Bead, ...]:
 
 def _answer(args: argparse.Namespace, rig: Rig, held: tuple[Bead, ...]) -> int:
     facts = [facts_of(bead, failures=agent_failures(rig, bead.id)) for bead in held]
-    lines = [plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip()) for bead in held]
+    lines = [plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip(" ")) for bead in held]
     return answer(args, "hook", facts, *lines or ["nothing on the hook"])
 
 

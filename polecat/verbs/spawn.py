@@ -106,7 +106,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _beads(text: str) -> list[str]:
-    beads = [bead for part in text.split(",") if (bead := part.strip())]
+    beads = [bead for part in text.split(",") if (bead := part.strip(" \t\r\n"))]
     if not beads:
         raise argparse.ArgumentTypeError("names no bead")
     return beads

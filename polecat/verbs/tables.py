@@ -27,7 +27,7 @@ def plain(text: str) -> str:
 
 def plain_lines(text: str) -> str:
     """As `plain`, with its line breaks left."""
-    return "\n".join(plain(line) for line in text.splitlines())
+    return "\n".join(plain(line) for line in text.split("\n"))
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -109,7 +109,7 @@ def table(
         padding = [" " * (wide - width_of(cell)) for cell, wide in zip(shown, widths, strict=True)]
         if number and colours:
             shown = [paint(cell, colour) for cell, colour in zip(shown, colours[number - 1], strict=True)]
-        lines.append("  ".join(cell + pad for cell, pad in zip(shown, padding, strict=True)).rstrip())
+        lines.append("  ".join(cell + pad for cell, pad in zip(shown, padding, strict=True)).rstrip(" "))
     return "\n".join(lines)
 
 

@@ -247,3 +247,18 @@ def test_only_the_plugin_needs_pytest() -> None:
     needing = {name for name in SOURCES for _, module in _imports(name) if module.partition(".")[0] in ("pytest", "_pytest")}
 
     assert needing <= {"testing/plugin.py"}
+
+
+# ------------------------------------------------------------------------------------------------- what others have written
+
+SPLITTERS = ("splitlines", "split", "rsplit", "strip", "lstrip", "rstrip", "isspace")
+"""Without an argument they cut text at characters that git, tmux, bd and file systems take for letters: U+0085, U+00A0, U+2028, U+3000."""
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if name != "__init__.py"])
+def test_text_is_cut_at_characters_that_are_named(name: str) -> None:
+    """Lines end at a newline and fields at what the program says, never at whatever Unicode calls blank; a constant of ours may be split."""
+    calls = (call for call in _calls(SOURCES[name]) if isinstance(call.func, ast.Attribute) and call.func.attr in SPLITTERS)
+    vague = [call for call in calls if call.func.attr == "splitlines" or not call.args or ast.unparse(call.args[0]) == "None"]
+
+    assert [ast.unparse(call) for call in vague if not isinstance(call.func.value, ast.Constant)] == []

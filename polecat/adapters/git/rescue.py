@@ -75,7 +75,7 @@ def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
 def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
     """Say what a rescue changes in the commit it stands on: path to ``added``, ``changed`` or ``deleted``."""
     words = ["show", "-s", "--format=%P", ref]
-    parents = git.must(words, at=repo, read_only=True).text.split()
+    parents = [one for one in git.must(words, at=repo, read_only=True).text.rstrip("\n").split(" ") if one]
     one = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", "--no-commit-id"]
     tail = [parents[0], ref] if parents else ["--root", ref]
     parts = os.fsdecode(git.must([*one, *tail], at=repo, read_only=True).stdout).split("\0")
@@ -94,7 +94,7 @@ def _save(
         return None
     at_s = int(time.time())
     parents = tuple(dict.fromkeys([head, *unfinished_heads(tree.git_dir)] if head else []))
-    subject = " ".join(wish.message.split()) or "rescue"
+    subject = re.sub(r"[\0-\x20]+", " ", wish.message).strip(" ") or "rescue"
     message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)

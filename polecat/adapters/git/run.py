@@ -65,7 +65,7 @@ def error_line(stderr: str) -> str:
         >>> error_line("Preparing worktree\\nfatal: invalid reference: x\\nhint: try y")
         'invalid reference: x'
     """
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [said for line in stderr.split("\n") if (said := line.strip(" \t\r"))]
     for mark in ("fatal: ", "error: ", "ERROR: "):
         for line in lines:
             if line.startswith(mark):
