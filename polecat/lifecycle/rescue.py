@@ -15,7 +15,7 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
-from polecat.names import agent_id
+from polecat.names import agent_id, shell_line
 from polecat.ports import GitFacts, GitRescues, Session, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
@@ -224,9 +224,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
         return "cd somewhere else first"
     lines = []
     if "unpushed" in codes:
-        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+        lines.append(f"push it:     git -C {shell_line(seen.path)} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:
-        lines.append(f"look at it:  git -C {seen.path} status")
+        lines.append(f"look at it:  git -C {shell_line(seen.path)} status")
     if "hooked" in codes:
         lines.append(f"unhook it:   polecat hook clear {who}")
     lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"

@@ -20,7 +20,7 @@ from polecat.errors import (
     publish,
 )
 from polecat.model import Rig
-from polecat.names import check_rig_name, could_be_rig, nearest
+from polecat.names import check_rig_name, could_be_rig, nearest, shell_line
 from polecat.ports import Repo
 from polecat.town.config import load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.files import read_text
@@ -125,7 +125,7 @@ def find_repo(rig: Rig) -> Repo:
         return Repo(path=clone, is_bare=False)
     raise NotFoundError(
         f"rig {rig.name!r} has no repository: neither {bare} nor {clone} is a directory",
-        hint=f"clone it again: git clone --bare {rig.git_url or 'GIT_URL'} {bare}",
+        hint=f"clone it again: {shell_line('git', 'clone', '--bare', rig.git_url or 'GIT_URL', bare)}",
     )
 
 

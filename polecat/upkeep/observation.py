@@ -13,7 +13,7 @@ from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.documents import RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError, UnknownStateError
 from polecat.model import FetchPolicy, Rig, SpawnOptions
-from polecat.names import check_bead_id, check_polecat_name
+from polecat.names import check_bead_id, check_polecat_name, shell_line
 from polecat.ports import Repo
 from polecat.town.config import load_accounts, load_agent_registry
 from polecat.town.find import find_repo
@@ -105,7 +105,7 @@ def check_homes(observed: Observation, homes: Homes, outcome: str) -> None:
     if not homes.exists and (observed.sessions.own or had_polecats(rig)):
         raise UnknownStateError(
             f"{rig.polecats_dir} is missing, though this rig has had polecats; {outcome}",
-            hint=f"is its disk mounted? If it really is gone: mkdir {rig.polecats_dir}",
+            hint=f"is its disk mounted? If it really is gone: {shell_line('mkdir', rig.polecats_dir)}",
         )
 
 

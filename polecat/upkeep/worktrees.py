@@ -12,6 +12,7 @@ from polecat.adapters.world import FullWorld
 from polecat.core.plan import Choice
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy
+from polecat.names import shell_line
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree
@@ -121,19 +122,18 @@ def find_base(world: FullWorld, context: RigContext, branch: str, *, failure: st
     age_s = world.git.last_fetch_age_s(context.repo)
     if commit is not None:
         return Base(branch=branch, commit=commit, age_s=age_s, warning=_stale(failure, age_s) if failure else "")
-    known = world.git.remote_branches(context.repo)
+    known, at = world.git.remote_branches(context.repo), shell_line(context.repo.path)
     if failure:
         raise GitError(
             f"the remote of rig {context.rig.name!r} cannot be reached and nothing of it is here: {failure}",
-            hint="check the remote's address and your access: "
-            f"git -C {context.repo.path} remote -v; git -C {context.repo.path} fetch origin",
+            hint=f"check the remote's address and your access: git -C {at} remote -v; git -C {at} fetch origin",
         )
     listed = f"; it has {', '.join(known[:8])}" if known else ""
     raise GitError(
         f"the remote of rig {context.rig.name!r} has no branch {branch!r}{listed}",
         hint="name one that exists with --base-branch, or set default_branch in the rig's config.json"
         if known
-        else f"push a first commit, or add a remote: git -C {context.repo.path} remote add origin URL",
+        else f"push a first commit, or add a remote: git -C {at} remote add origin URL",
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shlex
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from polecat.lifecycle.remove import Removed, remove_polecat
 from polecat.lifecycle.spawn import spawn_many
 from polecat.lifecycle.talk import nudge_polecat
 from polecat.model import Rig, SpawnedPolecat, SpawnOptions
+from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town import files
 from polecat.town.events import EVENTS_FILE
@@ -201,7 +201,7 @@ def _use_scripted_agent(rig: Rig, script: Path) -> None:
 
 
 def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
-    town = shlex.quote(str(place / "town"))
+    town = shell_line(place / "town")
     first = f"{cats[0].rig_name}/{cats[0].polecat_name}"
     return [
         "\nKept. Play with it:",
@@ -210,7 +210,7 @@ def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
         f"  polecat attach {first}        (Ctrl-b d leaves it again)",
         f"  polecat spawn {RIG}",
         "and when you have seen enough:",
-        f"  tmux -S {shlex.quote(str(place / 'tmux.sock'))} kill-server; rm -rf {shlex.quote(str(place))}",
+        f"  tmux -S {shell_line(place / 'tmux.sock')} kill-server; rm -rf {shell_line(place)}",
     ]
 
 

@@ -28,7 +28,7 @@ from polecat.cli import main
 from polecat.ports import World
 from polecat.testing import FakeClock, FakeProcesses, FakeTmux, make_program
 from tests.git_fixtures import git
-from tests.spawn_fixtures import RIG, clone_as_the_reference_does, lay_out_town, tree_of, write_json
+from tests.spawn_fixtures import RIG, lay_out_town, write_json
 
 LIMIT_S = 30.0
 """How long a command line may take. The slowest takes a tenth of a second on an idle machine."""
@@ -70,7 +70,9 @@ FILES: Mapping[str, Read] = {
     "claim": Read(path=f"{_R}/polecats/{BAD}/.claim.json", whose="polecat", text=json.dumps(_CLAIM)),
     "record": Read(path=f"{_R}/.runtime/polecats/{BAD}.json", whose="polecat"),
     "lock of a polecat": Read(path=f"{_R}/.runtime/locks/polecat-{BAD}.lock", whose="polecat"),
-    "trust note": Read(path=f"{_R}/.runtime/trust/{BAD}.json", whose="polecat", text='{"version": 1, "given": [["claude", "/x", "/y"]]}'),
+    "trust note": Read(
+        path=f"{_R}/.runtime/trust/{BAD}.json", whose="polecat", text='{"version": 1, "given": [["claude", "/x", "/y"]]}'
+    ),
     "failures of a bead": Read(path=f"{_R}/.runtime/respawns/gt-1.json", whose="nobody", text='{"bead": "gt-1", "failures": 1}'),
     "launch file": Read(path=f"{_R}/.runtime/launch/launch-0123456789abcdef", whose="nobody", text="export A=1\n"),
     "set-up log": Read(path=f"{_R}/.runtime/logs/setup-{BAD}.log", whose="nobody", text="said\n"),
@@ -91,7 +93,9 @@ FILES: Mapping[str, Read] = {
     "feed": Read(path="town/.events.jsonl", whose="nobody"),
     "ports": Read(path="town/.runtime/polecat-ports.json", whose="nobody"),
     "lock of the ports": Read(path="town/.runtime/locks/polecat-ports.lock", whose="nobody"),
-    "Claude's trust": Read(path="home/.claude.json", whose="nobody", text='{"projects": {"/x": {"hasTrustDialogAccepted": true}}}'),
+    "Claude's trust": Read(
+        path="home/.claude.json", whose="nobody", text='{"projects": {"/x": {"hasTrustDialogAccepted": true}}}'
+    ),
     "overlay file": Read(path=f"{_R}/.runtime/overlay/extra.txt", whose="nobody", text="x\n"),
     "list of included files": Read(path=f"{_R}/.runtime/worktreeinclude/.worktreeinclude", whose="nobody", text=".env\n"),
     "set-up hooks": Read(path=f"{_R}/.runtime/setup-hooks", whose="nobody", text="x\n"),
@@ -172,7 +176,10 @@ def _unreadable(path: Path, good: bytes) -> None:
 
 
 def _bytes(change: Callable[[bytes], bytes]) -> Callable[[Path, bytes], None]:
-    return lambda path, good: path.write_bytes(change(good)) and None
+    def make(path: Path, good: bytes) -> None:
+        path.write_bytes(change(good))
+
+    return make
 
 
 def _types(value: object) -> Callable[[Path, bytes], None]:
@@ -407,7 +414,9 @@ def make_scene(room: Path, template: Path) -> Scene:
     for rig in (RIG, "other"):
         shutil.copytree(template / "bare", town / rig / ".repo.git", symlinks=True)
         git("pack-refs", "--all", cwd=town / rig / ".repo.git")
-        write_json(town / rig / "settings" / "config.json", {"type": "rig-settings", "version": 1, "agent": "claude", "fetch": "never"})
+        write_json(
+            town / rig / "settings" / "config.json", {"type": "rig-settings", "version": 1, "agent": "claude", "fetch": "never"}
+        )
     rigs = json.loads((town / "mayor" / "rigs.json").read_text())
     rigs["rigs"]["other"] = {**rigs["rigs"][RIG], "beads": {"repo": "", "prefix": "ot"}}
     write_json(town / "mayor" / "rigs.json", rigs)
@@ -459,7 +468,11 @@ def _content(path: Path) -> object:
     about = path.lstat()
     if path.is_symlink():
         return os.readlink(path)
-    return path.read_bytes() if path.is_file() and about.st_size < 1 << 20 else (about.st_mode, about.st_size if path.is_file() else 0)
+    return (
+        path.read_bytes()
+        if path.is_file() and about.st_size < 1 << 20
+        else (about.st_mode, about.st_size if path.is_file() else 0)
+    )
 
 
 def rows_of(out: str) -> dict[str, Any]:

@@ -11,7 +11,22 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from tests.faults.bad_files import BAD, FILES, GOOD, LINES, OTHER, WRONG, Ended, Line, Read, Scene, make_scene, rows_of, seen, work_of
+from tests.faults.bad_files import (
+    BAD,
+    FILES,
+    GOOD,
+    LINES,
+    OTHER,
+    WRONG,
+    Ended,
+    Line,
+    Read,
+    Scene,
+    make_scene,
+    rows_of,
+    seen,
+    work_of,
+)
 from tests.git_fixtures import git
 from tests.spawn_fixtures import RIG
 
@@ -76,7 +91,7 @@ def troubles(scene: Scene, sound: Sound, name: str, line: Line, before: dict[str
     gone = {path for path in before if path not in now}
     if not line.acts and now != before:
         found.append(f"touched: {sorted(p for p in {*before, *now} if before.get(p) != now.get(p))}")
-    found += [f"gone: {path}" for path in gone if f"work of" in path and not _is_saved(scene, path)]
+    found += [f"gone: {path}" for path in gone if "work of" in path and not _is_saved(scene, path)]
     found += _about_others(scene, sound, read, line, ended)
     return found
 

@@ -36,6 +36,7 @@ from polecat.errors import (
     ProgramMissingError,
     ProgramTimeoutError,
 )
+from polecat.names import shell_line
 from polecat.town import locks
 from polecat.town.guarded import read_json_object
 
@@ -251,7 +252,7 @@ def _check_where(talk: Talk) -> None:
     if not os.path.realpath(found).startswith(os.path.realpath(beads_dir) + os.sep):
         raise BeadsConfigError(
             f"the beads directory {beads_dir} holds no database; bd would use {found} instead",
-            hint=f"create one there: cd {beads_dir.parent} && bd init --prefix PREFIX",
+            hint=f"create one there: cd {shell_line(beads_dir.parent)} && bd init --prefix PREFIX",
         )
 
 

@@ -148,6 +148,8 @@ def read_text(path: Path | str) -> str | None:
         if stat.S_ISLNK(_mode(path)):
             return None
         raise _unknown(path, error) from error
+    if data is not None and b"\0" in data:
+        raise UnknownStateError(f"cannot read {path}: it holds a NUL, which git never writes there")
     return None if data is None else os.fsdecode(data)
 
 
