@@ -214,7 +214,7 @@ class _Parser(argparse.ArgumentParser):
                 message = f"no {str(action.metavar or action.dest).lower()} {wrong!r}{_meant(wrong, known)}"
         places = [_place(action) for action in self._actions if not action.option_strings]
         print(f"usage: {self.prog} [OPTION]... {' '.join(places)}".rstrip(" "), file=sys.stderr)
-        print(_short(f"{self.prog}: error: {message}"), file=sys.stderr)
+        print(_short(plain(f"{self.prog}: error: {message}")), file=sys.stderr)
         print(f"  what it understands: {self.prog} --help", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
 

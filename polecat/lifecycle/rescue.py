@@ -19,6 +19,7 @@ from polecat.names import agent_id, shell_line
 from polecat.ports import GitFacts, GitRescues, Session, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
 from polecat.upkeep.observation import Observation
 from polecat.upkeep.termination import end_session
@@ -213,10 +214,7 @@ class OldWorktree:
     def drop_branch(self, saved: Saved) -> bool:
         """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
         branch, tip = saved.seen.branch, saved.branch_tip
-        if not tip:
-            return False
-        with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
-            return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
+        return bool(tip) and delete_branch(self.world, self.observed, branch, tip=tip)
 
 
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
-from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
+from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
 from polecat.model import Rig, SpawnedPolecat
@@ -241,7 +241,10 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
         settle(observed.rig, attempt.claim)
         if plan.hook_bead:
-            reset_breaker(observed.rig, plan.hook_bead)
+            try:
+                reset_breaker(observed.rig, plan.hook_bead)
+            except PolecatError as error:
+                attempt.warnings.append(error.message)
         payload = {"rig": observed.rig.name, "polecat": plan.polecat_name}
         try:
             append_event(observed.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))

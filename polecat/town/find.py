@@ -14,6 +14,7 @@ from polecat.errors import (
     ConfigError,
     InvalidNameError,
     NotFoundError,
+    PolecatError,
     RigNotFoundError,
     TownNotFoundError,
     UnknownStateError,
@@ -73,6 +74,25 @@ class Town:
         entries = load_rigs(self.root)
         loaded = (_load_rig(self.root, name, entries) for name in sorted(entries))
         return [rig for rig in loaded if rig is not None]
+
+
+def readable_rigs(town: Town) -> tuple[list[Rig], list[PolecatError]]:
+    """List the rigs of a town that can be read, and why each other one cannot: one that is broken keeps nobody from the rest.
+
+    Raises:
+        ConfigError: ``rigs.json`` is invalid.
+    """
+    entries = load_rigs(town.root)
+    found: list[Rig] = []
+    broken: list[PolecatError] = []
+    for name in sorted(entries):
+        try:
+            rig = _load_rig(town.root, name, entries)
+        except PolecatError as error:
+            broken.append(error)
+            continue
+        found += [] if rig is None else [rig]
+    return found, broken
 
 
 def _no_such_rig(root: Path, name: str, known: tuple[str, ...]) -> RigNotFoundError:

@@ -357,7 +357,8 @@ class Scene:
 
     def restore(self) -> None:
         """Put everything back as it was."""
-        shutil.rmtree(self.live)
+        while self.live.exists():  # the trash may be being emptied
+            shutil.rmtree(self.live, ignore_errors=True)
         shutil.copytree(self.room / "kept", self.live, symlinks=True)
 
     def run(self, line: Line) -> Ended:
@@ -460,7 +461,8 @@ def seen(scene: Scene) -> dict[str, object]:
         for name in [*folders, *names]:
             path = Path(place, name)
             if not (name.endswith(".lock") or name in ("locks", "sling", ".runtime")):
-                found[str(path.relative_to(scene.live))] = _content(path)
+                with contextlib.suppress(FileNotFoundError):  # the trash may be being emptied
+                    found[str(path.relative_to(scene.live))] = _content(path)
     return found
 
 

@@ -262,9 +262,11 @@ def test_text_is_cut_at_characters_that_are_named(name: str) -> None:
     """Lines end at a newline and fields at what the program says, never at whatever Unicode calls blank; a constant of ours may be split."""
     vague = []
     for call in _calls(SOURCES[name]):
-        if isinstance(call.func, ast.Attribute) and call.func.attr in SPLITTERS and not isinstance(call.func.value, ast.Constant):
-            if call.func.attr == "splitlines" or not call.args or ast.unparse(call.args[0]) == "None":
-                vague.append(ast.unparse(call))
+        how = call.func
+        if not isinstance(how, ast.Attribute) or how.attr not in SPLITTERS or isinstance(how.value, ast.Constant):
+            continue
+        if how.attr == "splitlines" or not call.args or ast.unparse(call.args[0]) == "None":
+            vague.append(ast.unparse(call))
 
     assert vague == []
 
