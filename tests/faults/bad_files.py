@@ -272,7 +272,7 @@ LINES: tuple[Line, ...] = (
     _line(f"repair RIG/{BAD} --dry-run", BAD),
     _line("reconcile RIG --dry-run", RIG),
     _line("prune RIG --dry-run", RIG),
-    _line("spawn RIG --json", "new", acts=True),
+    _line("spawn RIG --json --fetch always", "new", acts=True),
     _line("spawn RIG --hook gt-1", "new", acts=True),
     _line(f"nudge RIG/{GOOD} hello", GOOD, acts=True),
     _line(f"nudge RIG/{BAD} hello", BAD, acts=True),

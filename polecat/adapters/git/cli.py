@@ -15,6 +15,7 @@ from polecat.adapters.git import (
     config,
     facts,
     files,
+    guard,
     ignored,
     publish,
     refs,
@@ -245,6 +246,7 @@ class GitCli:
         return self._count(repo, [commit, "--not", "--remotes", f"--glob={RESCUE_REFS}*"]) == 0
 
     def _count(self, repo: Repo, what: Sequence[str]) -> int:
+        guard.check_refs(repo.git_dir)
         text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.rstrip("\n")
         if not text.isdecimal():
             raise GitError(f"git rev-list said {text[:60]!r}, which is no number", cwd=repo.path)

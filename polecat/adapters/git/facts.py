@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from polecat.adapters.git import files, refs
+from polecat.adapters.git import files, guard, refs
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
@@ -91,6 +91,7 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     place = place_of(repo, worktree)
     ours = tuple(path.rstrip("/") for path in ignore)
     looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
+    guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
     questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"], "files": LISTING}

@@ -9,6 +9,7 @@ import shutil
 import time
 from pathlib import Path
 
+from polecat.adapters.git import guard
 from polecat.adapters.git.run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.processes.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
@@ -67,6 +68,7 @@ class CliFetch:
 
 def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch:
     """Begin a fetch."""
+    guard.check_refs(repo.git_dir, heads=True)
     began_at_s = time.time()
     running = git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
     return CliFetch(git, repo, running, timeout_s=timeout_s, began_at_s=began_at_s)

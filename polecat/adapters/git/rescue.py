@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from polecat.adapters.git import files
+from polecat.adapters.git import files, guard
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
 from polecat.adapters.git.refs import resolve
@@ -54,6 +54,7 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
 def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
     files.check_repository(repo.git_dir)
+    guard.check_refs(repo.git_dir, RESCUE_REFS)
     form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
     lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.split("\n")[:-1]
     rows = [line.split("\0", 3) for line in lines]
