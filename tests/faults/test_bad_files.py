@@ -36,7 +36,7 @@ SAMPLE = 83
 MAY_FAIL = {
     "nobody": set(),
     "polecat": {BAD},
-    "rig": {BAD, GOOD, RIG, "new", "git"},
+    "rig": {BAD, GOOD, RIG, "new", "git", "town"},
     "other rig": {OTHER, "town"},
     "town": {BAD, GOOD, OTHER, RIG, "new", "git", "town"},
 }
@@ -112,13 +112,12 @@ def _about_others(scene: Scene, sound: Sound, read: Read, line: Line, ended: End
         if who != line.about and session not in ended.sessions:
             found.append(f"the session of {who} was ended")
     if line.argv[0] == "list" and ended.out.startswith("["):
-        rows = rows_of(ended.out)
-        mine = [who for who in sound.rows if who.startswith(f"{RIG}/") or "RIG" not in line.argv]
-        for who in sound.rows:
-            is_free = read.whose in ("polecat", "nobody") and not (read.whose == "polecat" and who.endswith(BAD))
-            if is_free and (line.argv[1] != RIG or who.startswith(RIG)) and rows.get(who) != sound.rows[who]:
+        rows, rig = rows_of(ended.out), {"rig": RIG, "polecat": RIG, "other rig": "other"}.get(read.whose, "")
+        for who, row in sound.rows.items():
+            is_asked = RIG not in line.argv or who.startswith(f"{RIG}/")
+            is_own = who.endswith(f"/{BAD}") if read.whose == "polecat" else bool(rig) and who.startswith(f"{rig}/")
+            if is_asked and not is_own and read.whose != "town" and rows.get(who) != row:
                 found.append(f"{who} is {rows.get(who)}")
-        del mine
     return found
 
 

@@ -6,6 +6,7 @@ millisecond where a process takes five. Repositories with the *reftable* format 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -79,16 +80,17 @@ def read_ref(git_dir: Path, ref: str) -> str | None:
 
 
 def list_refs(git_dir: Path, prefix: str) -> dict[str, str]:
-    """Return all refs whose full name starts with *prefix* and the object id of each; symbolic ones left out.
+    """Return all refs whose full name starts with *prefix* and the object id of each; symbolic ones and damaged ones left out.
 
     Raises:
-        UnknownStateError: some of them cannot be read.
+        UnknownStateError: they cannot be listed.
     """
     found: dict[str, str] = {}
     top = git_dir / prefix.rpartition("/")[0]
     for name in _loose_names(git_dir, top):
-        if name.startswith(prefix) and (value := _loose(git_dir, name)) is not None:
-            found[name] = value
+        with contextlib.suppress(UnknownStateError):  # a damaged one is nobody's but its own; `read_ref` says so
+            if name.startswith(prefix) and (value := _loose(git_dir, name)) is not None:
+                found[name] = value
     # packed after loose: a ref packed meanwhile is then seen at least once
     packed = {name: value for name, value in _packed(git_dir).items() if name.startswith(prefix)}
     return {name: value for name, value in sorted((packed | found).items()) if not value.startswith("ref: ")}
