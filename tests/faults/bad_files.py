@@ -455,12 +455,12 @@ def _world(room: Path) -> World:
 
 
 def seen(scene: Scene) -> dict[str, object]:
-    """Everything on the disk but locks: name → content, link, or kind."""
+    """Everything on the disk but locks and SQLite's own journal: name → content, link, or kind."""
     found: dict[str, object] = {}
     for place, folders, names in os.walk(scene.live):
         for name in [*folders, *names]:
             path = Path(place, name)
-            if not (name.endswith(".lock") or name in ("locks", "sling", ".runtime")):
+            if not (name.endswith((".lock", "-journal")) or name in ("locks", "sling", ".runtime")):
                 with contextlib.suppress(FileNotFoundError):  # the trash may be being emptied
                     found[str(path.relative_to(scene.live))] = _content(path)
     return found

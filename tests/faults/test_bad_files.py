@@ -43,6 +43,10 @@ MAY_FAIL = {
 """Whose file it is → what a command line may be about that fails because of it."""
 
 
+_SAYS_SO = ("spawning", "stalled")
+"""States that a claim brings about."""
+
+
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Scene:
     """Two rigs and three polecats with work, to be spoilt and put back."""
@@ -118,6 +122,8 @@ def _about_others(scene: Scene, sound: Sound, read: Read, line: Line, ended: End
             is_own = who.endswith(f"/{BAD}") if read.whose == "polecat" else bool(rig) and who.startswith(f"{rig}/")
             if is_asked and not is_own and read.whose != "town" and rows.get(who) != row:
                 found.append(f"{who} is {rows.get(who)}")
+            if read.whose == "polecat" and who.endswith(f"/{BAD}") and rows[who] != row and rows[who]["state"] not in _SAYS_SO:
+                found += [] if rows[who]["unknown"] else [f"{who} is {rows[who]}, and nobody says why"]
     return found
 
 
