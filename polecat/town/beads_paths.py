@@ -20,7 +20,7 @@ def _redirect_in(beads_dir: Path) -> str:
     text = ""
     with contextlib.suppress(OSError, UnicodeDecodeError):
         text = (read_guarded(beads_dir / "redirect", limit_bytes=4096) or b"").decode("utf-8").strip(" \t\r\n")
-    return text if text.isprintable() else ""
+    return "" if "\0" in text or "\n" in text else text
 
 
 def resolve_beads_dir(workdir: Path, town_root: Path, redirect: str | None = None) -> Path:

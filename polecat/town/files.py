@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polecat.errors import ConfigError, PolecatError
-from polecat.town.guarded import must_be_writable, read_guarded
+from polecat.town.guarded import is_regular, read_guarded
 
 GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 """What Go's JSON encoder escapes beside what must be: `str.translate` with it."""
@@ -58,7 +58,7 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
     Raises:
         OSError: it could not be written; the old file is as it was and nothing is left beside it.
     """
-    must_be_writable(path)
+    is_regular(path)
     target = Path(os.path.realpath(path)) if path.is_symlink() else path
     if mode is None:
         with contextlib.suppress(FileNotFoundError):

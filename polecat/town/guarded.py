@@ -39,8 +39,7 @@ def read_guarded(path: Path | str, *, limit_bytes: int = MAX_BYTES, follow: bool
     except ValueError as error:
         raise OSError(errno.EINVAL, "its name holds a NUL", os.fspath(path)) from error
     except FileNotFoundError as error:
-        if os.path.islink(path):
-            raise OSError(errno.EINVAL, "it is a link to nothing", os.fspath(path)) from error
+        _must_not_be_a_link(path, error)
         return None
     except NotADirectoryError:
         return None
@@ -107,16 +106,23 @@ def read_json_object(path: Path, *, limit_bytes: int = MAX_BYTES) -> dict[str, o
     return value
 
 
-def must_be_writable(path: Path) -> None:
-    """Refuse a place where something stands that is no regular file, such as a device that a symlink leads to; absent is fine.
+def is_regular(path: Path) -> bool:
+    """Say whether a regular file is there; False if nothing is.
 
     Raises:
-        OSError: something else is there, or it cannot be looked at.
+        OSError: something else is there, such as a device or a link to nothing, or it cannot be looked at.
     """
     try:
         _must_be_regular(os.stat(path), path)
-    except FileNotFoundError:
-        return
+    except FileNotFoundError as error:
+        _must_not_be_a_link(path, error)
+        return False
+    return True
+
+
+def _must_not_be_a_link(path: Path | str, error: FileNotFoundError) -> None:
+    if os.path.islink(path):
+        raise OSError(errno.EINVAL, "it is a link to nothing", os.fspath(path)) from error
 
 
 def _must_be_regular(about: os.stat_result, path: Path | str) -> None:

@@ -31,7 +31,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from polecat.errors import LockTimeoutError, PolecatError
 from polecat.model import Rig
-from polecat.town.guarded import must_be_writable, read_json_object
+from polecat.town.guarded import is_regular, read_json_object
 
 LOCK_TIMEOUT_S = 30.0
 POLL_S = 0.005
@@ -85,7 +85,7 @@ def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLoc
         PolecatError: the lock file cannot be made or locked here.
     """
     try:
-        must_be_writable(path)
+        is_regular(path)
     except OSError as error:
         raise PolecatError(f"cannot lock {path}: {error.strerror or error}", hint="remove what is in its place") from error
     lock = FileLock(path, timeout=timeout_s, poll_interval=POLL_S, fallback_to_soft=False, thread_local=False)
