@@ -212,7 +212,7 @@ def test_transient_failures_are_tried_again(script: ScriptedBd) -> None:
 
 def test_stumbling_store(script: ScriptedBd) -> None:
     """T-49: twenty at once against a store of which every second call fails transiently: all end, all are kept, in bounded time."""
-    beads = _beads(script)
+    beads = _beads(script, timeout_s=50.0)  # a program each call, on a machine that may be busy
     script.behave(kind="says", share=0.5, exit=1, err="Error: optimistic lock failed; try again")
 
     for number in range(20):
