@@ -16,7 +16,6 @@ import polecat
 from polecat import (
     BeadsConfigError,
     BeadsUnavailableError,
-    Git,
     GitError,
     GitFacts,
     Polecat,
@@ -27,7 +26,6 @@ from polecat import (
     TmuxUnreachableError,
     Town,
     UnknownStateError,
-    ports,
 )
 from polecat.testing import Call, Fault
 from tests.faults.pretend import Picture
