@@ -95,7 +95,7 @@ class FetchPolicy:
         Raises:
             ValueError: it is none of these.
         """
-        words = text.split()
+        words = [word for word in text.split(" ") if word]
         if words in (["always"], ["never"]):
             return cls(when="always" if words[0] == "always" else "never")
         if len(words) == 2 and words[0] == "if-older-than":

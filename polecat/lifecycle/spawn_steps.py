@@ -13,7 +13,7 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
-from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
+from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
 from polecat.model import Rig, SpawnedPolecat
@@ -224,7 +224,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
         how = f"was ended by signal {status.signal}"
     elif status.exit_code is not None:
         how = f"ended with status {status.exit_code}"
-    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip() else "; it said nothing"
+    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip(" \n") else "; it said nothing"
     return AgentDiedError(
         f"the agent of {plan.agent_id} {how} after {waited.waited_s:.1f} s{words}",
         step="ready",
@@ -242,7 +242,10 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
         settle(observed.rig, attempt.claim)
         if plan.hook_bead:
-            reset_breaker(observed.rig, plan.hook_bead)
+            try:
+                reset_breaker(observed.rig, plan.hook_bead)
+            except PolecatError as error:
+                attempt.warnings.append(error.message)
         payload = {"rig": observed.rig.name, "polecat": plan.polecat_name}
         try:
             append_event(observed.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))

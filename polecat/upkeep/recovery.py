@@ -17,6 +17,7 @@ from polecat.names import agent_id
 from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.hook import restore_hook
 from polecat.upkeep.liveness import recorded_process
 from polecat.upkeep.observation import Observation, observe
@@ -205,8 +206,7 @@ def _drop_branch(world: FullWorld, observed: Observation, branch: str) -> None:
     tip = world.git.resolve(observed.repo, f"refs/heads/{branch}") if branch.startswith("polecat/") else None
     git = optional(world.git, GitBranches)
     if tip is not None and git is not None and git.is_elsewhere(observed.repo, tip):
-        with holding(git_lock(observed.rig), what=f"delete branch {branch}"):
-            world.git.delete_branch(observed.repo, branch, expected=tip)
+        delete_branch(world, observed, branch, tip=tip)
 
 
 def _clear(world: FullWorld, observed: Observation, path: Path, into: Path) -> None:

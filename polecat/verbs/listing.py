@@ -7,7 +7,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from polecat.model import Polecat, PolecatState
+from polecat.errors import PolecatError
+from polecat.model import Polecat, PolecatState, Rig
+from polecat.town.find import readable_rigs
 from polecat.upkeep.inspection import work_at_risk
 from polecat.upkeep.listing import get_polecat, list_polecats
 from polecat.upkeep.staleness import detect_stale
@@ -67,22 +69,36 @@ def list_(args: argparse.Namespace) -> int:
     """List, once or again and again."""
     if args.watch is None:
         with Progress("looking at polecats"):
-            text = _text(args)
+            text, is_all = _text(args)
         print(text)
-        return 0
+        return 0 if is_all else 1
     try:
         while True:
-            text = _text(args)
+            text, _ = _text(args)
             print(f"{CLEAR}{text}" if sys.stdout.isatty() else text, flush=True)
             time.sleep(args.watch)
     except KeyboardInterrupt:  # that is how one stops watching
         return 0
 
 
-def _text(args: argparse.Namespace) -> str:
+def _text(args: argparse.Namespace) -> tuple[str, bool]:
+    """What is to be printed, and whether every rig could be listed."""
     town, world = town_of(args), world_of(args)
-    rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
-    cats = [cat for rig in rigs for cat in list_polecats(rig, world=world)]
+    rigs, broken = ([town.rig(args.rig)], []) if args.rig is not None else readable_rigs(town)
+    cats: list[Polecat] = []
+    for rig in rigs:
+        try:
+            cats += list_polecats(rig, world=world)
+        except PolecatError as error:
+            if args.rig is not None:
+                raise
+            broken.append(error)
+    for why in broken:
+        print(plain(f"polecat: not listed: {why.message}"), file=sys.stderr)
+    return _listed(args, cats, rigs), not broken
+
+
+def _listed(args: argparse.Namespace, cats: list[Polecat], rigs: list[Rig]) -> str:
     if not rigs and sys.stderr.isatty():
         print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
     if args.json:

@@ -18,6 +18,7 @@ from attrs import field, frozen
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
 from polecat.errors import BeadsConfigError, BeadsUnavailableError
+from polecat.names import shell_line
 from polecat.ports import AgentBead, AgentFields, Bead
 
 SCHEMA_VERSION = 1
@@ -208,7 +209,7 @@ class LocalBeads:
         except sqlite3.DatabaseError as error:
             raise BeadsUnavailableError(
                 f"the beads file {self.path} is damaged, or is no beads file: {error}",
-                hint=f"move it away (mv '{self.path}' '{self.path}.damaged') or restore a backup; without it polecat starts anew",
+                hint=f"move it away ({shell_line('mv', self.path, f'{self.path}.damaged')}) or restore a backup; without it polecat starts anew",
             ) from error
 
 
