@@ -13,7 +13,7 @@ import traceback
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import attrs
 import pytest
