@@ -21,8 +21,9 @@ from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
 from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
+from polecat.upkeep.liveness import Agent
 from polecat.upkeep.observation import Observation
-from polecat.upkeep.termination import end_session
+from polecat.upkeep.termination import end_agent
 from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
 
 RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
@@ -111,14 +112,15 @@ class OldWorktree:
         """Say what `save` would do."""
         return Saved(seen=seen, ref=f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else "")
 
-    def end_session(self, session: Session, note: Callable[[str], None]) -> None:
-        """End its session; *note* is called with what was done, or perhaps was."""
-        world, done = self.world, "its session was ended"
+    def end_agent(self, agent: Agent, note: Callable[[str], None]) -> None:
+        """End its agent; *note* is called with what was done, or perhaps was."""
+        done, session = "its session was ended", agent.session
         try:
-            end_session(world, session)
+            end_agent(self.world, agent)
         except PolecatError:
             try:
-                if session.id not in {one.id for one in world.tmux.list_sessions() if one.instance == session.instance}:
+                listed = {(one.id, one.instance) for one in agent.server.list_sessions()}
+                if session is not None and (session.id, session.instance) not in listed:
                     note(done)
             except PolecatError:
                 note(f"perhaps {done}")

@@ -22,7 +22,7 @@ from polecat.town.breaker import count_failure, reset_breaker
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, settle, write_claim
-from polecat.upkeep.hook import check_bead, open_agent_bead, take_bead_lock
+from polecat.upkeep.hook import check_bead, give_back, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
@@ -47,7 +47,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
     with attempt.step("bead"):
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
-        attempt.bead_holder = found.holder
+        attempt.bead = found.bead
         if found.existing is not None:
             warning = f"{found.existing.polecat} has {bead} already; nothing was made"
             there = _spawned(observed.rig, found.existing)
@@ -101,8 +101,9 @@ def hook_bead(attempt: Attempt) -> None:
             if left.id != plan.hook_bead:
                 beads.unassign(left.id, expected=left.assignee)
         if plan.hook_bead:
-            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=attempt.bead_holder)
-            undo.add("hook", lambda: beads.unassign(plan.hook_bead, expected=plan.agent_id))
+            was = attempt.bead
+            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
+            undo.add("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id))
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
 
 
