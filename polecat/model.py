@@ -95,7 +95,7 @@ class FetchPolicy:
         Raises:
             ValueError: it is none of these.
         """
-        words = text.split()
+        words = [word for word in text.split(" ") if word]
         if words in (["always"], ["never"]):
             return cls(when="always" if words[0] == "always" else "never")
         if len(words) == 2 and words[0] == "if-older-than":
@@ -310,14 +310,15 @@ class Polecat:
         rig_name: its rig.
         state: what it is doing; ``UNKNOWN`` is an answer.
         clone_path: its worktree.
-        branch: the branch checked out there; empty when that cannot be told.
+        branch: the branch checked out there; empty for none.
         issue: the bead it holds, if one.
         session_name: the name its session has or would have.
-        is_running: its session exists and its agent lives; None when tmux could not be asked.
+        is_running: its agent lives; None when that could not be told.
         work: what of its work exists nowhere else; None when that could not be counted.
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
         active_at: when its session last showed something, if we know.
+        unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
     name: str
@@ -332,6 +333,7 @@ class Polecat:
     instance: str = ""
     created_at: datetime | None = None
     active_at: datetime | None = None
+    unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property
     def agent_id(self) -> str:

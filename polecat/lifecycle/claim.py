@@ -16,7 +16,7 @@ from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
 from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
-from polecat.upkeep.liveness import may_live
+from polecat.upkeep.liveness import life_of
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -57,8 +57,9 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
 
 def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
     """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
-    lost = lost_records(observed.rig, homes) if attempts else ()
-    return {name for name in lost if name not in observed.sessions.own and may_live(attempts[0].world, observed, name)}
+    lost = [name for name in lost_records(observed.rig, homes) if attempts and name not in observed.sessions.own]
+    lives = {name: life_of(attempts[0].world, observed.rig, name, observed.sessions) for name in lost}
+    return {name for name, life in lives.items() if life.verdict != "dead"}
 
 
 def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
@@ -110,12 +111,13 @@ def predicted_name(observed: Observation, asked: str | None) -> str:
         SpawnRefusedError: *asked* is taken.
         RigFullError: the rig holds as many polecats as it may.
         UnknownStateError: the homes cannot be listed.
+        ConfigError: the pool's state is invalid.
     """
     homes = observed.homes
     check_homes(observed, homes, "no name was given out")
     if len(homes.dirs) >= observed.settings.max_polecats:
         raise _full(observed, homes)
-    return next(_candidates(observed, asked, observed.pool, homes.taken))[0]
+    return next(_candidates(observed, asked, load_pool(observed.rig, observed.settings), homes.taken))[0]
 
 
 def _free_name(

@@ -15,13 +15,15 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
-from polecat.names import agent_id
-from polecat.ports import GitFacts, GitRescues, Session, needs
+from polecat.names import agent_id, shell_line
+from polecat.ports import GitFacts, GitRescues, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
+from polecat.upkeep.liveness import Agent
 from polecat.upkeep.observation import Observation
-from polecat.upkeep.termination import end_agent, end_session
+from polecat.upkeep.termination import end_agent
 from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
 
 RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
@@ -84,17 +86,17 @@ class OldWorktree:
         """The polecat's address."""
         return agent_id(self.observed.rig.name, self.record.polecat)
 
-    def inspect(self, session: Session | None) -> Inspection:
+    def inspect(self, agent: Agent | None) -> Inspection:
         """Find out what would be lost.
 
         Args:
-            session: the polecat's session, if it still exists.
+            agent: the polecat's agent; None once it has been ended.
 
         Raises:
             WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
             UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
-        seen = inspect(self.world, self.observed, self.record, session=session)
+        seen = inspect(self.world, self.observed, self.record.polecat, agent=agent)
         obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
         risks = [risk for risk in obstacles if not (self.keeps_hook and risk.code == "hooked")]
         if risks:
@@ -113,18 +115,15 @@ class OldWorktree:
         ref = f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else ""
         return Saved(seen=seen, ref=ref, branch=own_branch(self.record, seen.branch))
 
-    def end_session(self, session: Session | None, note: Callable[[str], None]) -> None:
-        """End its session, or an agent that lives without one; *note* is called with what was done, or perhaps was."""
-        world, done = self.world, "its session was ended"
-        if session is None:
-            if end_agent(world, self.record):
-                note("its agent was ended")
-            return
+    def end_agent(self, agent: Agent, note: Callable[[str], None]) -> None:
+        """End its agent; *note* is called with what was done, or perhaps was."""
+        done, session = "its session was ended", agent.session
         try:
-            end_session(world, session)
+            end_agent(self.world, agent)
         except PolecatError:
             try:
-                if session.id not in {one.id for one in world.tmux.list_sessions() if one.instance == session.instance}:
+                listed = {(one.id, one.instance) for one in agent.server.list_sessions()}
+                if session is not None and (session.id, session.instance) not in listed:
                     note(done)
             except PolecatError:
                 note(f"perhaps {done}")
@@ -221,10 +220,7 @@ class OldWorktree:
     def drop_branch(self, saved: Saved) -> bool:
         """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
         branch, tip = saved.seen.branch, saved.branch_tip
-        if not tip:
-            return False
-        with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
-            return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
+        return bool(tip) and delete_branch(self.world, self.observed, branch, tip=tip)
 
 
 def own_branch(record: Record, branch: str) -> str:
@@ -245,9 +241,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
         return "cd somewhere else first"
     lines = []
     if "unpushed" in codes:
-        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+        lines.append(f"push it:     git -C {shell_line(seen.path)} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:
-        lines.append(f"look at it:  git -C {seen.path} status")
+        lines.append(f"look at it:  git -C {shell_line(seen.path)} status")
     if "hooked" in codes:
         lines.append(f"unhook it:   polecat hook clear {who}")
     lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"

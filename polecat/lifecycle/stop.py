@@ -1,4 +1,4 @@
-"""Stopping a polecat: its session and its agent end, its worktree stays."""
+"""Stopping a polecat: its session and its agent end, on the server that its record names; its worktree stays."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of
-from polecat.upkeep.liveness import agent_processes, at_recorded_server
+from polecat.upkeep.liveness import find_agent
 from polecat.upkeep.observation import observe
-from polecat.upkeep.termination import end_agent, end_session
+from polecat.upkeep.termination import end_agent
 
 
 def stop_polecat(
@@ -30,7 +30,8 @@ def stop_polecat(
 
     Raises:
         PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session.
+        SessionNotFoundError: it has no session, and no process of it runs.
+        TmuxError: the server that it was started on could not be asked.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -47,15 +48,14 @@ def stop_polecat(
     rig, name = target.rig, target.name
     world = full_world(rig, world)
     with target.locked("stop"):
-        world, observed, session = at_recorded_server(world, observe(world, rig), name)
+        observed = observe(world, rig)
         record = record_of(observed, name)
-        if session is None and not agent_processes(world, record):
+        agent = find_agent(world, rig, record, observed.sessions)
+        if not agent.is_there:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
-        ended = session.name if session else record.session
-        if dry_run:
-            return ended
-        if session is not None:
-            end_session(world, session)
-        end_agent(world, record)  # it may live without a session: its server's socket is gone
-        world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=record.instance, facts={"session": ended}))
-        return ended
+        if not dry_run:
+            end_agent(world, agent)
+            instance = agent.session.instance if agent.session else record.instance
+            facts = {"session": agent.session_name}
+            world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=instance, facts=facts))
+        return agent.session_name

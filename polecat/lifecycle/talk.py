@@ -125,7 +125,7 @@ def capture_polecat(
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
     tmux, session = _find_session(find_target(rig, polecat), world)
     text = tmux.capture(session.pane_id, lines=lines)
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.split("\n")[-lines:])
 
 
 # ------------------------------------------------------------------------------------------------------- attaching

@@ -1,111 +1,148 @@
-"""Whether a polecat's agent lives: asked of the server that its record names, and of the process table."""
+"""Where a polecat's session is, and whether its agent lives: asked of the server that its record names, and of the process table."""
 
 from __future__ import annotations
 
-from attrs import evolve
+from attrs import frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
-from polecat.ports import Process, Session
+from polecat.names import session_name
+from polecat.ports import Process, Session, Tmux
 from polecat.town.records import Record, read_current
-from polecat.upkeep.observation import Observation
 
 
-def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | None) -> Liveness:
-    """Say whether a polecat's agent lives. Where that cannot be told it is *unknown*, which is not dead.
+@frozen(kw_only=True)
+class Life:
+    """Whether a polecat's agent lives.
+
+    Attributes:
+        verdict: it lives, it is dead, or that is unknown, which is not dead.
+        session: its session, as far as that could be told.
+        unseen: why its session could not be looked for; empty when it could.
+        why: why it is unknown whether it lives.
+    """
+
+    verdict: Liveness
+    session: Session | None = None
+    unseen: str = ""
+    why: str = ""
+
+
+def find_session(
+    world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError
+) -> tuple[Tmux, Session | None]:
+    """Find a polecat's session on the server that its record names, whatever the settings name by now.
 
     Args:
         world: the outside.
         rig: the rig.
         name: the polecat.
-        record: its record; None if polecat did not make it, and then only a session can tell.
-        sessions: those of the world's own server; None if that could not be asked.
+        record: its record; None if polecat did not make it.
+        sessions: those of the world's own server, or why that could not be asked.
+
+    Returns:
+        The server, and the session; None if the server has none of that polecat.
+
+    Raises:
+        TmuxError: the server could not be asked.
 
     Source:
         Design §7.
     """
-    pane = _seen(
-        None if sessions is None else sessions.of(name, record.instance if record else ""), is_asked=sessions is not None
-    )
-    if record is None or pane == "running":
-        return judge_liveness(pane=pane, process="absent")
-    try:
-        server = world.tmux.at(record.socket_path) if record.socket_path else world.tmux
-    except PolecatError:
-        return judge_liveness(pane="unknown", process=_process(world, record))
+    instance = record.instance if record else ""
+    if isinstance(sessions, SessionIndex) and instance in sessions.by_instance:
+        return world.tmux, sessions.by_instance[instance]
+    server = world.tmux.at(record.socket_path) if record and record.socket_path else world.tmux
     if server is not world.tmux:
-        pane = _pane_on(world, rig, name, record)
-    return judge_liveness(pane=pane, process=_process(world, record))
+        sessions = index_sessions(server.list_sessions(), rig)
+    if isinstance(sessions, PolecatError):
+        raise sessions
+    return server, sessions.of(name, instance)
 
 
-def may_live(world: FullWorld, observed: Observation, name: str) -> bool:
-    """Say whether the agent of a polecat that we remember lives, or may live."""
+def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError) -> Life:
+    """Say whether a polecat's agent lives. Arguments as for `find_session`.
+
+    Source:
+        Design §7.
+    """
+    unseen = why = ""
+    session: Session | None = None
     try:
-        record = read_current(observed.rig, name)
-    except UnknownStateError:
-        return True
-    return liveness(world, observed.rig, name, record, observed.sessions) != "dead"
+        session = find_session(world, rig, name, record, sessions)[1]
+        pane: Seen = "absent" if session is None else "ended" if session.is_dead else "running"
+    except PolecatError as error:
+        pane, unseen = "unknown", error.message
+    process: Seen = "absent"
+    if record is not None and pane != "running":
+        try:
+            runs = recorded_process(world, record) or world.processes.family([], instance=record.instance)
+            process = "running" if runs else "absent"
+        except PolecatError as error:
+            process, why = "unknown", error.message
+    verdict = judge_liveness(pane=pane, process=process)
+    return Life(verdict=verdict, session=session, unseen=unseen, why=(why or unseen) if verdict == "unknown" else "")
 
 
-def _seen(session: Session | None, *, is_asked: bool) -> Seen:
-    if session is None:
-        return "absent" if is_asked else "unknown"
-    return "ended" if session.is_dead else "running"
-
-
-def _pane_on(world: FullWorld, rig: Rig, name: str, record: Record) -> Seen:
+def life_of(world: FullWorld, rig: Rig, name: str, sessions: SessionIndex) -> Life:
+    """Say whether the agent of a polecat that we remember lives; a record that cannot be read is unknown."""
     try:
-        sessions = index_sessions(world.tmux.at(record.socket_path).list_sessions(), rig)
-    except PolecatError:
-        return "unknown"
-    return _seen(sessions.of(name, record.instance), is_asked=True)
+        record = read_current(rig, name)
+    except UnknownStateError as error:
+        return Life(verdict="unknown", why=error.message)
+    return liveness(world, rig, name, record, sessions)
 
 
-def _process(world: FullWorld, record: Record) -> Seen:
-    """Look for the recorded process, by its id and start time, and for any that bears the instance id."""
-    try:
-        is_there = agent_processes(world, record)
-    except PolecatError:
-        return "unknown"
-    return "running" if is_there else "absent"
+@frozen(kw_only=True)
+class Agent:
+    """A polecat's agent, where it is to be ended.
+
+    Attributes:
+        server: the tmux server that its record names.
+        session: its session there; None if it has none.
+        processes: where it has none, what of it runs all the same: its pane was lost with the server's socket.
+        session_name: the name its session has, or had.
+    """
+
+    server: Tmux
+    session: Session | None
+    processes: tuple[Process, ...]
+    session_name: str
+
+    @property
+    def is_there(self) -> bool:
+        """There is something to end."""
+        return self.session is not None or bool(self.processes)
 
 
-def at_recorded_server(world: FullWorld, observed: Observation, name: str) -> tuple[FullWorld, Observation, Session | None]:
-    """Find a polecat's session: on the server that was observed, else on the one that its record names.
-
-    Returns:
-        The world with the server that has it, the rig as seen from there, and the session; None if it has none.
+def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionIndex) -> Agent:
+    """Find a polecat's agent, to end it: on the server that its record names, else in the process table.
 
     Raises:
-        TmuxUnreachableError: the recorded server could not be asked.
-        UnknownStateError: the record cannot be read.
+        TmuxError: that server could not be asked.
+        UnknownStateError: the process table could not be read.
     """
-    record = read_current(observed.rig, name)
-    instance = record.instance if record else ""
-    session = observed.sessions.of(name, instance)
-    server = world.tmux.at(record.socket_path) if record and record.socket_path else world.tmux
-    if session is not None or server is world.tmux:
-        return world, observed, session
-    there = index_sessions(server.list_sessions(), observed.rig)
-    found = there.of(name, instance)
-    if found is None:
-        return world, observed, None
-    return evolve(world, tmux=server), evolve(observed, sessions=there), found
+    name = record.polecat
+    server, session = find_session(world, rig, name, record, sessions)
+    if session is not None:
+        return Agent(server=server, session=session, processes=(), session_name=session.name)
+    processes = agent_processes(world, record)
+    return Agent(server=server, session=None, processes=processes, session_name=record.session or session_name(rig.name, name))
 
 
 def agent_processes(world: FullWorld, record: Record) -> tuple[Process, ...]:
-    """List the processes of a polecat's agent, wherever its pane is and whichever server answers.
+    """List the recorded process with all it started, and those that bear the instance id, wherever its pane is.
 
     Raises:
-        UnknownStateError: the table could not be read.
+        UnknownStateError: the process table could not be read.
     """
-    process = world.processes.identify(record.agent_pid) if recorded_process_runs(world, record) else None
-    return world.processes.family([process] if process else [], instance=record.instance)
+    agent = recorded_process(world, record)
+    return world.processes.family([agent] if agent else [], instance=record.instance)
 
 
-def recorded_process_runs(world: FullWorld, record: Record) -> bool:
-    """Say whether exactly the process that a record names as the agent's runs, wherever its pane is."""
+def recorded_process(world: FullWorld, record: Record) -> Process | None:
+    """Return exactly the process that a record names as the agent's, if it runs, wherever its pane is."""
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
-    return process is not None and process.start_time == record.agent_started
+    return process if process is not None and process.start_time == record.agent_started else None

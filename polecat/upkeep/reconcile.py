@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
-from polecat.core.sessions import may_be_ended
-from polecat.errors import BeadsError, PolecatError, UnknownStateError
+from polecat.core.sessions import SessionIndex, index_sessions, may_be_ended
+from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
@@ -26,7 +26,7 @@ from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
 from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
-from polecat.upkeep.liveness import may_live
+from polecat.upkeep.liveness import life_of
 from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, recover
 from polecat.upkeep.termination import end_session
@@ -108,7 +108,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
     kept: list[str] = []
-    orphans = _orphans(observed, known.orphans, kept)
+    orphans = _orphans(rig, observed.sessions, known.orphans, kept)
     files = files_in_homes(rig, homes.dirs)
     git = optional(world.git, GitRecovery)
     dead, living = _claims(world, observed, homes, files, kept)
@@ -127,19 +127,6 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     )
 
 
-def _orphans(observed: Observation, names: Iterable[str], kept: list[str]) -> dict[str, Session]:
-    found = {}
-    for name in names:
-        session = observed.sessions.own[name]
-        if is_held(polecat_lock(observed.rig, name)):
-            kept.append(f"session {session.name}: another process is making or removing {name}")
-        elif not may_be_ended(session, observed.sessions, name):
-            kept.append(f"session {session.name}: another session shows its pane too")
-        else:
-            found[name] = session
-    return found
-
-
 def _claims(
     world: FullWorld, observed: Observation, homes: Homes, files: Mapping[str, tuple[str, ...]], kept: list[str]
 ) -> tuple[dict[str, Record], dict[str, Record]]:
@@ -153,9 +140,22 @@ def _claims(
             claim = read_claim(observed.rig, name)
             if claim is not None and not is_held(polecat_lock(observed.rig, name)):
                 (living if agent_lives(world, observed, claim) else dead)[name] = claim
-        except (UnknownStateError, BeadsError) as error:
-            kept.append(error.message)
+        except PolecatError as error:
+            kept.append(f"claim of {name}: {error.message}")
     return dead, living
+
+
+def _orphans(rig: Rig, sessions: SessionIndex, names: Iterable[str], kept: list[str]) -> dict[str, Session]:
+    found: dict[str, Session] = {}
+    for name in names:
+        session = sessions.own[name]
+        if is_held(polecat_lock(rig, name)):
+            kept.append(f"session {session.name}: another process is making or removing {name}")
+        elif not may_be_ended(session, sessions, name):
+            kept.append(f"session {session.name}: another session shows its pane")
+        else:
+            found[name] = session
+    return found
 
 
 def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
@@ -247,8 +247,10 @@ class _Reconcile:
         return self._emit("empty_home_removed", name)
 
     def _forget(self, name: str) -> bool:
-        if may_live(self.world, observe(self.world, self.observed.rig), name):  # an orphan has been ended by now
-            raise UnknownStateError("its home is gone, and its agent lives or may live")
+        now = index_sessions(self.world.tmux.list_sessions(), self.observed.rig)  # an orphan has been ended by now
+        life = life_of(self.world, self.observed.rig, name, now)
+        if life.verdict != "dead":
+            raise UnknownStateError(f"its home is gone, and its agent lives or may live{f': {life.why}' if life.why else ''}")
         forget(self.observed.rig, name)
         return True
 

@@ -42,7 +42,9 @@ def main() -> None:
         os.close(ready)
         _kill(children, orders)
         killed = [os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child in children]
-        answers = [_KILLED if dead else json.loads(Path(order["answer"]).read_text()) for order, dead in zip(orders, killed, strict=True)]
+        answers = [
+            _KILLED if dead else json.loads(Path(order["answer"]).read_text()) for order, dead in zip(orders, killed, strict=True)
+        ]
         print(json.dumps(answers), flush=True)
 
 
@@ -51,7 +53,9 @@ _KILLED = {"error": "killed", "message": "killed"}
 
 def _kill(children: Sequence[int], orders: Sequence[dict[str, Any]]) -> None:
     began_s = time.monotonic()
-    for kill_s, child in sorted((order["kill_s"], child) for order, child in zip(orders, children, strict=True) if order.get("kill_s")):
+    for kill_s, child in sorted(
+        (order["kill_s"], child) for order, child in zip(orders, children, strict=True) if order.get("kill_s")
+    ):
         time.sleep(max(0.0, began_s + kill_s - time.monotonic()))
         os.kill(child, signal.SIGKILL)  # it may be done; then it is a zombie of ours and nobody else's
 

@@ -15,6 +15,7 @@ from polecat.adapters.git import (
     config,
     facts,
     files,
+    guard,
     ignored,
     publish,
     refs,
@@ -65,7 +66,7 @@ class GitCli:
         text = self._git.must(["version"], at=None).text
         found = re.search(r"(\d+)\.(\d+)\S*", text)
         if found is None or (int(found[1]), int(found[2])) < OLDEST_GIT:
-            raise GitError(f"git is too old: {text.strip()!r}", hint="polecat needs git 2.31 or later")
+            raise GitError(f"git is too old: {text!r}", hint="polecat needs git 2.31 or later")
         return found[0]
 
     def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch:
@@ -218,7 +219,15 @@ class GitCli:
     def is_pristine(self, worktree: Worktree) -> bool:
         """Say whether nothing at all in a worktree differs from its commit; one process."""
         seeing = files.what_the_disk_keeps(worktree.path)
-        words = [*seeing, "status", "--porcelain", "-z", "--untracked-files=all", "--ignored=traditional", "--ignore-submodules=none"]
+        words = [
+            *seeing,
+            "status",
+            "--porcelain",
+            "-z",
+            "--untracked-files=all",
+            "--ignored=traditional",
+            "--ignore-submodules=none",
+        ]
         try:
             done = self._git.run(words, at=worktree, read_only=True, timeout_s=self._check_out_timeout_s)
         except GitError:
@@ -245,7 +254,8 @@ class GitCli:
         return self._count(repo, [commit, "--not", "--remotes", f"--glob={RESCUE_REFS}*"]) == 0
 
     def _count(self, repo: Repo, what: Sequence[str]) -> int:
-        text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.strip()
+        guard.check_refs(repo.git_dir)
+        text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.rstrip("\n")
         if not text.isdecimal():
             raise GitError(f"git rev-list said {text[:60]!r}, which is no number", cwd=repo.path)
         return int(text)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from polecat.adapters.git import files, refs
+from polecat.adapters.git import files, guard, refs
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
@@ -92,6 +92,7 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     place = place_of(repo, worktree)
     ours = tuple(path.rstrip("/") for path in ignore)
     looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
+    guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
     status = [*files.what_the_disk_keeps(worktree.path), *STATUS, "--find-renames"]
@@ -126,14 +127,14 @@ def _text(looking: Gathering, what: str, done: Finished | None) -> str | None:
     """Return what git said if it said it without a doubt, otherwise note the problem."""
     if done is None:
         return None
-    if done.exit_code != 0 or done.stderr.strip():
+    if done.exit_code != 0 or done.stderr.strip(b"\n"):
         looking.problem(f"{what}: git exited {done.exit_code}: {error_line(done.error_text)}")
     return os.fsdecode(done.stdout) if done.exit_code == 0 else None
 
 
 def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
     text = _text(looking, what, done)
-    if text is None or text.strip().isdecimal():
+    if text is None or re.fullmatch(r"[0-9]+\n?", text):
         return None if text is None else int(text)
     looking.problem(f"{what}: git said {text[:60]!r}, which is no number")
     return None
@@ -148,7 +149,9 @@ def _read_head(looking: Gathering) -> None:
     admin = looking.admin_dir
     branch, head = refs.head(looking.git, looking.repo, looking.place)
     begun = refs.pseudo_refs(looking.git, looking.place)
-    under_way = tuple(dict.fromkeys(word for name, word in _IN_PROGRESS.items() if name in begun or os.path.lexists(admin / name)))
+    under_way = tuple(
+        dict.fromkeys(word for name, word in _IN_PROGRESS.items() if name in begun or os.path.lexists(admin / name))
+    )
     if not (admin / "index").exists():  # then only its maker can have died here: nobody works without an index
         under_way = tuple(word for word in under_way if word != "index.lock")
     looking.facts = evolve(
@@ -205,7 +208,8 @@ def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> 
     if looking.facts.head is None:
         return entries
     tree = _text(looking, "files", looking.git.run(["ls-tree", "-r", "-z", looking.facts.head], at=looking.place, read_only=True))
-    known = {line.partition("\t")[2]: line.split()[2] for line in (tree or "").split("\0") if line}
+    rows = (line.partition("\t") for line in (tree or "").split("\0") if line)
+    known = {path: words.split(" ")[2] for words, _, path in rows}
     kept = (entry for entry in entries if entry.kind != "1" or entry.staged != "D")
     return tuple(
         entry for entry in kept if entry.kind != "?" or _blob(looking, entry.path, known.get(entry.path, "")) is not True
@@ -274,7 +278,9 @@ def _no_drivers(looking: Gathering) -> dict[str, str]:
     """Let every merge driver of somebody's own fail, as a conflict does: one that keeps "ours" makes any work look merged."""
     words = ["config", "-z", "--name-only", "--get-regexp", r"^merge\..*\.driver$"]
     keys = list(dict.fromkeys(filter(None, looking.git.run(words, at=looking.place, read_only=True).text.split("\0"))))
-    pairs = {f"GIT_CONFIG_KEY_{at}": key for at, key in enumerate(keys)} | {f"GIT_CONFIG_VALUE_{at}": "false" for at in range(len(keys))}
+    pairs = {f"GIT_CONFIG_KEY_{at}": key for at, key in enumerate(keys)} | {
+        f"GIT_CONFIG_VALUE_{at}": "false" for at in range(len(keys))
+    }
     return {"GIT_CONFIG_COUNT": str(len(keys)), **pairs}
 
 
@@ -310,4 +316,3 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
     found = (one for path in inner for one in files.repositories_below(looking.path, path, at_top_only=looking.base is None))
     nested = looking.kept(f"{one}/" for one in found)
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)
-

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from polecat.adapters.git import files, refs
 from polecat.adapters.git.run import GitProgram, Place
+from polecat.town.guarded import read_guarded
 
 _WHOLE = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
 _TODO = re.compile(r"^\w+ (?:-\w+ )?([0-9a-f]{4,64})\b", re.MULTILINE)
@@ -41,9 +41,10 @@ def _named(git: GitProgram, at: Place) -> list[str]:
     for folder, directories, names in os.walk(at.git_dir, onerror=_fail):
         directories[:] = [name for name in directories if name not in _NOT_ITS_OWN]
         for name in names:
-            if name in _NOT_ITS_OWN or name.endswith(".lock"):
+            path = os.path.join(folder, name)
+            if name in _NOT_ITS_OWN or name.startswith("sharedindex.") or name.endswith(".lock") or not os.path.isfile(path):
                 continue
-            text = files.read_text(Path(folder, name)) or ""
+            text = os.fsdecode(read_guarded(path) or b"")
             found |= dict.fromkeys(_WHOLE.findall(text))
             if name in ("todo", "git-rebase-todo", "done"):
                 found |= dict.fromkeys(_TODO.findall(text))

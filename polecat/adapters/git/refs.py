@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from polecat.adapters.git import files
 from polecat.adapters.git.run import GitProgram, Place, expect_success
-from polecat.errors import UnknownStateError
 from polecat.ports import RESCUE_REFS, Repo
 
 _OF_COMMITS = ("refs/heads/", "refs/remotes/", "refs/stash", RESCUE_REFS)
@@ -35,7 +31,7 @@ def resolve(git: GitProgram, repo: Repo, ref: str) -> str | None:
     done = git.run(["rev-parse", "-q", "--verify", f"{ref}^{{commit}}"], at=repo, read_only=True)
     if done.exit_code == 1 and not done.stderr:
         return None
-    return expect_success(done).text.strip()
+    return expect_success(done).text.rstrip("\n")
 
 
 def listed(git: GitProgram, repo: Repo, prefix: str) -> dict[str, str]:
@@ -69,7 +65,6 @@ def _answer(git: GitProgram, at: Place, words: list[str]) -> str:
     return "" if done.exit_code == 1 and not done.stderr else expect_success(done).text.strip()
 
 
-_PSEUDO = re.compile(r"[A-Z][A-Z_]+")
 _IN_TABLES = (
     *("CHERRY_PICK_HEAD", "REVERT_HEAD", "ORIG_HEAD", "REBASE_HEAD", "BISECT_HEAD", "BISECT_EXPECTED_REV"),
     *("MERGE_AUTOSTASH", "AUTO_MERGE"),
@@ -84,8 +79,12 @@ def pseudo_refs(git: GitProgram, at: Place) -> dict[str, tuple[str, ...]]:
     Some of them are plain files in every format, with a line for each of several heads.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name in filter(_PSEUDO.fullmatch, _listed_dir(at.git_dir)):
-        ids = tuple(word for line in (files.read_text(at.git_dir / name) or "").split("\n") if files.is_oid(word := line[:64].split("\t")[0]))
+    for name in ("MERGE_HEAD", *_IN_TABLES):
+        ids = tuple(
+            word
+            for line in (files.read_text(at.git_dir / name) or "").split("\n")
+            if files.is_oid(word := line[:64].split("\t")[0])
+        )
         found |= {name: ids} if ids else {}
     if files.uses_reftable(files.common_dir(at.git_dir)):
         asked = "".join(f"{name}\n" for name in _IN_TABLES).encode()
@@ -99,13 +98,6 @@ def own_refs(git: GitProgram, at: Place) -> dict[str, str]:
     if files.uses_reftable(files.common_dir(at.git_dir)):
         return dict(_pairs(git.must(["for-each-ref", f"--format={_PAIR}", *_OWN], at=at, read_only=True).text))
     return {name: oid for top in _OWN for name, oid in files.list_refs(at.git_dir, f"{top}/").items()}
-
-
-def _listed_dir(path: Path) -> list[str]:
-    try:
-        return sorted(os.listdir(path))
-    except OSError as error:
-        raise UnknownStateError(f"cannot list {path}: {error.strerror or error}") from error
 
 
 def user_of(git: GitProgram, repo: Repo, branch: str) -> str | None:

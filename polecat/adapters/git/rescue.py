@@ -16,7 +16,7 @@ from pathlib import Path
 
 from attrs import evolve
 
-from polecat.adapters.git import files, named
+from polecat.adapters.git import files, guard, named
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
 from polecat.adapters.git.refs import resolve
@@ -54,7 +54,13 @@ def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue
         RescueFailedError: it could not be saved; nothing was made.
     """
     ref, store, at = RESCUE_REFS + ref_name, Place(git_dir=repo.git_dir), Place(git_dir=admin)
-    wish = Wish(message=f"what {admin.name} held when its directory was gone", base=None, ignore=(), ignored_patterns=(), size_limit_bytes=0)
+    wish = Wish(
+        message=f"what {admin.name} held when its directory was gone",
+        base=None,
+        ignore=(),
+        ignored_patterns=(),
+        size_limit_bytes=0,
+    )
     made: list[str] = []
     try:
         for number, (name, folder) in enumerate(sorted(module_dirs(admin).items())):
@@ -95,7 +101,9 @@ def _staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
     if not (at.git_dir / "index").exists():  # then it was never filled
         return {}
     found: dict[str, tuple[str, str] | None] = {}
-    parts = os.fsdecode(git.must(["diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", "HEAD"], at=at, read_only=True).stdout)
+    parts = os.fsdecode(
+        git.must(["diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", "HEAD"], at=at, read_only=True).stdout
+    )
     for words, path in zip(parts.split("\0")[::2], parts.split("\0")[1::2], strict=False):
         _, mode, _, oid, letter = words.split(" ")
         if letter[0] in "DAMT" and mode != "160000" and (letter[0] == "D" or oid.strip("0")):
@@ -129,6 +137,7 @@ def _pin(git: GitProgram, store: Place, at: Place, ref: str, *, known: Collectio
 def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
     files.check_repository(repo.git_dir)
+    guard.check_refs(repo.git_dir, RESCUE_REFS)
     form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
     lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.split("\n")[:-1]
     rows = [line.split("\0", 3) for line in lines]
@@ -150,7 +159,7 @@ def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
 def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
     """Say what a rescue changes in the commit it stands on: path to ``added``, ``changed`` or ``deleted``."""
     words = ["show", "-s", "--format=%P", ref]
-    parents = git.must(words, at=repo, read_only=True).text.split()
+    parents = [one for one in git.must(words, at=repo, read_only=True).text.rstrip("\n").split(" ") if one]
     one = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", "--no-commit-id"]
     tail = [parents[0], ref] if parents else ["--root", ref]
     parts = os.fsdecode(git.must([*one, *tail], at=repo, read_only=True).stdout).split("\0")
@@ -169,7 +178,7 @@ def _save(
         return None
     at_s = int(time.time())
     parents = tuple(dict.fromkeys([head, *unfinished_heads(git, tree)] if head else []))
-    subject = " ".join(wish.message.split()) or "rescue"
+    subject = re.sub(r"[\0-\x20]+", " ", wish.message).strip(" ") or "rescue"
     message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)
@@ -189,7 +198,10 @@ def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> boo
 def _import(git: GitProgram, store: Place, data: bytes) -> None:
     began_s = time.time() - 2
     done = git.run(  # two names that differ in case alone are two files, whatever a configuration says
-        ["-c", "core.ignoreCase=false", "fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=git.rescue_timeout_s
+        ["-c", "core.ignoreCase=false", "fast-import", "--quiet", "--done", "--date-format=raw"],
+        at=store,
+        stdin=data,
+        timeout_s=git.rescue_timeout_s,
     )
     if done.exit_code == 0:
         return
@@ -270,7 +282,14 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
     words = ["-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
     # told where its files are, because those of a submodule may be gone, and the other side would go there
     there = f"env GIT_WORK_TREE={shlex.quote(str(inner.work_tree or inner.git_dir))} git upload-pack"
-    words += ["--no-auto-maintenance", "--no-recurse-submodules", f"--upload-pack={there}", "--refmap=", str(inner.git_dir), *specs]
+    words += [
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+        f"--upload-pack={there}",
+        "--refmap=",
+        str(inner.git_dir),
+        *specs,
+    ]
     git.must(words, at=store, timeout_s=git.rescue_timeout_s)
     _forget(git, inner, refs)
     return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.split("\n")[:-1]
