@@ -281,8 +281,8 @@ def make_git_rig(root: Path, *, files: Mapping[str, str | bytes] | None = None) 
         (rig / "polecats").mkdir(parents=True)
         GitCli().clone_bare(str(origin), repo.path, timeout_s=30)
     if os.environ["GIT_CONFIG_GLOBAL"] != os.devnull:
-        with (repo.path / "config").open("a") as config:
-            config.write(HOSTILE_REPOSITORY)
+        with (repo.path / "config").open("a") as more:
+            more.write(HOSTILE_REPOSITORY)
     return GitRig(root=rig, origin=origin, repo=repo)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve
 
@@ -14,6 +14,9 @@ from polecat.names import is_polecat_name
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane
 from polecat.testing.fake_processes import FakeProcesses
+
+if TYPE_CHECKING:
+    from polecat.testing.fake_tmux import FakeTmux
 
 IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
 
@@ -51,7 +54,7 @@ class FakeTmuxWorld:
         clock: Clock | None = None,
     ) -> None:
         self.unreachable = False
-        self.others: dict[str, Any] = {}
+        self.others: dict[str, FakeTmux] = {}
         self.people: set[int] = set()
         self._views: dict[str, tuple[Session, str]] = {}
         self._socket = socket
