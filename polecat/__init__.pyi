@@ -59,6 +59,7 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
+from polecat.model import Delivery as Delivery
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState
@@ -90,11 +91,13 @@ from polecat.ports import Process as Process
 from polecat.ports import Processes as Processes
 from polecat.ports import Repo as Repo
 from polecat.ports import Rescue as Rescue
+from polecat.ports import Screen as Screen
 from polecat.ports import Session as Session
 from polecat.ports import SessionRequest as SessionRequest
 from polecat.ports import StaleRegistration as StaleRegistration
 from polecat.ports import StartedSession as StartedSession
 from polecat.ports import Tmux as Tmux
+from polecat.ports import Typed as Typed
 from polecat.ports import Watch as Watch
 from polecat.ports import Worktree as Worktree
 from polecat.ports import World as World

@@ -66,6 +66,8 @@ class Rig:
 
 
 WaitFor = Literal["ready", "no"]
+ScreenKind = Literal["busy", "idle", "asks", "unknown"]
+DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -242,6 +244,40 @@ class SpawnedPolecat:
 
 
 @publish
+@frozen(kw_only=True)
+class Delivery:
+    """What became of a text that was typed to an agent.
+
+    Attributes:
+        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
+            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
+            the screen does not tell what became of it.
+        asks: the question it was refused for; empty if it has not begun.
+        session_name: the tmux session.
+        presses: how often Enter was pressed.
+        waited_s: how long it took, seconds.
+    """
+
+    outcome: DeliveryOutcome
+    asks: str = ""
+    session_name: str = ""
+    presses: int = 0
+    waited_s: float = 0.0
+
+    @property
+    def is_taken(self) -> bool:
+        """The agent has it."""
+        return self.outcome == "taken"
+
+    def __str__(self) -> str:
+        if self.outcome == "refused":
+            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
+        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
+            self.outcome
+        ]
+
+
+@publish
 class PolecatState(enum.Enum):
     """What a polecat is doing, as far as two independent signals agree."""
 
@@ -317,7 +353,10 @@ class Polecat:
         work: what of its work exists nowhere else; None when that could not be counted.
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
-        active_at: when its session last showed something, if we know.
+        active_at: when its screen last changed, if we know.
+        screen: what its screen means: ``busy`` its agent works; ``idle`` it sits at its prompt; ``asks`` it waits for an answer;
+            ``unknown`` none of this can be told.
+        waiting_for: what it asks; empty if nothing.
         unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
@@ -333,6 +372,8 @@ class Polecat:
     instance: str = ""
     created_at: datetime | None = None
     active_at: datetime | None = None
+    screen: ScreenKind = "unknown"
+    waiting_for: str = ""
     unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property

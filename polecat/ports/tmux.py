@@ -26,7 +26,7 @@ class Session:
         is_dead: that process has ended and its pane is kept.
         attached: how many clients look at it.
         created_at_s: creation, Unix seconds.
-        active_at_s: last activity, Unix seconds.
+        active_at_s: when the program last wrote to its window, Unix seconds.
         started_in: the directory its pane was started in; empty where the server does not tell.
         is_shared: another session shows one of its panes as well.
     """
@@ -116,6 +116,37 @@ class Watch:
 
 
 @frozen(kw_only=True)
+class Screen:
+    """What is seen of a pane.
+
+    Attributes:
+        text: what stands on its screen.
+        cursor: where the cursor is: column and row, from 0.
+        is_alternate: the program draws on the alternate screen.
+        is_raw: the program reads single keys, the terminal no whole lines for it; None where that cannot be told.
+        takes_paste: the program has asked that a paste be marked as one; None where the server does not tell, as before tmux 3.7.
+        changed_at_s: when the program last wrote to its window, Unix seconds; 0 if that is not known.
+    """
+
+    text: str = ""
+    cursor: tuple[int, int] = (0, 0)
+    is_alternate: bool = False
+    is_raw: bool | None = None
+    takes_paste: bool | None = None
+    changed_at_s: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines without their trailing blanks, as patterns see them."""
+        return [line.rstrip(" ") for line in self.text.split("\n")]
+
+    @property
+    def is_blank(self) -> bool:
+        """Nothing stands on it."""
+        return not self.text.strip()
+
+
+@frozen(kw_only=True)
 class PaneStatus:
     """How one watched pane is.
 
@@ -129,6 +160,7 @@ class PaneStatus:
         command: name of the foreground process.
         matched: per pattern of the watch, whether it is on the screen.
         is_released: the start is over; see `Watch.release_on`.
+        screen: what is seen of it; None where it is gone.
     """
 
     pane_id: str
@@ -140,6 +172,20 @@ class PaneStatus:
     command: str = ""
     matched: tuple[bool, ...] = ()
     is_released: bool = False
+    screen: Screen | None = None
+
+
+@frozen(kw_only=True)
+class Typed:
+    """What was seen around something that was typed.
+
+    Attributes:
+        before: the screen right before, in the same call.
+        after: how the pane was afterwards.
+    """
+
+    before: Screen
+    after: PaneStatus
 
 
 class Tmux(Protocol):
@@ -204,7 +250,15 @@ class Tmux(Protocol):
         """
         ...
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(
+        self,
+        pane_id: str,
+        text: str,
+        *,
+        instance: str = "",
+        enter: bool = True,
+        look_after_s: float = 0.0,
+    ) -> Typed:
         """Type *text* into a pane, byte for byte, then Enter exactly once.
 
         Args:
@@ -212,13 +266,17 @@ class Tmux(Protocol):
             text: any text: several lines, UTF-8, a leading dash, a trailing semicolon.
             instance: refuse if the pane does not bear this stamp; empty means do not check.
             enter: whether to press Enter.
+            look_after_s: how long to wait before the look afterwards, seconds.
+
+        Returns:
+            What was seen before and after.
 
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
         """
         ...
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
         ...
 
