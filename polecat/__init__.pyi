@@ -59,6 +59,7 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
+from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState

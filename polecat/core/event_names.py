@@ -105,8 +105,15 @@ EVENTS: Mapping[str, EventKind] = {
         },
     ),
     # a reconcile
-    "claim_adopted": EventKind("its spawner died after the agent had started; it is kept"),
-    "claim_recovered": EventKind("its spawner, repairer or remover died; what it had begun was undone or finished"),
+    "claim_adopted": EventKind("its spawner died after the agent had started, which lives or has left something; it is kept"),
+    "claim_recovered": EventKind(
+        "its spawner, repairer or remover died; what it had begun was undone or finished",
+        {
+            "purpose": "what it was about: `spawn`, `start`, `repair` or `remove`",
+            "bead": "the bead that was on its hook; empty for none",
+            "branch": "its branch",
+        },
+    ),
     "empty_home_removed": EventKind("an empty home was removed"),
 }
 """Name → what it says. ``on_event`` receives them as `Event`; structlog gets the same."""

@@ -71,6 +71,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         session=plan.session_name,
         tmux_socket=attempt.world.tmux.socket or "",
         agent=plan.agent.name,
+        account=plan.account,
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,

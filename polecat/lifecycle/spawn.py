@@ -27,7 +27,7 @@ from polecat.ports import World
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.hook import check_bead
 from polecat.upkeep.observation import Observation, check_disk, choose, observe, observe_sessions, read_context
-from polecat.upkeep.recovery import recover
+from polecat.upkeep.recovery import take_back
 from polecat.upkeep.spares import refill_in_background
 from polecat.upkeep.worktrees import SharedFetch
 
@@ -202,7 +202,7 @@ def _sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
         claim = attempt.claim
         world.tmux.kill("", name=claim.session, instance=claim.instance)
         if rig.home_dir(claim.polecat).exists():
-            recover(world, observe(world, rig), claim)
+            take_back(world, observe(world, rig), claim)
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:

@@ -19,6 +19,7 @@ from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, stat
 from polecat.model import Rig, SpawnedPolecat
 from polecat.ports import SessionRequest, StartedSession
 from polecat.town.breaker import count_failure, reset_breaker
+from polecat.town.endings import end_path
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, settle, write_claim
@@ -113,6 +114,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
+        server = attempt.world.processes.identify(session.server_pid)
         attempt.claim = evolve(
             attempt.claim,
             session_id=session.id,
@@ -120,6 +122,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
             agent_pid=session.pane_pid,
             agent_started=attempt.agent.start_time if attempt.agent else 0,
             server_pid=session.server_pid,
+            server_started=server.start_time if server else 0,
             socket_path=session.socket_path,
         )
         write_claim(observed.rig, attempt.claim)
@@ -145,9 +148,10 @@ def _start(observed: Observation, attempt: Attempt) -> StartedSession:
 
 def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
     rig, plan, choice, instance = observed.rig, attempt.plan, attempt.choice, attempt.claim.instance
-    scratch = rig.runtime_dir / "launch"
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     name, caller = plan.polecat_name, attempt.world.environ
+    scratch, end_file = rig.runtime_dir / "launch", end_path(rig, name, instance)
+    for private in (scratch, end_file.parent):
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SessionRequest(
         name=plan.session_name,
         instance=instance,
@@ -157,6 +161,7 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
         session_environment={**identity_env(rig, choice, name=name), "POLECAT_ID": instance},
         options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
         on_exit=on_exit_command(rig, name, plan.session_name, instance),
+        end_file=end_file,
         scratch_dir=scratch,
         bind_keys=attempt.opts.bind_keys,
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from polecat.adapters.world import full_world
 from polecat.errors import SessionNotFoundError
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.lifecycle.sessions import last_screen
+from polecat.model import Ended, Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
+from polecat.town.endings import end_path, write_end
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of
 from polecat.upkeep.observation import observe
@@ -52,7 +56,11 @@ def stop_polecat(
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         if dry_run:
             return session.name
+        ended, screen = Ended(reason="stopped", at=world.clock.now()), last_screen(world.tmux, session.pane_id)
         end_session(world, session)
+        if session.instance and not session.is_dead:
+            with suppress(OSError):  # how it ended is worth less than that it has
+                write_end(end_path(rig, name, session.instance), ended, screen)
         world.emit(
             Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name})
         )

@@ -24,6 +24,7 @@ from attrs import NOTHING, asdict, fields_dict, frozen
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
+from polecat.town.endings import drop_ends, kept_ends, name_of
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_json_object
 from polecat.town.homes import Homes
@@ -50,8 +51,10 @@ class Record:
         agent_started: when that process began, in the system's own unit; with its id it is unique.
         socket_path: the resolved socket of its tmux server: where it is asked for, whatever the settings name by now.
         server_pid: the tmux server's process; pane and session ids mean something only while it lives.
+        server_started: when that process began, as `agent_started`; 0 where that is not known.
         tmux_socket: which tmux server; empty for the default one.
         agent: which agent was started.
+        account: the account it was started with; empty for none.
         process_names: how that agent's process may be called.
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
@@ -73,8 +76,10 @@ class Record:
     agent_started: int = 0
     socket_path: str = ""
     server_pid: int = 0
+    server_started: int = 0
     tmux_socket: str = ""
     agent: str = ""
+    account: str = ""
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
@@ -138,6 +143,7 @@ def settle(rig: Rig, claim: Record) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     _write(path, claim)
     (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
+    drop_ends(rig, claim.polecat, but=claim.instance)
 
 
 def read_record(rig: Rig, name: str) -> Record | None:
@@ -168,6 +174,7 @@ def drop_record(rig: Rig, name: str, *, instance: str) -> None:
         if record is None or record.instance != instance:
             return
     _record_path(rig, name).unlink(missing_ok=True)
+    drop_ends(rig, name)
 
 
 def withdraw_claim(rig: Rig, record: Record) -> None:
@@ -184,6 +191,7 @@ def withdraw_claim(rig: Rig, record: Record) -> None:
     with contextlib.suppress(FileNotFoundError):
         home.rename(withdrawn)
         drop_draft(withdrawn)
+    drop_ends(rig, record.polecat)
 
 
 def _is_draft(name: str) -> bool:
@@ -199,10 +207,11 @@ def forget(rig: Rig, name: str) -> None:
     """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
     if not os.path.lexists(rig.home_dir(name)):
         _record_path(rig, name).unlink(missing_ok=True)
+        drop_ends(rig, name)
 
 
 def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
-    """Claims and records that were never published, or no longer are, because their writer was killed in between.
+    """Claims and records that were never published, or no longer are, because their writer was killed in between; ends of nobody.
 
     Args:
         rig: the rig; the caller holds its pool lock, under which claims are published.
@@ -213,7 +222,8 @@ def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable
     files = [(name, rig.home_dir(name) / file) for name, files in inside.items() for file in files if _is_draft(file)]
     files += [(path.name[1:].partition(".json.")[0], path) for path in _record_path(rig, "x").parent.glob(".*.json.*")]
     free = {name for name in {name for name, _ in files} & inside.keys() if is_free(name)}
-    return tuple(sorted([*homes, *(path for name, path in files if name in free and path.is_file())]))
+    ends = [path for path in kept_ends(rig) if not os.path.lexists(rig.home_dir(name := name_of(path))) and is_free(name)]
+    return tuple(sorted([*homes, *ends, *(path for name, path in files if name in free and path.is_file())]))
 
 
 def drop_draft(draft: Path) -> None:

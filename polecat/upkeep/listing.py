@@ -21,6 +21,7 @@ from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_current
 from polecat.upkeep.addressing import as_rig, find_target
+from polecat.upkeep.endings import how_it_ended
 from polecat.upkeep.liveness import liveness
 
 T = TypeVar("T")
@@ -99,12 +100,17 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
     session = None if sessions is None else sessions.of(name, record.instance if record else "")
     issue, holds_work, agent_state = _work_of(world, rig, name)
     lives = {"alive": True, "dead": False, "unknown": None}[liveness(world, rig, name, record, sessions)]
+    ended = how_it_ended(world, rig, record, session) if lives is False else None
+    if session is not None and ended is not None and ended.reason == "unknown":
+        lives, ended = None, None  # its process has ended and the server does not know how yet; it will, within seconds
     signals = Signals(
         is_claimed=claim is not None,
         claimant_lives=claim is not None and is_held(polecat_lock(rig, name)),
         session_lives=lives,
         holds_work=holds_work,
         agent_state=agent_state,
+        was_given_work=record is None or bool(record.hook_bead),
+        ended=ended,
     )
     worktree = _or_none(lambda: world.git.find_worktree(repo, path))
     return Polecat(
@@ -114,6 +120,8 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         clone_path=path,
         branch=(worktree.branch or "") if worktree else "",
         issue=issue,
+        hook_bead=record.hook_bead or None if record else None,
+        ended=ended,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
         work=_or_none(lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,

@@ -63,4 +63,4 @@ def _process(world: FullWorld, record: Record) -> Seen:
 def recorded_process_runs(world: FullWorld, record: Record) -> bool:
     """Say whether exactly the process that a record names as the agent's runs, wherever its pane is."""
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
-    return process is not None and process.start_time == record.agent_started
+    return process is not None and process.start_time == record.agent_started and world.processes.is_alive(process)

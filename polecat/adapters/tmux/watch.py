@@ -21,10 +21,10 @@ from polecat.adapters.tmux.commands import (
     literal,
     means_not_found,
     read_number,
-    read_signal,
 )
 from polecat.adapters.tmux.server import TmuxServer
 from polecat.adapters.tmux.start import LOST_STATUS, release_commands
+from polecat.core.endings import read_signal
 from polecat.ports import PaneStatus, Watch
 
 _EAGER_STEPS_S = (0.008,) * 8 + (0.02,) * 10 + (0.04,) * 17
