@@ -57,7 +57,12 @@ def _ended(facts: Mapping[str, str]) -> Ended:
 
 def ended_by(status: int | None, number: int | None, *, at: datetime | None = None) -> Ended:
     """The end of a process that is known by its exit status or its signal, or not at all."""
-    return Ended(reason="unknown" if status is number is None else "exit" if number is None else "signal", status=status, signal=number, at=at)
+    return Ended(
+        reason="unknown" if status is number is None else "exit" if number is None else "signal",
+        status=status,
+        signal=number,
+        at=at,
+    )
 
 
 def _time(text: str) -> datetime | None:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from attrs import frozen
 
-from polecat.model import Ended, PolecatState
+from polecat.model import Ended, PolecatState, ScreenKind
 
 PAUSED_STATES = frozenset(("stuck", "awaiting-gate"))
 """Agent states that mean: it waits on purpose."""
@@ -21,7 +21,6 @@ DONE_STATES = frozenset(("done", "closed"))
 
 Says = Literal["done", "handed back", "nothing"]
 End = Literal["well", "badly", "otherwise"]
-Screen = Literal["asks", "idle", "busy", "unknown"]
 
 
 @frozen(kw_only=True)
@@ -46,7 +45,7 @@ class Signals:
     agent_state: str = ""
     was_given_work: bool = False
     ended: Ended | None = None
-    screen: Screen = "unknown"
+    screen: ScreenKind = "unknown"
 
 
 class StateRule(NamedTuple):
@@ -58,9 +57,9 @@ class StateRule(NamedTuple):
         session: its session ``lives``, has ``ended``, or that is ``unknown``.
         works: it holds work.
         says: it said that it is ``done``, has ``handed back`` the bead it was given, or said ``nothing`` of the kind.
-        ended: its agent exited with status 0 (``well``), with another one or by a signal (``badly``), or ``otherwise``: its session was
-            ended on request, its tmux server went away, nobody knows.
-        screen: it ``asks`` something, sits ``idle`` at its prompt, is ``busy``, or that is ``unknown``.
+        how: of one that lives: it ``asks`` something, sits ``idle`` at its prompt, is ``busy``, or that is ``unknown``. Of one that has
+            ended: with status 0 (``well``), with another one or by a signal (``badly``), or ``otherwise``: its session was ended on
+            request, its tmux server went away, nobody knows.
         state: what it does then.
         means: that in words.
     """
@@ -70,33 +69,34 @@ class StateRule(NamedTuple):
     session: Literal["lives", "ended", "unknown", ""]
     works: Literal["yes", "no", "unknown", ""]
     says: Literal[Says, ""]
-    ended: Literal[End, ""]
-    screen: Literal[Screen, ""]
+    how: Literal[ScreenKind, End, ""]
     state: PolecatState
     means: str
 
 
 STATE_RULES = (
-    StateRule("held", "", "", "", "", "", "", PolecatState.SPAWNING, "somebody is just making or starting it"),
-    StateRule("left", "", "", "", "", "", "", PolecatState.STALLED, "who was making it died; reconcile settles it"),
-    StateRule("none", "yes", "", "", "", "", "", PolecatState.STUCK, "it waits on purpose, for a person or a gate"),
-    StateRule("none", "no", "unknown", "", "", "", "", PolecatState.UNKNOWN, "tmux could not be asked"),
-    StateRule("none", "no", "lives", "no", "done", "", "", PolecatState.ZOMBIE, "done, and still running"),
-    StateRule("none", "no", "lives", "", "", "", "asks", PolecatState.WAITING, "it asks something; a person must answer"),
-    StateRule("none", "no", "lives", "no", "handed back", "", "idle", PolecatState.ZOMBIE, "its work is handed back, and it still runs"),
-    StateRule("none", "no", "lives", "", "", "", "idle", PolecatState.IDLE, "it sits at its prompt"),
-    StateRule("none", "no", "lives", "", "", "", "", PolecatState.WORKING, "its agent runs"),
-    StateRule("none", "no", "ended", "unknown", "", "", "", PolecatState.UNKNOWN, "the beads could not be asked"),
-    StateRule("none", "no", "ended", "no", "done", "", "", PolecatState.DONE, "it said that it is done"),
-    StateRule("none", "no", "ended", "no", "handed back", "", "", PolecatState.DONE, "its work is handed back"),
-    StateRule("none", "no", "ended", "no", "", "well", "", PolecatState.DONE, "it ended with status 0 and holds no work"),
-    StateRule("none", "no", "ended", "", "", "badly", "", PolecatState.FAILED, "it ended with another status, or by a signal"),
-    StateRule("none", "no", "ended", "yes", "", "", "", PolecatState.STALLED, "work, and nobody doing it"),
-    StateRule("none", "no", "ended", "no", "", "", "", PolecatState.STALLED, "it has ended, and nothing says that it is done"),
+    StateRule("held", "", "", "", "", "", PolecatState.SPAWNING, "somebody is just making or starting it"),
+    StateRule("left", "", "", "", "", "", PolecatState.STALLED, "who was making it died; reconcile settles it"),
+    StateRule("none", "yes", "", "", "", "", PolecatState.STUCK, "it waits on purpose, for a person or a gate"),
+    StateRule("none", "no", "unknown", "", "", "", PolecatState.UNKNOWN, "tmux could not be asked"),
+    StateRule("none", "no", "lives", "no", "done", "", PolecatState.ZOMBIE, "done, and still running"),
+    StateRule(
+        "none", "no", "lives", "no", "handed back", "idle", PolecatState.ZOMBIE, "its work is handed back, and it still runs"
+    ),
+    StateRule("none", "no", "lives", "", "", "asks", PolecatState.WAITING, "it asks something; a person must answer"),
+    StateRule("none", "no", "lives", "", "", "idle", PolecatState.IDLE, "it sits at its prompt"),
+    StateRule("none", "no", "lives", "", "", "", PolecatState.WORKING, "its agent runs"),
+    StateRule("none", "no", "ended", "unknown", "", "", PolecatState.UNKNOWN, "the beads could not be asked"),
+    StateRule("none", "no", "ended", "no", "done", "", PolecatState.DONE, "it said that it is done"),
+    StateRule("none", "no", "ended", "no", "handed back", "", PolecatState.DONE, "its work is handed back"),
+    StateRule("none", "no", "ended", "no", "", "well", PolecatState.DONE, "it ended with status 0 and holds no work"),
+    StateRule("none", "no", "ended", "", "", "badly", PolecatState.FAILED, "it ended with another status, or by a signal"),
+    StateRule("none", "no", "ended", "yes", "", "", PolecatState.STALLED, "work, and nobody doing it"),
+    StateRule("none", "no", "ended", "no", "", "", PolecatState.STALLED, "it has ended, and nothing says that it is done"),
 )
 """The first row that fits counts."""
 
-COLUMNS = ("claim", "pauses", "session", "works", "says", "ended", "screen")
+COLUMNS = ("claim", "pauses", "session", "works", "says", "how")
 """The questions, in the order in which they are asked."""
 
 
@@ -122,8 +122,7 @@ def rule_of(signals: Signals) -> StateRule:
         "session": {True: "lives", False: "ended", None: "unknown"}[signals.session_lives],
         "works": _word(signals.holds_work),
         "says": _says(signals),
-        "ended": _end(signals.ended),
-        "screen": signals.screen,
+        "how": _end(signals.ended) if signals.session_lives is False else signals.screen,
     }
     return next(rule for rule in STATE_RULES if all(getattr(rule, column) in ("", seen[column]) for column in COLUMNS))
 

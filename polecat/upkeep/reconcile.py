@@ -194,7 +194,9 @@ class _Reconcile:
             orphans=tuple(sorted(orphans)),
             adopted=adopted,
             recovered=recovered,
-            taken_back=tuple(_taken_back(plan.dead_claims[name]) for name in recovered if plan.dead_claims[name].purpose == "spawn"),
+            taken_back=tuple(
+                _taken_back(plan.dead_claims[name]) for name in recovered if plan.dead_claims[name].purpose == "spawn"
+            ),
             emptied=emptied,
             stale=stale,
             forgotten=(*forgotten, *dropped),

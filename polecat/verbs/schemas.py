@@ -104,7 +104,11 @@ SHAPES: Mapping[str, Fields] = {
         ("text", "string", "the same for people"),
         ("lifted_by", "string", "`force`, `nuclear` or `nothing`"),
     ),
-    "status": (*_POLECAT, ("risks", "list of risk", "what removing it would put at risk"), ("last_lines", "list of string", "what its agent showed last, if it has ended")),
+    "status": (
+        *_POLECAT,
+        ("risks", "list of risk", "what removing it would put at risk"),
+        ("last_lines", "list of string", "what its agent showed last, if it has ended"),
+    ),
     "attach": (
         *_WHO,
         ("session_name", "string", "its tmux session"),

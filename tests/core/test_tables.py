@@ -15,8 +15,9 @@ from attrs import evolve
 import polecat
 from polecat import Ended, Event, PolecatError, PolecatState, SpawnFailedError, SpawnOptions, spawn_for_sling
 from polecat.core.event_names import EVENTS, LOGGED
-from polecat.core.states import STATE_RULES, Screen, Signals, judge_state, rule_of
+from polecat.core.states import STATE_RULES, Signals, judge_state, rule_of
 from polecat.core.steps import BY_NAME, STEPS
+from polecat.model import ScreenKind
 from polecat.ports import World
 from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeWorld, fake_world
 from polecat.town.records import Record, publish_claim
@@ -158,8 +159,13 @@ def test_what_is_undone_is_what_the_table_says(tmp_path: Path) -> None:
 
 
 def _all_signals() -> Iterator[Signals]:
-    ends = (None, *(Ended(reason="exit", status=status) for status in (0, 3)), Ended(reason="signal", signal=9), Ended(reason="server gone"))
-    screens: tuple[Screen, ...] = get_args(Screen)
+    ends = (
+        None,
+        *(Ended(reason="exit", status=status) for status in (0, 3)),
+        Ended(reason="signal", signal=9),
+        Ended(reason="server gone"),
+    )
+    screens: tuple[ScreenKind, ...] = get_args(ScreenKind)
     for claimed, claimant, lives, work, said, given, ended, screen in itertools.product(
         (True, False),
         (True, False),
@@ -206,5 +212,7 @@ def test_done_is_only_what_somebody_said() -> None:
             said = signals.agent_state in ("done", "closed")
             assert signals.holds_work is False
             assert said or signals.was_given_work or (signals.ended is not None and signals.ended.is_success)
-        crash = evolve(signals, session_lives=False, was_given_work=False, agent_state="", ended=Ended(reason="signal", signal=11))
+        crash = evolve(
+            signals, session_lives=False, was_given_work=False, agent_state="", ended=Ended(reason="signal", signal=11)
+        )
         assert judge_state(crash) is not PolecatState.DONE

@@ -116,8 +116,7 @@ class Terminal:
         except OSError:  # nobody has the other side open any more
             pass
         code = self.process.wait()
-        how = {"exit_code": code} if code >= 0 else {"signal": -code}
-        self.session = evolve(self.session, **how)
+        self.session = evolve(self.session, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
         if self._end_file is not None and not self._is_ended_by_us:
             self._keep_end(self._end_file, code)
         if self._on_exit:

@@ -40,8 +40,12 @@ def _orphaned(tmp_path: Path, at: str = "tmux.watch") -> tuple[Rig, FakeWorld, S
         spawn_for_sling(rig, opts, world=CrashAt(number, after=True).around(world))
     name, session = "furiosa", "gt-gastown-furiosa"
     path = rig.home_dir(name) / rig.name
-    return rig, world, SpawnedPolecat(
-        rig_name=rig.name, polecat_name=name, clone_path=path, session_name=session, pane="", branch="", base_commit=""
+    return (
+        rig,
+        world,
+        SpawnedPolecat(
+            rig_name=rig.name, polecat_name=name, clone_path=path, session_name=session, pane="", branch="", base_commit=""
+        ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.cli_fixtures import Answer, Run, untouched
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, start_polecat_session
+from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
 
@@ -182,7 +184,9 @@ def test_status_of_a_polecat_with_nothing_to_lose(town: HandTown, run: Run) -> N
     """Where nothing would be lost, status says that."""
     run("spawn", "gastown")
     run("stop", "gastown/furiosa")
-    assert run("status", "gastown/furiosa").out.rstrip().endswith("nothing would be lost")
+    said = run("status", "gastown/furiosa").out
+    assert "remove?    nothing would be lost" in said
+    assert re.search(r"^session +stopped, \d+ s ago$", said, re.MULTILINE)
     assert run("status", "gastown/furiosa", "--json").json["risks"] == []
 
 
@@ -249,3 +253,24 @@ def test_the_hook_by_hand(town: HandTown, run: Run) -> None:
     run("hook", "set", "gt-abc12", "gt-abc12").refused("RIG/NAME")
     run("hook", "show", "zz-1").refused("which rig", "--rig")
     run("hook", "show", "gt-nope").refused("no bead 'gt-nope'")
+
+
+def test_how_an_agent_ended_is_shown_after_the_end(town: HandTown, run: Run) -> None:
+    """List, status and capture tell how an agent ended and what it showed last, for people and for programs; the session is gone."""
+    town.agent("frail", 'printf "> "; read -r _; echo "no more credit" >&2; exit 3')
+    run("spawn", "gastown", "--agent", "frail", "--prompt", "begin")
+    run("nudge", "gastown/furiosa", "go")
+    eventually(lambda: run("list", "gastown", "--json").json[0]["state"] == "failed", "it has failed")
+
+    assert town.sessions() == []
+    (cat,) = run("list", "gastown", "--json").json
+    assert {key: cat["ended"][key] for key in ("reason", "status", "signal", "says")} == {
+        "reason": "exit",
+        "status": 3,
+        "signal": None,
+        "says": "exit 3",
+    }
+    assert run("status", "gastown/furiosa", "--json").json["last_lines"][-1] == "no more credit"
+    said = run("status", "gastown/furiosa").out
+    assert re.search(r"^session +exit 3, \d+ s ago$", said, re.MULTILINE) and said.endswith("  no more credit\n")
+    assert run("capture", "gastown/furiosa", "--lines", "1").out == "no more credit\n"
