@@ -84,6 +84,7 @@ from polecat.ports import GitRecovery as GitRecovery
 from polecat.ports import GitRescues as GitRescues
 from polecat.ports import GitSpares as GitSpares
 from polecat.ports import GitSubmodules as GitSubmodules
+from polecat.ports import Holdings as Holdings
 from polecat.ports import OnEvent as OnEvent
 from polecat.ports import PaneStatus as PaneStatus
 from polecat.ports import PendingFetch as PendingFetch

@@ -244,15 +244,18 @@ def _short(line: str) -> str:
 
 
 def _signals_as_needed() -> Callable[[], object]:
-    """Make SIGTERM undo as Ctrl-C does, and let children say how they ended, until what is returned is called.
+    """Make SIGTERM and SIGHUP undo as Ctrl-C does, and let children say how they ended, until what is returned is called.
 
-    Only in the main thread; elsewhere the host decides.
+    A hang-up comes when the terminal or the ssh connection goes away; where it is ignored (``nohup``) it stays so. Only in the main
+    thread; elsewhere the host decides.
     """
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     wanted: list[tuple[int, Any]] = [(signal.SIGTERM, stop)]
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        wanted.append((signal.SIGHUP, stop))
     if signal.getsignal(signal.SIGCHLD) == signal.SIG_IGN:  # as whoever started us left it; then no exit status reaches us
         wanted.append((signal.SIGCHLD, signal.SIG_DFL))
     try:

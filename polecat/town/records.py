@@ -267,6 +267,11 @@ def _read(path: Path) -> Record | None:
         ) from error
 
 
+_FIELDS: dict[str, tuple[Any, type]] = {
+    name: (field.default, str if field.default is NOTHING else type(field.default)) for name, field in fields_dict(Record).items()
+}
+"""Field of a record → its default and its type."""
+
 _LIMIT_BYTES = 64 * 1024
 """Far more than a record takes."""
 
@@ -278,11 +283,10 @@ def _checked(raw: Mapping[str, object]) -> Record:
         ValueError: something is not of its type, or the instance or name could not have been given by us.
     """
     values: dict[str, Any] = {}
-    for name, field in fields_dict(Record).items():
-        value = raw.get(name, field.default)
-        if isinstance(field.default, tuple) and isinstance(value, list) and all(isinstance(one, str) for one in value):
+    for name, (default, wanted) in _FIELDS.items():
+        value = raw.get(name, default)
+        if wanted is tuple and isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = tuple(value)
-        wanted = str if field.default is NOTHING else type(field.default)
         if type(value) is not wanted:
             raise ValueError(f"{name!r} must be a {wanted.__name__}, not {value!r:.40}")
         values[name] = value

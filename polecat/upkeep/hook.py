@@ -13,7 +13,7 @@ from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, read_current, read_record
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"
@@ -84,7 +84,7 @@ def _may_live(world: FullWorld, observed: Observation, bead: Bead) -> bool:
     for name in observed.homes.dirs:
         if holds(bead, agent_id(rig, name)):
             record = read_current(observed.rig, name)
-            return liveness(world, observed.rig, name, record, observed.sessions) != "dead"
+            return Look(world=world, rig=observed.rig, sessions=observed.sessions).liveness(name, record) != "dead"
     parts = bead.assignee.split("/")
     return not (len(parts) == 3 and parts[:2] == [rig, "polecats"])
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypeVar
+
+from attrs import evolve
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
-from polecat.core.sessions import SessionIndex, index_sessions
+from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import AgentBead, Repo, Worktree, World
+from polecat.ports import Holdings, Repo, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
-from polecat.town.records import read_claim, read_current
+from polecat.town.records import read_claim, read_record
 from polecat.upkeep.addressing import as_rig, find_target
 from polecat.upkeep.endings import how_it_ended
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import Look
 
 T = TypeVar("T")
 
@@ -50,9 +51,7 @@ def list_polecats(rig: Rig | str, *, world: World | None = None, with_work: bool
         [('furiosa', 'working', 'clean')]
     """
     rig = as_rig(rig)
-    find = _finder(full_world(rig, world), rig, with_work=with_work)
-    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
-        return list(pool.map(find, list_homes(rig).dirs))
+    return _find(full_world(rig, world), rig, list_homes(rig).dirs, with_work=with_work)
 
 
 def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Polecat:
@@ -84,22 +83,33 @@ def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
     """Find one polecat that exists; see `get_polecat`."""
-    return _finder(world, rig, with_work=True)(name)
+    return _find(world, rig, (name,), with_work=True)[0]
 
 
-def _finder(world: FullWorld, rig: Rig, *, with_work: bool) -> Callable[[str], Polecat]:
-    """Make a function that finds polecats of a rig by their names; the sessions are listed once, here."""
-    sessions = _or_none(lambda: index_sessions(world.tmux.list_sessions(), rig))
-    return partial(_found, world, rig, find_repo(rig), sessions, with_work=with_work)
+def _find(world: FullWorld, rig: Rig, names: Sequence[str], *, with_work: bool) -> list[Polecat]:
+    """Find polecats of a rig by their names: the sessions are listed once, the store is asked once, their work is counted side by side."""
+    repo = find_repo(rig)
+    look = Look(world=world, rig=rig, sessions=_or_none(lambda: index_sessions(world.tmux.list_sessions(), rig)))
+    holdings = _holdings(world, rig, names)
+    found = [_found(look, repo, name, holdings[name]) for name in names]
+    if not with_work:
+        return [cat for cat, _ in found]
+
+    def counted(cat: Polecat, worktree: Worktree | None) -> Polecat:
+        return evolve(cat, work=_or_none(lambda: _count_work(world, repo, worktree))) if worktree else cat
+
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
+        return list(pool.map(counted, *zip(*found, strict=True))) if found else []
 
 
-def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
+def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -> tuple[Polecat, Worktree | None]:
+    world, rig = look.world, look.rig
     path = clone_path(rig, name)
     claim = _or_none(lambda: read_claim(rig, name))
-    record = _or_none(lambda: read_current(rig, name))
-    session = None if sessions is None else sessions.of(name, record.instance if record else "")
-    issue, holds_work, agent_state = _work_of(world, rig, name)
-    lives = {"alive": True, "dead": False, "unknown": None}[liveness(world, rig, name, record, sessions)]
+    record = claim if claim is not None and claim.purpose != "repair" else _or_none(lambda: read_record(rig, name))
+    session = None if look.sessions is None else look.sessions.of(name, record.instance if record else "")
+    issue, holds_work, agent_state = _work_of(holdings, agent_id(rig.name, name))
+    lives = {"alive": True, "dead": False, "unknown": None}[look.liveness(name, record)]
     ended = how_it_ended(world, rig, record, session) if lives is False else None
     if session is not None and ended is not None and ended.reason == "unknown":
         lives, ended = None, None  # its process has ended and the server does not know how yet; it will, within seconds
@@ -113,7 +123,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         ended=ended,
     )
     worktree = _or_none(lambda: world.git.find_worktree(repo, path))
-    return Polecat(
+    cat = Polecat(
         name=name,
         rig_name=rig.name,
         state=judge_state(signals),
@@ -124,28 +134,34 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         ended=ended,
         session_name=session.name if session else session_name(rig.name, name),
         is_running=lives,
-        work=_or_none(lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
     )
+    return cat, worktree
 
 
-def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool | None, str]:
-    who = agent_id(rig.name, name)
+def _holdings(world: FullWorld, rig: Rig, names: Sequence[str]) -> Mapping[str, Holdings | BeadsError]:
+    """What the store knows of each polecat; the same error for each where it could not be asked."""
+    who = {name: agent_id(rig.name, name) for name in names}
     try:
-        held = world.beads.held_by(who)
-        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
-        issue = held[0].id if held else _named_hook(world, agent, who)
-    except BeadsError:
+        answers = world.beads.holdings({who[name]: agent_bead_id(rig.prefix, rig.name, name) for name in names})
+    except BeadsError as error:
+        return dict.fromkeys(names, error)
+    return {name: answers[who[name]] for name in names}
+
+
+def _work_of(holdings: Holdings | BeadsError, who: str) -> tuple[str | None, bool | None, str]:
+    if isinstance(holdings, BeadsError):
         return None, None, ""
-    return issue or None, bool(issue), agent.fields.agent_state if agent else ""
+    issue = holdings.held[0].id if holdings.held else _named_hook(holdings, who)
+    return issue or None, bool(issue), holdings.agent.fields.agent_state if holdings.agent else ""
 
 
-def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
+def _named_hook(holdings: Holdings, who: str) -> str:
     """The bead that an agent bead names, unless the store says that it is closed or no longer that polecat's."""
+    agent, bead = holdings.agent, holdings.named
     named = agent.fields.hook_bead if agent and agent.is_open else ""
-    bead = world.beads.bead(named) if named else None
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
+from attrs import define, field
+
 from polecat.adapters.world import FullWorld
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError
@@ -10,54 +14,71 @@ from polecat.ports import Session
 from polecat.town.records import Record
 
 
-def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | None) -> Liveness:
-    """Say whether a polecat's agent lives. Where that cannot be told it is *unknown*, which is not dead.
+@define(kw_only=True, slots=False)
+class Look:
+    """One look at sessions and processes, for as many polecats of a rig as are asked about: nothing is asked for twice.
 
     Args:
         world: the outside.
         rig: the rig.
-        name: the polecat.
-        record: its record; None if polecat did not make it, and then only a session can tell.
         sessions: those of the world's own server; None if that could not be asked.
-
-    Source:
-        Design §7.
     """
-    pane = _seen(
-        None if sessions is None else sessions.of(name, record.instance if record else ""), is_asked=sessions is not None
-    )
-    if record is None or pane == "running":
-        return judge_liveness(pane=pane, process="absent")
-    try:
-        server = world.tmux.at(record.socket_path) if record.socket_path else world.tmux
-    except PolecatError:
-        return judge_liveness(pane="unknown", process=_process(world, record))
-    if server is not world.tmux:
-        pane = _pane_on(world, rig, name, record)
-    return judge_liveness(pane=pane, process=_process(world, record))
+
+    world: FullWorld
+    rig: Rig
+    sessions: SessionIndex | None
+    _elsewhere: dict[str, SessionIndex | None] = field(factory=dict, init=False)
+
+    def liveness(self, name: str, record: Record | None) -> Liveness:
+        """Say whether a polecat's agent lives. Where that cannot be told it is *unknown*, which is not dead.
+
+        Args:
+            name: the polecat.
+            record: its record; None if polecat did not make it, and then only a session can tell.
+
+        Source:
+            Design §7.
+        """
+        pane = _seen(self.sessions, name, record)
+        if record is None or pane == "running":
+            return judge_liveness(pane=pane, process="absent")
+        if record.socket_path:
+            pane = _seen(self._sessions_at(record.socket_path), name, record)
+        return judge_liveness(pane=pane, process=self._process(record))
+
+    def _sessions_at(self, socket_path: str) -> SessionIndex | None:
+        """The sessions of the server behind a socket; None if they cannot be told."""
+        if socket_path not in self._elsewhere:
+            self._elsewhere[socket_path] = self._ask_at(socket_path)
+        return self._elsewhere[socket_path]
+
+    def _ask_at(self, socket_path: str) -> SessionIndex | None:
+        try:
+            server = self.world.tmux.at(socket_path)
+            return self.sessions if server is self.world.tmux else index_sessions(server.list_sessions(), self.rig)
+        except PolecatError:
+            return None
+
+    def _process(self, record: Record) -> Seen:
+        """Look for the recorded process, by its id and start time, and for any that bears the instance id."""
+        try:
+            is_there = recorded_process_runs(self.world, record) or record.instance in self._instances
+        except PolecatError:
+            return "unknown"
+        return "running" if is_there else "absent"
+
+    @cached_property
+    def _instances(self) -> frozenset[str]:
+        return self.world.processes.instances()
 
 
-def _seen(session: Session | None, *, is_asked: bool) -> Seen:
+def _seen(sessions: SessionIndex | None, name: str, record: Record | None) -> Seen:
+    if sessions is None:
+        return "unknown"
+    session: Session | None = sessions.of(name, record.instance if record else "")
     if session is None:
-        return "absent" if is_asked else "unknown"
+        return "absent"
     return "ended" if session.is_dead else "running"
-
-
-def _pane_on(world: FullWorld, rig: Rig, name: str, record: Record) -> Seen:
-    try:
-        sessions = index_sessions(world.tmux.at(record.socket_path).list_sessions(), rig)
-    except PolecatError:
-        return "unknown"
-    return _seen(sessions.of(name, record.instance), is_asked=True)
-
-
-def _process(world: FullWorld, record: Record) -> Seen:
-    """Look for the recorded process, by its id and start time, and for any that bears the instance id."""
-    try:
-        is_there = recorded_process_runs(world, record) or world.processes.family([], instance=record.instance)
-    except PolecatError:
-        return "unknown"
-    return "running" if is_there else "absent"
 
 
 def recorded_process_runs(world: FullWorld, record: Record) -> bool:
