@@ -37,6 +37,7 @@ _HOMES = {
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
+    "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.model": "Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",

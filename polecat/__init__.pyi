@@ -54,6 +54,8 @@ from polecat.lifecycle.repair import repair_polecat as repair_polecat
 from polecat.lifecycle.spawn import plan_spawn as plan_spawn
 from polecat.lifecycle.spawn import spawn_for_sling as spawn_for_sling
 from polecat.lifecycle.spawn import spawn_many as spawn_many
+from polecat.lifecycle.start import start_polecat as start_polecat
+from polecat.lifecycle.start import start_polecats as start_polecats
 from polecat.lifecycle.stop import stop_polecat as stop_polecat
 from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command

@@ -83,7 +83,9 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
     return pool
 
 
-def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime) -> SpawnPlan:
+def plan_for(
+    observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime, *, resume: bool = False
+) -> SpawnPlan:
     """Make the plan of a spawn that gets *name* at this moment."""
     orphan = observed.sessions.own.get(name)
     return make_plan(
@@ -94,6 +96,7 @@ def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: st
         orphan_session=orphan.name if orphan else "",
         unix_ms=int(now.timestamp() * 1000),
         local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
+        resume=resume,
     )
 
 

@@ -238,7 +238,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
     )
 
 
-def make_record(observed: Observation, attempt: Attempt) -> None:
+def make_record(observed: Observation, attempt: Attempt, *, event: str = "polecat_spawned") -> None:
     """Turn the claim into a record and append to the feed; from here on nothing is undone."""
     with attempt.step("record", emits=False):
         world, plan = attempt.world, attempt.plan
@@ -247,9 +247,11 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
         settle(observed.rig, attempt.claim)
         if plan.hook_bead:
             reset_breaker(observed.rig, plan.hook_bead)
-        payload = {"rig": observed.rig.name, "polecat": plan.polecat_name}
+        payload, kind = {"rig": observed.rig.name, "polecat": plan.polecat_name}, "spawn"
+        if event == "polecat_started":
+            payload, kind = {"agent": plan.agent_id, "session": plan.session_name}, "session_start"
         try:
-            append_event(observed.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))
+            append_event(observed.rig.town_root, event_line(world.clock.now(), kind, actor="gt", payload=payload))
         except OSError as error:
             attempt.warnings.append(f"the activity feed could not be written: {error.strerror or error}")
     result = evolve(
@@ -261,18 +263,18 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result))
+    attempt.emit(event, duration_s=result.timings.total_s, **_facts(result, event))
 
 
-def _facts(result: SpawnedPolecat) -> dict[str, object]:
-    """The facts of the last event of a spawn: those that the table of events lists for it."""
+def _facts(result: SpawnedPolecat, event: str) -> dict[str, object]:
+    """The facts of the last event of a spawn or a start: those that the table of events lists for it."""
     written = {
         "clone_path": str(result.clone_path),
         "session": result.session_name,
         "warnings": list(result.warnings),
         "timings": dict(result.timings.steps),
     }
-    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS["polecat_spawned"].facts}
+    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS[event].facts}
 
 
 def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:

@@ -19,7 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import NOTHING, asdict, fields_dict, frozen
+from attrs import NOTHING, asdict, evolve, fields_dict, frozen
 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
@@ -58,7 +58,7 @@ class Record:
         process_names: how that agent's process may be called.
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
-        purpose: what a claim is for: ``spawn``, ``repair`` or ``remove``.
+        purpose: what a claim is for: ``spawn``, ``start``, ``repair`` or ``remove``.
         may_have_run: its agent was about to be started, so there may be work of it in the worktree.
     """
 
@@ -83,7 +83,7 @@ class Record:
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
-    purpose: Literal["spawn", "repair", "remove"] = "spawn"
+    purpose: Literal["spawn", "start", "repair", "remove"] = "spawn"
     may_have_run: bool = False
 
 
@@ -141,9 +141,9 @@ def settle(rig: Rig, claim: Record) -> None:
     """Turn a claim into a record: the spawn is complete."""
     path = _record_path(rig, claim.polecat)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, claim)
-    (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
+    _write(path, evolve(claim, purpose="spawn") if claim.purpose == "start" else claim)
     drop_ends(rig, claim.polecat, but=claim.instance)
+    (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
 
 def read_record(rig: Rig, name: str) -> Record | None:
@@ -158,13 +158,18 @@ def read_record(rig: Rig, name: str) -> Record | None:
 def read_current(rig: Rig, name: str) -> Record | None:
     """Read what a polecat is now: its claim while it is being made or removed, else its record; None if polecat did not make it.
 
-    While it is being repaired it is what its record says: the claim of a repair counts only once it has become the record.
+    While it is being repaired or started again it is what its record says: such a claim counts only once it has become the record.
 
     Raises:
         UnknownStateError: it cannot be read.
     """
     claim = read_claim(rig, name)
-    return claim if claim is not None and claim.purpose != "repair" else read_record(rig, name)
+    return claim if claim is not None and not stands_beside(claim) else read_record(rig, name)
+
+
+def stands_beside(claim: Record) -> bool:
+    """Say whether a claim leaves the record what it is until it has become the record itself."""
+    return claim.purpose in ("repair", "start")
 
 
 def drop_record(rig: Rig, name: str, *, instance: str) -> None:
@@ -292,6 +297,6 @@ def _checked(raw: Mapping[str, object]) -> Record:
         values[name] = value
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", values["instance"]) or not is_polecat_name(values["polecat"]):
         raise ValueError("its instance or its name is none that polecat gives")
-    if values["purpose"] not in ("spawn", "repair", "remove"):
-        raise ValueError(f"'purpose' must be spawn, repair or remove, not {values['purpose']!r:.40}")
+    if values["purpose"] not in ("spawn", "start", "repair", "remove"):
+        raise ValueError(f"'purpose' must be spawn, start, repair or remove, not {values['purpose']!r:.40}")
     return Record(**values)

@@ -20,7 +20,7 @@ from polecat.ports import Holdings, Repo, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
-from polecat.town.records import read_claim, read_record
+from polecat.town.records import read_claim, read_record, stands_beside
 from polecat.upkeep.addressing import as_rig, find_target
 from polecat.upkeep.endings import how_it_ended
 from polecat.upkeep.liveness import Look
@@ -106,7 +106,7 @@ def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -
     world, rig = look.world, look.rig
     path = clone_path(rig, name)
     claim = _or_none(lambda: read_claim(rig, name))
-    record = claim if claim is not None and claim.purpose != "repair" else _or_none(lambda: read_record(rig, name))
+    record = claim if claim is not None and not stands_beside(claim) else _or_none(lambda: read_record(rig, name))
     session = None if look.sessions is None else look.sessions.of(name, record.instance if record else "")
     issue, holds_work, agent_state = _work_of(holdings, agent_id(rig.name, name))
     lives = {"alive": True, "dead": False, "unknown": None}[look.liveness(name, record)]

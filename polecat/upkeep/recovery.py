@@ -35,7 +35,7 @@ def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
         PolecatError: something could not be done; the claim stays for the next time.
     """
     match claim.purpose:
-        case "spawn":
+        case "spawn" | "start":
             (_keep if left_something(world, observed, claim) else take_back)(world, observed, claim)
         case "remove":
             _finish_removal(world, observed, claim)
@@ -67,12 +67,13 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         UnknownStateError: it lives somewhere else.
     """
     session = observed.sessions.by_instance.get(claim.instance)
-    if claim.purpose == "spawn" and session is None and recorded_process_runs(world, claim):
+    starts = claim.purpose in ("spawn", "start")
+    if starts and session is None and recorded_process_runs(world, claim):
         raise UnknownStateError(
             f"the agent of {agent_id(observed.rig.name, claim.polecat)} lives outside of the tmux server that was asked",
             hint=f"its spawn named the server {claim.socket_path or 'of then'}; ask that one: --socket",
         )
-    if claim.purpose != "spawn" or session is None or session.is_dead:
+    if not starts or session is None or session.is_dead:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     return agent is None or agent.is_open
@@ -82,20 +83,24 @@ def left_something(world: FullWorld, observed: Observation, claim: Record) -> bo
     """Say whether the agent of a dead claimant's spawn ran and left something, so that its polecat is kept and judged like any other.
 
     That is: it ended well, handed its bead back, said that it is done, or its worktree is not as it was made. A worktree that cannot
-    be looked at counts as work. A spawn that was being undone, whose agent bead is closed, left nothing.
+    be looked at counts as work. A spawn that was being undone, whose agent bead is closed, left nothing. Of a start it is enough that
+    the agent ran: the place was there before.
 
     Raises:
         PolecatError: git or the store cannot say.
     """
     rig, name = observed.rig, claim.polecat
-    if claim.purpose != "spawn" or not claim.may_have_run:
+    if claim.purpose not in ("spawn", "start") or not claim.may_have_run:
         return False
+    ended = how_it_ended(world, rig, claim, observed.sessions.by_instance.get(claim.instance))
+    has_ended = ended is not None and (ended.is_success or ended.is_failure)  # by itself; else an undo may have ended it
+    if claim.purpose == "start":
+        return has_ended
     worktree = world.git.find_worktree(observed.repo, rig.home_dir(name) / rig.name)
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     if worktree is None or (agent is not None and not agent.is_open):
         return False
-    ended = how_it_ended(world, rig, claim, observed.sessions.by_instance.get(claim.instance))
-    if ended is not None and (ended.is_success or ended.is_failure):  # by itself; else an undo may have handed the bead back
+    if ended is not None and has_ended:
         held = [bead.id for bead in world.beads.held_by(agent_id(rig.name, name))]
         has_handed_back = bool(claim.hook_bead) and claim.hook_bead not in held
         if ended.is_success or has_handed_back or (agent is not None and agent.fields.agent_state in DONE_STATES):
@@ -119,7 +124,7 @@ def _keep(world: FullWorld, observed: Observation, claim: Record) -> None:
 
 
 def take_back(world: FullWorld, observed: Observation, claim: Record) -> None:
-    """Undo the spawn of a dead claimant: its session, its bead, its worktree, its name.
+    """Undo the spawn of a dead claimant: its session, its bead, its worktree, its name; of a start, the session alone.
 
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
@@ -129,10 +134,14 @@ def take_back(world: FullWorld, observed: Observation, claim: Record) -> None:
         end_session(world, session)
     elif claim.may_have_run:
         end_unseen(world, claim.instance)
-    _hand_back(world, claim)
-    discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
     for path in (observed.rig.runtime_dir / "launch").glob(f"*{claim.instance}*"):  # it holds the agent's environment
         path.unlink(missing_ok=True)
+    if claim.purpose == "start":
+        end_path(observed.rig, claim.polecat, claim.instance).unlink(missing_ok=True)
+        drop_claim(observed.rig, claim)
+        return
+    _hand_back(world, claim)
+    discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
     withdraw_claim(observed.rig, claim)
 
 
@@ -163,7 +172,17 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
         restore_hook(world, claim, state="working")
     else:
         world.beads.update_agent(claim.agent_bead, agent_state="working")
-    settle(observed.rig, evolve(claim, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
+    agent = world.processes.identify(session.pane_pid)
+    settle(
+        observed.rig,
+        evolve(
+            claim,
+            session_id=session.id,
+            pane=session.pane_id,
+            agent_pid=session.pane_pid,
+            agent_started=agent.start_time if agent else 0,
+        ),
+    )
 
 
 def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> None:

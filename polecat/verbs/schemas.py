@@ -202,6 +202,8 @@ DOCUMENTS: Mapping[str, str] = {
     "capture": "capture",
     "nudge": "nudge",
     "send": "nudge",
+    "start": "spawned",
+    "start --all": "list of spawned",
     "stop": "stopped",
     "remove": "removed",
     "repair": "repaired",

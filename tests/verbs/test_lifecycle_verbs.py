@@ -120,6 +120,40 @@ def test_a_stop_ends_what_its_dry_run_named(town: HandTown, run: Run, cat: dict[
     run("stop", "gastown/furiosa").refused("has no session")
 
 
+# -------------------------------------------------------------------------------------------------------------- start
+
+
+def test_a_start_goes_on_in_the_same_place(town: HandTown, run: Run, cat: dict[str, Any]) -> None:
+    """A polecat that was stopped runs again with its files; one that runs, and one whose agent cannot go on, are refused with the reason."""
+    run("start", "gastown/furiosa", "--fresh").refused(
+        "the agent of gastown/polecats/furiosa runs", "polecat stop gastown/furiosa"
+    )
+    run("stop", "gastown/furiosa")
+    run("start", "gastown/furiosa").refused("nobody told how agent 'recorder' continues its conversation", "--fresh")
+
+    done = run("start", "gastown/furiosa", "--fresh", "--prompt", "go on")
+
+    assert (done.code, done.out) == (0, "gastown/polecats/furiosa\n")
+    assert town.sessions() == ["gt-gastown-furiosa"]
+    assert (Path(cat["clone_path"]) / "draft.txt").exists()
+    assert run("start", "gastown/nobody").code == 1
+
+
+def test_after_a_reboot_one_command_starts_everybody(town: HandTown, run: Run) -> None:
+    """When the tmux server has gone, list says so, and start --all starts everybody of the rig; a second time there is nobody."""
+    run("spawn", "gastown", "--count", "2")
+    town.server.run("kill-server")
+    eventually(lambda: [cat["state"] for cat in run("list", "--json").json] == ["stalled"] * 2, "their server went away")
+    assert {cat["ended"]["reason"] for cat in run("list", "--json").json} == {"server gone"}
+    assert "its tmux server went away" in run("list").out
+
+    done = run("start", "--all", "gastown", "--fresh")
+
+    assert done.out.splitlines() == ["gastown/polecats/furiosa", "gastown/polecats/nux"]
+    assert sorted(town.sessions()) == ["gt-gastown-furiosa", "gt-gastown-nux"]
+    assert run("start", "--all", "gastown", "--fresh").out == "nobody's tmux server went away\n"
+
+
 # ------------------------------------------------------------------------------------------------- reconcile and prune
 
 
