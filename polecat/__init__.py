@@ -37,12 +37,13 @@ _HOMES = {
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
+    "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "Delivery FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Delivery Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
-        GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes Screen
+        GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch Process Processes Screen
         Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Typed Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",

@@ -54,12 +54,15 @@ from polecat.lifecycle.repair import repair_polecat as repair_polecat
 from polecat.lifecycle.spawn import plan_spawn as plan_spawn
 from polecat.lifecycle.spawn import spawn_for_sling as spawn_for_sling
 from polecat.lifecycle.spawn import spawn_many as spawn_many
+from polecat.lifecycle.start import start_polecat as start_polecat
+from polecat.lifecycle.start import start_polecats as start_polecats
 from polecat.lifecycle.stop import stop_polecat as stop_polecat
 from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
 from polecat.model import Delivery as Delivery
+from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState
@@ -84,6 +87,7 @@ from polecat.ports import GitRecovery as GitRecovery
 from polecat.ports import GitRescues as GitRescues
 from polecat.ports import GitSpares as GitSpares
 from polecat.ports import GitSubmodules as GitSubmodules
+from polecat.ports import Holdings as Holdings
 from polecat.ports import OnEvent as OnEvent
 from polecat.ports import PaneStatus as PaneStatus
 from polecat.ports import PendingFetch as PendingFetch

@@ -10,7 +10,7 @@ Three promises hold for every method of every port, and the contracts of `poleca
 from __future__ import annotations
 
 from polecat.errors import publish
-from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads
+from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads, Holdings
 from polecat.ports.clock import Clock, Event, OnEvent
 from polecat.ports.git import Git, PendingFetch
 from polecat.ports.git_extras import (
@@ -50,6 +50,7 @@ __all__ = [
     "GitRescues",
     "GitSpares",
     "GitSubmodules",
+    "Holdings",
     "Merged",
     "OnEvent",
     "PaneStatus",

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from functools import partial
 from typing import TypeVar
 
 from attrs import evolve
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
-from polecat.core.sessions import SessionIndex, index_sessions
+from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
-from polecat.errors import PolecatError, UnknownStateError
+from polecat.errors import BeadsError, PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import AgentBead, Repo, Worktree, World
-from polecat.town.files import why_not
+from polecat.ports import Holdings, Repo, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
-from polecat.town.records import Record, read_claim, read_current
+from polecat.town.records import read_claim, read_record, stands_beside
 from polecat.upkeep.addressing import as_rig, find_target
-from polecat.upkeep.liveness import Life, liveness
+from polecat.upkeep.endings import how_it_ended
+from polecat.upkeep.liveness import Look
 
 T = TypeVar("T")
 
@@ -52,9 +51,7 @@ def list_polecats(rig: Rig | str, *, world: World | None = None, with_work: bool
         [('furiosa', 'working', 'clean')]
     """
     rig = as_rig(rig)
-    find = _finder(full_world(rig, world), rig, with_work=with_work)
-    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
-        return list(pool.map(find, list_homes(rig).dirs))
+    return _find(full_world(rig, world), rig, list_homes(rig).dirs, with_work=with_work)
 
 
 def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Polecat:
@@ -86,113 +83,96 @@ def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
     """Find one polecat that exists; see `get_polecat`."""
-    return _finder(world, rig, with_work=True)(name)
+    return _find(world, rig, (name,), with_work=True)[0]
 
 
-def _finder(world: FullWorld, rig: Rig, *, with_work: bool) -> Callable[[str], Polecat]:
-    """Make a function that finds polecats of a rig by their names; the sessions are listed once, here."""
-    sessions: SessionIndex | PolecatError
-    try:
-        sessions = index_sessions(world.tmux.list_sessions(), rig)
-    except PolecatError as error:
-        sessions = error
-    return partial(_found, world, rig, find_repo(rig), sessions, with_work=with_work)
+def _find(world: FullWorld, rig: Rig, names: Sequence[str], *, with_work: bool) -> list[Polecat]:
+    """Find polecats of a rig by their names: the sessions are listed once, the store is asked once, their work is counted side by side."""
+    repo = find_repo(rig)
+    look = Look(world=world, rig=rig, sessions=_or_none(lambda: index_sessions(world.tmux.list_sessions(), rig)))
+    holdings = _holdings(world, rig, names)
+    found = [_found(look, repo, name, holdings[name]) for name in names]
+    if not with_work:
+        return [cat for cat, _ in found]
+
+    def counted(cat: Polecat, worktree: Worktree | None) -> Polecat:
+        return evolve(cat, work=_or_none(lambda: _count_work(world, repo, worktree))) if worktree else cat
+
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
+        return list(pool.map(counted, *zip(*found, strict=True))) if found else []
 
 
-class _Reading:
-    """Reads what a polecat is; whatever depends on a read that failed is named in *unknown*, with why."""
-
-    def __init__(self) -> None:
-        self.unknown: dict[str, str] = {}
-
-    def get(self, fields: str, read: Callable[[], T]) -> T | None:
-        """Read something that these fields depend on; None if it cannot be read."""
-        try:
-            return read()
-        except (PolecatError, OSError, ValueError) as error:
-            self.miss(fields, why_not(error) if isinstance(error, (PolecatError, OSError)) else str(error))
-            return None
-
-    def miss(self, fields: str, why: str) -> None:
-        """Some fields could not be told."""
-        for name in fields.split():
-            self.unknown.setdefault(name, why)
-
-
-def _found(
-    world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | PolecatError, name: str, *, with_work: bool
-) -> Polecat:
-    reading, path = _Reading(), clone_path(rig, name)
-    claim = reading.get("state instance created_at", lambda: read_claim(rig, name))
-    record = reading.get("state instance created_at is_running session_name active_at", lambda: read_current(rig, name))
-    life = _life_of(reading, world, rig, name, record, sessions)
-    issue, holds_work, agent_state = reading.get("issue state", lambda: _work_of(world, rig, name)) or (None, None, "")
+def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -> tuple[Polecat, Worktree | None]:
+    world, rig = look.world, look.rig
+    path = clone_path(rig, name)
+    claim = _or_none(lambda: read_claim(rig, name))
+    record = claim if claim is not None and not stands_beside(claim) else _or_none(lambda: read_record(rig, name))
+    session = None if look.sessions is None else look.sessions.of(name, record.instance if record else "")
+    issue, holds_work, agent_state = _work_of(holdings, agent_id(rig.name, name))
+    lives = {"alive": True, "dead": False, "unknown": None}[look.liveness(name, record)]
+    ended = how_it_ended(world, rig, record, session) if lives is False else None
+    if session is not None and ended is not None and ended.reason == "unknown":
+        lives, ended = None, None  # its process has ended and the server does not know how yet; it will, within seconds
     signals = Signals(
-        is_claimed=None if "instance" in reading.unknown else claim is not None,
+        is_claimed=claim is not None,
         claimant_lives=claim is not None and is_held(polecat_lock(rig, name)),
-        session_lives={"alive": True, "dead": False, "unknown": None}[life.verdict],
+        session_lives=lives,
         holds_work=holds_work,
         agent_state=agent_state,
+        was_given_work=record is None or bool(record.hook_bead),
+        ended=ended,
     )
-    worktree = reading.get("branch work", lambda: world.git.find_worktree(repo, path))
-    if worktree is None and with_work:
-        reading.miss("work", f"{path} is no worktree of {repo.path}")
-    created_at = reading.get("created_at", lambda: datetime.fromisoformat(record.since) if record and record.since else None)
-    session = life.session
-    return Polecat(
+    worktree = _or_none(lambda: world.git.find_worktree(repo, path))
+    cat = Polecat(
         name=name,
         rig_name=rig.name,
         state=judge_state(signals),
         clone_path=path,
         branch=(worktree.branch or "") if worktree else "",
         issue=issue,
+        hook_bead=record.hook_bead or None if record else None,
+        ended=ended,
         session_name=session.name if session else session_name(rig.name, name),
-        is_running=signals.session_lives,
-        work=reading.get("work", lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,
+        is_running=lives,
         instance=record.instance if record else "",
-        created_at=created_at,
+        created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
-        unknown=reading.unknown,
     )
+    return cat, worktree
 
 
-def _life_of(
-    reading: _Reading, world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError
-) -> Life:
-    """Whether its agent lives. Whose record cannot be read may live anywhere, unless a session proves to be its own."""
-    life = liveness(world, rig, name, record, sessions)
-    if life.verdict == "dead" and "is_running" in reading.unknown:
-        life = evolve(life, verdict="unknown")
-    if life.verdict == "unknown":
-        reading.miss("is_running state", life.why)
-    if life.unseen:
-        reading.miss("session_name active_at", life.unseen)
-    return life
+def _holdings(world: FullWorld, rig: Rig, names: Sequence[str]) -> Mapping[str, Holdings | BeadsError]:
+    """What the store knows of each polecat; the same error for each where it could not be asked."""
+    who = {name: agent_id(rig.name, name) for name in names}
+    try:
+        answers = world.beads.holdings({who[name]: agent_bead_id(rig.prefix, rig.name, name) for name in names})
+    except BeadsError as error:
+        return dict.fromkeys(names, error)
+    return {name: answers[who[name]] for name in names}
 
 
-def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool, str]:
-    """The bead that it holds, whether it holds any, and what it said of itself."""
-    who = agent_id(rig.name, name)
-    held = world.beads.held_by(who)
-    agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
-    issue = held[0].id if held else _named_hook(world, agent, who)
-    return issue or None, bool(issue), agent.fields.agent_state if agent else ""
+def _work_of(holdings: Holdings | BeadsError, who: str) -> tuple[str | None, bool | None, str]:
+    if isinstance(holdings, BeadsError):
+        return None, None, ""
+    issue = holdings.held[0].id if holdings.held else _named_hook(holdings, who)
+    return issue or None, bool(issue), holdings.agent.fields.agent_state if holdings.agent else ""
 
 
-def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
+def _named_hook(holdings: Holdings, who: str) -> str:
     """The bead that an agent bead names, unless the store says that it is closed or no longer that polecat's."""
+    agent, bead = holdings.agent, holdings.named
     named = agent.fields.hook_bead if agent and agent.is_open else ""
-    bead = world.beads.bead(named) if named else None
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
-def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus:
-    """Count the work that exists nowhere else.
-
-    Raises:
-        UnknownStateError: something could not be found out.
-    """
+def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus | None:
+    """Count the work that exists nowhere else; None if that is unknown."""
     facts = world.git.facts(repo, worktree)
-    if facts.problems:
-        raise UnknownStateError("; ".join(facts.problems))
-    return facts.status()
+    return None if facts.problems else facts.status()
+
+
+def _or_none(read: Callable[[], T | None]) -> T | None:
+    try:
+        return read()
+    except (PolecatError, OSError, ValueError):
+        return None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attrs import frozen
+from functools import cached_property
+
+from attrs import define, field, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
@@ -30,60 +32,90 @@ class Life:
     why: str = ""
 
 
-def find_session(
-    world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError
-) -> tuple[Tmux, Session | None]:
-    """Find a polecat's session on the server that its record names, whatever the settings name by now.
+@define(kw_only=True, slots=False)
+class Look:
+    """One look at sessions and processes, for as many polecats of a rig as are asked about: nothing is asked for twice.
 
     Args:
         world: the outside.
         rig: the rig.
-        name: the polecat.
-        record: its record; None if polecat did not make it.
         sessions: those of the world's own server, or why that could not be asked.
-
-    Returns:
-        The server, and the session; None if the server has none of that polecat.
-
-    Raises:
-        TmuxError: the server could not be asked.
-
-    Source:
-        Design §7.
     """
-    instance = record.instance if record else ""
-    if isinstance(sessions, SessionIndex) and instance in sessions.by_instance:
-        return world.tmux, sessions.by_instance[instance]
-    server = world.tmux.at(record.socket_path) if record and record.socket_path else world.tmux
-    if server is not world.tmux:
-        sessions = index_sessions(server.list_sessions(), rig)
-    if isinstance(sessions, PolecatError):
-        raise sessions
-    return server, sessions.of(name, instance)
 
+    world: FullWorld
+    rig: Rig
+    sessions: SessionIndex | PolecatError
+    _servers: dict[str, tuple[Tmux, SessionIndex] | PolecatError] = field(factory=dict, init=False)
 
-def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError) -> Life:
-    """Say whether a polecat's agent lives. Arguments as for `find_session`.
+    def find_session(self, name: str, record: Record | None) -> tuple[Tmux, Session | None]:
+        """Find a polecat's session on the server that its record names, whatever the settings name by now.
 
-    Source:
-        Design §7.
-    """
-    unseen = why = ""
-    session: Session | None = None
-    try:
-        session = find_session(world, rig, name, record, sessions)[1]
-        pane: Seen = "absent" if session is None else "ended" if session.is_dead else "running"
-    except PolecatError as error:
-        pane, unseen = "unknown", error.message
-    process: Seen = "absent"
-    if record is not None and pane != "running":
+        Args:
+            name: the polecat.
+            record: its record; None if polecat did not make it.
+
+        Returns:
+            The server, and the session; None if the server has none of that polecat.
+
+        Raises:
+            TmuxError: the server could not be asked.
+
+        Source:
+            Design §7.
+        """
+        instance = record.instance if record else ""
+        if isinstance(self.sessions, SessionIndex) and instance in self.sessions.by_instance:
+            return self.world.tmux, self.sessions.by_instance[instance]
+        server, sessions = self._server_at(record.socket_path if record else "")
+        return server, sessions.of(name, instance)
+
+    def _server_at(self, socket_path: str) -> tuple[Tmux, SessionIndex]:
+        if socket_path not in self._servers:
+            self._servers[socket_path] = self._ask_at(socket_path)
+        answer = self._servers[socket_path]
+        if isinstance(answer, PolecatError):
+            raise answer
+        return answer
+
+    def _ask_at(self, socket_path: str) -> tuple[Tmux, SessionIndex] | PolecatError:
         try:
-            runs = recorded_process(world, record) or world.processes.family([], instance=record.instance)
-            process = "running" if runs else "absent"
+            server = self.world.tmux.at(socket_path) if socket_path else self.world.tmux
+            if server is not self.world.tmux:
+                return server, index_sessions(server.list_sessions(), self.rig)
         except PolecatError as error:
-            process, why = "unknown", error.message
-    verdict = judge_liveness(pane=pane, process=process)
-    return Life(verdict=verdict, session=session, unseen=unseen, why=(why or unseen) if verdict == "unknown" else "")
+            return error
+        return self.sessions if isinstance(self.sessions, PolecatError) else (server, self.sessions)
+
+    def life(self, name: str, record: Record | None) -> Life:
+        """Say whether a polecat's agent lives. Where that cannot be told it is *unknown*, which is not dead.
+
+        Args:
+            name: the polecat.
+            record: its record; None if polecat did not make it, and then only a session can tell.
+
+        Source:
+            Design §7.
+        """
+        unseen = why = ""
+        session: Session | None = None
+        try:
+            session = self.find_session(name, record)[1]
+            pane: Seen = "absent" if session is None else "ended" if session.is_dead else "running"
+        except PolecatError as error:
+            pane, unseen = "unknown", error.message
+        process: Seen = "absent"
+        if record is not None and pane != "running":
+            try:
+                runs = recorded_process(self.world, record) or record.instance in self._instances
+                process = "running" if runs else "absent"
+            except PolecatError as error:
+                process, why = "unknown", error.message
+        verdict = judge_liveness(pane=pane, process=process)
+        return Life(verdict=verdict, session=session, unseen=unseen, why=(why or unseen) if verdict == "unknown" else "")
+
+    @cached_property
+    def _instances(self) -> frozenset[str]:
+        return self.world.processes.instances()
 
 
 @frozen(kw_only=True)
@@ -116,7 +148,7 @@ def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionInde
         UnknownStateError: the process table could not be read.
     """
     name = record.polecat
-    server, session = find_session(world, rig, name, record, sessions)
+    server, session = Look(world=world, rig=rig, sessions=sessions).find_session(name, record)
     if session is not None:
         return Agent(server=server, session=session, processes=(), session_name=session.name)
     processes = agent_processes(world, record)
@@ -136,4 +168,5 @@ def agent_processes(world: FullWorld, record: Record) -> tuple[Process, ...]:
 def recorded_process(world: FullWorld, record: Record) -> Process | None:
     """Return exactly the process that a record names as the agent's, if it runs, wherever its pane is."""
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
-    return process if process is not None and process.start_time == record.agent_started else None
+    is_same = process is not None and process.start_time == record.agent_started
+    return process if process is not None and is_same and world.processes.is_alive(process) else None

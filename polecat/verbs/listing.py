@@ -8,7 +8,9 @@ import time
 from datetime import UTC, datetime
 
 from polecat.errors import PolecatError
-from polecat.model import Polecat, PolecatState, Rig
+from polecat.lifecycle.talk import capture_polecat
+from polecat.model import Ended, Polecat, PolecatState, Rig
+from polecat.ports import World
 from polecat.town.find import readable_rigs
 from polecat.upkeep.inspection import work_at_risk
 from polecat.upkeep.listing import get_polecat, list_polecats
@@ -43,7 +45,10 @@ CLEAR = "\x1b[H\x1b[2J"
 STATE_COLOURS = {
     PolecatState.SPAWNING: "blue",
     PolecatState.WORKING: "green",
+    PolecatState.IDLE: "yellow",
+    PolecatState.WAITING: "yellow",
     PolecatState.DONE: "grey",
+    PolecatState.FAILED: "red",
     PolecatState.STUCK: "yellow",
     PolecatState.STALLED: "red",
     PolecatState.ZOMBIE: "red",
@@ -138,6 +143,7 @@ def as_json(cat: Polecat) -> dict[str, object]:
         polecat_name=cat.name,
         agent_id=cat.agent_id,
         state=cat.state.value,
+        ended=None if cat.ended is None else facts_of(cat.ended, says=str(cat.ended)),
         running=cat.is_running,
         clean=None if cat.work is None else cat.work.is_clean,
     )
@@ -167,12 +173,17 @@ def _told(cat: Polecat, name: str, value: str | None) -> str:
 def _session(cat: Polecat) -> str:
     if cat.is_running is None:
         return "unknown"
-    if not cat.is_running:
-        return "none"
     now = datetime.now(UTC)
+    if not cat.is_running:
+        return "none" if cat.ended is None else how(cat.ended, now)
     since = [] if cat.created_at is None else [ago((now - cat.created_at).total_seconds())]
     active = [] if cat.active_at is None else [f"active {ago((now - cat.active_at).total_seconds())} ago"]
     return ", ".join(since + active) or "running"
+
+
+def how(ended: Ended, now: datetime) -> str:
+    """How and when an agent ended, for people."""
+    return str(ended) if ended.at is None else f"{ended}, {ago((now - ended.at).total_seconds())} ago"
 
 
 def ago(age_s: float) -> str:
@@ -212,8 +223,19 @@ def status(args: argparse.Namespace) -> int:
     said["state"] = paint(said["state"], STATE_COLOURS[cat.state])
     said["worktree"] = plain(str(cat.clone_path))
     said["remove?"] = "nothing would be lost" if verdict.is_safe else plain(str(verdict))
-    facts = {**as_json(cat), "risks": verdict.risks}
-    return answer(args, "status", facts, *(f"{label:<9}  {text}" for label, text in said.items()))
+    last = _last_lines(rig, cat, world) if cat.ended is not None else []
+    facts = {**as_json(cat), "risks": verdict.risks, "last_lines": last}
+    shown = [f"{label:<9}  {text}" for label, text in said.items()]
+    return answer(args, "status", facts, *shown, *(["last lines:", *(f"  {plain(line)}" for line in last)] if last else []))
+
+
+def _last_lines(rig: Rig, cat: Polecat, world: World, *, most: int = 12) -> list[str]:
+    """The last lines with something on them that an agent showed before it ended."""
+    try:
+        text = capture_polecat(rig, cat, world=world)
+    except PolecatError:  # nothing was kept
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-most:]
 
 
 # -------------------------------------------------------------------------------------------------------------- stale
