@@ -41,9 +41,9 @@ _HOMES = {
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
-        AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
-        GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch Process Processes
-        Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
+        AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitLists GitMoves
+        GitRecovery GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch Process Processes Repo
+        Rescue Session SessionRequest StaleRegistration Standing StartedSession Tmux Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
     "polecat.upkeep.branches": "CleanedBranches clean_branches",

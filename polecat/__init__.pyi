@@ -78,6 +78,7 @@ from polecat.ports import GitBranches as GitBranches
 from polecat.ports import GitClones as GitClones
 from polecat.ports import GitFacts as GitFacts
 from polecat.ports import GitIgnored as GitIgnored
+from polecat.ports import GitLists as GitLists
 from polecat.ports import GitMoves as GitMoves
 from polecat.ports import GitRecovery as GitRecovery
 from polecat.ports import GitRescues as GitRescues
@@ -94,6 +95,7 @@ from polecat.ports import Rescue as Rescue
 from polecat.ports import Session as Session
 from polecat.ports import SessionRequest as SessionRequest
 from polecat.ports import StaleRegistration as StaleRegistration
+from polecat.ports import Standing as Standing
 from polecat.ports import StartedSession as StartedSession
 from polecat.ports import Tmux as Tmux
 from polecat.ports import Watch as Watch

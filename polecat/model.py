@@ -318,6 +318,10 @@ class Polecat:
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
         active_at: when its session last showed something, if we know.
+        ahead: how many commits its branch has that the rig's default branch, as the remote had it at the last fetch, lacks; None when
+            that was not counted.
+        behind: how many commits that branch has that its own lacks.
+        is_merged: that branch has all that its own has, also by a squash merge. A branch without commits of its own is merged.
     """
 
     name: str
@@ -332,6 +336,9 @@ class Polecat:
     instance: str = ""
     created_at: datetime | None = None
     active_at: datetime | None = None
+    ahead: int | None = None
+    behind: int | None = None
+    is_merged: bool | None = None
 
     @property
     def agent_id(self) -> str:

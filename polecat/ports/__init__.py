@@ -18,6 +18,7 @@ from polecat.ports.git_extras import (
     GitBranches,
     GitClones,
     GitIgnored,
+    GitLists,
     GitMoves,
     GitRecovery,
     GitRescues,
@@ -26,7 +27,7 @@ from polecat.ports.git_extras import (
     needs,
     optional,
 )
-from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Worktree
+from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
 from polecat.ports.processes import Process, Processes
 from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
 from polecat.ports.world import World
@@ -45,6 +46,7 @@ __all__ = [
     "GitClones",
     "GitFacts",
     "GitIgnored",
+    "GitLists",
     "GitMoves",
     "GitRecovery",
     "GitRescues",
@@ -62,6 +64,7 @@ __all__ = [
     "Session",
     "SessionRequest",
     "StaleRegistration",
+    "Standing",
     "StartedSession",
     "Tmux",
     "Watch",

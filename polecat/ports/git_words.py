@@ -58,6 +58,21 @@ Merged = Literal["ancestor", "same changes", "no", "unknown"]
 
 
 @frozen(kw_only=True)
+class Standing:
+    """How a commit relates to a branch.
+
+    Attributes:
+        ahead: how many commits it has that the branch lacks.
+        behind: how many commits the branch has that it lacks.
+        merged: whether the branch has what it has: it is an ancestor; its changes are all there (squash merge); not; or unknown.
+    """
+
+    ahead: int = 0
+    behind: int = 0
+    merged: Merged = "unknown"
+
+
+@frozen(kw_only=True)
 class GitFacts:
     """What of a worktree's work exists nowhere else, as git and the disk tell it. Paths are relative to the worktree.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve
@@ -90,6 +90,11 @@ class FakeGit(FakeGitRefs):
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Prove that *path* is a worktree of *repo*: its ``.git`` file and the registration must name each other."""
         return self._find(repo, path)
+
+    @step
+    def find_worktrees(self, repo: Repo, paths: Iterable[Path]) -> dict[Path, Worktree]:
+        """Find those of many directories that are worktrees of *repo*."""
+        return {path: found for path in paths if (found := self._find(repo, path)) is not None}
 
     @step
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import TypeVar
 
 from attrs import evolve
@@ -14,14 +16,15 @@ from polecat.core.bead_rules import HELD_STATUSES, holds
 from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError
-from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import Holdings, Repo, Worktree, World
+from polecat.ports import GitBranches, GitLists, Holdings, Repo, Worktree, World, optional
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.addressing import as_rig, find_target
+from polecat.upkeep.inspection import base_ref
 from polecat.upkeep.liveness import Look
 
 T = TypeVar("T")
@@ -90,20 +93,29 @@ def _find(world: FullWorld, rig: Rig, names: Sequence[str], *, with_work: bool) 
     repo = find_repo(rig)
     look = Look(world=world, rig=rig, sessions=_or_none(lambda: index_sessions(world.tmux.list_sessions(), rig)))
     holdings = _holdings(world, rig, names)
-    found = [_found(look, repo, name, holdings[name]) for name in names]
+    paths = {name: clone_path(rig, name) for name in names}
+    worktrees = _worktrees(world, repo, paths.values())
+    found = [(_found(look, name, path, holdings[name], worktrees.get(path)), worktrees.get(path)) for name, path in paths.items()]
     if not with_work:
         return [cat for cat, _ in found]
 
     def counted(cat: Polecat, worktree: Worktree | None) -> Polecat:
-        return evolve(cat, work=_or_none(lambda: _count_work(world, repo, worktree))) if worktree else cat
+        return cat if worktree is None else _counted(world, rig, repo, cat, worktree)
 
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
         return list(pool.map(counted, *zip(*found, strict=True))) if found else []
 
 
-def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -> tuple[Polecat, Worktree | None]:
-    world, rig = look.world, look.rig
-    path = clone_path(rig, name)
+def _worktrees(world: FullWorld, repo: Repo, paths: Collection[Path]) -> Mapping[Path, Worktree]:
+    """Find the worktrees; one that is none, or of which that cannot be told, is left out."""
+    if (lists := optional(world.git, GitLists)) is not None:
+        return _or_none(lambda: lists.find_worktrees(repo, paths)) or {}
+    found = {path: _or_none(partial(world.git.find_worktree, repo, path)) for path in paths}
+    return {path: worktree for path, worktree in found.items() if worktree is not None}
+
+
+def _found(look: Look, name: str, path: Path, holdings: Holdings | BeadsError, worktree: Worktree | None) -> Polecat:
+    rig = look.rig
     claim = _or_none(lambda: read_claim(rig, name))
     record = claim if claim is not None and claim.purpose != "repair" else _or_none(lambda: read_record(rig, name))
     session = None if look.sessions is None else look.sessions.of(name, record.instance if record else "")
@@ -116,8 +128,7 @@ def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -
         holds_work=holds_work,
         agent_state=agent_state,
     )
-    worktree = _or_none(lambda: world.git.find_worktree(repo, path))
-    cat = Polecat(
+    return Polecat(
         name=name,
         rig_name=rig.name,
         state=judge_state(signals),
@@ -130,7 +141,6 @@ def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
     )
-    return cat, worktree
 
 
 def _holdings(world: FullWorld, rig: Rig, names: Sequence[str]) -> Mapping[str, Holdings | BeadsError]:
@@ -157,10 +167,18 @@ def _named_hook(holdings: Holdings, who: str) -> str:
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
-def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus | None:
-    """Count the work that exists nowhere else; None if that is unknown."""
-    facts = world.git.facts(repo, worktree)
-    return None if facts.problems else facts.status()
+def _counted(world: FullWorld, rig: Rig, repo: Repo, cat: Polecat, worktree: Worktree) -> Polecat:
+    """Add how much work exists nowhere else, and how the branch stands; None for what is unknown."""
+    facts = _or_none(lambda: world.git.facts(repo, worktree))
+    branches, head = optional(world.git, GitBranches), worktree.head
+    standing = _or_none(lambda: branches.standing(repo, head, base_ref(rig))) if branches and head else None
+    return evolve(
+        cat,
+        work=None if facts is None or facts.problems else facts.status(),
+        ahead=standing.ahead if standing else None,
+        behind=standing.behind if standing else None,
+        is_merged=None if standing is None or standing.merged == "unknown" else standing.merged != "no",
+    )
 
 
 def _or_none(read: Callable[[], T | None]) -> T | None:

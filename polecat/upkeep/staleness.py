@@ -10,9 +10,7 @@ from polecat.errors import publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
 from polecat.ports import GitBranches, World, needs
-from polecat.town.find import find_repo
 from polecat.upkeep.addressing import as_rig
-from polecat.upkeep.inspection import base_ref
 from polecat.upkeep.listing import list_polecats
 
 
@@ -58,20 +56,16 @@ def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = N
     """
     rig = as_rig(rig)
     world = full_world(rig, world)
-    repo, branches = find_repo(rig), needs(world.git, GitBranches, "count how far polecats are behind")
+    needs(world.git, GitBranches, "count how far polecats are behind")
     found = []
     for cat in list_polecats(rig, world=world):
-        worktree = world.git.find_worktree(repo, cat.clone_path)
-        behind = None
-        if worktree is not None and worktree.head is not None:
-            behind = branches.commits_behind(repo, worktree.head, base_ref(rig))
         agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, cat.name))
         is_stale, reason = assess_staleness(
             uncommitted=cat.work is None or not cat.work.is_clean,
             session_active=cat.is_running is not False,
             agent_state=agent.fields.agent_state if agent else "",
-            commits_behind=behind or 0,
+            commits_behind=cat.behind or 0,
             threshold=threshold,
         )
-        found.append(Staleness(name=cat.name, is_stale=is_stale, reason=reason, commits_behind=behind))
+        found.append(Staleness(name=cat.name, is_stale=is_stale, reason=reason, commits_behind=cat.behind))
     return found

@@ -107,6 +107,7 @@ def as_json(cat: Polecat) -> dict[str, object]:
         state=cat.state.value,
         running=cat.is_running,
         clean=None if cat.work is None else cat.work.is_clean,
+        merged=cat.is_merged,
     )
 
 

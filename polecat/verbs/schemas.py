@@ -30,6 +30,13 @@ _POLECAT: Fields = (
     ("instance", "string", "the id of its spawn; empty if that is not known"),
     ("created_at", "time or null", "when it was spawned"),
     ("active_at", "time or null", "when its session last showed something"),
+    (
+        "ahead",
+        "integer or null",
+        "commits of its branch that the default branch lacks, as of the last fetch; null if not counted",
+    ),
+    ("behind", "integer or null", "commits of the default branch that its branch lacks; null likewise"),
+    ("merged", "boolean or null", "the default branch has all its branch has, also by a squash merge; null likewise"),
 )
 
 _RECONCILED: Fields = (
