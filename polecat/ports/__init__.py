@@ -16,6 +16,7 @@ from polecat.ports.git import Git, PendingFetch
 from polecat.ports.git_extras import (
     GIT_EXTRAS,
     GitBranches,
+    GitCheckouts,
     GitClones,
     GitIgnored,
     GitLists,
@@ -27,7 +28,7 @@ from polecat.ports.git_extras import (
     needs,
     optional,
 )
-from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
+from polecat.ports.git_words import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
 from polecat.ports.processes import Process, Processes
 from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
 from polecat.ports.world import World
@@ -39,10 +40,12 @@ __all__ = [
     "AgentFields",
     "Bead",
     "Beads",
+    "Checkout",
     "Clock",
     "Event",
     "Git",
     "GitBranches",
+    "GitCheckouts",
     "GitClones",
     "GitFacts",
     "GitIgnored",

@@ -11,7 +11,7 @@ from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from polecat.errors import UnsupportedError
 from polecat.ports.git import Git
-from polecat.ports.git_words import Repo, Rescue, StaleRegistration, Standing, Worktree
+from polecat.ports.git_words import Checkout, Repo, Rescue, StaleRegistration, Standing, Worktree
 
 P = TypeVar("P")
 
@@ -264,6 +264,23 @@ class GitLists(Protocol):
         ...
 
 
+@runtime_checkable
+class GitCheckouts(Protocol):
+    """Knowing people's own checkouts. `adopt_checkout` needs it, and `find_rig` in a checkout."""
+
+    def checkout_at(self, place: Path) -> Checkout | None:
+        """Find the checkout that a directory is in; None if it is in none."""
+        ...
+
+    def remember_rig(self, checkout: Path, *, town: Path, rig: str) -> None:
+        """Write into a checkout's own configuration which rig it was adopted into.
+
+        Raises:
+            GitError: it cannot be written.
+        """
+        ...
+
+
 GIT_EXTRAS: tuple[type, ...] = (
     GitRescues,
     GitMoves,
@@ -274,5 +291,6 @@ GIT_EXTRAS: tuple[type, ...] = (
     GitSubmodules,
     GitIgnored,
     GitLists,
+    GitCheckouts,
 )
 """All of them."""

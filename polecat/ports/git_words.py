@@ -46,6 +46,25 @@ class Worktree:
 
 
 @frozen(kw_only=True)
+class Checkout:
+    """A person's own checkout of a project.
+
+    Attributes:
+        path: its top directory.
+        url: where it comes from, as its ``origin`` says; empty for nowhere.
+        branch: the branch checked out; empty when detached.
+        town: the town of the rig it was adopted into; None if it was not.
+        rig: that rig's name.
+    """
+
+    path: Path
+    url: str = ""
+    branch: str = ""
+    town: Path | None = None
+    rig: str = ""
+
+
+@frozen(kw_only=True)
 class StaleRegistration:
     """A registration in the repository whose directory is gone."""
 

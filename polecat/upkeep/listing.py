@@ -1,4 +1,4 @@
-"""Listing polecats: their state, their bead, and which of their work exists nowhere else."""
+"""Listing polecats: their state, their bead, which of their work exists nowhere else, and which of them are stale."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
+from polecat.core.risk import assess_staleness
 from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
-from polecat.errors import BeadsError, PolecatError
+from polecat.errors import BeadsError, PolecatError, publish
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import GitBranches, GitLists, Holdings, Repo, Worktree, World, optional
+from polecat.ports import GitBranches, GitLists, Holdings, Repo, Worktree, World, needs, optional
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
@@ -186,3 +187,66 @@ def _or_none(read: Callable[[], T | None]) -> T | None:
         return read()
     except (PolecatError, OSError, ValueError):
         return None
+
+
+# ---------------------------------------------------------------------------------------------------------------- stale
+
+
+@publish
+@frozen(kw_only=True)
+class Staleness:
+    """What is known about how stale a polecat is.
+
+    Attributes:
+        name: the polecat.
+        is_stale: it may be removed.
+        reason: why, or why not.
+        commits_behind: how many commits of the default branch it lacks; None if that could not be counted.
+    """
+
+    name: str
+    is_stale: bool
+    reason: str
+    commits_behind: int | None = None
+
+
+def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = None) -> list[Staleness]:
+    """Say which polecats are stale. Work that could not be counted counts as work, a session that is unknown as active.
+
+    Args:
+        rig: the rig, or its name.
+        threshold: this many commits behind make a polecat stale, 1 or more.
+        world: as for `spawn_for_sling`.
+
+    Returns:
+        One value for each polecat, sorted by name.
+
+    Examples:
+        >>> from polecat import spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> _ = spawn_for_sling(rig, world=world)
+        >>> [(one.name, one.is_stale, one.reason) for one in detect_stale(rig, world=world)]
+        [('furiosa', False, 'session active')]
+
+    Source:
+        Contract §7.9.
+    """
+    rig = as_rig(rig)
+    world = full_world(rig, world)
+    needs(world.git, GitBranches, "count how far polecats are behind")
+    cats, found = list_polecats(rig, world=world), []
+    holdings = _holdings(world, rig, [cat.name for cat in cats])
+    for cat in cats:
+        if isinstance(held := holdings[cat.name], BeadsError):
+            raise held
+        agent = held.agent
+        is_stale, reason = assess_staleness(
+            uncommitted=cat.work is None or not cat.work.is_clean,
+            session_active=cat.is_running is not False,
+            agent_state=agent.fields.agent_state if agent else "",
+            commits_behind=cat.behind or 0,
+            threshold=threshold,
+        )
+        found.append(Staleness(name=cat.name, is_stale=is_stale, reason=reason, commits_behind=cat.behind))
+    return found

@@ -39,6 +39,14 @@ _POLECAT: Fields = (
     ("merged", "boolean or null", "the default branch has all its branch has, also by a squash merge; null likewise"),
 )
 
+_RIG: Fields = (
+    ("rig_name", "string", "the rig"),
+    ("path", "string", "its directory"),
+    ("git_url", "string", "where its source comes from"),
+    ("default_branch", "string", "the branch new work starts from"),
+    ("prefix", "string", "what the ids of its beads start with"),
+)
+
 _RECONCILED: Fields = (
     ("rig_name", "string", "the rig"),
     ("in_use", "list of string", "names that are taken"),
@@ -102,6 +110,7 @@ SHAPES: Mapping[str, Fields] = {
         ("lifted_by", "string", "`force`, `nuclear` or `nothing`"),
     ),
     "status": (*_POLECAT, ("risks", "list of risk", "what removing it would put at risk")),
+    "git command": (*_WHO, ("argv", "list of string", "git's command")),
     "attach": (
         *_WHO,
         ("session_name", "string", "its tmux session"),
@@ -168,12 +177,14 @@ SHAPES: Mapping[str, Fields] = {
     ),
     "checkup": (("well", "boolean", "nothing is wrong"), ("findings", "list of finding", "everything that was looked at")),
     "town": (("name", "string", "the town"), ("path", "string", "its directory")),
-    "rig": (
-        ("rig_name", "string", "the rig"),
-        ("path", "string", "its directory"),
-        ("git_url", "string", "where its source comes from"),
-        ("default_branch", "string", "the branch new work starts from"),
-        ("prefix", "string", "what the ids of its beads start with"),
+    "rig": _RIG,
+    "listed rig": (*_RIG, ("polecats", "integer", "how many polecats it has")),
+    "removed rig": (("rig_name", "string", "the rig"), ("path", "string", "its directory, which is gone")),
+    "adopted": (
+        *_RIG,
+        ("checkout", "string", "the top directory of the checkout"),
+        ("made_town", "boolean", "the town is new"),
+        ("made_rig", "boolean", "the rig is new; otherwise the town had one of this project"),
     ),
     "demo": (
         ("town", "string", "the throw-away town"),
@@ -199,6 +210,8 @@ DOCUMENTS: Mapping[str, str] = {
     "remove": "removed",
     "repair": "repaired",
     "hook": "list of bead",  # show, set and clear
+    "diff": "git command",
+    "log": "git command",
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
@@ -207,7 +220,10 @@ DOCUMENTS: Mapping[str, str] = {
     "doctor": "checkup",
     "reconcile": "reconciled",
     "init": "town",
+    "adopt": "adopted",
     "rig add": "rig",
+    "rig list": "list of listed rig",
+    "rig remove": "removed rig",
     "demo": "demo",
     "completion": "script",
 }

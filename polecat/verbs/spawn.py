@@ -17,12 +17,14 @@ from polecat.model import FetchPolicy, SpawnedPolecat, SpawnOptions
 from polecat.names import check_env_key
 from polecat.place.env_file import load_env_file
 from polecat.ports import Event
-from polecat.verbs.common import add_common, answer, facts_of, json_text, rig_of, seconds, whole, world_of
+from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, json_text, rig_of, seconds, whole, world_of
 from polecat.verbs.progress import Progress
-from polecat.verbs.tables import plain, plain_lines
+from polecat.verbs.tables import pasteable, plain, plain_lines
+from polecat.verbs.talk import attach_to
 
 EXAMPLE = """\
 examples:
+  polecat spawn --prompt 'fix the parser' --attach      (in a checkout that was adopted, or in a rig)
   polecat spawn gastown --hook gt-abc12
   polecat spawn gastown --agent codex --prompt 'fix the parser'
   polecat spawn gastown --count 3 --json
@@ -53,7 +55,7 @@ _NEXT = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
     parser.add_argument("--name", metavar="N", help="this name and no other")
     parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
@@ -89,6 +91,9 @@ def _add_several(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--attach", action="store_true", help="attach to the polecat's session at the end; Ctrl-b d leaves it again"
+    )
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
     patience = "how long the agent may take to be ready; by default the rig's setting"
     parser.add_argument("--ready-timeout", metavar="S", type=seconds(0.001, 604_800), help=patience)
@@ -121,6 +126,7 @@ def _fetch(text: str) -> FetchPolicy:
 
 def run(args: argparse.Namespace) -> int:
     """Spawn, or say what a spawn would do."""
+    _refuse_conflicts(args)
     rig, opts = rig_of(args), _options(args)
     batch = _batch(args, opts)
     if args.dry_run:
@@ -137,7 +143,27 @@ def run(args: argparse.Namespace) -> int:
     _print_failed(failed)
     if failed:
         raise failed[-1]
-    return 0
+    return attach_to(rig, cats[0], world_of(args)) if args.attach else 0
+
+
+def _refuse_conflicts(args: argparse.Namespace) -> None:
+    """Options that contradict each other are wrong usage."""
+    is_batch = args.count is not None or args.beads is not None
+    conflicts = (
+        ("--beads", args.beads, "--hook", args.hook),
+        ("--beads", args.beads, "--count", args.count),
+        ("--beads", args.beads, "--name", args.name),
+        ("--count", args.count is not None and args.count > 1, "--name", args.name),
+        ("--count", args.count is not None and args.count > 1, "--hook", args.hook),
+        ("--nudge", args.nudge, "--no-nudge", args.no_nudge),
+        ("--ready-timeout", args.ready_timeout, "--no-wait", args.no_wait),
+        ("--attach", args.attach, "--json", args.json),
+        ("--attach", args.attach, "--dry-run", args.dry_run),
+        ("--attach", args.attach, "--count or --beads", is_batch),
+    )
+    for one, has_one, other, has_other in conflicts:
+        if has_one not in (None, False) and has_other not in (None, False):
+            args.parser.error(f"{one} goes without {other}")
 
 
 def _print_failed(failed: list[PolecatError]) -> None:
@@ -155,8 +181,6 @@ def _print_failed(failed: list[PolecatError]) -> None:
 def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
     if args.beads is None:
         return [opts] * (args.count or 1)
-    if args.hook or args.count or args.name:
-        raise PolecatError("--beads goes without --hook, --count and --name", hint="it makes one polecat for each bead")
     return [evolve(opts, hook_bead=bead) for bead in args.beads]
 
 
@@ -209,7 +233,7 @@ def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
         if cat.readiness == "waiting":
             print(f"polecat: {cat.agent_id} waits for you: it asks '{cat.waiting_for}'", file=sys.stderr)
             print(f"  answer it: {attach_command(cat)}", file=sys.stderr)
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() and not args.attach:
             print(f"attach: {attach_command(cat)}", file=sys.stderr)
 
 
@@ -219,10 +243,10 @@ def attach_command(cat: SpawnedPolecat) -> str:
     Examples:
         >>> attach_command(SpawnedPolecat(rig_name="a", polecat_name="nux", clone_path=Path("/x"), session_name="gt-a-nux",
         ...     pane="%1", branch="b", base_commit="c"))
-        'tmux attach -t =gt-a-nux'
+        "tmux attach -t '=gt-a-nux'"
     """
-    flag = "" if not cat.tmux_socket else f"-{'S' if '/' in cat.tmux_socket else 'L'} {cat.tmux_socket} "
-    return f"tmux {flag}attach -t ={cat.session_name}"
+    server = [] if not cat.tmux_socket else [f"-{'S' if '/' in cat.tmux_socket else 'L'}", cat.tmux_socket]
+    return pasteable("tmux", *server, "attach", "-t", f"={cat.session_name}")
 
 
 def as_json(cat: SpawnedPolecat) -> dict[str, object]:

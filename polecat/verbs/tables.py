@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import sys
 import unicodedata
@@ -122,3 +123,13 @@ def _fitted(widths: list[int], width: int | None, whole: int) -> list[int]:
             break
         widths[at] -= 1
     return widths
+
+
+def pasteable(*words: str) -> str:
+    """Write a command so that it can be pasted into any shell; zsh expands what begins with ``=``.
+
+    Examples:
+        >>> pasteable("tmux", "attach", "-t", "=gt-a-nux")
+        "tmux attach -t '=gt-a-nux'"
+    """
+    return " ".join(f"'{word}'" if word.startswith("=") and shlex.quote(word) == word else shlex.quote(word) for word in words)

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from polecat.adapters.git import (
+    checkouts,
     config,
     facts,
     files,
@@ -27,7 +28,7 @@ from polecat.adapters.git import (
 )
 from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.errors import GitError
-from polecat.ports import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
+from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
 
 OLDEST_GIT = (2, 31)
 
@@ -124,6 +125,14 @@ class GitCli:
     def find_worktrees(self, repo: Repo, paths: Iterable[Path]) -> dict[Path, Worktree]:
         """Find those of many directories that are worktrees of *repo*."""
         return worktrees.find_many(self._git, repo, paths)
+
+    def checkout_at(self, place: Path) -> Checkout | None:
+        """Find the checkout that a directory is in; None if it is in none."""
+        return checkouts.find(self._git, place)
+
+    def remember_rig(self, checkout: Path, *, town: Path, rig: str) -> None:
+        """Write into a checkout's own configuration which rig it was adopted into."""
+        checkouts.remember(self._git, checkout, town, rig)
 
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
         """Take a worktree away: its directory becomes *into*, its registration ``<into>.admin``."""
