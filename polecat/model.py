@@ -404,6 +404,10 @@ class Polecat:
         screen: what its screen means: ``busy`` its agent works; ``idle`` it sits at its prompt; ``asks`` it waits for an answer;
             ``unknown`` none of this can be told.
         waiting_for: what it asks; empty if nothing.
+        ahead: how many commits its branch has that the rig's default branch, as the remote had it at the last fetch, lacks; None when
+            that was not counted.
+        behind: how many commits that branch has that its own lacks.
+        is_merged: that branch has all that its own has, also by a squash merge. A branch without commits of its own is merged.
         unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
@@ -423,6 +427,9 @@ class Polecat:
     active_at: datetime | None = None
     screen: ScreenKind = "unknown"
     waiting_for: str = ""
+    ahead: int | None = None
+    behind: int | None = None
+    is_merged: bool | None = None
     unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property

@@ -300,9 +300,6 @@ class FakeTmux:
             self._end(pane, signal=15)
         return pane.session.is_dead
 
-    def _now_s(self) -> int:
-        return int(time.time() if self._clock is None else self._clock.now().timestamp())
-
     def _is_active(self, pane: Pane) -> None:
         pane.session = evolve(pane.session, active_at_s=self._now_s())
 
@@ -313,7 +310,7 @@ class FakeTmux:
             pane.session = evolve(pane.session, is_dead=True, exit_code=exit_code, signal=signal)
             if pane.request is not None and pane.request.end_file is not None:
                 at = datetime.fromtimestamp(self._now_s(), UTC)
-                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.screen)
+                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.screen(self._now_s()).text)
             self._processes.forget(pane.session.pane_pid)
             if pane.is_released:
                 self._panes.pop(pane.session.id, None)

@@ -1,18 +1,30 @@
-"""Where a polecat's session is, and whether its agent lives: asked of the server that its record names, and of the process table."""
+"""What is seen of a polecat's agent: where its session is and whether it lives, how it ended, and what its screen means.
+
+Whether it lives is asked of the server that its record names, and of the process table.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cached_property
 
 from attrs import define, field, frozen
 
 from polecat.adapters.world import FullWorld
+from polecat.core.agents import find_agent as find_agent_of
+from polecat.core.endings import ended_by
+from polecat.core.presets import PRESETS
+from polecat.core.screens import ScreenState, Signs, judge_screen
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError
-from polecat.model import Rig
+from polecat.model import Ended, Rig
 from polecat.names import session_name
-from polecat.ports import Process, Session, Tmux
+from polecat.ports import Process, Screen, Session, Tmux, Watch
+from polecat.town.config import load_agent_registry
+from polecat.town.endings import end_path, read_end
 from polecat.town.records import Record
+from polecat.town.settings import load_rig_settings, load_town_settings
 
 
 @frozen(kw_only=True)
@@ -170,3 +182,83 @@ def recorded_process(world: FullWorld, record: Record) -> Process | None:
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
     is_same = process is not None and process.start_time == record.agent_started
     return process if process is not None and is_same and world.processes.is_alive(process) else None
+
+
+# ------------------------------------------------------------------------------------------------------- how it ended
+
+
+def how_it_ended(world: FullWorld, rig: Rig, record: Record | None, session: Session | None) -> Ended | None:
+    """Say how an agent that lives no more has ended.
+
+    What was kept when it ended counts; else what its pane still tells; else that its server is not the one it was started on any more.
+
+    Args:
+        world: the outside.
+        rig: the rig.
+        record: the polecat's record; None if polecat did not make it.
+        session: what is left of its session.
+
+    Returns:
+        How; None if no agent was ever started under this record.
+    """
+    kept = read_end(end_path(rig, record.polecat, record.instance)) if record is not None else None
+    if kept is not None:
+        return kept[0]
+    if session is not None:
+        at = datetime.fromtimestamp(session.active_at_s, UTC) if session.active_at_s else None
+        return ended_by(session.exit_code, session.signal, at=at)
+    if record is None:
+        return Ended()
+    if not record.session_id and not record.may_have_run:
+        return None
+    return Ended(reason="server gone" if server_is_gone(world, record) else "unknown")
+
+
+def server_is_gone(world: FullWorld, record: Record) -> bool:
+    """Say whether the tmux server that a record names has provably ended: no process has its id, or another one has it by now."""
+    if not record.server_pid:
+        return False
+    try:
+        process = world.processes.identify(record.server_pid)
+        if process is None or not world.processes.is_alive(process):
+            return True
+    except PolecatError:
+        return False
+    return bool(record.server_started) and process.start_time != record.server_started
+
+
+# -------------------------------------------------------------------------------------------------- what its screen means
+
+
+def signs_by_agent(rig: Rig) -> Callable[[str], Signs]:
+    """Make a function that says what is known of an agent's screen; the files are read once, here.
+
+    Of an agent that nobody defines any more, or where a file cannot be read, what is built in counts, or else nothing is known.
+    """
+    try:
+        settings, town = load_rig_settings(rig.path), load_town_settings(rig.town_root)
+        registries = [load_agent_registry(root / "settings" / "agents.json") for root in (rig.path, rig.town_root)]
+    except PolecatError:
+        return lambda name: PRESETS[name].signs if name in PRESETS else Signs()
+
+    def signs(name: str) -> Signs:
+        agent = find_agent_of(name, rig_settings=settings, town_settings=town, registries=registries)
+        return agent.signs if agent else Signs()
+
+    return signs
+
+
+def look_at(world: FullWorld, sessions: Iterable[Session]) -> Mapping[str, Screen]:
+    """Read the screens of sessions, all in one call: pane id → what is seen of it. One that cannot be seen is left out.
+
+    Raises:
+        TmuxError: the server could not be asked.
+    """
+    watches = [Watch(pane_id=one.pane_id, instance=one.instance) for one in sessions if one.pane_id and not one.is_dead]
+    statuses = world.tmux.watch(watches, timeout_s=0) if watches else ()
+    return {status.pane_id: status.screen for status in statuses if status.screen is not None and not status.is_dead}
+
+
+def state_of(world: FullWorld, screen: Screen | None, signs: Signs) -> ScreenState:
+    """Say what a screen means now."""
+    return judge_screen(screen, signs, now_s=world.clock.now().timestamp())
