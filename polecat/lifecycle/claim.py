@@ -16,7 +16,7 @@ from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
 from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
-from polecat.upkeep.liveness import life_of
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -58,8 +58,10 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
 def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
     """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
     lost = [name for name in lost_records(observed.rig, homes) if attempts and name not in observed.sessions.own]
-    lives = {name: life_of(attempts[0].world, observed.rig, name, observed.sessions) for name in lost}
-    return {name for name, life in lives.items() if life.verdict != "dead"}
+    if not lost:
+        return set()
+    look = Look(world=attempts[0].world, rig=observed.rig, sessions=observed.sessions)
+    return {name for name in lost if look.life_of(name).verdict != "dead"}
 
 
 def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
@@ -79,6 +81,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         session=plan.session_name,
         tmux_socket=attempt.world.tmux.socket or "",
         agent=plan.agent.name,
+        account=plan.account,
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
@@ -90,7 +93,9 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
     return pool
 
 
-def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime) -> SpawnPlan:
+def plan_for(
+    observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime, *, resume: bool = False
+) -> SpawnPlan:
     """Make the plan of a spawn that gets *name* at this moment."""
     orphan = observed.sessions.own.get(name)
     return make_plan(
@@ -101,6 +106,7 @@ def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: st
         orphan_session=orphan.name if orphan else "",
         unix_ms=int(now.timestamp() * 1000),
         local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
+        resume=resume,
     )
 
 

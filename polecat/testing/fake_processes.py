@@ -39,10 +39,6 @@ class FakeProcesses:
         """Let a process be gone, however it went."""
         self._alive.pop(pid, None)
 
-    def instances(self) -> set[str]:
-        """The instance ids of those that live."""
-        return {mark for _, mark, _ in self._alive.values() if mark}
-
     def identify(self, pid: int) -> Process | None:
         """Tell which process has this id."""
         return self._alive[pid][0] if pid in self._alive else None
@@ -50,6 +46,10 @@ class FakeProcesses:
     def family(self, roots: Sequence[Process], *, instance: str) -> tuple[Process, ...]:
         """The given processes, and those of the instance."""
         return tuple(p for p, mark, _ in self._alive.values() if p in roots or (instance and mark == instance))
+
+    def instances(self) -> frozenset[str]:
+        """The instances that have a process."""
+        return frozenset(mark for _, mark, _ in self._alive.values() if mark)
 
     def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
         """End them, but for the stubborn ones."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError
-from polecat.ports import PaneStatus, Session, SessionRequest, StartedSession, Watch
-from polecat.testing.fake_agents import FakeAgent, check_name, check_sizes, ends_watch
+from polecat.ports import PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
+from polecat.testing.fake_agents import FakeAgent, FakeStep, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux_world import IDENTITY, FakeTmuxWorld
 
@@ -112,7 +111,7 @@ class FakeTmux(FakeTmuxWorld):
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
-            (time.sleep if self._clock is None else self._clock.sleep)(wait_s)
+            self._sleep(wait_s)
         return ()
 
     def release(self, session: StartedSession) -> bool:
@@ -130,24 +129,27 @@ class FakeTmux(FakeTmuxWorld):
             pane = self._find(pane_id)
             if pane is None:
                 raise SessionNotFoundError(f"there is no pane {pane_id}")
-            return pane.screen.rstrip(" \n")
+            return pane.screen(self._now_s()).text.rstrip(" \n")
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True, look_after_s: float = 0.0) -> Typed:
         """Type text; read it back with `typed` or `received`."""
-        with self._reached():
-            pane = self._typable(pane_id, instance)
-            if text:
-                pane.typed.append(text)
-                pane.received += text
-            if enter:
-                pane.press("Enter")
+        return self._type(pane_id, instance, text, ("Enter",) if enter else (), look_after_s)
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys; read them back with `pressed`."""
+        return self._type(pane_id, instance, "", keys, look_after_s)
+
+    def _type(self, pane_id: str, instance: str, text: str, keys: Sequence[str], look_after_s: float) -> Typed:
         with self._reached():
             pane = self._typable(pane_id, instance)
+            before = pane.screen(self._now_s())
+            if text:
+                pane.paste(text)
             for key in keys:
                 pane.press(key)
+        self._sleep(look_after_s)
+        with self._reached():
+            return Typed(before=before, after=self._status(Watch(pane_id=pane_id, instance=pane.session.instance)))
 
     def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant."""
@@ -176,4 +178,4 @@ class FakeTmux(FakeTmuxWorld):
             raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
 
 
-__all__ = ["FakeAgent", "FakeTmux"]
+__all__ = ["FakeAgent", "FakeStep", "FakeTmux"]

@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from polecat.core.endings import ended_by
 from polecat.errors import SessionNotFoundError, TmuxUnreachableError
-from polecat.names import is_polecat_name
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, Pane
+from polecat.testing.fake_agents import READY, FakeAgent, Pane, as_gas_town_made_it
 from polecat.testing.fake_processes import FakeProcesses
+from polecat.town.endings import write_end
 
 if TYPE_CHECKING:
     from polecat.testing.fake_tmux import FakeTmux
 
 IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
-
-
-class _WhateverTown(str):
-    """The town of a session that a test gives by its name alone: whichever town asks."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str)
-
-    __hash__ = str.__hash__
-
-
-def _as_gas_town_made_it(name: str) -> Session:
-    """A session whose own environment says what its name says: ``gt-RIG-NAME`` is a polecat."""
-    parts = name.split("-", 2)
-    if len(parts) < 3 or parts[0] != "gt" or not all(parts) or not is_polecat_name(parts[2]) or parts[2].startswith("crew-"):
-        return Session(id="", name=name)
-    said = {"GT_ROLE": "polecat", "GT_RIG": parts[1], "GT_POLECAT": parts[2], "GT_ROOT": _WhateverTown("town")}
-    return Session(id="", name=name, environment=said)
 
 
 class FakeTmuxWorld:
@@ -64,9 +47,10 @@ class FakeTmuxWorld:
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000 if socket is None else 2_000_000 + 10 * (zlib.crc32(socket.encode()) % 1_000_000)
+        self._processes.add(self._server_pid)
         self._mutex = threading.RLock()
         for session in sessions:
-            self._add(_as_gas_town_made_it(session) if isinstance(session, str) else session)
+            self._add(as_gas_town_made_it(session) if isinstance(session, str) else session)
 
     @property
     def socket_path(self) -> str:
@@ -81,6 +65,7 @@ class FakeTmuxWorld:
         """Show each session by its agent's pane or else its first one, and each agent's pane that was moved elsewhere."""
         for pane in list(self._panes.values()):
             self._is_dead(pane)
+            pane.screen(self._now_s())
         shown: dict[str, Session] = {}
         moved: list[Session] = []
         for pane in sorted(self._panes.values(), key=lambda pane: not pane.session.instance):
@@ -123,7 +108,8 @@ class FakeTmuxWorld:
     def show(self, name: str, screen: str) -> None:
         """Let the agent of a session show something else."""
         pane = self._named(name)
-        pane.agent = evolve(pane.agent, screen=screen, ready_after_looks=0)
+        pane.behave(evolve(pane.agent, screen=screen, ready_after_looks=0, steps=()))
+        self._is_active(pane)
 
     def crash(self, name: str, exit_code: int | None = 1, *, signal: int | None = None) -> None:
         """End the process of a session; the session goes with it, unless its start is not over yet."""
@@ -162,14 +148,17 @@ class FakeTmuxWorld:
             self._panes.clear()
             self._views.clear()
             self._next_id, self._server_pid = 0, self._server_pid + 1
+            self._processes.add(self._server_pid)
 
     def restart_server(self) -> None:
-        """End the server and all its sessions; ids begin anew."""
+        """End the server and all its sessions, as a reboot does, and start another; ids begin anew."""
         with self._mutex:
             for pane in list(self._panes.values()):
                 self._drop(pane)
             self._next_id = 0
+            self._processes.forget(self._server_pid)
             self._server_pid += 1
+            self._processes.add(self._server_pid)
 
     # ---------------------------------------------------------------------------------------------------- internals
 
@@ -183,12 +172,21 @@ class FakeTmuxWorld:
             )
         return self._mutex
 
+    def _now_s(self) -> int:
+        return int(time.time() if self._clock is None else self._clock.now().timestamp())
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            (time.sleep if self._clock is None else self._clock.sleep)(seconds)
+
     def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id
         self._next_id += 1
         given = evolve(
             session,
             id=session.id or f"${number}",
+            created_at_s=session.created_at_s or self._now_s(),
+            active_at_s=session.active_at_s or self._now_s(),
             pane_id=session.pane_id or f"%{number}",
             pane_pid=session.pane_pid or self._server_pid * 1000 + number,
         )
@@ -202,11 +200,17 @@ class FakeTmuxWorld:
             self._end(pane, signal=15)
         return pane.session.is_dead
 
+    def _is_active(self, pane: Pane) -> None:
+        pane.session = evolve(pane.session, active_at_s=self._now_s())
+
     def _end(self, pane: Pane, *, exit_code: int | None = None, signal: int | None = None) -> None:
         with self._mutex:
-            pane.exit_code, pane.signal = exit_code, signal
+            self._is_active(pane)
             pane.looks = max(pane.looks, pane.agent.ready_after_looks)
-            pane.session = evolve(pane.session, is_dead=True)
+            pane.session = evolve(pane.session, is_dead=True, exit_code=exit_code, signal=signal)
+            if pane.request is not None and pane.request.end_file is not None:
+                at = datetime.fromtimestamp(self._now_s(), UTC)
+                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.screen(self._now_s()).text)
             self._processes.forget(pane.session.pane_pid)
             if pane.is_released:
                 self._take(pane)
@@ -266,7 +270,7 @@ class FakeTmuxWorld:
         pane = self._find(watch.pane_id)
         if pane is None or pane.session.instance != watch.instance:
             return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
-        seen = pane.look(watch)
+        seen = pane.look(watch, self._now_s())
         at = watch.release_on
         if at is not None and not seen.is_dead and seen.matched[at] and sum(seen.matched) == 1:
             pane.is_released = True

@@ -15,7 +15,7 @@ from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, lost_records, read_record
-from polecat.upkeep.liveness import Life, life_of
+from polecat.upkeep.liveness import Life, Look
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"
@@ -89,7 +89,7 @@ def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life
     rig = observed.rig
     for name in (*observed.homes.dirs, *lost_records(rig, observed.homes)):
         if holds(bead, agent_id(rig.name, name)):
-            return life_of(world, rig, name, observed.sessions)
+            return Look(world=world, rig=rig, sessions=observed.sessions).life_of(name)
     parts = bead.assignee.split("/")
     is_gone = len(parts) == 3 and parts[:2] == [rig.name, "polecats"]
     return _DEAD if is_gone else Life(verdict="alive")
