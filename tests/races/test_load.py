@@ -128,6 +128,8 @@ class Load:
         """What was written and is neither reachable from a ref nor in a file."""
         notes = self.crowd.town.notes.glob("wrote-*")
         contents = [*self.written, *(f"work of {note.name.removeprefix('wrote-')}".encode() for note in notes)]
+        broken = git("fsck", "--connectivity-only", "--no-dangling", cwd=self.crowd.town.repo_dir, code=None)
+        assert "missing" not in broken and "broken" not in broken, broken
         reachable = git("rev-list", "--objects", "--glob=refs/*", cwd=self.crowd.town.repo_dir).split("\n")
         ids = {line.partition(" ")[0] for line in reachable}
         place = self.crowd.town.rig_dir / "polecats"
@@ -177,7 +179,6 @@ def _nothing_is_left(load: Load) -> None:
         return {**found, **({"locks": locks} if locks else {}), **({"held": held} if held else {}), "homes": homes}
 
     eventually(lambda: left() == {"homes": []}, f"nothing is left: {left()}")
-    assert git("fsck", "--connectivity-only", cwd=town.repo_dir, code=None) is not None
 
 
 def test_the_load_is_one_that_loses_something(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from polecat.adapters.git import guard
-from polecat.adapters.git.run import TRIES, GitProgram, expect_success, is_transient
+from polecat.adapters.git.run import AS_A_PACK, TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.processes.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
 from polecat.names import shell_line
@@ -23,7 +23,16 @@ REFSPEC = "+refs/heads/*:refs/remotes/origin/*"
 """Said in every call: what a configuration says instead may bring nothing, or overwrite and prune the branches of polecats."""
 
 _FETCH = (
-    *("fetch", "-q", "--no-tags", "--no-prune", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules"),
+    *(
+        *AS_A_PACK,
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--no-prune",
+        "--no-auto-maintenance",
+        "--no-write-fetch-head",
+        "--no-recurse-submodules",
+    ),
     *("--refmap=", "origin", REFSPEC),
 )
 _CLONE = (

@@ -20,7 +20,7 @@ from polecat.adapters.git import files, guard, named
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
 from polecat.adapters.git.refs import resolve
-from polecat.adapters.git.run import GitProgram, Place, error_line, expect_success
+from polecat.adapters.git.run import AS_A_PACK, GitProgram, Place, error_line, expect_success
 from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
 from polecat.adapters.git.submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
@@ -198,7 +198,7 @@ def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> boo
 def _import(git: GitProgram, store: Place, data: bytes) -> None:
     began_s = time.time() - 2
     done = git.run(  # two names that differ in case alone are two files, whatever a configuration says
-        ["-c", "core.ignoreCase=false", "fast-import", "--quiet", "--done", "--date-format=raw"],
+        ["-c", "core.ignoreCase=false", *AS_A_PACK, "fast-import", "--quiet", "--done", "--date-format=raw"],
         at=store,
         stdin=data,
         timeout_s=git.rescue_timeout_s,
@@ -279,7 +279,7 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
         )
     if saved is None and not specs:
         return []
-    words = ["-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
+    words = [*AS_A_PACK, "-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
     # told where its files are, because those of a submodule may be gone, and the other side would go there
     there = f"env GIT_WORK_TREE={shlex.quote(str(inner.work_tree or inner.git_dir))} git upload-pack"
     words += [

@@ -42,6 +42,13 @@ _CONFIG = (
     *("-c", "core.checkStat=default"),
 )
 
+AS_A_PACK = (
+    *("-c", "fastimport.unpackLimit=1"),
+    *("-c", "fetch.unpackLimit=1"),
+)
+"""New objects come as a pack that is kept until a ref reaches them. Single ones a ``git gc --prune=now`` of somebody else takes away
+between the moment they are written and the moment the ref is."""
+
 _NO_TRACES = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}
 """A configuration can make git write a trace of itself among its messages, and only these overrule it."""
 

@@ -191,6 +191,22 @@ def test_rescue_of_a_stopped_rebase_holds_the_autostash(rig: GitRig) -> None:
     assert git("show", f"{stash}:src/main.py", cwd=rig.repo.path) == "put away"
 
 
+def test_what_is_saved_or_fetched_is_never_a_single_object(rig: GitRig, tmp_path: Path) -> None:
+    """New objects are in packs, which are kept until a ref reaches them: somebody's ``gc --prune=now`` cannot take them in between."""
+    made = rig.add()
+    write(made.path, {"new": "work"})
+    inner = make_origin(made.path / "inner")
+    commit(inner, {"only": "here"})
+    commit(rig.origin, {"news": "1"})
+    before = git("count-objects", cwd=rig.repo.path)
+
+    rig.fetch()
+    saved = rig.git.rescue(rig.repo, made, ref_name="nux/1", message="m")
+
+    assert saved is not None and len(saved.refs) > 1
+    assert git("count-objects", cwd=rig.repo.path) == before
+
+
 def test_a_moved_town_loses_no_registration(rig: GitRig) -> None:
     """A worktree that stands where the moved repository has its like is not stale, and ``git worktree repair`` finds it."""
     made = rig.add()
