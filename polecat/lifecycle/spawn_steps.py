@@ -13,6 +13,7 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
+from polecat.core.sessions import may_be_ended
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.delivery import Typist
@@ -58,8 +59,9 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
 
 def end_orphan(observed: Observation, attempt: Attempt) -> None:
     """End the orphan session that has our name. We hold the polecat's lock, so nobody is making it."""
-    orphan = observed.sessions.own.get(attempt.plan.polecat_name)
-    if orphan is not None:
+    name = attempt.plan.polecat_name
+    orphan = observed.sessions.own.get(name)
+    if orphan is not None and may_be_ended(orphan, observed.sessions, name):
         with attempt.step("orphan") as facts:
             facts["session"] = orphan.name
             end_session(attempt.world, orphan)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import evolve
 
+from polecat.adapters.git.stale import is_elsewhere
 from polecat.errors import GitError, RescueFailedError
 from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Repo, Rescue, StaleRegistration, Worktree
 from polecat.testing.fake_git_refs import FakeGitRefs, must_be_free, rename, step
@@ -143,14 +144,14 @@ class FakeGit(FakeGitRefs):
     @step
     def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
         """List registrations whose directory is gone."""
-        gone = ((admin, tree.path) for admin, tree in self._registered(repo).items() if not os.path.lexists(tree.path))
+        gone = ((admin, tree.path) for admin, tree in self._registered(repo).items() if _is_gone(admin, tree.path))
         return tuple(StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") for admin, path in gone)
 
     @step
     def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository."""
         tree = self._registered(repo).get(registration.admin_dir)
-        if tree is None or os.path.lexists(tree.path):
+        if tree is None or not _is_gone(registration.admin_dir, tree.path):
             return False
         must_be_free(into)
         rename(registration.admin_dir, into)
@@ -308,3 +309,7 @@ class FakeGit(FakeGitRefs):
         rename(source, target)
         rename(admin, admin_target)
         known.trees[admin_target] = evolve(known.trees.pop(admin), path=target)
+
+
+def _is_gone(admin: Path, path: Path) -> bool:
+    return not os.path.lexists(path) and not is_elsewhere(admin, path)

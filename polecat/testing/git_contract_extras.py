@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from unittest import SkipTest
+
 from attrs import evolve
 
 from polecat.ports import (
@@ -147,6 +151,23 @@ def check_stale_registrations(at: GitUnderTest) -> None:
     assert at.git.delete_branch(at.repo, "polecat/nux", expected=at.start)
     assert at.git.find_worktree(at.repo, other.path) == other
     refuses(lambda: git.stale_registrations(at.no_repo))
+
+
+def check_a_moved_town_makes_nothing_stale(at: GitUnderTest) -> None:
+    """A registration whose worktree moved together with the repository is not stale; one whose directory is gone is."""
+    git = at.having(GitRecovery)
+    if at.move is None:
+        raise SkipTest("it cannot be moved")
+    at.add("nux")
+    gone = at.add("ace")
+    top = Path(os.path.commonpath([at.repo.path, at.room]))
+    at.move(top, new := top.with_name(f"{top.name}-moved"))
+    repo = evolve(at.repo, path=new / at.repo.path.relative_to(top))
+    (new / at.room.relative_to(top) / "ace").rename(new / "hidden")
+    assert [one.path for one in git.stale_registrations(repo)] == [gone.path]
+    (new / "hidden").rename(new / at.room.relative_to(top) / "ace")
+    at.move(new, top)
+    assert at.git.find_worktree(at.repo, gone.path) == gone
 
 
 def check_half_made_is_cleared(at: GitUnderTest) -> None:

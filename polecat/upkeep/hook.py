@@ -8,13 +8,13 @@ from attrs import frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.bead_rules import CLOSED_STATUSES, holds
-from polecat.errors import BeadClosedError, BeadTakenError, UnknownStateError
+from polecat.errors import BeadClosedError, BeadTakenError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.records import Record, read_current, read_record
+from polecat.town.records import Record, lost_records, read_record
 from polecat.upkeep.liveness import Life, Look
 from polecat.upkeep.observation import Observation
 
@@ -87,13 +87,9 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
 def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life:
     """Whether the holder lives. Only a polecat of this rig whose agent has provably ended is known not to."""
     rig = observed.rig
-    for name in observed.homes.dirs:
+    for name in (*observed.homes.dirs, *lost_records(rig, observed.homes)):
         if holds(bead, agent_id(rig.name, name)):
-            try:
-                record = read_current(rig, name)
-            except UnknownStateError as error:
-                return Life(verdict="unknown", why=error.message)
-            return Look(world=world, rig=rig, sessions=observed.sessions).life(name, record)
+            return Look(world=world, rig=rig, sessions=observed.sessions).life_of(name)
     parts = bead.assignee.split("/")
     is_gone = len(parts) == 3 and parts[:2] == [rig.name, "polecats"]
     return _DEAD if is_gone else Life(verdict="alive")

@@ -171,14 +171,13 @@ class GitCli:
         return stale.stale(repo)
 
     def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
-        """Move one stale registration out of the repository, if it still is stale; a commit that only it held gets a rescue ref."""
-        head = (files.read_text(registration.admin_dir / "HEAD") or "").rstrip("\n")
-        if files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
-            owner = registration.path.parent.name if registration.path else registration.admin_dir.name
-            if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
-                owner = registration.admin_dir.name
-            ref = f"{RESCUE_REFS}{owner}/{time.time_ns() // 1_000_000}-lost"
-            expect_success(self._git.run(["update-ref", ref, head, ""], at=repo))
+        """Move one stale registration out of the repository, if it still is stale; what only it named gets a rescue first."""
+        if not stale.is_stale(repo, registration):
+            return False
+        owner = registration.path.parent.name if registration.path else registration.admin_dir.name
+        if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
+            owner = registration.admin_dir.name
+        rescue.save_lost(self._git, repo, registration.admin_dir, f"{owner}/{time.time_ns() // 1_000_000}-lost")
         return stale.drop_stale(repo, registration, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
@@ -232,7 +231,16 @@ class GitCli:
 
     def is_pristine(self, worktree: Worktree) -> bool:
         """Say whether nothing at all in a worktree differs from its commit; one process."""
-        words = ["status", "--porcelain", "-z", "--untracked-files=all", "--ignored=traditional", "--ignore-submodules=none"]
+        seeing = files.what_the_disk_keeps(worktree.path)
+        words = [
+            *seeing,
+            "status",
+            "--porcelain",
+            "-z",
+            "--untracked-files=all",
+            "--ignored=traditional",
+            "--ignore-submodules=none",
+        ]
         try:
             done = self._git.run(words, at=worktree, read_only=True, timeout_s=self._check_out_timeout_s)
         except GitError:

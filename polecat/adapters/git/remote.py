@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from polecat.adapters.git import guard
-from polecat.adapters.git.run import TRIES, GitProgram, expect_success, is_transient
+from polecat.adapters.git.run import AS_A_PACK, TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.processes.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
 from polecat.names import shell_line
@@ -19,10 +19,25 @@ from polecat.ports import Repo
 STAMP = "polecat-fetched"
 """File in the repository whose time says when our last successful fetch began; git's FETCH_HEAD is touched by failed ones as well."""
 
-_FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "origin")
+REFSPEC = "+refs/heads/*:refs/remotes/origin/*"
+"""Said in every call: what a configuration says instead may bring nothing, or overwrite and prune the branches of polecats."""
+
+_FETCH = (
+    *(
+        *AS_A_PACK,
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--no-prune",
+        "--no-auto-maintenance",
+        "--no-write-fetch-head",
+        "--no-recurse-submodules",
+    ),
+    *("--refmap=", "origin", REFSPEC),
+)
 _CLONE = (
     *("clone", "-q", "--bare", "--single-branch", "--origin", "origin"),
-    *("-c", "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*"),
+    *("-c", f"remote.origin.fetch={REFSPEC}"),
     *("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "gc.worktreePruneExpire=never"),
 )
 
