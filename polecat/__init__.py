@@ -25,6 +25,7 @@ _HOMES = {
     "polecat.core.plan": "SpawnPlan",
     "polecat.core.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
     "polecat.core.risk": "Risk Verdict",
+    "polecat.ended": "Ended",
     "polecat.errors": """
         AccountNotFoundError AgentDiedError AgentNotFoundError BeadClosedError BeadsConfigError BeadsError
         BeadsUnavailableError BeadTakenError ConfigError DiskFullError GitError InvalidNameError LockTimeoutError
@@ -40,7 +41,7 @@ _HOMES = {
     "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
         GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch Process Processes Screen

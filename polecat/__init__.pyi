@@ -5,6 +5,7 @@ from polecat.core.pool import allocate_name as allocate_name
 from polecat.core.pool import reconcile_pool_with as reconcile_pool_with
 from polecat.core.risk import Risk as Risk
 from polecat.core.risk import Verdict as Verdict
+from polecat.ended import Ended as Ended
 from polecat.errors import AccountNotFoundError as AccountNotFoundError
 from polecat.errors import AgentDiedError as AgentDiedError
 from polecat.errors import AgentNotFoundError as AgentNotFoundError
@@ -61,7 +62,6 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
-from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState

@@ -10,12 +10,11 @@ from pathlib import Path
 
 from attrs import evolve
 
-from polecat.core.endings import ended_by
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane, as_gas_town_made_it, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
-from polecat.town.endings import write_end
+from polecat.town.endings import ended_by, write_end
 
 _LOOK_S = 0.05
 _IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")

@@ -22,8 +22,7 @@ from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_record, stands_beside
 from polecat.upkeep.addressing import as_rig, find_target
-from polecat.upkeep.endings import how_it_ended
-from polecat.upkeep.liveness import Look
+from polecat.upkeep.liveness import Look, how_it_ended
 
 T = TypeVar("T")
 

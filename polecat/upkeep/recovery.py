@@ -19,9 +19,8 @@ from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, ne
 from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
-from polecat.upkeep.endings import how_it_ended
 from polecat.upkeep.hook import restore_hook
-from polecat.upkeep.liveness import recorded_process_runs
+from polecat.upkeep.liveness import how_it_ended, recorded_process_runs
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing

@@ -7,9 +7,10 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from polecat.ended import Ended
 from polecat.errors import PolecatError
 from polecat.lifecycle.talk import capture_polecat
-from polecat.model import Ended, Polecat, PolecatState, Rig
+from polecat.model import Polecat, PolecatState, Rig
 from polecat.ports import World
 from polecat.upkeep.inspection import work_at_risk
 from polecat.upkeep.listing import get_polecat, list_polecats

@@ -24,8 +24,8 @@ from polecat.adapters.tmux.commands import (
 )
 from polecat.adapters.tmux.server import TmuxServer
 from polecat.adapters.tmux.start import LOST_STATUS, release_commands
-from polecat.core.endings import read_signal
 from polecat.ports import PaneStatus, Watch
+from polecat.town.endings import read_signal
 
 _EAGER_STEPS_S = (0.008,) * 8 + (0.02,) * 10 + (0.04,) * 17
 """Waits between looks while an agent may just be starting: 0.94 s in all."""
