@@ -11,14 +11,22 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from polecat.core.agent_screens import CLAUDE_SIGNS, CODEX_SIGNS, CURSOR_SIGNS, GEMINI_SIGNS
+from polecat.core.agent_screens import (
+    AMP_SIGNS,
+    AUGGIE_SIGNS,
+    CLAUDE_SIGNS,
+    CODEX_SIGNS,
+    CURSOR_SIGNS,
+    GEMINI_SIGNS,
+    OPENCODE_SIGNS,
+)
 from polecat.core.screens import BLANK, Dialog, Signs
 from polecat.errors import SpawnRefusedError
 
 ResumeStyle = Literal["", "flag", "subcommand"]
 
 SURVIVAL_WINDOW_S = 0.25
-"""How long an agent about which nothing is known must live to count as started."""
+"""How long a process that settings name must live to count as started."""
 
 MAX_PROMPT_BYTES = 128 * 1024 - 64
 """Linux passes no single argument of 128 KiB or more; a flag may stand in front of the prompt."""
@@ -31,7 +39,7 @@ class Readiness:
     Attributes:
         process_names: names of the foreground process; only where settings name them, because we start agents without a shell.
         delay_s: how long it is known to take.
-        window_s: how long it must live, where nothing else is known.
+        window_s: how long that process must live.
     """
 
     process_names: tuple[str, ...] = ()
@@ -247,6 +255,7 @@ _AUGGIE = Agent(
     command="auggie",
     args=("--allow-indexing",),
     process_names=("auggie",),
+    signs=AUGGIE_SIGNS,
     ends_options=True,
     resume_flag="--resume",
     resume_style="flag",
@@ -258,7 +267,7 @@ _AMP = Agent(
     command="amp",
     args=("--dangerously-allow-all", "--no-ide"),
     process_names=("amp",),
-    readiness=Readiness(delay_s=3.0),
+    signs=AMP_SIGNS,
     prompt_style="typed",
     resume_flag="threads continue",
     resume_style="subcommand",
@@ -277,7 +286,7 @@ PROVIDERS: Mapping[str, Agent] = {
         name="opencode",
         command="opencode",
         process_names=("opencode",),
-        readiness=Readiness(delay_s=3.0),
+        signs=OPENCODE_SIGNS,
         prompt_style="typed",
         continues=("--continue",),
         hooks=Hooks(provider="opencode", dir=".opencode/plugin", settings_file="gastown.js"),

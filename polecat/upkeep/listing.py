@@ -7,22 +7,24 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
+from polecat.core.screens import Signs
 from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import Holdings, Repo, Worktree, World
+from polecat.ports import Holdings, Repo, Screen, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_record, stands_beside
 from polecat.upkeep.addressing import as_rig, find_target
 from polecat.upkeep.liveness import Look, how_it_ended
+from polecat.upkeep.screens import look_at, signs_by_agent, state_of
 
 T = TypeVar("T")
 
@@ -88,9 +90,13 @@ def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
 def _find(world: FullWorld, rig: Rig, names: Sequence[str], *, with_work: bool) -> list[Polecat]:
     """Find polecats of a rig by their names: the sessions are listed once, the store is asked once, their work is counted side by side."""
     repo = find_repo(rig)
-    look = Look(world=world, rig=rig, sessions=_or_none(lambda: index_sessions(world.tmux.list_sessions(), rig)))
+    sessions = _or_none(lambda: index_sessions(world.tmux.list_sessions(), rig))
+    own = [] if sessions is None else [sessions.own[name] for name in names if name in sessions.own]
+    seen = _Seen(
+        look=Look(world=world, rig=rig, sessions=sessions), screens=look_at(world, own), signs=signs_by_agent(rig), repo=repo
+    )
     holdings = _holdings(world, rig, names)
-    found = [_found(look, repo, name, holdings[name]) for name in names]
+    found = [_found(seen, name, holdings[name]) for name in names]
     if not with_work:
         return [cat for cat, _ in found]
 
@@ -101,8 +107,18 @@ def _find(world: FullWorld, rig: Rig, names: Sequence[str], *, with_work: bool) 
         return list(pool.map(counted, *zip(*found, strict=True))) if found else []
 
 
-def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -> tuple[Polecat, Worktree | None]:
-    world, rig = look.world, look.rig
+@frozen(kw_only=True)
+class _Seen:
+    """What is read once for all polecats of a rig: sessions, processes, screens, and what is known of the agents' screens."""
+
+    look: Look
+    screens: Mapping[str, Screen]
+    signs: Callable[[str], Signs]
+    repo: Repo
+
+
+def _found(seen: _Seen, name: str, holdings: Holdings | BeadsError) -> tuple[Polecat, Worktree | None]:
+    look, world, rig = seen.look, seen.look.world, seen.look.rig
     path = clone_path(rig, name)
     claim = _or_none(lambda: read_claim(rig, name))
     record = claim if claim is not None and not stands_beside(claim) else _or_none(lambda: read_record(rig, name))
@@ -112,6 +128,9 @@ def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -
     ended = how_it_ended(world, rig, record, session) if lives is False else None
     if session is not None and ended is not None and ended.reason == "unknown":
         lives, ended = None, None  # its process has ended and the server does not know how yet; it will, within seconds
+    shown = state_of(
+        world, seen.screens.get(session.pane_id) if session and lives else None, seen.signs(record.agent if record else "")
+    )
     signals = Signals(
         is_claimed=claim is not None,
         claimant_lives=claim is not None and is_held(polecat_lock(rig, name)),
@@ -120,8 +139,9 @@ def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -
         agent_state=agent_state,
         was_given_work=record is None or bool(record.hook_bead),
         ended=ended,
+        screen=shown.kind,
     )
-    worktree = _or_none(lambda: world.git.find_worktree(repo, path))
+    worktree = _or_none(lambda: world.git.find_worktree(seen.repo, path))
     cat = Polecat(
         name=name,
         rig_name=rig.name,
@@ -136,6 +156,8 @@ def _found(look: Look, repo: Repo, name: str, holdings: Holdings | BeadsError) -
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
+        screen=shown.kind,
+        waiting_for=shown.asks,
     )
     return cat, worktree
 
