@@ -80,13 +80,16 @@ from polecat.ports import AgentBead as AgentBead
 from polecat.ports import AgentFields as AgentFields
 from polecat.ports import Bead as Bead
 from polecat.ports import Beads as Beads
+from polecat.ports import Checkout as Checkout
 from polecat.ports import Clock as Clock
 from polecat.ports import Event as Event
 from polecat.ports import Git as Git
 from polecat.ports import GitBranches as GitBranches
+from polecat.ports import GitCheckouts as GitCheckouts
 from polecat.ports import GitClones as GitClones
 from polecat.ports import GitFacts as GitFacts
 from polecat.ports import GitIgnored as GitIgnored
+from polecat.ports import GitLists as GitLists
 from polecat.ports import GitMoves as GitMoves
 from polecat.ports import GitRecovery as GitRecovery
 from polecat.ports import GitRescues as GitRescues
@@ -104,6 +107,7 @@ from polecat.ports import Screen as Screen
 from polecat.ports import Session as Session
 from polecat.ports import SessionRequest as SessionRequest
 from polecat.ports import StaleRegistration as StaleRegistration
+from polecat.ports import Standing as Standing
 from polecat.ports import StartedSession as StartedSession
 from polecat.ports import Tmux as Tmux
 from polecat.ports import Typed as Typed
@@ -113,20 +117,24 @@ from polecat.ports import World as World
 from polecat.town.find import Town as Town
 from polecat.town.find import find_town as find_town
 from polecat.town.find import is_rig_name as is_rig_name
+from polecat.upkeep.adoption import Adopted as Adopted
+from polecat.upkeep.adoption import adopt_checkout as adopt_checkout
+from polecat.upkeep.adoption import find_rig as find_rig
 from polecat.upkeep.branches import CleanedBranches as CleanedBranches
 from polecat.upkeep.branches import clean_branches as clean_branches
 from polecat.upkeep.doctor import Checkup as Checkup
 from polecat.upkeep.doctor import check_town as check_town
 from polecat.upkeep.findings import Finding as Finding
 from polecat.upkeep.inspection import work_at_risk as work_at_risk
+from polecat.upkeep.listing import Staleness as Staleness
+from polecat.upkeep.listing import detect_stale as detect_stale
 from polecat.upkeep.listing import get_polecat as get_polecat
 from polecat.upkeep.listing import list_polecats as list_polecats
 from polecat.upkeep.reconcile import reconcile_pool as reconcile_pool
 from polecat.upkeep.rigs import add_rig as add_rig
+from polecat.upkeep.rigs import remove_rig as remove_rig
 from polecat.upkeep.spares import Warmed as Warmed
 from polecat.upkeep.spares import warm_spares as warm_spares
-from polecat.upkeep.staleness import Staleness as Staleness
-from polecat.upkeep.staleness import detect_stale as detect_stale
 from polecat.upkeep.towns import init_town as init_town
 
 __version__: str

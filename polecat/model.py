@@ -98,7 +98,7 @@ class FetchPolicy:
         Raises:
             ValueError: it is none of these.
         """
-        words = text.split()
+        words = [word for word in text.split(" ") if word]
         if words in (["always"], ["never"]):
             return cls(when="always" if words[0] == "always" else "never")
         if len(words) == 2 and words[0] == "if-older-than":
@@ -347,12 +347,12 @@ class Polecat:
         rig_name: its rig.
         state: what it is doing; ``UNKNOWN`` is an answer.
         clone_path: its worktree.
-        branch: the branch checked out there; empty when that cannot be told.
+        branch: the branch checked out there; empty for none.
         issue: the bead it holds, if one.
         hook_bead: the bead that its spawn put on its hook, whoever has it now; None if there was none, or polecat did not make it.
         ended: how its agent ended; None while it runs, while that is unknown, and where none was started.
         session_name: the name its session has or would have.
-        is_running: its session exists and its agent lives; None when tmux could not be asked.
+        is_running: its agent lives; None when that could not be told.
         work: what of its work exists nowhere else; None when that could not be counted.
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
@@ -360,6 +360,11 @@ class Polecat:
         screen: what its screen means: ``busy`` its agent works; ``idle`` it sits at its prompt; ``asks`` it waits for an answer;
             ``unknown`` none of this can be told.
         waiting_for: what it asks; empty if nothing.
+        ahead: how many commits its branch has that the rig's default branch, as the remote had it at the last fetch, lacks; None when
+            that was not counted.
+        behind: how many commits that branch has that its own lacks.
+        is_merged: that branch has all that its own has, also by a squash merge. A branch without commits of its own is merged.
+        unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
     name: str
@@ -378,6 +383,10 @@ class Polecat:
     active_at: datetime | None = None
     screen: ScreenKind = "unknown"
     waiting_for: str = ""
+    ahead: int | None = None
+    behind: int | None = None
+    is_merged: bool | None = None
+    unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property
     def agent_id(self) -> str:

@@ -107,12 +107,13 @@ def predicted_name(observed: Observation, asked: str | None) -> str:
         SpawnRefusedError: *asked* is taken.
         RigFullError: the rig holds as many polecats as it may.
         UnknownStateError: the homes cannot be listed.
+        ConfigError: the pool's state is invalid.
     """
     homes = observed.homes
     check_homes(observed, homes, "no name was given out")
     if len(homes.dirs) >= observed.settings.max_polecats:
         raise _full(observed, homes)
-    return next(_candidates(observed, asked, observed.pool, homes.taken))[0]
+    return next(_candidates(observed, asked, load_pool(observed.rig, observed.settings), homes.taken))[0]
 
 
 def _free_name(

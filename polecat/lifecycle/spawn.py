@@ -29,6 +29,7 @@ from polecat.upkeep.hook import check_bead
 from polecat.upkeep.observation import Observation, check_disk, choose, observe, observe_sessions, read_context
 from polecat.upkeep.recovery import take_back
 from polecat.upkeep.spares import refill_in_background
+from polecat.upkeep.undo import TAKEN_BACK
 from polecat.upkeep.worktrees import SharedFetch
 
 MAX_CONCURRENT = 4
@@ -106,9 +107,11 @@ def spawn_many(
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in _checked(opts)]
     try:
         _spawn_all(world, rig, attempts, max_concurrent, RateLimit(world.clock, min_interval_s))
-    except BaseException:
+    except BaseException as stop:
         for attempt in attempts:
             attempt.abandon(partial(sweep, world, rig))
+        if any(attempt.is_claimed for attempt in attempts):
+            stop.add_note(TAKEN_BACK)
         raise
     if is_real and any(attempt.used_spare for attempt in attempts):
         refill_in_background(rig, world.environ)

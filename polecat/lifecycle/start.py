@@ -234,11 +234,13 @@ def _ended_record(world: FullWorld, observed: Observation, name: str) -> Record:
     """
     rig, record = observed.rig, record_of(observed, name)
     who = agent_id(rig.name, name)
-    match Look(world=world, rig=rig, sessions=observed.sessions).liveness(name, record):
-        case "alive":
-            raise SpawnRefusedError(f"the agent of {who} runs", hint=f"stop it first: polecat stop {rig.name}/{name}")
-        case "unknown":
-            raise UnknownStateError(f"whether the agent of {who} runs cannot be told", hint="see why: polecat doctor")
+    life = Look(world=world, rig=rig, sessions=observed.sessions).life(name, record)
+    if life.verdict == "alive":
+        raise SpawnRefusedError(f"the agent of {who} runs", hint=f"stop it first: polecat stop {rig.name}/{name}")
+    if life.verdict == "unknown":
+        raise UnknownStateError(
+            f"whether the agent of {who} runs cannot be told: {life.why}", hint="look into it: polecat doctor"
+        )
     path = clone_path(rig, name)
     worktree = world.git.find_worktree(observed.repo, path)
     if worktree is None or path == rig.home_dir(name):

@@ -27,7 +27,7 @@ from polecat.town.logs import emit
 from polecat.town.records import read_current
 from polecat.town.settings import load_town_settings
 from polecat.upkeep.addressing import Target, find_target
-from polecat.upkeep.screens import signs_by_agent
+from polecat.upkeep.liveness import signs_by_agent
 
 NUDGE_TIMEOUT_S = 30.0
 """How long a sender waits for the one before, which waits until its text is taken."""
@@ -144,7 +144,7 @@ def capture_polecat(
         if kept is None:
             raise
         text = kept
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.split("\n")[-lines:])
 
 
 def _kept_screen(target: Target) -> str | None:
@@ -237,6 +237,8 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, s
     if tmux is None:
         socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
         tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+    if record is not None and record.socket_path:
+        tmux = tmux.at(record.socket_path)
     session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")

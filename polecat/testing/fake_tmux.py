@@ -12,7 +12,16 @@ from attrs import evolve
 
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, FakeStep, Pane, as_gas_town_made_it, check_name, check_sizes, ends_watch
+from polecat.testing.fake_agents import (
+    READY,
+    FakeAgent,
+    FakeStep,
+    Pane,
+    as_gas_town_made_it,
+    check_name,
+    check_sizes,
+    ends_watch,
+)
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.town.endings import ended_by, write_end
 
@@ -156,7 +165,7 @@ class FakeTmux:
             pane = self._find(pane_id)
             if pane is None:
                 raise SessionNotFoundError(f"there is no pane {pane_id}")
-            return pane.screen(self._now_s()).text.rstrip()
+            return pane.screen(self._now_s()).text.rstrip(" \n")
 
     def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True, look_after_s: float = 0.0) -> Typed:
         """Type text; read it back with `typed` or `received`."""
@@ -223,6 +232,7 @@ class FakeTmux:
         """Let the agent of a session show something else."""
         pane = self._named(name)
         pane.behave(evolve(pane.agent, screen=screen, ready_after_looks=0, steps=()))
+        self._is_active(pane)
 
     def crash(self, name: str, exit_code: int | None = 1, *, signal: int | None = None) -> None:
         """End the process of a session; the session goes with it, unless its start is not over yet."""
@@ -299,7 +309,7 @@ class FakeTmux:
             pane.session = evolve(pane.session, is_dead=True, exit_code=exit_code, signal=signal)
             if pane.request is not None and pane.request.end_file is not None:
                 at = datetime.fromtimestamp(self._now_s(), UTC)
-                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.text)
+                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.screen(self._now_s()).text)
             self._processes.forget(pane.session.pane_pid)
             if pane.is_released:
                 self._panes.pop(pane.session.id, None)

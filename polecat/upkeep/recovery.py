@@ -19,8 +19,9 @@ from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, ne
 from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.hook import restore_hook
-from polecat.upkeep.liveness import how_it_ended, recorded_process_runs
+from polecat.upkeep.liveness import how_it_ended, recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing
@@ -67,15 +68,23 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
     """
     session = observed.sessions.by_instance.get(claim.instance)
     starts = claim.purpose in ("spawn", "start")
-    if starts and session is None and recorded_process_runs(world, claim):
+    if starts and session is None and _runs_elsewhere(world, claim):
         raise UnknownStateError(
             f"the agent of {agent_id(observed.rig.name, claim.polecat)} lives outside of the tmux server that was asked",
-            hint=f"its spawn named the server {claim.socket_path or 'of then'}; ask that one: --socket",
+            hint=f"its spawn named the server {claim.socket_path or claim.tmux_socket or 'of then'}; ask that one: --socket",
         )
     if not starts or session is None or session.is_dead:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     return agent is None or agent.is_open
+
+
+def _runs_elsewhere(world: FullWorld, claim: Record) -> bool:
+    """Say whether the recorded process runs; where the spawn named another server and was killed before it recorded one, any of its."""
+    if recorded_process(world, claim) is not None:
+        return True
+    is_other_server = claim.tmux_socket != (world.tmux.socket or "")
+    return is_other_server and claim.may_have_run and bool(world.processes.family([], instance=claim.instance))
 
 
 def left_something(world: FullWorld, observed: Observation, claim: Record) -> bool:
@@ -156,7 +165,7 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
     if session is None or session.is_dead:
         recover(world, observed, claim)
         return
-    started = StartedSession(
+    found = StartedSession(
         id=session.id,
         name=session.name,
         instance=claim.instance,
@@ -164,7 +173,7 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
         pane_pid=session.pane_pid,
         server_pid=claim.server_pid,
     )
-    if not world.tmux.release(started):
+    if not world.tmux.release(found):
         recover(world, observed, claim)
         return
     if claim.agent_bead and world.beads.agent(claim.agent_bead) is None:
@@ -172,15 +181,10 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
     else:
         world.beads.update_agent(claim.agent_bead, agent_state="working")
     agent = world.processes.identify(session.pane_pid)
+    started = agent.start_time if agent else 0
     settle(
         observed.rig,
-        evolve(
-            claim,
-            session_id=session.id,
-            pane=session.pane_id,
-            agent_pid=session.pane_pid,
-            agent_started=agent.start_time if agent else 0,
-        ),
+        evolve(claim, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid, agent_started=started),
     )
 
 
@@ -261,8 +265,7 @@ def _drop_branch(world: FullWorld, observed: Observation, branch: str) -> None:
     tip = world.git.resolve(observed.repo, f"refs/heads/{branch}") if branch.startswith("polecat/") else None
     git = optional(world.git, GitBranches)
     if tip is not None and git is not None and git.is_elsewhere(observed.repo, tip):
-        with holding(git_lock(observed.rig), what=f"delete branch {branch}"):
-            world.git.delete_branch(observed.repo, branch, expected=tip)
+        delete_branch(world, observed, branch, tip=tip)
 
 
 def _clear(world: FullWorld, observed: Observation, path: Path, into: Path) -> None:

@@ -10,7 +10,7 @@ from polecat.core.pool import Reconciliation
 from polecat.model import Rig
 from polecat.upkeep.branches import clean_branches
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.verbs.common import add_common, answer, facts_of, rig_of, world_of
+from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, rig_of, world_of
 from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain
 
@@ -25,7 +25,7 @@ examples:
 
 def add_reconcile(parser: argparse.ArgumentParser) -> None:
     """Add what ``reconcile`` understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     add_common(parser, dry_run=True)
 
 
@@ -67,7 +67,7 @@ PRUNE_EXAMPLE = "example:\n  polecat prune gastown --dry-run\n"
 
 def add_prune(parser: argparse.ArgumentParser) -> None:
     """Add what ``prune`` understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     add_common(parser, dry_run=True)
 
 

@@ -21,7 +21,7 @@ _POLECAT: Fields = (
     ("agent_id", "string", "its address, `RIG/polecats/NAME`"),
     ("state", "string", "`spawning`, `working`, `idle`, `waiting`, `done`, `failed`, `stuck`, `stalled`, `zombie` or `unknown`"),
     ("clone_path", "string", "its worktree"),
-    ("branch", "string", "its branch; empty if it has no worktree"),
+    ("branch", "string", "its branch; empty for none"),
     ("issue", "string or null", "the bead it holds"),
     ("hook_bead", "string or null", "the bead that its spawn put on its hook, whoever has it now"),
     ("ended", "ended or null", "how its agent ended; null while it runs, while that is unknown, and where none was started"),
@@ -34,6 +34,22 @@ _POLECAT: Fields = (
     ("active_at", "time or null", "when its screen last changed"),
     ("screen", "string", "what its screen means: `busy`, `idle` (at its prompt), `asks` or `unknown`"),
     ("waiting_for", "string", "the question it asks; empty for none"),
+    (
+        "ahead",
+        "integer or null",
+        "commits of its branch that the default branch lacks, as of the last fetch; null if not counted",
+    ),
+    ("behind", "integer or null", "commits of the default branch that its branch lacks; null likewise"),
+    ("merged", "boolean or null", "the default branch has all its branch has, also by a squash merge; null likewise"),
+    ("unknown", "object", "which of these fields could not be told, each with why"),
+)
+
+_RIG: Fields = (
+    ("rig_name", "string", "the rig"),
+    ("path", "string", "its directory"),
+    ("git_url", "string", "where its source comes from"),
+    ("default_branch", "string", "the branch new work starts from"),
+    ("prefix", "string", "what the ids of its beads start with"),
 )
 
 _RECONCILED: Fields = (
@@ -116,6 +132,7 @@ SHAPES: Mapping[str, Fields] = {
         ("risks", "list of risk", "what removing it would put at risk"),
         ("last_lines", "list of string", "what its agent showed last, if it has ended"),
     ),
+    "git command": (*_WHO, ("argv", "list of string", "git's command")),
     "attach": (
         *_WHO,
         ("session_name", "string", "its tmux session"),
@@ -174,6 +191,7 @@ SHAPES: Mapping[str, Fields] = {
         ("ready", "integer", "spares that are ready now"),
         ("made", "integer", "of them new"),
         ("discarded", "integer", "spares that were thrown away"),
+        ("warnings", "list of string", "why, where git could not judge one"),
     ),
     "reconciled": _RECONCILED,
     "pruned": (
@@ -189,12 +207,14 @@ SHAPES: Mapping[str, Fields] = {
     ),
     "checkup": (("well", "boolean", "nothing is wrong"), ("findings", "list of finding", "everything that was looked at")),
     "town": (("name", "string", "the town"), ("path", "string", "its directory")),
-    "rig": (
-        ("rig_name", "string", "the rig"),
-        ("path", "string", "its directory"),
-        ("git_url", "string", "where its source comes from"),
-        ("default_branch", "string", "the branch new work starts from"),
-        ("prefix", "string", "what the ids of its beads start with"),
+    "rig": _RIG,
+    "listed rig": (*_RIG, ("polecats", "integer", "how many polecats it has")),
+    "removed rig": (("rig_name", "string", "the rig"), ("path", "string", "its directory, which is gone")),
+    "adopted": (
+        *_RIG,
+        ("checkout", "string", "the top directory of the checkout"),
+        ("made_town", "boolean", "the town is new"),
+        ("made_rig", "boolean", "the rig is new; otherwise the town had one of this project"),
     ),
     "demo": (
         ("town", "string", "the throw-away town"),
@@ -224,6 +244,8 @@ DOCUMENTS: Mapping[str, str] = {
     "remove": "removed",
     "repair": "repaired",
     "hook": "list of bead",  # show, set and clear
+    "diff": "git command",
+    "log": "git command",
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
@@ -232,7 +254,10 @@ DOCUMENTS: Mapping[str, str] = {
     "doctor": "checkup",
     "reconcile": "reconciled",
     "init": "town",
+    "adopt": "adopted",
     "rig add": "rig",
+    "rig list": "list of listed rig",
+    "rig remove": "removed rig",
     "demo": "demo",
     "completion": "script",
 }

@@ -15,16 +15,18 @@ from polecat.core.plan import SpawnPlan, describe
 from polecat.errors import InvalidNameError, PolecatError
 from polecat.lifecycle.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
 from polecat.model import FetchPolicy, SpawnedPolecat, SpawnOptions
-from polecat.names import check_env_key
+from polecat.names import check_env_key, shell_line
 from polecat.place.env_file import load_env_file
 from polecat.ports import Event
-from polecat.verbs.common import add_common, answer, facts_of, json_text, rig_of, seconds, whole, world_of
+from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, json_text, rig_of, seconds, whole, world_of
 from polecat.verbs.progress import Progress
 from polecat.verbs.schemas import DOCUMENTS
 from polecat.verbs.tables import plain, plain_lines
+from polecat.verbs.talk import attach_to
 
 EXAMPLE = """\
 examples:
+  polecat spawn --prompt 'fix the parser' --attach      (in a checkout that was adopted, or in a rig)
   polecat spawn gastown --hook gt-abc12
   polecat spawn gastown --agent codex --prompt 'fix the parser'
   polecat spawn gastown --count 3 --json
@@ -55,7 +57,7 @@ _NEXT = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
     parser.add_argument("--name", metavar="N", help="this name and no other")
     parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
@@ -101,6 +103,9 @@ def _add_several(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--attach", action="store_true", help="attach to the polecat's session at the end; Ctrl-b d leaves it again"
+    )
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
     patience = "how long the agent may take to be ready; by default the rig's setting"
     parser.add_argument("--ready-timeout", metavar="S", type=seconds(0.001, 604_800), help=patience)
@@ -119,7 +124,7 @@ def variable_of(text: str) -> tuple[str, str]:
 
 
 def _beads(text: str) -> list[str]:
-    beads = [bead for part in text.split(",") if (bead := part.strip())]
+    beads = [bead for part in text.split(",") if (bead := part.strip(" \t\r\n"))]
     if not beads:
         raise argparse.ArgumentTypeError("names no bead")
     return beads
@@ -134,6 +139,7 @@ def _fetch(text: str) -> FetchPolicy:
 
 def run(args: argparse.Namespace) -> int:
     """Spawn, or say what a spawn would do."""
+    _refuse_conflicts(args)
     rig, opts = rig_of(args), _options(args)
     batch = _batch(args, opts)
     if args.dry_run:
@@ -148,7 +154,7 @@ def run(args: argparse.Namespace) -> int:
     is_list = args.count is not None or args.beads is not None
     print_cats(args, cats, document="spawn --count" if is_list else "spawn")
     end_with(results)
-    return 0
+    return attach_to(rig, cats[0], world) if args.attach else 0
 
 
 def end_with(results: Sequence[SpawnedPolecat | PolecatError]) -> None:
@@ -157,6 +163,26 @@ def end_with(results: Sequence[SpawnedPolecat | PolecatError]) -> None:
     _print_failed(failed)
     if failed:
         raise failed[-1]
+
+
+def _refuse_conflicts(args: argparse.Namespace) -> None:
+    """Options that contradict each other are wrong usage."""
+    is_batch = args.count is not None or args.beads is not None
+    conflicts = (
+        ("--beads", args.beads, "--hook", args.hook),
+        ("--beads", args.beads, "--count", args.count),
+        ("--beads", args.beads, "--name", args.name),
+        ("--count", args.count is not None and args.count > 1, "--name", args.name),
+        ("--count", args.count is not None and args.count > 1, "--hook", args.hook),
+        ("--nudge", args.nudge, "--no-nudge", args.no_nudge),
+        ("--ready-timeout", args.ready_timeout, "--no-wait", args.no_wait),
+        ("--attach", args.attach, "--json", args.json),
+        ("--attach", args.attach, "--dry-run", args.dry_run),
+        ("--attach", args.attach, "--count or --beads", is_batch),
+    )
+    for one, has_one, other, has_other in conflicts:
+        if has_one not in (None, False) and has_other not in (None, False):
+            args.parser.error(f"{one} goes without {other}")
 
 
 def _print_failed(failed: list[PolecatError]) -> None:
@@ -174,8 +200,6 @@ def _print_failed(failed: list[PolecatError]) -> None:
 def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
     if args.beads is None:
         return [opts] * (args.count or 1)
-    if args.hook or args.count or args.name:
-        raise PolecatError("--beads goes without --hook, --count and --name", hint="it makes one polecat for each bead")
     return [evolve(opts, hook_bead=bead) for bead in args.beads]
 
 
@@ -225,7 +249,7 @@ def print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat], *, document
             print(json_text(document, [as_json(cat) for cat in cats] if is_list else as_json(cats[0])))
         return
     for cat in cats:
-        print(cat.agent_id, flush=True)
+        print(plain(cat.agent_id), flush=True)
         if getattr(args, "timings", False):
             steps = (*cat.timings.steps, ("total", cat.timings.total_s))
             print("\n".join(f"  {step:<10} {seconds:8.3f} s" for step, seconds in steps), file=sys.stderr)
@@ -233,9 +257,9 @@ def print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat], *, document
             print(plain_lines(f"polecat: warning: {warning}"), file=sys.stderr)
         if cat.readiness == "waiting":
             print(f"polecat: {cat.agent_id} waits for you: it asks '{cat.waiting_for}'", file=sys.stderr)
-            print(f"  answer it: {attach_command(cat)}", file=sys.stderr)
-        elif sys.stderr.isatty():
-            print(f"attach: {attach_command(cat)}", file=sys.stderr)
+            print(plain(f"  answer it: {attach_command(cat)}"), file=sys.stderr)
+        elif sys.stderr.isatty() and not getattr(args, "attach", False):
+            print(plain(f"attach: {attach_command(cat)}"), file=sys.stderr)
 
 
 def attach_command(cat: SpawnedPolecat) -> str:
@@ -244,10 +268,10 @@ def attach_command(cat: SpawnedPolecat) -> str:
     Examples:
         >>> attach_command(SpawnedPolecat(rig_name="a", polecat_name="nux", clone_path=Path("/x"), session_name="gt-a-nux",
         ...     pane="%1", branch="b", base_commit="c"))
-        'tmux attach -t =gt-a-nux'
+        "tmux attach -t '=gt-a-nux'"
     """
-    flag = "" if not cat.tmux_socket else f"-{'S' if '/' in cat.tmux_socket else 'L'} {cat.tmux_socket} "
-    return f"tmux {flag}attach -t ={cat.session_name}"
+    where = () if not cat.tmux_socket else ("-S" if "/" in cat.tmux_socket else "-L", cat.tmux_socket)
+    return shell_line("tmux", *where, "attach", "-t", f"={cat.session_name}")
 
 
 def as_json(cat: SpawnedPolecat) -> dict[str, object]:

@@ -116,7 +116,7 @@ def _facts(change: Change) -> dict[str, object]:
 
 
 def _told(change: Change) -> str:
-    now = datetime.now().strftime("%H:%M:%S")
+    now = datetime.now().astimezone().strftime("%H:%M:%S")
     gone = f"{plain(change.polecat.agent_id)} is gone"
     return f"{now}  {gone if change.kind == 'gone' else line(change.polecat)}"
 

@@ -168,7 +168,7 @@ def _all_signals() -> Iterator[Signals]:
     )
     screens: tuple[ScreenKind, ...] = get_args(ScreenKind)
     for claimed, claimant, lives, work, said, given, ended, screen in itertools.product(
-        (True, False),
+        (True, False, None),
         (True, False),
         (True, False, None),
         (True, False, None),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from polecat import FetchPolicy, SpawnedPolecat, SpawnOptions, list_polecats, reconcile_pool, spawn_many
+from polecat import FetchPolicy, SpawnedPolecat, SpawnOptions, WorkStatus, list_polecats, reconcile_pool, spawn_many
 from polecat.adapters import BdCli
 from polecat.ports import World
 from polecat.upkeep.spares import warm_spares
@@ -124,6 +124,20 @@ def test_a_look_at_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:
 
         assert {cat.name for cat in found} == {cat.polecat_name for cat in cats}
         assert started(program_counts) == {"tmux list": 1}
+
+
+def test_a_look_at_the_work_of_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:
+    """Counting work is one git process for each polecat; two more where one has commits that no remote has."""
+    _, _, ahead = (town.spawn() for _ in range(3))
+    commit(ahead.clone_path, {"new.txt": "new\n"})
+    program_counts.reset()
+
+    found = {cat.name: cat for cat in list_polecats(town.rig, world=World(tmux=town.server.cli()))}
+
+    calls = started(program_counts)
+    assert (calls["git status"], calls["git rev-list"], calls.get("git ls-files", 0)) == (3, 2, 0)
+    assert found[ahead.polecat_name].work == WorkStatus(unpushed=1)
+    assert {(cat.ahead, cat.behind, cat.is_merged) for cat in found.values()} == {(0, 0, True), (1, 0, False)}
 
 
 def test_a_look_at_a_rig_whose_work_bd_keeps(town: HandTown, tmp_path: Path) -> None:

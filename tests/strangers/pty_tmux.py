@@ -66,8 +66,8 @@ class Terminal:
         self.is_released = False
         self._is_ended_by_us = False
         self._shown = b""
-        self._on_exit, self._end_file = request.on_exit, request.end_file
         self.changed_at_s = int(time.time())
+        self._on_exit, self._end_file = request.on_exit, request.end_file
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 

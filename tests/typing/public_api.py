@@ -148,6 +148,7 @@ def our_gits_have_everything(cli: GitCli, fake: FakeGit) -> None:
     _clones: Sequence[polecat.GitClones] = [cli, fake]
     _submodules: Sequence[polecat.GitSubmodules] = [cli, fake]
     _ignored: Sequence[polecat.GitIgnored] = [cli, fake]
+    _lists: Sequence[polecat.GitLists] = [cli, fake]
 
 
 def every_adapter_is_its_port(place: Path, environ: Mapping[str, str]) -> None:
