@@ -31,7 +31,7 @@ _HOMES = {
         NotFoundError NotReadyError PolecatError PolecatNotFoundError ProgramError ProgramMissingError
         ProgramTimeoutError RemoveFailedError RepairFailedError RescueFailedError RespawnLimitError RigExistsError
         RigFullError RigNotFoundError SessionExistsError SessionNotFoundError SpawnFailedError SpawnRefusedError
-        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WorkAtRiskError
+        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WaitTimeoutError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
     "polecat.lifecycle.remove": "Removed remove_polecat",
@@ -40,6 +40,8 @@ _HOMES = {
     "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
+    "polecat.lifecycle.wait": "wait_polecats",
+    "polecat.lifecycle.watch": "Change PolecatWatch watch_polecats",
     "polecat.model": "Delivery Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored

@@ -5,30 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-<<<<<<< HEAD
-from attrs import evolve
-
-from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
-from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
-from polecat.testing.fake_agents import (
-    READY,
-    FakeAgent,
-    FakeStep,
-    Pane,
-    as_gas_town_made_it,
-    check_name,
-    check_sizes,
-    ends_watch,
-)
-from polecat.testing.fake_processes import FakeProcesses
-from polecat.town.endings import ended_by, write_end
-=======
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError
 from polecat.ports import PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
 from polecat.testing.fake_agents import FakeAgent, FakeStep, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux_world import IDENTITY, FakeTmuxWorld
->>>>>>> h-k
 
 _LOOK_S = 0.05
 

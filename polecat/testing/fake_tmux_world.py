@@ -11,12 +11,11 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from polecat.town.endings import ended_by
 from polecat.errors import SessionNotFoundError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane, as_gas_town_made_it
 from polecat.testing.fake_processes import FakeProcesses
-from polecat.town.endings import write_end
+from polecat.town.endings import ended_by, write_end
 
 if TYPE_CHECKING:
     from polecat.testing.fake_tmux import FakeTmux

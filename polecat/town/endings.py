@@ -68,6 +68,9 @@ def name_of(path: Path) -> str:
     return path.name.lstrip(".").partition(".")[0]
 
 
+# ---------------------------------------------------------------------------------------------------------- the text
+
+
 def end_text(ended: Ended, screen: str) -> str:
     r"""Write what is kept of an end.
 

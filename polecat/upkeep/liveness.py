@@ -21,13 +21,8 @@ from polecat.model import Ended, Rig
 from polecat.names import session_name
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
-<<<<<<< HEAD
 from polecat.town.endings import end_path, ended_by, read_end
-from polecat.town.records import Record
-=======
-from polecat.town.endings import end_path, read_end
 from polecat.town.records import Record, read_current
->>>>>>> h-k
 from polecat.town.settings import load_rig_settings, load_town_settings
 
 
