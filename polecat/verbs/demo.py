@@ -45,7 +45,7 @@ while printf 'demo> '; read -r line; do echo "you said: $line"; done
 """
 
 RIG = "demorig"
-HOOKS = ("demo-1", "demo-2", "demo-3")
+HOOKS = ("de-1", "de-2", "de-3")
 
 EXAMPLE = "example:\n  polecat demo --keep\n"
 
