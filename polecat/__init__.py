@@ -37,14 +37,15 @@ _HOMES = {
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
+    "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Delivery Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored
         GitLists GitMoves GitRecovery GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch
-        Process Processes Repo Rescue Session SessionRequest StaleRegistration Standing StartedSession Tmux Watch
-        Worktree World
+        Process Processes Repo Rescue Screen Session SessionRequest StaleRegistration Standing StartedSession Tmux Typed
+        Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
     "polecat.upkeep.branches": "CleanedBranches clean_branches drop_rescues list_rescues",

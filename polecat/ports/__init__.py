@@ -30,7 +30,7 @@ from polecat.ports.git_extras import (
 )
 from polecat.ports.git_words import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
 from polecat.ports.processes import Process, Processes
-from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.tmux import PaneStatus, Screen, Session, SessionRequest, StartedSession, Tmux, Typed, Watch
 from polecat.ports.world import World
 
 __all__ = [
@@ -64,12 +64,14 @@ __all__ = [
     "Processes",
     "Repo",
     "Rescue",
+    "Screen",
     "Session",
     "SessionRequest",
     "StaleRegistration",
     "Standing",
     "StartedSession",
     "Tmux",
+    "Typed",
     "Watch",
     "Worktree",
     "World",

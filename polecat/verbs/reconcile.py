@@ -44,12 +44,13 @@ def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:
 
 def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list[str]:
     """A reconciliation for people, and what else was done."""
-    verb = "would " if will else ""
+    verb, undone = "would " if will else "", {line.partition(":")[0] for line in done.taken_back}
     said = [f"{len(done.in_use)} in use: {', '.join(sorted(done.in_use)) or '-'}"]
     for names, what in (
         (done.orphans, "end orphan session of"),
-        (done.recovered, "take back the unfinished spawn of"),
-        (done.adopted, "keep the unrecorded but living"),
+        (done.taken_back, "take back the unfinished spawn of"),
+        ([name for name in done.recovered if name not in undone], "settle what was begun with"),
+        (done.adopted, "keep the unrecorded"),
         (done.emptied, "remove the empty home of"),
         (done.stale, "drop the stale registration of"),
         (done.forgotten, "forget"),

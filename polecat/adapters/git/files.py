@@ -6,6 +6,7 @@ millisecond where a process takes five. Repositories with the *reftable* format 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -13,6 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.errors import GitError, UnknownStateError
+from polecat.town.guarded import MAX_BYTES, read_guarded
+
+_PACKED_BYTES = 512 * 1024 * 1024
+"""A repository may have millions of refs."""
 
 _BAD_REF = r"(?:^|/)\.|\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|/$|//|\.lock(?:/|$)|\.$"
 
@@ -70,21 +75,22 @@ def read_ref(git_dir: Path, ref: str) -> str | None:
         value = _loose(git_dir, name) or _packed(git_dir).get(name) or _loose(git_dir, name)
         if value is None or not value.startswith("ref: "):
             return value
-        name = value.removeprefix("ref: ").strip()
+        name = value.removeprefix("ref: ")
     raise UnknownStateError(f"{ref} in {git_dir} points in a circle")
 
 
 def list_refs(git_dir: Path, prefix: str) -> dict[str, str]:
-    """Return all refs whose full name starts with *prefix* and the object id of each; symbolic ones left out.
+    """Return all refs whose full name starts with *prefix* and the object id of each; symbolic ones and damaged ones left out.
 
     Raises:
-        UnknownStateError: some of them cannot be read.
+        UnknownStateError: they cannot be listed.
     """
     found: dict[str, str] = {}
     top = git_dir / prefix.rpartition("/")[0]
     for name in _loose_names(git_dir, top):
-        if name.startswith(prefix) and (value := _loose(git_dir, name)) is not None:
-            found[name] = value
+        with contextlib.suppress(UnknownStateError):  # a damaged one is nobody's but its own; `read_ref` says so
+            if name.startswith(prefix) and (value := _loose(git_dir, name)) is not None:
+                found[name] = value
     # packed after loose: a ref packed meanwhile is then seen at least once
     packed = {name: value for name, value in _packed(git_dir).items() if name.startswith(prefix)}
     return {name: value for name, value in sorted((packed | found).items()) if not value.startswith("ref: ")}
@@ -148,50 +154,46 @@ def identify(git_dir: Path, path: Path, registry: str = "") -> Path | None:
 
 
 def read_text(path: Path | str) -> str | None:
-    """Return what a plain file holds, None if it is absent or no plain file; undecodable bytes survive as surrogates.
+    """Return what a plain file holds, None if it is absent, a directory or a symlink; undecodable bytes survive as surrogates.
 
     Raises:
-        UnknownStateError: it is there and cannot be read.
+        UnknownStateError: it is there and cannot be read, is a pipe or a device, or holds a NUL.
     """
     data = read_bytes(path)
+    if data is not None and b"\0" in data:
+        raise UnknownStateError(f"cannot read {path}: it holds a NUL, which git never writes there")
     return None if data is None else os.fsdecode(data)
 
 
-def read_bytes(path: Path | str) -> bytes | None:
+def read_bytes(path: Path | str, *, limit_bytes: int = MAX_BYTES) -> bytes | None:
     """Return what a plain file holds, undecoded. See `read_text`."""
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
+        return read_guarded(path, limit_bytes=limit_bytes, follow=False)
+    except IsADirectoryError:
         return None
     except OSError as error:
         if stat.S_ISLNK(_mode(path)):
             return None
         raise _unknown(path, error) from error
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        return b"".join(iter(lambda: os.read(fd, 1 << 20), b""))
-    except OSError as error:
-        raise _unknown(path, error) from error
-    finally:
-        os.close(fd)
 
 
 def rebased_branch(admin: Path) -> str | None:
     """Return the branch that a worktree goes back to when its rebase is over, None if none is under way."""
     names = (read_text(admin / folder / "head-name") for folder in ("rebase-merge", "rebase-apply"))
-    return next((name.strip().removeprefix("refs/heads/") for name in names if name), None)
+    return next((name.rstrip("\n").removeprefix("refs/heads/") for name in names if name), None)
 
 
 def _loose(git_dir: Path, name: str) -> str | None:
     path = f"{git_dir}/{name}"
     try:
-        with open(path, encoding="ascii") as file:
-            text = file.read().strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        data = read_guarded(path)
+    except IsADirectoryError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _unknown(path, error) from error
+    if data is None:
+        return None
+    text = os.fsdecode(data).rstrip(" \t\r\n")
     if is_oid(text) or text.startswith("ref: refs/"):
         return text
     raise UnknownStateError(
@@ -211,9 +213,7 @@ def _loose_names(git_dir: Path, top: Path) -> Iterator[str]:
 
 def _packed(git_dir: Path) -> dict[str, str]:
     try:
-        data = (git_dir / "packed-refs").read_bytes()
-    except FileNotFoundError:
-        return {}
+        data = read_guarded(git_dir / "packed-refs", limit_bytes=_PACKED_BYTES) or b""
     except OSError as error:
         raise _unknown(git_dir / "packed-refs", error) from error
     lines = (line.split(" ", 1) for line in os.fsdecode(data).split("\n") if line[:1] not in ("#", "^", ""))
