@@ -96,7 +96,7 @@ def adopt_checkout(
     if local and not checkout.branch:
         raise NotFoundError(
             f"{checkout.path} has no branch checked out to start from",
-            hint=f"{shell_line('git', '-C', checkout.path, 'switch')} BRANCH",
+            hint=f"{shell_line('git', '-C', checkout.path)} switch BRANCH",
         )
     home, made_town = _town(checkout, town, caller_environ(world))
     known = next((rig for rig in home.rigs() if rig.git_url == url and name in (None, rig.name)), None)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import platform
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from attrs import evolve, frozen
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
 from polecat.errors import PolecatError, publish
 from polecat.model import Rig
+from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rigs, load_town, rigs_path
 from polecat.town.find import Town
@@ -119,7 +119,7 @@ def _server(world: FullWorld) -> Finding:
     try:
         count = len(world.tmux.list_sessions())
     except PolecatError as error:
-        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shlex.quote(socket)} "
+        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shell_line(socket)} "
         return wrong(error.message, f"see what it says itself: tmux {where}list-sessions")
     where = "the default tmux server" if socket is None else f"tmux server {socket}"
     return ok(f"{where} has {count} session{'' if count == 1 else 's'}")
@@ -143,7 +143,7 @@ def _town_files(town: Town) -> Iterator[Finding]:
             bad.append(from_error(error))
     yield from bad or [ok(f"{root}: its files are valid")]
     if not os.access(root, os.W_OK):
-        yield wrong(f"{root} is not writable for this user", f"ls -ld {root}")
+        yield wrong(f"{root} is not writable for this user", f"ls -ld {shell_line(root)}")
     if not bad:
         yield from _registry(town)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import configparser
 import os
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,6 +13,7 @@ from pathlib import Path
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
+from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.guarded import read_guarded
@@ -77,7 +77,7 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     rig = context.rig
     for name in list_homes(rig).dirs:
         path = clone_path(rig, name)
-        at = shlex.quote(str(path))
+        at = shell_line(path)
         try:
             record, claim = read_record(rig, name), read_claim(rig, name)
             is_worktree = world.git.find_worktree(context.repo, path) is not None
@@ -85,7 +85,7 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
             yield wrong(f"{rig.name}/{name}: {error.message}", error.hint or f"look at it: ls -la {at}")
             continue
         if not is_worktree and claim is None and (record is not None or path.exists()):
-            advice = f"git -C {shlex.quote(str(context.repo.path))} worktree repair {at}; or look at it: ls -la {at}"
+            advice = f"git -C {shell_line(context.repo.path)} worktree repair {at}; or look at it: ls -la {at}"
             yield wrong(f"{rig.name}/{name}: {path} is no worktree of {context.repo.path}", advice)
 
 
@@ -94,7 +94,7 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     rig, repo = context.rig, context.repo
-    at = shlex.quote(str(repo.path))
+    at = shell_line(repo.path)
     tip = world.git.resolve(repo, f"refs/remotes/origin/{rig.default_branch}")
     if tip is None:
         known = ", ".join(world.git.remote_branches(repo)[:10]) or "none"
@@ -113,7 +113,7 @@ def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     config = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=",))
     with suppress(configparser.Error):  # what cannot be understood sets nothing
         config.read_string((read_guarded(context.repo.git_dir / "config") or b"").decode("latin-1"))
-    at = shlex.quote(str(context.repo.path))
+    at = shell_line(context.repo.path)
     missing = {(section, key): value for (section, key), value in _GC.items() if config.get(section, key, fallback="") != value}
     if missing:
         commands = " && ".join(f"git -C {at} config {section}.{key} {value}" for (section, key), value in missing.items())
@@ -123,7 +123,7 @@ def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
         lock = context.repo.git_dir / name
         if _age_s(lock) > OLD_S:
             text = f"{lock} is {ago(_age_s(lock))} old: a git command died, and others wait for it"
-            yield wrong(text, f"if no git command is running: rm {shlex.quote(str(lock))}")
+            yield wrong(text, f"if no git command is running: rm {shell_line(lock)}")
 
 
 def _age_s(path: Path) -> float:
@@ -174,7 +174,7 @@ def _launch_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     for path in sorted(folder.glob("launch-*")):
         if _age_s(path) > OLD_S:
             text = f"{path} was left by a spawn that died; it holds an agent's environment"
-            yield wrong(text, f"rm {shlex.quote(str(path))}")
+            yield wrong(text, f"rm {shell_line(path)}")
 
 
 def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
@@ -182,7 +182,7 @@ def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     kept = [path for path, is_kept in found if is_kept]
     for path in kept:
         text = f"{path} is the only copy of something that could not be saved otherwise"
-        yield note(text, f"look at it, then: rm -r {shlex.quote(str(path))}*")
+        yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
     waiting = [path for path, is_kept in found if not is_kept]
     if waiting:
         size, is_all = _size(waiting)
