@@ -244,6 +244,13 @@ def docs(session: nox.Session) -> None:
 
 
 @nox.session
+def picture(session: nox.Session) -> None:
+    """Run the demo on a terminal and draw what it prints: docs/_static/demo.svg, the picture of the README."""
+    session.install(".")
+    session.run("python", "docs/_ext/terminal.py")
+
+
+@nox.session
 def bench(session: nox.Session) -> None:
     """Measure against bare git and tmux, and print the table. `nox -s bench -- spawn pool` measures two groups."""
     session.install(".")

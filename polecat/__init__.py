@@ -50,7 +50,7 @@ _HOMES = {
         Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
-    "polecat.upkeep.branches": "CleanedBranches clean_branches",
+    "polecat.upkeep.branches": "CleanedBranches clean_branches drop_rescues list_rescues",
     "polecat.upkeep.doctor": "Checkup check_town",
     "polecat.upkeep.findings": "Finding",
     "polecat.upkeep.inspection": "work_at_risk",

@@ -122,6 +122,8 @@ from polecat.upkeep.adoption import adopt_checkout as adopt_checkout
 from polecat.upkeep.adoption import find_rig as find_rig
 from polecat.upkeep.branches import CleanedBranches as CleanedBranches
 from polecat.upkeep.branches import clean_branches as clean_branches
+from polecat.upkeep.branches import drop_rescues as drop_rescues
+from polecat.upkeep.branches import list_rescues as list_rescues
 from polecat.upkeep.doctor import Checkup as Checkup
 from polecat.upkeep.doctor import check_town as check_town
 from polecat.upkeep.findings import Finding as Finding

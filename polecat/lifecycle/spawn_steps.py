@@ -51,6 +51,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
         attempt.bead = found.bead
+        attempt.warnings += filter(None, [found.warning])
         if found.existing is not None:
             warning = f"{found.existing.polecat} has {bead} already; nothing was made"
             there = _spawned(observed.rig, found.existing)

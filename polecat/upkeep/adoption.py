@@ -81,6 +81,7 @@ def adopt_checkout(
         >>> git = FakeGit()
         >>> with tempfile.TemporaryDirectory() as place:
         ...     mine = Path(place, "toaster")
+        ...     mine.mkdir()
         ...     git.checkouts[mine] = Checkout(path=mine, url="https://example.org/toaster.git")
         ...     done = adopt_checkout(mine, town=Path(place, "town"), world=World(git=git))
         ...     done.rig.name, done.made_town, find_rig(mine, world=World(git=git)).name

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from polecat.adapters.world import FullWorld
+from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import Choice
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError, UnknownStateError
-from polecat.model import FetchPolicy
+from polecat.model import FetchPolicy, Rig
 from polecat.names import shell_line
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
-from polecat.ports import PendingFetch, Worktree
+from polecat.ports import PendingFetch, Worktree, World
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.town.records import Record
-from polecat.upkeep.observation import Observation, RigContext
+from polecat.upkeep.observation import Observation, RigContext, fetch_policy, read_context
 from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo
 
@@ -146,6 +146,13 @@ def fetch_base(world: FullWorld, context: RigContext, branch: str, policy: Fetch
     """Fetch, then find the commit that new work on the remote's *branch* starts from. Errors as `find_base`."""
     with closing(SharedFetch(world, context, policy)) as fetch:
         return find_base(world, context, branch, failure=fetch.failure())
+
+
+def fetch_now(rig: Rig, world: World | None = None) -> bool:
+    """Ask the remote what it has; say whether it answered."""
+    full, context = full_world(rig, world), read_context(rig)
+    with closing(SharedFetch(full, context, evolve(fetch_policy(context.settings), when="always"))) as fetch:
+        return not fetch.failure()
 
 
 def _stale(failure: str, age_s: float | None) -> str:

@@ -21,12 +21,12 @@ from polecat.adapters.git import (
     publish,
     refs,
     remote,
-    rescue,
     snapshot,
     stale,
     submodules,
     worktrees,
 )
+from polecat.adapters.git import rescue as rescues
 from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.errors import GitError
 from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
@@ -211,15 +211,19 @@ class GitCli:
             ignored_patterns=tuple(ignored_patterns),
             size_limit_bytes=size_limit_bytes,
         )
-        return rescue.rescue(self._git, repo, worktree, ref_name, wish)
+        return rescues.rescue(self._git, repo, worktree, ref_name, wish)
 
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved, oldest first."""
-        return rescue.rescues(self._git, repo)
+        return rescues.rescues(self._git, repo)
 
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
         """Say what a rescue holds beyond the commit it stands on."""
-        return rescue.rescued_files(self._git, repo, ref)
+        return rescues.rescued_files(self._git, repo, ref)
+
+    def drop_rescue(self, repo: Repo, rescue: Rescue) -> bool:
+        """Delete the refs of a rescue; False if its ref is gone, or stands elsewhere by now."""
+        return rescues.drop(self._git, repo, rescue)
 
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         """Rename a worktree on its file system; branch, index and submodules go with it."""
