@@ -14,6 +14,7 @@ import json
 import os
 import re
 import secrets
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -253,7 +254,7 @@ def _read(path: Path) -> Record | None:
         return None if raw is None else _checked(raw)
     except (OSError, ValueError) as error:
         raise UnknownStateError(
-            f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
+            f"{path} cannot be read: {error}", hint=f"look at its directory first, then remove the file: rm -r {shlex.quote(str(path))}"
         ) from error
 
 

@@ -31,6 +31,7 @@ from polecat import (
 )
 from polecat.testing import Call, Fault
 from tests.faults.pretend import Picture
+from tests.faults.tables import sample
 from tests.faults.troubled import NAMES, Rigs, Troubled
 
 WHY = "told to fail"
@@ -169,7 +170,9 @@ def test_what_could_not_be_read_is_unknown(function: str, tmp_path: Path, is_who
         before = place.picture()
         truth = question.ask(place, counted)
         done = place.picture()
-        for name, fault in faults(counted.calls):
+        every = list(faults(counted.calls))
+        chosen = every if done == before else [every[at - 1] for at in sample(len(every), 2, key=str(question), is_whole=is_whole)]
+        for name, fault in chosen:
             if done != before:
                 place = rigs.fresh()
             told = question.ask(place, fault)

@@ -8,6 +8,7 @@ a write waits for the disk twice and not four times. Reading never creates the f
 from __future__ import annotations
 
 import contextlib
+import shlex
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -208,7 +209,8 @@ class LocalBeads:
         except sqlite3.DatabaseError as error:
             raise BeadsUnavailableError(
                 f"the beads file {self.path} is damaged, or is no beads file: {error}",
-                hint=f"move it away (mv '{self.path}' '{self.path}.damaged') or restore a backup; without it polecat starts anew",
+                hint="restore a backup, or move it away, and polecat starts anew: "
+                f"mv {shlex.quote(str(self.path))} {shlex.quote(f'{self.path}.damaged')}",
             ) from error
 
 
