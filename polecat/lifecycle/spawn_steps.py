@@ -114,7 +114,9 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
         if session.lost:
-            attempt.warnings.append(f"the tmux server has ended since it was asked, and with it the sessions {', '.join(session.lost)}")
+            attempt.warnings.append(
+                f"the tmux server has ended since it was asked, and with it the sessions {', '.join(session.lost)}"
+            )
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
         attempt.claim = evolve(
             attempt.claim,

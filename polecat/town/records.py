@@ -254,7 +254,8 @@ def _read(path: Path) -> Record | None:
         return None if raw is None else _checked(raw)
     except (OSError, ValueError) as error:
         raise UnknownStateError(
-            f"{path} cannot be read: {error}", hint=f"look at its directory first, then remove the file: rm -r {shlex.quote(str(path))}"
+            f"{path} cannot be read: {error}",
+            hint=f"look at its directory first, then remove the file: rm -r {shlex.quote(str(path))}",
         ) from error
 
 

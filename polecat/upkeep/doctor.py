@@ -156,7 +156,9 @@ def _registry(town: Town) -> Iterator[Finding]:
     owners: dict[str, str] = {}
     for name in sorted(entries):
         if not (town.root / name).is_dir():
-            remedy = f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shlex.quote(str(rigs_path(town.root)))}"
+            remedy = (
+                f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shlex.quote(str(rigs_path(town.root)))}"
+            )
             yield wrong(f"rig {name} is registered, and {town.root / name} is gone", remedy)
         prefix = rig_prefix(routes, name)
         if prefix in owners:
@@ -195,4 +197,6 @@ def _unregistered(town: Town, entries: Mapping[str, RigEntry]) -> Iterator[Findi
         yield wrong(f"{path} is gone, and {', '.join(found)} stand beside it", f"echo {document} > {shlex.quote(str(path))}")
         return
     for name in found:
-        yield note(f"{town.root / name} is a rig that is not registered", f"if it is to be one: ${{EDITOR:-vi}} {shlex.quote(str(path))}")
+        yield note(
+            f"{town.root / name} is a rig that is not registered", f"if it is to be one: ${{EDITOR:-vi}} {shlex.quote(str(path))}"
+        )

@@ -190,7 +190,10 @@ def _remote(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     url = (config.get(('remote "origin"', "url")) or [""])[-1]
     fetch = f"git -C {at} fetch origin '{REFSPEC}'"
     if not url:
-        yield wrong(f"{context.repo.path} has no remote origin", f"git -C {at} remote add origin {shlex.quote(rig.git_url or 'URL')} && {fetch}")
+        yield wrong(
+            f"{context.repo.path} has no remote origin",
+            f"git -C {at} remote add origin {shlex.quote(rig.git_url or 'URL')} && {fetch}",
+        )
         return
     if url.startswith("/") and not os.path.exists(url):
         known = rig.git_url if rig.git_url != url and os.path.exists(rig.git_url) else "URL"
@@ -227,7 +230,9 @@ def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     head = git_dir / "HEAD"
     if (git_dir / "config").exists() and not re.match(r"ref: refs/|[0-9a-f]{40}", _text(head)):
         ref = f"ref: refs/heads/{context.rig.default_branch}"
-        yield wrong(f"{head} names nothing, so git takes {context.repo.path} for no repository", f"echo {shlex.quote(ref)} > {_q(head)}")
+        yield wrong(
+            f"{head} names nothing, so git takes {context.repo.path} for no repository", f"echo {shlex.quote(ref)} > {_q(head)}"
+        )
     for locked in sorted(git_dir.glob("worktrees/*/locked")):
         link = Path(_text(locked.with_name("gitdir")).rstrip("\n"))
         if _text(locked) != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):

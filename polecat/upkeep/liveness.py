@@ -62,9 +62,7 @@ def find_session(
     return server, sessions.of(name, instance)
 
 
-def liveness(
-    world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError
-) -> Life:
+def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError) -> Life:
     """Say whether a polecat's agent lives. Arguments as for `find_session`.
 
     Source:

@@ -105,7 +105,12 @@ def warn_of_unknown(cats: list[Polecat]) -> None:
         for why in cat.unknown.values():
             reasons.setdefault(why, {})[cat.name] = None
     for why, names in reasons.items():
-        print(plain(f"polecat: warning: not everything is known of {', '.join([*names][:5])}{', …' if len(names) > 5 else ''}: {why}"), file=sys.stderr)
+        print(
+            plain(
+                f"polecat: warning: not everything is known of {', '.join([*names][:5])}{', …' if len(names) > 5 else ''}: {why}"
+            ),
+            file=sys.stderr,
+        )
     if reasons:
         print("polecat: warning: see what mends it: polecat doctor", file=sys.stderr)
 

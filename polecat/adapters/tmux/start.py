@@ -200,7 +200,9 @@ def _tick(pane: str, instance: str) -> list[Command]:
 def start_commands(request: SessionRequest, launch_file: Path, fields: Fields) -> list[Command]:
     """Write the chain that makes the session; it prints the ids of the new pane, then that of the pane which the stamp went to."""
     target = f"={request.name}:"
-    ids = fields.row("#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}", "#{socket_path}", "#{exit-unattached}")
+    ids = fields.row(
+        "#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}", "#{socket_path}", "#{exit-unattached}"
+    )
     size = ("-x", str(request.columns), "-y", str(request.rows))
     where = ("-s", request.name, "-c", os.fspath(request.cwd).replace("#", "##"))
     identity = [word for key, value in request.session_environment.items() for word in ("-e", f"{key}={value}")]
