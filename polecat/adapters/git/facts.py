@@ -302,10 +302,14 @@ def _repositories(looking: Gathering, path: str) -> Iterator[str]:
     Only where work is about to be touched, which gives a base: looking through all that is ignored takes time.
     """
     top = looking.path / path
-    for place, directories, names in os.walk(top):
+    unread: list[OSError] = []
+    for place, directories, names in os.walk(top, onerror=unread.append):
         is_bare = {"HEAD", "config"} <= set(names) and {"objects", "refs"} <= set(directories)
         if ".git" in directories or ".git" in names or is_bare:
             directories.clear()
             yield f"{os.path.relpath(place, looking.path)}/"
         if looking.base is None:
-            return
+            break
+    for error in unread:
+        if not isinstance(error, FileNotFoundError):  # it has just gone, so nothing is in it
+            looking.problem(f"{error.filename}: {error.strerror}")
