@@ -15,10 +15,11 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
-from polecat.names import agent_id
+from polecat.names import agent_id, shell_line
 from polecat.ports import GitFacts, GitRescues, Session, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
 from polecat.upkeep.liveness import Agent
 from polecat.upkeep.observation import Observation
@@ -215,10 +216,7 @@ class OldWorktree:
     def drop_branch(self, saved: Saved) -> bool:
         """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
         branch, tip = saved.seen.branch, saved.branch_tip
-        if not tip:
-            return False
-        with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
-            return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
+        return bool(tip) and delete_branch(self.world, self.observed, branch, tip=tip)
 
 
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
@@ -226,9 +224,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
         return "cd somewhere else first"
     lines = []
     if "unpushed" in codes:
-        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+        lines.append(f"push it:     git -C {shell_line(seen.path)} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:
-        lines.append(f"look at it:  git -C {seen.path} status")
+        lines.append(f"look at it:  git -C {shell_line(seen.path)} status")
     if "hooked" in codes:
         lines.append(f"unhook it:   polecat hook clear {who}")
     lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"

@@ -11,6 +11,7 @@ from attrs import frozen
 from polecat.core.readiness import Awaited, Judgement, judge
 from polecat.core.themes import status_theme
 from polecat.errors import PolecatError, SessionNotFoundError
+from polecat.lifecycle.delivery import Typist
 from polecat.model import Rig
 from polecat.ports import Clock, PaneStatus, Tmux
 from polecat.town.events import EVENTS_FILE
@@ -84,7 +85,7 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
             verdict = judge(one, status, now_s=now_s)
             if verdict.outcome == "answer" and verdict.dialog is not None:
                 with suppress(SessionNotFoundError):  # it has just ended; the next status says how
-                    tmux.send_keys(one.pane_id, verdict.dialog.keys, instance=one.instance)
+                    Typist(tmux, one.pane_id, instance=one.instance, clock=clock).press(verdict.dialog.keys)
             if verdict.outcome in ("pending", "answer"):
                 pending[at] = verdict.awaited
                 continue
@@ -96,7 +97,7 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
 def last_screen(tmux: Tmux, pane_id: str) -> str:
     """Read what a pane shows, for an error; empty where that cannot be read."""
     with suppress(PolecatError):
-        return "\n".join(tmux.capture(pane_id, lines=SCREEN_LINES).splitlines()[-SCREEN_LINES:])
+        return "\n".join(tmux.capture(pane_id, lines=SCREEN_LINES).split("\n")[-SCREEN_LINES:])
     return ""
 
 
@@ -107,7 +108,7 @@ def indent(screen: str, *, lines: int = 12) -> str:
         >>> indent("a\\nb")
         '    a\\n    b'
     """
-    kept = [line.rstrip() for line in screen.splitlines() if line.strip()][-lines:]
+    kept = [said for line in screen.split("\n") if (said := line.rstrip(" \t\r"))][-lines:]
     return "\n".join(f"    {line}" for line in kept)
 
 

@@ -7,11 +7,11 @@ bead. The count is kept in the rig, one small file a bead, and changed only by w
 from __future__ import annotations
 
 import contextlib
-import shlex
 from pathlib import Path
 
-from polecat.errors import RespawnLimitError, UnknownStateError
+from polecat.errors import PolecatError, RespawnLimitError, UnknownStateError
 from polecat.model import Rig
+from polecat.names import shell_line
 from polecat.town import files
 from polecat.town.guarded import read_json_object
 
@@ -40,29 +40,37 @@ def agent_failures(rig: Rig, bead: str) -> int:
     path = _path(rig, bead)
     try:
         failures = (read_json_object(path) or {"failures": 0}).get("failures")
-        if not isinstance(failures, int):
+        if type(failures) is not int:
             raise ValueError("'failures' must be a number")
     except (OSError, ValueError) as error:
         raise UnknownStateError(
             f"how often agents failed on bead {bead!r} cannot be told: {path}: {error}",
-            hint=f"to begin anew: rm -r {shlex.quote(str(path))}",
+            hint=f"to begin anew: rm -r {shell_line(path)}",
         ) from error
     return failures
 
 
 def count_failure(rig: Rig, bead: str) -> None:
-    """One more agent failed on this bead."""
+    """One more agent failed on this bead. A count that cannot be kept only lets the bead have one agent more."""
     path = _path(rig, bead)
-    path.parent.mkdir(parents=True, exist_ok=True)
     known = 0
     with contextlib.suppress(UnknownStateError):  # then it begins anew
         known = agent_failures(rig, bead)
-    files.write_json(path, {"bead": bead, "failures": known + 1})
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(path, {"bead": bead, "failures": known + 1})
 
 
 def reset_breaker(rig: Rig, bead: str) -> None:
-    """An agent took it up, or a person looked into it."""
-    _path(rig, bead).unlink(missing_ok=True)
+    """An agent took it up, or a person looked into it.
+
+    Raises:
+        PolecatError: the count cannot be taken away.
+    """
+    try:
+        _path(rig, bead).unlink(missing_ok=True)
+    except OSError as error:
+        raise PolecatError(f"the count of agents that failed on {bead} stays: {files.why_not(error)}") from error
 
 
 def _path(rig: Rig, bead: str) -> Path:

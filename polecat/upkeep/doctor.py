@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from polecat.adapters.world import FullWorld, caller_environ, full_world, real_g
 from polecat.documents import RigEntry
 from polecat.errors import PolecatError, publish
 from polecat.model import Rig
+from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.find import Town
@@ -121,7 +121,7 @@ def _server(world: FullWorld) -> Finding:
     try:
         count = len(world.tmux.list_sessions())
     except PolecatError as error:
-        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shlex.quote(socket)} "
+        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shell_line(socket)} "
         return wrong(error.message, f"see what it says itself: tmux {where}list-sessions")
     where = "the default tmux server" if socket is None else f"tmux server {socket}"
     return ok(f"{where} has {count} session{'' if count == 1 else 's'}")
@@ -156,9 +156,7 @@ def _registry(town: Town) -> Iterator[Finding]:
     owners: dict[str, str] = {}
     for name in sorted(entries):
         if not (town.root / name).is_dir():
-            remedy = (
-                f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shlex.quote(str(rigs_path(town.root)))}"
-            )
+            remedy = f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shell_line(rigs_path(town.root))}"
             yield wrong(f"rig {name} is registered, and {town.root / name} is gone", remedy)
         prefix = rig_prefix(routes, name)
         if prefix in owners:
@@ -174,10 +172,10 @@ def _registry(town: Town) -> Iterator[Finding]:
 
 
 def _lost_route(town: Town, name: str, registered: str, prefix: str) -> Finding:
-    path = shlex.quote(str(town.root / ".beads" / "routes.jsonl"))
-    route = shlex.quote(json.dumps({"prefix": f"{registered}-", "path": name}))
+    path = shell_line(town.root / ".beads" / "routes.jsonl")
+    route = shell_line(json.dumps({"prefix": f"{registered}-", "path": name}))
     text = f"the ids of beads of rig {name} begin with {registered!r}, and the town's routes lead {prefix!r} to it"
-    return wrong(text, f"mkdir -p {shlex.quote(str(town.root / '.beads'))} && echo {route} >> {path}")
+    return wrong(text, f"mkdir -p {shell_line(town.root / '.beads')} && echo {route} >> {path}")
 
 
 def _unregistered(town: Town, entries: Mapping[str, RigEntry]) -> Iterator[Finding]:
@@ -193,10 +191,10 @@ def _unregistered(town: Town, entries: Mapping[str, RigEntry]) -> Iterator[Findi
             if config.name == place.name:
                 found[place.name] = {"git_url": config.git_url, "beads": {"prefix": config.beads_prefix}}
     if found and not path.exists():
-        document = shlex.quote(json.dumps({"version": 1, "rigs": found}))
-        yield wrong(f"{path} is gone, and {', '.join(found)} stand beside it", f"echo {document} > {shlex.quote(str(path))}")
+        document = shell_line(json.dumps({"version": 1, "rigs": found}))
+        yield wrong(f"{path} is gone, and {', '.join(found)} stand beside it", f"echo {document} > {shell_line(path)}")
         return
     for name in found:
         yield note(
-            f"{town.root / name} is a rig that is not registered", f"if it is to be one: ${{EDITOR:-vi}} {shlex.quote(str(path))}"
+            f"{town.root / name} is a rig that is not registered", f"if it is to be one: ${{EDITOR:-vi}} {shell_line(path)}"
         )

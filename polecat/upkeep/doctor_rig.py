@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
-from polecat.names import agent_id
+from polecat.names import agent_id, shell_line
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.guarded import read_guarded
 from polecat.town.homes import clone_path, list_homes
@@ -21,7 +20,7 @@ from polecat.town.locks import holder_of, is_held, polecat_lock, pool_lock
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.inspection import inspect
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import entries
@@ -89,20 +88,23 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     for name in homes.others:
         path = rig.polecats_dir / name
         aside = rig.path / f"{name}.aside"
-        yield wrong(f"{path} is no directory, and keeps the name {name} from being used", f"mv {_q(path)} {_q(aside)}")
+        yield wrong(
+            f"{path} is no directory, and keeps the name {name} from being used", f"mv {shell_line(path)} {shell_line(aside)}"
+        )
     observed = observe_sessions(world, context)
+    look = Look(world=world, rig=rig, sessions=observed.sessions)
     for name in homes.dirs:
         if not is_held(polecat_lock(rig, name)):  # somebody is making, repairing or removing it
-            yield from _home(world, observed, name)
+            yield from _home(world, observed, look, name)
 
 
-def _home(world: FullWorld, observed: Observation, name: str) -> Iterator[Finding]:
+def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Iterator[Finding]:
     rig, repo, who, path = observed.rig, observed.repo, f"{observed.rig.name}/{name}", clone_path(observed.rig, name)
     try:
         record, claim = read_record(rig, name), read_claim(rig, name)
         worktree = world.git.find_worktree(repo, path)
     except PolecatError as error:
-        yield wrong(f"{who}: {error.message}", error.hint or f"look at it: ls -la {_q(path)}")
+        yield wrong(f"{who}: {error.message}", error.hint or f"look at it: ls -la {shell_line(path)}")
         return
     if claim is not None:
         return  # a reconcile settles it
@@ -112,16 +114,22 @@ def _home(world: FullWorld, observed: Observation, name: str) -> Iterator[Findin
         return
     if worktree.head is None:
         log = worktree.admin_dir / "logs" / "HEAD"
-        tip = f"\"$(tail -n 1 {_q(log)} | cut -d ' ' -f 2)\"" if log.exists() else record.base_commit if record else "COMMIT"
-        remedy = f"git -C {_q(repo.path)} branch {shlex.quote(worktree.branch or 'BRANCH')} {tip}"
+        tip = (
+            f"\"$(tail -n 1 {shell_line(log)} | cut -d ' ' -f 2)\""
+            if log.exists()
+            else record.base_commit
+            if record
+            else "COMMIT"
+        )
+        remedy = f"git -C {shell_line(repo.path)} branch {shell_line(worktree.branch or 'BRANCH')} {tip}"
         yield wrong(f"{who}: its branch {worktree.branch} has no commit any more; its files are there", remedy)
         return
-    life = liveness(world, rig, name, record, observed.sessions)
+    life = look.life(name, record)
     if life.verdict == "unknown":
         yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", "mend that, or end it by hand")
     for risk in inspect(world, observed, name, session=life.session).verdict.risks:
         if risk.code == "unknown":
-            yield wrong(f"{who}: {risk.text}", f"see what git says: git -C {_q(path)} status")
+            yield wrong(f"{who}: {risk.text}", f"see what git says: git -C {shell_line(path)} status")
 
 
 def _holds_files(home: Path) -> bool:
@@ -133,13 +141,9 @@ def _way_to_a_worktree(observed: Observation, name: str, path: Path) -> str:
     admins = (observed.repo.git_dir / "worktrees").glob("*/gitdir")
     tail = f"{name}/{path.name}/.git" if path != observed.rig.home_dir(name) else f"{name}/.git"
     if path.is_dir() and any(_text(admin).rstrip("\n").endswith(f"/{tail}") for admin in admins):
-        where = f" {_q(path)}" if (path / ".git").exists() else ""  # named, one without its .git is an error to git
-        return f"git -C {_q(observed.repo.path)} worktree repair{where}"
+        where = f" {shell_line(path)}" if (path / ".git").exists() else ""  # named, one without its .git is an error to git
+        return f"git -C {shell_line(observed.repo.path)} worktree repair{where}"
     return f"polecat repair {observed.rig.name}/{name} --nuclear"
-
-
-def _q(path: Path) -> str:
-    return shlex.quote(str(path))
 
 
 # ------------------------------------------------------------------------------------------------------ repository
@@ -147,7 +151,7 @@ def _q(path: Path) -> str:
 
 def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     rig, repo = context.rig, context.repo
-    at = _q(repo.path)
+    at = shell_line(repo.path)
     tip = world.git.resolve(repo, f"refs/remotes/origin/{rig.default_branch}")
     if tip is None:
         known = ", ".join(world.git.remote_branches(repo)[:10]) or "none"
@@ -184,7 +188,7 @@ def _text(path: Path) -> str:
 
 def _remote(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     """The remote has an address that can be there, and fetching from it by hand moves remote-tracking branches and nothing else."""
-    config, at, rig = _config(context), _q(context.repo.path), context.rig
+    config, at, rig = _config(context), shell_line(context.repo.path), context.rig
     if config is None:
         return
     url = (config.get(('remote "origin"', "url")) or [""])[-1]
@@ -192,14 +196,14 @@ def _remote(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     if not url:
         yield wrong(
             f"{context.repo.path} has no remote origin",
-            f"git -C {at} remote add origin {shlex.quote(rig.git_url or 'URL')} && {fetch}",
+            f"git -C {at} remote add origin {shell_line(rig.git_url or 'URL')} && {fetch}",
         )
         return
     if url.startswith("/") and not os.path.exists(url):
         known = rig.git_url if rig.git_url != url and os.path.exists(rig.git_url) else "URL"
         yield wrong(
             f"the remote of {context.repo.path} is {url}, which is gone",
-            f"bring it back, or name another one: git -C {at} remote set-url origin {shlex.quote(known)}",
+            f"bring it back, or name another one: git -C {at} remote set-url origin {shell_line(known)}",
         )
     specs = config.get(('remote "origin"', "fetch"), [])
     if not specs or any(":refs/remotes/origin/" not in spec for spec in specs if not spec.startswith("^")):
@@ -212,7 +216,7 @@ def _remote(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     """Check that git does not clean up the repository by itself: it may do so during a spawn, and git never waits for its own locks."""
-    config, at = _config(context) or {}, _q(context.repo.path)
+    config, at = _config(context) or {}, shell_line(context.repo.path)
     missing = {key: value for key, value in _GC.items() if config.get(key, [""])[-1] != value}
     if missing:
         commands = " && ".join(f"git -C {at} config {section}.{key} {value}" for (section, key), value in missing.items())
@@ -222,22 +226,23 @@ def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     """Locks that git left, a HEAD that is none, and registrations that are locked while their directory is gone."""
-    git_dir, at = context.repo.git_dir, _q(context.repo.path)
+    git_dir, at = context.repo.git_dir, shell_line(context.repo.path)
     for lock in sorted([*git_dir.glob("*.lock"), *git_dir.glob("refs/**/*.lock"), *git_dir.glob("worktrees/*/*.lock")]):
         if _age_s(lock) > OLD_S:
             text = f"{lock} is {ago(_age_s(lock))} old: a git command died, and others wait for it"
-            yield wrong(text, f"if no git command is running: rm {_q(lock)}")
+            yield wrong(text, f"if no git command is running: rm {shell_line(lock)}")
     head = git_dir / "HEAD"
     if (git_dir / "config").exists() and not re.match(r"ref: refs/|[0-9a-f]{40}", _text(head)):
         ref = f"ref: refs/heads/{context.rig.default_branch}"
         yield wrong(
-            f"{head} names nothing, so git takes {context.repo.path} for no repository", f"echo {shlex.quote(ref)} > {_q(head)}"
+            f"{head} names nothing, so git takes {context.repo.path} for no repository",
+            f"echo {shell_line(ref)} > {shell_line(head)}",
         )
     for locked in sorted(git_dir.glob("worktrees/*/locked")):
         link = Path(_text(locked.with_name("gitdir")).rstrip("\n"))
         if _text(locked) != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
             text = f"a registration leads to {link.parent}, which is gone, and is locked: {_text(locked).strip()}"
-            yield wrong(text, f"git -C {at} worktree unlock {_q(link.parent)}")
+            yield wrong(text, f"git -C {at} worktree unlock {shell_line(link.parent)}")
 
 
 def _age_s(path: Path) -> float:
@@ -288,7 +293,7 @@ def _launch_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     for path in sorted(folder.glob("launch-*")):
         if _age_s(path) > OLD_S:
             text = f"{path} was left by a spawn that died; it holds an agent's environment"
-            yield wrong(text, f"rm {_q(path)}")
+            yield wrong(text, f"rm {shell_line(path)}")
 
 
 def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
@@ -296,7 +301,7 @@ def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     kept = [path for path, is_kept in found if is_kept]
     for path in kept:
         text = f"{path} is the only copy of something that could not be saved otherwise"
-        yield note(text, f"look at it, then: rm -r {_q(path)}*")
+        yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
     waiting = [path for path, is_kept in found if not is_kept]
     if waiting:
         size, is_all = _size(waiting)

@@ -65,7 +65,16 @@ VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
 }
 """Functions that are tried in more ways than one."""
 
-UNCALLED = {"is_alive", "rescues", "rescued_files", "restore_worktree", "finish_move", "fill_submodules", "ignored_files", "send_keys"}
+UNCALLED = {
+    "is_alive",
+    "rescues",
+    "rescued_files",
+    "restore_worktree",
+    "finish_move",
+    "fill_submodules",
+    "ignored_files",
+    "send_keys",
+}
 """Port methods that none of these functions needs here."""
 
 
@@ -188,7 +197,11 @@ def test_what_could_not_be_read_is_unknown(function: str, tmp_path: Path, is_who
 def test_every_method_of_a_port_is_behind_some_answer(tmp_path: Path) -> None:
     """The functions above need every method of every port, so that one that is added is tried too, or is named here."""
     rigs, called = Rigs(tmp_path), set()
-    tried = {str(question).replace("dry_run", ""): question for question in questions() if question.given.get("polecat", "nux") == "nux"}
+    tried = {
+        str(question).replace("dry_run", ""): question
+        for question in questions()
+        if question.given.get("polecat", "nux") == "nux"
+    }
     for question in tried.values():
         counted = Fault()
         question.ask(rigs.fresh(), counted)

@@ -67,7 +67,7 @@ def test_looking_asks_the_recorded_server(town: HandTown, today: PrivateServer) 
 
     assert (found.state, found.is_running, dict(found.unknown)) == (PolecatState.WORKING, True, {})
     assert work_at_risk(town.rig, cat, world=world).is_safe
-    assert nudge_polecat(town.rig, cat, "hello", world=world) == cat.session_name
+    assert nudge_polecat(town.rig, cat, "hello", world=world).session_name == cat.session_name
     wait_for(lambda: b"hello" in town.typed("furiosa"), True, "the agent got it")
     assert capture_polecat(town.rig, cat, world=world)
     assert "hello" not in today.run("capture-pane", "-p", "-t", "=gt-gastown-furiosa:")

@@ -39,7 +39,9 @@ def test_a_store_that_cannot_be_read(town: HandTown, run: Run) -> None:
 def test_a_git_that_fails(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where git cannot count, work is *unknown*; where it cannot list, rescues are an error and not *no rescues*."""
     town.spawn()
-    shim = shim_directory(tmp_path / "bin", git='test "$1" = --version && exec echo git version 2.39.5\necho "fatal: disk gone" >&2; exit 128')
+    shim = shim_directory(
+        tmp_path / "bin", git='test "$1" = --version && exec echo git version 2.39.5\necho "fatal: disk gone" >&2; exit 128'
+    )
     monkeypatch.setenv("PATH", with_path(shim)["PATH"])
 
     listed = run("list", "gastown", "--json").json[0]
