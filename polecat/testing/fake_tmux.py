@@ -71,7 +71,9 @@ class FakeTmux(FakeTmuxWorld):
     def list_sessions(self) -> tuple[Session, ...]:
         """List every session."""
         with self._reached():
-            return self._listed()
+            found = self._listed()
+            self._known = (self._server_pid, tuple(session.name for session in found))
+            return found
 
     def start(self, request: SessionRequest) -> StartedSession:
         """Make a session whose program behaves as the agent says."""
@@ -91,7 +93,9 @@ class FakeTmux(FakeTmuxWorld):
             self._processes.add(made.pane_pid, instance=request.instance, cwd=request.cwd)
             if agent.exits is not None:
                 self._end(pane, exit_code=agent.exits)
+            (server_pid, names), self._known = self._known, (self._server_pid, ())
             return StartedSession(
+                lost=names if server_pid != self._server_pid else (),
                 id=made.id,
                 name=made.name,
                 instance=made.instance,

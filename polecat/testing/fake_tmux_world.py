@@ -46,6 +46,7 @@ class FakeTmuxWorld:
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000 if socket is None else 2_000_000 + 10 * (zlib.crc32(socket.encode()) % 1_000_000)
+        self._known: tuple[int, tuple[str, ...]] = (self._server_pid, ())
         self._processes.add(self._server_pid)
         self._mutex = threading.RLock()
         for session in sessions:

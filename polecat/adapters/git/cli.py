@@ -177,7 +177,7 @@ class GitCli:
         owner = registration.path.parent.name if registration.path else registration.admin_dir.name
         if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
             owner = registration.admin_dir.name
-        rescue.save_lost(self._git, repo, registration.admin_dir, f"{owner}/{time.time_ns() // 1_000_000}-lost")
+        rescues.save_lost(self._git, repo, registration.admin_dir, f"{owner}/{time.time_ns() // 1_000_000}-lost")
         return stale.drop_stale(repo, registration, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
