@@ -113,7 +113,7 @@ FILES: Mapping[str, Read] = {
     "redirect": Read(path=f"{_R}/.beads/redirect", whose="rig", text="mayor/rig/.beads\n"),
     "lock of the pool": Read(path=f"{_R}/.runtime/locks/polecat-pool.lock", whose="rig"),
     "lock of the repository": Read(path=f"{_R}/.runtime/locks/repository.lock", whose="rig"),
-    "lock of the fetch": Read(path=f"{_R}/.runtime/locks/fetch.lock", whose="rig"),
+    "lock of the fetch": Read(path=f"{_R}/.runtime/locks/fetch.lock", whose="rig", text="{}"),
     "HEAD of the repository": Read(path=f"{_GIT}/HEAD", whose="rig"),
     "configuration of the repository": Read(path=f"{_GIT}/config", whose="rig"),
     "packed refs": Read(path=f"{_GIT}/packed-refs", whose="rig"),
