@@ -113,6 +113,10 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         attempt.claim = evolve(attempt.claim, may_have_run=True)
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
+        if session.lost:
+            attempt.warnings.append(
+                f"the tmux server has ended since it was asked, and with it the sessions {', '.join(session.lost)}"
+            )
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
         attempt.claim = evolve(
             attempt.claim,

@@ -84,6 +84,7 @@ class StartedSession:
 
     Attributes:
         socket_path: the socket of its server, resolved: where it is to be asked for later, whatever the settings name by then.
+        lost: names of sessions that were there when the server was listed last: that server is gone, and they with it; this is a new one.
     """
 
     id: str
@@ -93,6 +94,7 @@ class StartedSession:
     pane_pid: int
     server_pid: int
     socket_path: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)

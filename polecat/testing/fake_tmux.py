@@ -79,6 +79,7 @@ class FakeTmux:
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000
+        self._listed: tuple[int, tuple[str, ...]] = (self._server_pid, ())
         self._mutex = threading.RLock()
         for session in sessions:
             self._add(_as_gas_town_made_it(session) if isinstance(session, str) else session)
@@ -113,8 +114,8 @@ class FakeTmux:
     def list_sessions(self) -> tuple[Session, ...]:
         """List every session."""
         with self._reached():
-            for pane in list(self._panes.values()):
-                self._is_dead(pane)
+            _ = [self._is_dead(pane) for pane in list(self._panes.values())]
+            self._listed = (self._server_pid, tuple(pane.session.name for pane in self._panes.values()))
             return tuple(pane.session for pane in self._panes.values())
 
     def start(self, request: SessionRequest) -> StartedSession:
@@ -135,7 +136,9 @@ class FakeTmux:
             self._processes.add(made.pane_pid, instance=request.instance, cwd=request.cwd)
             if agent.exits is not None:
                 self._end(pane, exit_code=agent.exits)
+            (server_pid, names), self._listed = self._listed, (self._server_pid, ())
             return StartedSession(
+                lost=names if server_pid != self._server_pid else (),
                 id=made.id,
                 name=made.name,
                 instance=made.instance,

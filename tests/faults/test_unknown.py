@@ -29,6 +29,7 @@ from polecat import (
 )
 from polecat.testing import Call, Fault
 from tests.faults.pretend import Picture
+from tests.faults.tables import sample
 from tests.faults.troubled import NAMES, Rigs, Troubled
 
 WHY = "told to fail"
@@ -151,8 +152,9 @@ def trouble(place: Troubled, told: object, truth: object) -> str:
 
 
 def losses(place: Troubled, before: Picture, now: Picture, done: Picture) -> str:
-    """What is neither as it was nor as the operation makes it."""
-    seen = {key: [place.plain(one.get(key, "absent")) for one in (now, before, done)] for key in before}
+    """What is neither as it was nor as the operation makes it; a claim says how far an operation came, and holds nothing else."""
+    keys = [key for key in before if not key.endswith(".claim.json")]
+    seen = {key: [place.plain(one.get(key, "absent")) for one in (now, before, done)] for key in keys}
     return ", ".join(f"{key} is {is_now}" for key, (is_now, *may_be) in seen.items() if is_now not in may_be)
 
 
@@ -167,11 +169,15 @@ def test_what_could_not_be_read_is_unknown(function: str, tmp_path: Path, is_who
         before = place.picture()
         truth = question.ask(place, counted)
         done = place.picture()
-        for name, fault in faults(counted.calls):
-            if done != before:
-                place = rigs.fresh()
-            told = question.ask(place, fault)
-            wrong = trouble(place, told, truth) or losses(place, before, place.picture(), done)
+        every, changes = list(faults(counted.calls)), done != before
+        for at in sample(len(every), 2 if changes else 6, key=str(question), is_whole=is_whole):
+            name, fault = every[at - 1]
+            place = rigs.fresh() if changes else place
+            wrong = trouble(place, question.ask(place, fault), truth)
+            if changes and not wrong:
+                wrong = losses(place, before, place.picture(), done)
             if wrong:
                 failures.append(f"{question}, {name}: {wrong}")
+        if not changes and place.picture() != before:
+            failures.append(f"{question}: one of the faults made it change something")
     assert not failures, f"{len(failures)}\n" + "\n".join(failures)
