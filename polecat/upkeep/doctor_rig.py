@@ -20,7 +20,7 @@ from polecat.town.locks import holder_of, is_held, polecat_lock, pool_lock
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.inspection import inspect
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import entries
@@ -92,12 +92,13 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
             f"{path} is no directory, and keeps the name {name} from being used", f"mv {shell_line(path)} {shell_line(aside)}"
         )
     observed = observe_sessions(world, context)
+    look = Look(world=world, rig=rig, sessions=observed.sessions)
     for name in homes.dirs:
         if not is_held(polecat_lock(rig, name)):  # somebody is making, repairing or removing it
-            yield from _home(world, observed, name)
+            yield from _home(world, observed, look, name)
 
 
-def _home(world: FullWorld, observed: Observation, name: str) -> Iterator[Finding]:
+def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Iterator[Finding]:
     rig, repo, who, path = observed.rig, observed.repo, f"{observed.rig.name}/{name}", clone_path(observed.rig, name)
     try:
         record, claim = read_record(rig, name), read_claim(rig, name)
@@ -123,7 +124,7 @@ def _home(world: FullWorld, observed: Observation, name: str) -> Iterator[Findin
         remedy = f"git -C {shell_line(repo.path)} branch {shell_line(worktree.branch or 'BRANCH')} {tip}"
         yield wrong(f"{who}: its branch {worktree.branch} has no commit any more; its files are there", remedy)
         return
-    life = liveness(world, rig, name, record, observed.sessions)
+    life = look.life(name, record)
     if life.verdict == "unknown":
         yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", "mend that, or end it by hand")
     for risk in inspect(world, observed, name, session=life.session).verdict.risks:
