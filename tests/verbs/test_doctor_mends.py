@@ -6,9 +6,10 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from tests.cli_fixtures import Answer
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, write_json
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.slow]
 
 Run = Callable[..., Answer]
 
@@ -41,6 +42,11 @@ def _admin(town: HandTown) -> Path:
 
 def _record(town: HandTown) -> Path:
     return town.rig_dir / ".runtime" / "polecats" / "furiosa.json"
+
+
+def _put_pipe(town: HandTown) -> None:
+    _record(town).unlink()
+    os.mkfifo(_record(town))
 
 
 def _lose_head(town: HandTown) -> None:
@@ -91,7 +97,7 @@ TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "home of nobody": ("no worktree", lambda town: _write(town.rig_dir / "polecats" / "stray" / "notes.txt")),
     "file in the place of a home": ("no directory", lambda town: _write(town.rig_dir / "polecats" / "nux")),
     "cut record": ("furiosa.json", lambda town: _record(town).write_text(_record(town).read_text()[:40])),
-    "record that is a pipe": ("furiosa.json", lambda town: (_record(town).unlink(), os.mkfifo(_record(town)))),
+    "record that is a pipe": ("furiosa.json", _put_pipe),
     "cut claim": (".claim.json", lambda town: (_home(town) / ".claim.json").write_text('{"instance": "0')),
     "left lock of the configuration": ("config.lock", lambda town: _old(town.repo_dir / "config.lock")),
     "left lock of a ref": ("main.lock", lambda town: _old(town.repo_dir / "refs" / "heads" / "main.lock")),
@@ -118,7 +124,7 @@ def _write(path: Path) -> None:
 
 
 @pytest.fixture
-def follow(town: HandTown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+def follow(town: HandTown, tmp_path: Path) -> Callable[[str], None]:
     """Run an advice in a shell as a person would who was told it; what an editor is to mend is as it was before."""
     saved = tmp_path / "saved"
     bin_dir = tmp_path / "bin"
@@ -133,15 +139,13 @@ def follow(town: HandTown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
     env = {**os.environ, "PATH": f"{bin_dir}:{os.environ['PATH']}", "EDITOR": "edit", "PYTHONPATH": str(root)}
 
     def follow(remedy: str) -> None:
-        import subprocess
-
         command = re.sub(r"^[^:$/'\"]*: ", "", remedy.split("\n", maxsplit=1)[0])  # words before the command
         done = subprocess.run(
             ["sh", "-c", command], cwd=town.root, env=env, capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
 
-    yield follow
+    return follow
 
 
 @pytest.mark.timeout(120)
