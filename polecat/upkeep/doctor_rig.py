@@ -174,12 +174,12 @@ def _config(context: RigContext) -> dict[tuple[str, str], list[str]] | None:
         return None
     found: dict[tuple[str, str], list[str]] = {}
     section = ""
-    for line in map(str.strip, _text(path).split("\n")):
+    for line in (line.strip(" \t\r") for line in _text(path).split("\n")):
         if line.startswith("["):
             section = line.strip("[]")
         elif "=" in line and not line.startswith(("#", ";")):
             key, _, value = line.partition("=")
-            found.setdefault((section, key.strip().lower()), []).append(value.strip().strip('"'))
+            found.setdefault((section, key.strip(" \t").lower()), []).append(value.strip(" \t").strip('"'))
     return found
 
 

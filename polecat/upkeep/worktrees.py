@@ -10,7 +10,7 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import Choice
-from polecat.errors import GitError, PolecatError, ProgramTimeoutError, UnknownStateError
+from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy, Rig
 from polecat.names import shell_line
 from polecat.place.prepare import Place, leave_place, prepare_place
@@ -62,12 +62,7 @@ class SharedFetch:
         if self._failure is None:
             self._lock = try_take(fetch_lock(context.rig), what="fetch")
             if self._lock is not None:
-                try:
-                    self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
-                except (
-                    UnknownStateError
-                ) as error:  # something that git would stumble over; what was fetched before is still there
-                    self._failure = error.message
+                self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
 
     def _is_wanted(self) -> bool:
         if self._policy.when != "if-older-than":
@@ -88,7 +83,7 @@ class SharedFetch:
                 self._pending.wait()
             else:
                 self._use_the_other()
-        except (GitError, ProgramTimeoutError, UnknownStateError) as error:
+        except (GitError, ProgramTimeoutError) as error:
             return error.message
         finally:
             self.close()

@@ -70,7 +70,7 @@ class GitCli:
             raise GitError(f"git is too old: {text!r}", hint="polecat needs git 2.31 or later")
         return found[0]
 
-    def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch:
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch | remote.FailedFetch:
         """Begin to bring the remote-tracking branches up to date."""
         files.check_repository(repo.git_dir)
         return remote.start_fetch(self._git, repo, timeout_s=timeout_s)
