@@ -34,12 +34,13 @@ _HOMES = {
         StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
+    "polecat.lifecycle.delivery": "Delivery",
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "Delivery FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
         GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes Screen

@@ -47,6 +47,7 @@ from polecat.lifecycle.assign import assign_issue as assign_issue
 from polecat.lifecycle.assign import assigned_issue as assigned_issue
 from polecat.lifecycle.assign import clear_issue as clear_issue
 from polecat.lifecycle.assign import set_state as set_state
+from polecat.lifecycle.delivery import Delivery as Delivery
 from polecat.lifecycle.remove import Removed as Removed
 from polecat.lifecycle.remove import remove_polecat as remove_polecat
 from polecat.lifecycle.repair import Repaired as Repaired
@@ -59,7 +60,6 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
-from polecat.model import Delivery as Delivery
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState

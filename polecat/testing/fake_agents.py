@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from polecat.errors import InvalidNameError, ProgramError
+from polecat.errors import InvalidNameError, ProgramError, TmuxError
 from polecat.ports import PaneStatus, Screen, Session, SessionRequest, Watch
 
 _MAX_BYTES = 131_071
@@ -204,8 +205,11 @@ def check_name(name: str) -> None:
         raise InvalidNameError("session", name, "would be rewritten or misread by tmux")
 
 
-def check_sizes(request: SessionRequest) -> None:
-    """Refuse what no kernel would pass."""
+def check_request(request: SessionRequest) -> None:
+    """Refuse what tmux would refuse, and what no kernel would pass."""
+    check_name(request.name)
+    if not Path(request.cwd).is_dir():
+        raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
     words = {f"argument {n}": word for n, word in enumerate(request.argv)}
     for what, word in {**words, **{f"variable {k}": f"{k}={v}" for k, v in request.environment.items()}}.items():
         if len(word.encode("utf-8", "surrogateescape")) >= _MAX_BYTES or "\0" in word:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
 
 from attrs import evolve
 
-from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
+from polecat.adapters.processes.clock import SystemClock
+from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxUnreachableError
 from polecat.names import is_polecat_name
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, FakeStep, Pane, check_name, check_sizes, ends_watch
+from polecat.testing.fake_agents import READY, FakeAgent, FakeStep, Pane, check_name, check_request, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 
 _LOOK_S = 0.05
@@ -74,7 +73,7 @@ class FakeTmux:
         self.others: dict[str, FakeTmux] = {}
         self._socket = socket
         self._agent = agent
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._processes = FakeProcesses() if processes is None else processes
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
@@ -120,7 +119,7 @@ class FakeTmux:
 
     def start(self, request: SessionRequest) -> StartedSession:
         """Make a session whose program behaves as the agent says."""
-        self._check_request(request)
+        check_request(request)
         with self._reached():
             if any(pane.session.name == request.name for pane in self._panes.values()):
                 raise SessionExistsError(f"there is a session {request.name!r} already", argv=("tmux", "new-session"))
@@ -156,7 +155,7 @@ class FakeTmux:
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
-            self._sleep(wait_s)
+            self._clock.sleep(wait_s)
         return ()
 
     def release(self, session: StartedSession) -> bool:
@@ -192,7 +191,7 @@ class FakeTmux:
                 pane.paste(text)
             for key in keys:
                 pane.press(key)
-        self._sleep(look_after_s)
+        self._clock.sleep(look_after_s)
         with self._reached():
             return Typed(before=before, after=self._status(Watch(pane_id=pane_id, instance=pane.session.instance)))
 
@@ -272,11 +271,7 @@ class FakeTmux:
         return self._mutex
 
     def _now_s(self) -> int:
-        return int(time.time() if self._clock is None else self._clock.now().timestamp())
-
-    def _sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            (time.sleep if self._clock is None else self._clock.sleep)(seconds)
+        return int(self._clock.now().timestamp())
 
     def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id
@@ -290,12 +285,6 @@ class FakeTmux:
         pane = Pane(session=given, agent=agent or FakeAgent(), request=request, is_released=request is None)
         self._panes[given.id] = pane
         return pane
-
-    def _check_request(self, request: SessionRequest) -> None:
-        check_name(request.name)
-        check_sizes(request)
-        if not Path(request.cwd).is_dir():
-            raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
 
     def _is_dead(self, pane: Pane) -> bool:
         """Say whether the process has ended, be it by the test or through the process table."""

@@ -24,8 +24,7 @@ from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_current
 from polecat.upkeep.addressing import as_rig, find_target
-from polecat.upkeep.liveness import liveness
-from polecat.upkeep.screens import look_at, signs_by_agent, state_of
+from polecat.upkeep.liveness import liveness, look_at, signs_by_agent, state_of
 
 T = TypeVar("T")
 
