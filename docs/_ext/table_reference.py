@@ -42,9 +42,9 @@ def steps() -> str:
 
 def states() -> str:
     """The rules by which a polecat's state is judged."""
-    head = ("claim", "waits on purpose", "session", "holds work", "says it is done", "state", "that is")
+    head = ("claim", "waits on purpose", "session", "holds work", "says", "shows, or ended", "state", "that is")
     rows = (
-        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says_done)), f"**{r.state.value}**", r.means)
+        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says, r.how)), f"**{r.state.value}**", r.means)
         for r in STATE_RULES
     )
     return table(head, rows)

@@ -75,6 +75,8 @@ class Agent:
         instructions_file: the file it reads its instructions from.
         resume_flag: how a session is resumed; empty if it cannot be.
         resume_style: whether that is a flag or a subcommand.
+        continues: the words that continue its last conversation in the working directory; none where that is not known. They stand where
+            `resume_style` says.
         supports_hooks: it runs hooks at all.
         source: where it was found.
     """
@@ -93,6 +95,7 @@ class Agent:
     instructions_file: str = "CLAUDE.md"
     resume_flag: str = ""
     resume_style: ResumeStyle = ""
+    continues: tuple[str, ...] = ()
     supports_hooks: bool = False
     source: str = "built in"
 
@@ -106,20 +109,22 @@ class Agent:
         """Every name its process may have, that of its program included."""
         return tuple(dict.fromkeys((*self.process_names, *self.readiness.process_names, posixpath.basename(self.command))))
 
-    def argv(self, prompt: str | None = None) -> tuple[str, ...]:
-        """The program and its arguments, with the prompt where this agent takes one at its start.
+    def argv(self, prompt: str | None = None, *, resume: bool = False) -> tuple[str, ...]:
+        """The program and its arguments, with the prompt where this agent takes one at its start; *resume* continues its conversation.
 
         A prompt that starts with a dash is never taken for an option; an agent of which we do not know that it understands ``--``
         gets a blank in front of it.
 
         Raises:
-            SpawnRefusedError: the system could not pass such a prompt.
+            SpawnRefusedError: the system could not pass such a prompt, or nobody knows how this agent continues a conversation.
 
         Examples:
+            >>> CLAUDE.argv("go on", resume=True)
+            ('claude', '--dangerously-skip-permissions', '--continue', 'go on')
             >>> Agent(name="x", command="x", args=("-v",), ends_options=True).argv("-fix it")
             ('x', '-v', '--', '-fix it')
         """
-        words = (self.command, *self.args)
+        words = self._words(resume)
         if not prompt or self.prompt_style == "typed":
             return words
         _check_argument(prompt)
@@ -131,6 +136,17 @@ class Agent:
             return (*words, f" {prompt}")
         return (*words, "--", prompt) if looks_like_flag else (*words, prompt)
 
+    def _words(self, resume: bool) -> tuple[str, ...]:
+        if not resume:
+            return (self.command, *self.args)
+        if not self.continues:
+            raise SpawnRefusedError(
+                f"nobody told how agent {self.name!r} continues its conversation", hint="start it afresh: polecat start --fresh"
+            )
+        if self.resume_style == "subcommand":
+            return (self.command, *self.continues, *self.args)
+        return (self.command, *self.args, *self.continues)
+
     def resume_argv(self, session_id: str) -> tuple[str, ...]:
         """The program and its arguments to resume a session; empty if it cannot or there is none.
 
@@ -139,7 +155,7 @@ class Agent:
         """
         if not session_id or not self.resume_flag:
             return ()
-        words = tuple(self.resume_flag.split())
+        words = tuple(word for word in self.resume_flag.split(" ") if word)
         if self.resume_style == "subcommand":
             return (self.command, *words, session_id, *self.args)
         return (self.command, *self.args, *words, session_id)
@@ -190,6 +206,7 @@ CLAUDE = Agent(
     hooks=Hooks(provider="claude", dir=".claude", settings_file="settings.json"),
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
     supports_hooks=True,
 )
 
@@ -205,6 +222,7 @@ _CODEX = Agent(
     instructions_file="AGENTS.md",
     resume_flag="resume",
     resume_style="subcommand",
+    continues=("resume", "--last"),
 )
 
 _CURSOR = Agent(
@@ -228,6 +246,7 @@ _GEMINI = Agent(
     session_id_env="GEMINI_SESSION_ID",
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--resume", "latest"),
     supports_hooks=True,
 )
 
@@ -240,6 +259,7 @@ _AUGGIE = Agent(
     ends_options=True,
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
 )
 
 _AMP = Agent(
@@ -268,6 +288,7 @@ PROVIDERS: Mapping[str, Agent] = {
         process_names=("opencode",),
         signs=OPENCODE_SIGNS,
         prompt_style="typed",
+        continues=("--continue",),
         hooks=Hooks(provider="opencode", dir=".opencode/plugin", settings_file="gastown.js"),
         instructions_file="AGENTS.md",
     ),

@@ -4,38 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 
 from attrs import evolve
 
 from polecat.adapters.processes.clock import SystemClock
+from polecat.core.endings import ended_by
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxUnreachableError
-from polecat.names import is_polecat_name
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, FakeStep, Pane, check_name, check_request, ends_watch
+from polecat.testing.fake_agents import (
+    READY,
+    FakeAgent,
+    FakeStep,
+    Pane,
+    as_gas_town_made_it,
+    check_name,
+    check_request,
+    ends_watch,
+)
 from polecat.testing.fake_processes import FakeProcesses
+from polecat.town.endings import write_end
 
 _LOOK_S = 0.05
 _IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
-
-
-class _WhateverTown(str):
-    """The town of a session that a test gives by its name alone: whichever town asks."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str)
-
-    __hash__ = str.__hash__
-
-
-def _as_gas_town_made_it(name: str) -> Session:
-    """A session whose own environment says what its name says: ``gt-RIG-NAME`` is a polecat."""
-    parts = name.split("-", 2)
-    if len(parts) < 3 or parts[0] != "gt" or not all(parts) or not is_polecat_name(parts[2]) or parts[2].startswith("crew-"):
-        return Session(id="", name=name)
-    said = {"GT_ROLE": "polecat", "GT_RIG": parts[1], "GT_POLECAT": parts[2], "GT_ROOT": _WhateverTown("town")}
-    return Session(id="", name=name, environment=said)
 
 
 class FakeTmux:
@@ -78,9 +69,10 @@ class FakeTmux:
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000
+        self._processes.add(self._server_pid)
         self._mutex = threading.RLock()
         for session in sessions:
-            self._add(_as_gas_town_made_it(session) if isinstance(session, str) else session)
+            self._add(as_gas_town_made_it(session) if isinstance(session, str) else session)
 
     # ------------------------------------------------------------------------------------------------------ the port
 
@@ -173,7 +165,7 @@ class FakeTmux:
             pane = self._find(pane_id)
             if pane is None:
                 raise SessionNotFoundError(f"there is no pane {pane_id}")
-            return pane.screen(self._now_s()).text.rstrip()
+            return pane.screen(self._now_s()).text.rstrip(" \n")
 
     def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True, look_after_s: float = 0.0) -> Typed:
         """Type text; read it back with `typed` or `received`."""
@@ -240,6 +232,7 @@ class FakeTmux:
         """Let the agent of a session show something else."""
         pane = self._named(name)
         pane.behave(evolve(pane.agent, screen=screen, ready_after_looks=0, steps=()))
+        self._is_active(pane)
 
     def crash(self, name: str, exit_code: int | None = 1, *, signal: int | None = None) -> None:
         """End the process of a session; the session goes with it, unless its start is not over yet."""
@@ -251,12 +244,14 @@ class FakeTmux:
         pane.session = evolve(pane.session, name=new_name)
 
     def restart_server(self) -> None:
-        """End the server and all its sessions; ids begin anew."""
+        """End the server and all its sessions, as a reboot does, and start another; ids begin anew."""
         with self._mutex:
             for pane in list(self._panes.values()):
                 self._drop(pane)
             self._next_id = 0
+            self._processes.forget(self._server_pid)
             self._server_pid += 1
+            self._processes.add(self._server_pid)
 
     # ---------------------------------------------------------------------------------------------------- internals
 
@@ -279,6 +274,8 @@ class FakeTmux:
         given = evolve(
             session,
             id=session.id or f"${number}",
+            created_at_s=session.created_at_s or self._now_s(),
+            active_at_s=session.active_at_s or self._now_s(),
             pane_id=session.pane_id or f"%{number}",
             pane_pid=session.pane_pid or self._server_pid * 1000 + number,
         )
@@ -292,11 +289,17 @@ class FakeTmux:
             self._end(pane, signal=15)
         return pane.session.is_dead
 
+    def _is_active(self, pane: Pane) -> None:
+        pane.session = evolve(pane.session, active_at_s=self._now_s())
+
     def _end(self, pane: Pane, *, exit_code: int | None = None, signal: int | None = None) -> None:
         with self._mutex:
-            pane.exit_code, pane.signal = exit_code, signal
+            self._is_active(pane)
             pane.looks = max(pane.looks, pane.agent.ready_after_looks)
-            pane.session = evolve(pane.session, is_dead=True)
+            pane.session = evolve(pane.session, is_dead=True, exit_code=exit_code, signal=signal)
+            if pane.request is not None and pane.request.end_file is not None:
+                at = datetime.fromtimestamp(self._now_s(), UTC)
+                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.screen(self._now_s()).text)
             self._processes.forget(pane.session.pane_pid)
             if pane.is_released:
                 self._panes.pop(pane.session.id, None)
