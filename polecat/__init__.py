@@ -34,6 +34,7 @@ _HOMES = {
         StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WaitTimeoutError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
+    "polecat.lifecycle.delivery": "Delivery",
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
@@ -42,7 +43,7 @@ _HOMES = {
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.lifecycle.wait": "wait_polecats",
     "polecat.lifecycle.watch": "Change PolecatWatch watch_polecats",
-    "polecat.model": "Delivery Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored
         GitLists GitMoves GitRecovery GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch

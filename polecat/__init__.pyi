@@ -48,6 +48,7 @@ from polecat.lifecycle.assign import assign_issue as assign_issue
 from polecat.lifecycle.assign import assigned_issue as assigned_issue
 from polecat.lifecycle.assign import clear_issue as clear_issue
 from polecat.lifecycle.assign import set_state as set_state
+from polecat.lifecycle.delivery import Delivery as Delivery
 from polecat.lifecycle.remove import Removed as Removed
 from polecat.lifecycle.remove import remove_polecat as remove_polecat
 from polecat.lifecycle.repair import Repaired as Repaired
@@ -66,7 +67,6 @@ from polecat.lifecycle.wait import wait_polecats as wait_polecats
 from polecat.lifecycle.watch import Change as Change
 from polecat.lifecycle.watch import PolecatWatch as PolecatWatch
 from polecat.lifecycle.watch import watch_polecats as watch_polecats
-from polecat.model import Delivery as Delivery
 from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat

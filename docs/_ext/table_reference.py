@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from docs._ext.markdown import code, table
 from polecat.core.event_names import EVENTS, LOGGED, EventKind
 from polecat.core.presets import PRESETS
+from polecat.core.readiness import SETTLED_S
 from polecat.core.risk import RiskCode, SafetyFacts, judge_work
 from polecat.core.states import STATE_RULES
 from polecat.core.steps import STEPS
@@ -53,9 +54,7 @@ def agents() -> str:
     """The built-in agents."""
     rows = []
     for name, agent in PRESETS.items():
-        ready = "its prompt" if agent.signs.prompt else f"it lives for {agent.readiness.window_s:g} s"
-        if agent.readiness.delay_s and not agent.signs.prompt:
-            ready = f"{agent.readiness.delay_s:g} s"
+        ready = "its prompt stands still" if agent.signs.prompt else f"its screen has stood still for {SETTLED_S:g} s"
         prompt = {"argument": "as argument", "typed": "typed"}.get(
             agent.prompt_style, f"with {agent.prompt_style.partition(':')[2]}"
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
+from polecat.adapters.processes.clock import SystemClock
 from polecat.errors import SessionNotFoundError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane, as_gas_town_made_it
@@ -41,7 +41,7 @@ class FakeTmuxWorld:
         self._views: dict[str, tuple[Session, str]] = {}
         self._socket = socket
         self._agent = agent
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._processes = FakeProcesses() if processes is None else processes
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
@@ -173,11 +173,7 @@ class FakeTmuxWorld:
         return self._mutex
 
     def _now_s(self) -> int:
-        return int(time.time() if self._clock is None else self._clock.now().timestamp())
-
-    def _sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            (time.sleep if self._clock is None else self._clock.sleep)(seconds)
+        return int(self._clock.now().timestamp())
 
     def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id
