@@ -42,7 +42,7 @@ _HOMES = {
     "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
-        GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes
+        GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes Screen
         Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",

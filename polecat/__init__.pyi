@@ -90,6 +90,7 @@ from polecat.ports import Process as Process
 from polecat.ports import Processes as Processes
 from polecat.ports import Repo as Repo
 from polecat.ports import Rescue as Rescue
+from polecat.ports import Screen as Screen
 from polecat.ports import Session as Session
 from polecat.ports import SessionRequest as SessionRequest
 from polecat.ports import StaleRegistration as StaleRegistration

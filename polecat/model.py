@@ -66,6 +66,7 @@ class Rig:
 
 
 WaitFor = Literal["ready", "no"]
+ScreenKind = Literal["busy", "idle", "asks", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -317,7 +318,10 @@ class Polecat:
         work: what of its work exists nowhere else; None when that could not be counted.
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
-        active_at: when its session last showed something, if we know.
+        active_at: when its screen last changed, if we know.
+        screen: what its screen means: ``busy`` its agent works; ``idle`` it sits at its prompt; ``asks`` it waits for an answer;
+            ``unknown`` none of this can be told.
+        waiting_for: what it asks; empty if nothing.
     """
 
     name: str
@@ -332,6 +336,8 @@ class Polecat:
     instance: str = ""
     created_at: datetime | None = None
     active_at: datetime | None = None
+    screen: ScreenKind = "unknown"
+    waiting_for: str = ""
 
     @property
     def agent_id(self) -> str:

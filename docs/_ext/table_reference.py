@@ -53,8 +53,8 @@ def agents() -> str:
     """The built-in agents."""
     rows = []
     for name, agent in PRESETS.items():
-        ready = "its prompt" if agent.readiness.prompt_pattern else f"it lives for {agent.readiness.window_s:g} s"
-        if agent.readiness.delay_s and not agent.readiness.prompt_pattern:
+        ready = "its prompt" if agent.signs.prompt else f"it lives for {agent.readiness.window_s:g} s"
+        if agent.readiness.delay_s and not agent.signs.prompt:
             ready = f"{agent.readiness.delay_s:g} s"
         prompt = {"argument": "as argument", "typed": "typed"}.get(
             agent.prompt_style, f"with {agent.prompt_style.partition(':')[2]}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from attrs import evolve, frozen
 
 from polecat.core.presets import CLAUDE, PRESETS, PROVIDERS, Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.screens import Signs
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError
 from polecat.names import agent_id, nearest
@@ -151,6 +152,7 @@ def from_runtime(name: str, config: RuntimeConfig, *, source: str) -> Agent:
         command=command,
         args=own_args,
         process_names=config.process_names or agent.process_names or (posixpath.basename(command),),
+        signs=_signs(agent.signs, config),
         readiness=_readiness(agent.readiness, config),
         prompt_style="typed" if config.prompt_mode == "none" else _as_argument(agent, config.prompt_mode),
         session_id_env=config.session_id_env or agent.session_id_env,
@@ -167,15 +169,14 @@ def _as_argument(agent: Agent, prompt_mode: str) -> str:
 
 def _readiness(base: Readiness, config: RuntimeConfig) -> Readiness:
     delay_s = config.ready_delay_ms / 1000 if config.ready_delay_ms else base.delay_s
+    return evolve(base, process_names=config.process_names or base.process_names, delay_s=max(0.0, delay_s))
+
+
+def _signs(base: Signs, config: RuntimeConfig) -> Signs:
+    """What an agent's screen shows: what settings say about its readiness, be it a process or a delay, takes the place of its prompt."""
     if config.ready_prompt_prefix:
-        return evolve(base, prompt_pattern=prefix_pattern(config.ready_prompt_prefix), delay_s=max(0.0, delay_s))
-    said = bool(config.process_names or config.ready_delay_ms)
-    return evolve(
-        base,
-        prompt_pattern="" if said else base.prompt_pattern,
-        process_names=config.process_names or base.process_names,
-        delay_s=max(0.0, delay_s),
-    )
+        return evolve(base, prompt=prefix_pattern(config.ready_prompt_prefix))
+    return evolve(base, prompt="") if config.process_names or config.ready_delay_ms else base
 
 
 def _hooks(base: Hooks, config: RuntimeConfig) -> Hooks:

@@ -11,7 +11,8 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from polecat.core.presets import Agent, Dialog
+from polecat.core.presets import Agent
+from polecat.core.screens import Dialog
 from polecat.ports import PaneStatus, Watch
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
@@ -49,13 +50,13 @@ class Awaited:
     @property
     def _wants_process(self) -> bool:
         ready = self.agent.readiness
-        return bool(ready.process_names) and not ready.prompt_pattern
+        return bool(ready.process_names) and not self.agent.signs.prompt
 
     @property
     def due_s(self) -> float:
         """When the next thing happens by the clock alone."""
         ready = self.agent.readiness
-        if ready.prompt_pattern or (self._wants_process and self.seen_s is None):
+        if self.agent.signs.prompt or (self._wants_process and self.seen_s is None):
             return self.deadline_s
         since_s = self.began_s if self.seen_s is None else self.seen_s
         return min(self.deadline_s, since_s + (ready.delay_s or ready.window_s))
@@ -64,15 +65,15 @@ class Awaited:
         """What to look for next: the dialogs that may come, then the prompt."""
         ready = self.agent.readiness
         patterns = [d.pattern for d in self.open_dialogs]
-        if ready.prompt_pattern:
-            patterns.append(ready.prompt_pattern)
+        if self.agent.signs.prompt:
+            patterns.append(self.agent.signs.prompt)
         commands = ready.process_names if self._wants_process and self.seen_s is None else ()
         return Watch(
             pane_id=self.pane_id,
             instance=self.instance,
             patterns=tuple(patterns),
             commands=commands,
-            release_on=len(patterns) - 1 if ready.prompt_pattern else None,
+            release_on=len(patterns) - 1 if self.agent.signs.prompt else None,
         )
 
 
@@ -123,7 +124,7 @@ def _judge_dialog(awaited: Awaited, dialog: Dialog) -> Judgement:
 
 def _judge_signs(awaited: Awaited, status: PaneStatus, now_s: float) -> Judgement:
     ready = awaited.agent.readiness
-    if ready.prompt_pattern:
+    if awaited.agent.signs.prompt:
         if status.matched and status.matched[-1]:  # the prompt: a dialog would have been seen before
             return Judgement(outcome="ready", awaited=awaited)
     else:

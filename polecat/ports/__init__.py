@@ -28,7 +28,7 @@ from polecat.ports.git_extras import (
 )
 from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Worktree
 from polecat.ports.processes import Process, Processes
-from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.tmux import PaneStatus, Screen, Session, SessionRequest, StartedSession, Tmux, Watch
 from polecat.ports.world import World
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "Processes",
     "Repo",
     "Rescue",
+    "Screen",
     "Session",
     "SessionRequest",
     "StaleRegistration",

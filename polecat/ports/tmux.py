@@ -26,7 +26,7 @@ class Session:
         is_dead: that process has ended and its pane is kept.
         attached: how many clients look at it.
         created_at_s: creation, Unix seconds.
-        active_at_s: last activity, Unix seconds.
+        active_at_s: when the program last wrote to its window, Unix seconds.
         started_in: the directory its pane was started in; empty where the server does not tell.
         is_shared: another session shows one of its panes as well.
     """
@@ -116,6 +116,37 @@ class Watch:
 
 
 @frozen(kw_only=True)
+class Screen:
+    """What is seen of a pane.
+
+    Attributes:
+        text: what stands on its screen.
+        cursor: where the cursor is: column and row, from 0.
+        is_alternate: the program draws on the alternate screen.
+        is_raw: the program reads single keys, the terminal no whole lines for it; None where that cannot be told.
+        takes_paste: the program has asked that a paste be marked as one; None where the server does not tell, as before tmux 3.7.
+        changed_at_s: when the program last wrote to its window, Unix seconds; 0 if that is not known.
+    """
+
+    text: str = ""
+    cursor: tuple[int, int] = (0, 0)
+    is_alternate: bool = False
+    is_raw: bool | None = None
+    takes_paste: bool | None = None
+    changed_at_s: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines without their trailing blanks, as patterns see them."""
+        return [line.rstrip(" ") for line in self.text.split("\n")]
+
+    @property
+    def is_blank(self) -> bool:
+        """Nothing stands on it."""
+        return not self.text.strip()
+
+
+@frozen(kw_only=True)
 class PaneStatus:
     """How one watched pane is.
 
@@ -129,6 +160,7 @@ class PaneStatus:
         command: name of the foreground process.
         matched: per pattern of the watch, whether it is on the screen.
         is_released: the start is over; see `Watch.release_on`.
+        screen: what is seen of it; None where it is gone.
     """
 
     pane_id: str
@@ -140,6 +172,7 @@ class PaneStatus:
     command: str = ""
     matched: tuple[bool, ...] = ()
     is_released: bool = False
+    screen: Screen | None = None
 
 
 class Tmux(Protocol):

@@ -5,23 +5,26 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from polecat.core.presets import CLAUDE, Agent, Dialog, Readiness
+from polecat.core.presets import CLAUDE, Agent, Readiness
 from polecat.core.readiness import Awaited, Judgement, judge
+from polecat.core.screens import Dialog, Signs
 from polecat.ports import PaneStatus, Watch
 
-PROMPT = Agent(name="a", command="a", readiness=Readiness(prompt_pattern="^> "))
+PROMPT = Agent(name="a", command="a", signs=Signs(prompt="^> "))
 NAMED = Agent(name="a", command="a", readiness=Readiness(process_names=("node",), window_s=0.25))
 DELAYED = Agent(name="a", command="a", readiness=Readiness(delay_s=3.0))
 UNKNOWN = Agent(name="a", command="a", readiness=Readiness())
 ASKING = Agent(
     name="a",
     command="a",
-    readiness=Readiness(prompt_pattern="^> "),
-    dialogs=(
-        Dialog(name="flag", pattern="flag", keys=("Down", "Enter"), policy="answer-once"),
-        Dialog(name="trust", pattern="trust", keys=("Enter",), policy="trust"),
-        Dialog(name="trust", pattern="sure", keys=("y",), policy="trust"),
-        Dialog(name="login", pattern="login"),
+    signs=Signs(
+        prompt="^> ",
+        dialogs=(
+            Dialog(name="flag", pattern="flag", keys=("Down", "Enter"), policy="answer-once"),
+            Dialog(name="trust", pattern="trust", keys=("Enter",), policy="trust"),
+            Dialog(name="trust", pattern="sure", keys=("y",), policy="trust"),
+            Dialog(name="login", pattern="login"),
+        ),
     ),
 )
 
@@ -140,7 +143,7 @@ def test_what_is_left_to_a_person_is_never_answered() -> None:
 def test_every_question_of_claude_is_on_the_watch_before_its_prompt() -> None:
     """The watch asks for dialogs first and the prompt last, as the judgement reads them."""
     watch = awaited(CLAUDE).watch()
-    assert watch.patterns[-1] == CLAUDE.readiness.prompt_pattern
+    assert watch.patterns[-1] == CLAUDE.signs.prompt
     assert list(watch.patterns[:-1]) == [dialog.pattern for dialog in CLAUDE.dialogs]
 
 
@@ -152,7 +155,7 @@ def test_what_is_looked_for() -> None:
     assert awaited(NAMED).watch() == Watch(pane_id="%1", instance="i", commands=("node",))
     assert evolve(awaited(NAMED), seen_s=101.0).watch() == Watch(pane_id="%1", instance="i")
     assert awaited(UNKNOWN).watch() == Watch(pane_id="%1", instance="i")
-    both = Agent(name="a", command="a", readiness=Readiness(prompt_pattern="^> ", process_names=("node",)))
+    both = Agent(name="a", command="a", signs=Signs(prompt="^> "), readiness=Readiness(process_names=("node",)))
     assert awaited(both).watch() == Watch(pane_id="%1", instance="i", patterns=("^> ",), release_on=0)
 
 
