@@ -48,3 +48,21 @@ GEMINI_SIGNS = Signs(
         Dialog(name="set-up", pattern="How would you like to authenticate"),
     ),
 )
+
+QWEN_SIGNS = Signs(
+    prompt="Type your message or @path",
+    dialogs=(
+        Dialog(name="trust-folder", pattern="Do you trust this folder", keys=("Enter",), policy="trust"),
+        Dialog(name="set-up", pattern="Select Authentication Method"),
+    ),
+)
+
+AMP_SIGNS = Signs(dialogs=(Dialog(name="set-up", pattern="Would you like to log in to Amp"),))
+
+AUGGIE_SIGNS = Signs(dialogs=(Dialog(name="set-up", pattern="Login to continue|Press return to open your browser"),))
+
+OPENCODE_SIGNS = Signs(prompt="ctrl\\+p commands")
+
+COPILOT_SIGNS = Signs()
+
+AIDER_SIGNS = Signs(prompt=f"^[a-z-]*>{BLANK}*$")

@@ -186,7 +186,7 @@ def typed_text(rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, local
     """
     parts: list[str] = []
     if opts.prompt and choice.agent.prompt_style == "typed":
-        parts.append(opts.prompt)
+        parts.append(choice.agent.as_text(opts.prompt))
     if opts.nudge == "auto":
         if choice.has_gt:
             parts.append(startup_nudge(rig.name, name, local_time=local_time, has_hook=bool(opts.hook_bead)))

@@ -11,11 +11,23 @@ from typing import Literal
 
 from attrs import field, frozen
 
-from polecat.core.agent_screens import CLAUDE_SIGNS, CODEX_SIGNS, CURSOR_SIGNS, GEMINI_SIGNS
+from polecat.core.agent_screens import (
+    AIDER_SIGNS,
+    AMP_SIGNS,
+    AUGGIE_SIGNS,
+    CLAUDE_SIGNS,
+    CODEX_SIGNS,
+    COPILOT_SIGNS,
+    CURSOR_SIGNS,
+    GEMINI_SIGNS,
+    OPENCODE_SIGNS,
+    QWEN_SIGNS,
+)
 from polecat.core.screens import BLANK, Dialog, Signs
 from polecat.errors import SpawnRefusedError
 
 ResumeStyle = Literal["", "flag", "subcommand"]
+Slash = Literal["text", "blank", "refused"]
 
 SURVIVAL_WINDOW_S = 0.25
 """How long an agent about which nothing is known must live to count as started."""
@@ -61,6 +73,10 @@ class Agent:
         readiness: how it shows that it is ready, where its prompt is not known.
         prompt_style: how it takes its first instruction: ``argument``, ``flag:<flag>`` or ``typed``.
         ends_options: it understands ``--`` as the end of its options.
+        slash: what becomes of a prompt that begins with ``/``: ``text`` it is handed over as it is; ``blank`` with a blank in front,
+            without which it would be a command of the agent; ``refused`` it would be one even then.
+        own_process: the argument without which it works in a background process that all agents of its user share; empty if it has
+            none, or needs none.
         config_dir_env: the variable that names its configuration directory; empty if it has none.
         session_id_env: the variable that holds its session id.
         hooks: the hooks it reads.
@@ -68,6 +84,7 @@ class Agent:
         resume_flag: how a session is resumed; empty if it cannot be.
         resume_style: whether that is a flag or a subcommand.
         supports_hooks: it runs hooks at all.
+        checked: the version of the program that what is known of it was last held against; empty for none.
         source: where it was found.
     """
 
@@ -79,6 +96,8 @@ class Agent:
     readiness: Readiness = field(factory=Readiness)
     prompt_style: str = "argument"
     ends_options: bool = False
+    slash: Slash = "text"
+    own_process: str = ""
     config_dir_env: str = ""
     session_id_env: str = ""
     hooks: Hooks = field(factory=Hooks)
@@ -86,6 +105,7 @@ class Agent:
     resume_flag: str = ""
     resume_style: ResumeStyle = ""
     supports_hooks: bool = False
+    checked: str = ""
     source: str = "built in"
 
     @property
@@ -102,10 +122,10 @@ class Agent:
         """The program and its arguments, with the prompt where this agent takes one at its start.
 
         A prompt that starts with a dash is never taken for an option; an agent of which we do not know that it understands ``--``
-        gets a blank in front of it.
+        gets a blank in front of it. For one that starts with a slash see `as_text`.
 
         Raises:
-            SpawnRefusedError: the system could not pass such a prompt.
+            SpawnRefusedError: the system could not pass such a prompt, or the agent would take it for a command of its own.
 
         Examples:
             >>> Agent(name="x", command="x", args=("-v",), ends_options=True).argv("-fix it")
@@ -114,14 +134,51 @@ class Agent:
         words = (self.command, *self.args)
         if not prompt or self.prompt_style == "typed":
             return words
+        prompt = self.as_text(prompt)
         _check_argument(prompt)
         looks_like_flag = prompt.startswith("-")
         if self.prompt_style.startswith("flag:"):
             flag = self.prompt_style.removeprefix("flag:")
-            return (*words, f"{flag}={prompt}") if looks_like_flag else (*words, flag, prompt)
+            if looks_like_flag and flag.startswith("--"):
+                return (*words, f"{flag}={prompt}")
+            return (*words, flag, f" {prompt}" if looks_like_flag else prompt)
         if looks_like_flag and not self.ends_options:
             return (*words, f" {prompt}")
         return (*words, "--", prompt) if looks_like_flag else (*words, prompt)
+
+    def as_text(self, prompt: str) -> str:
+        """Make a first instruction one that the agent takes for text, and not for a command of its own.
+
+        Raises:
+            SpawnRefusedError: that cannot be done.
+
+        Examples:
+            >>> CLAUDE.as_text("/etc is full"), CLAUDE.as_text("fix /etc")
+            (' /etc is full', 'fix /etc')
+        """
+        if not prompt.lstrip().startswith("/") or self.slash == "text":
+            return prompt
+        if self.slash == "refused":
+            raise SpawnRefusedError(
+                f"{self.name} would take the prompt {prompt.split()[0]!r}… for a command of its own",
+                hint="begin it with another word; a command of the agent can be typed later: polecat nudge RIG/NAME /COMMAND",
+            )
+        return prompt if prompt[0] != "/" else f" {prompt}"
+
+    @property
+    def shares_process(self) -> str:
+        """Why its work would be done in a process that it shares with agents of other polecats; empty if it is not.
+
+        Examples:
+            >>> Agent(name="x", command="codex", own_process="--no-daemon").shares_process[:31]
+            'x is started without --no-daemo'
+        """
+        result = "under the name, ports and secrets of the polecat that started it, and until that one is removed"
+        if self.own_process and self.own_process not in self.args:
+            return f"{self.name} is started without {self.own_process}: it works in a process that all its sessions share, {result}"
+        if posixpath.basename(self.command) in _SHARED:
+            return f"{self.name} works in a process that all its sessions share, {result}; it has no option against that"
+        return ""
 
     def resume_argv(self, session_id: str) -> tuple[str, ...]:
         """The program and its arguments to resume a session; empty if it cannot or there is none.
@@ -135,6 +192,10 @@ class Agent:
         if self.resume_style == "subcommand":
             return (self.command, *words, session_id, *self.args)
         return (self.command, *self.args, *words, session_id)
+
+
+_SHARED = ("cline",)
+"""Programs that start one background process for all their sessions, and cannot be told not to (cline 3.0.65)."""
 
 
 def _check_argument(prompt: str) -> None:
@@ -168,35 +229,37 @@ def prefix_pattern(prefix: str) -> str:
     return f"^{BLANK}*{bare}{ends}"
 
 
-# ---------------------------------------------------------------------------------------------------------- claude
+# ---------------------------------------------------------------------------------------------------------- agents
 
 CLAUDE = Agent(
     name="claude",
     command="claude",
     args=("--dangerously-skip-permissions",),
-    process_names=("node",),
+    process_names=("node",),  # older versions; the name of its program is known anyway
     signs=CLAUDE_SIGNS,
     ends_options=True,
+    slash="blank",
     config_dir_env="CLAUDE_CONFIG_DIR",
     session_id_env="CLAUDE_SESSION_ID",
     hooks=Hooks(provider="claude", dir=".claude", settings_file="settings.json"),
     resume_flag="--resume",
     resume_style="flag",
     supports_hooks=True,
+    checked="2.1.197",
 )
-
-# ---------------------------------------------------------------------------------------------------------- others
 
 _CODEX = Agent(
     name="codex",
     command="codex",
-    args=("--yolo",),
+    args=("--yolo", "--no-daemon"),
     process_names=("codex",),
     signs=CODEX_SIGNS,
     ends_options=True,
+    own_process="--no-daemon",
     instructions_file="AGENTS.md",
     resume_flag="resume",
     resume_style="subcommand",
+    checked="0.171.0",
 )
 
 _CURSOR = Agent(
@@ -206,6 +269,7 @@ _CURSOR = Agent(
     process_names=("cursor-agent",),
     signs=CURSOR_SIGNS,
     ends_options=True,
+    slash="refused",
     resume_flag="--resume",
     resume_style="flag",
 )
@@ -217,10 +281,12 @@ _GEMINI = Agent(
     process_names=("gemini",),
     signs=GEMINI_SIGNS,
     prompt_style="flag:--prompt-interactive",
+    slash="refused",
     session_id_env="GEMINI_SESSION_ID",
     resume_flag="--resume",
     resume_style="flag",
     supports_hooks=True,
+    checked="0.61.0",
 )
 
 _AUGGIE = Agent(
@@ -228,9 +294,12 @@ _AUGGIE = Agent(
     command="auggie",
     args=("--allow-indexing",),
     process_names=("auggie",),
+    signs=AUGGIE_SIGNS,
     ends_options=True,
+    slash="refused",
     resume_flag="--resume",
     resume_style="flag",
+    checked="0.36.0",
 )
 
 _AMP = Agent(
@@ -238,33 +307,74 @@ _AMP = Agent(
     command="amp",
     args=("--dangerously-allow-all", "--no-ide"),
     process_names=("amp",),
-    readiness=Readiness(delay_s=3.0),
+    signs=AMP_SIGNS,
     prompt_style="typed",
+    slash="refused",
     resume_flag="threads continue",
     resume_style="subcommand",
+    checked="0.0.1790142911",
 )
 
-PRESETS: Mapping[str, Agent] = {a.name: a for a in (CLAUDE, _CODEX, _CURSOR, _GEMINI, _AUGGIE, _AMP)}
-"""The built-in agents by name.
+_OPENCODE = Agent(
+    name="opencode",
+    command="opencode",
+    args=("--auto",),
+    process_names=("opencode",),
+    signs=OPENCODE_SIGNS,
+    prompt_style="flag:--prompt",
+    hooks=Hooks(provider="opencode", dir=".opencode/plugin", settings_file="gastown.js"),
+    instructions_file="AGENTS.md",
+    resume_flag="--session",
+    resume_style="flag",
+    checked="1.18.33",
+)
 
-Source:
-    Contract §10.2; prompts and questions from the programs' public documentation and recordings of their screens.
-"""
+_COPILOT = Agent(
+    name="copilot",
+    command="copilot",
+    args=("--allow-all", "--no-auto-update"),
+    process_names=("copilot",),
+    signs=COPILOT_SIGNS,
+    prompt_style="flag:--interactive",
+    slash="refused",
+    instructions_file="AGENTS.md",
+    resume_flag="--session-id",
+    resume_style="flag",
+    checked="1.0.102",
+)
 
-PROVIDERS: Mapping[str, Agent] = {
-    **PRESETS,
-    "opencode": Agent(
-        name="opencode",
-        command="opencode",
-        process_names=("opencode",),
-        readiness=Readiness(delay_s=3.0),
-        prompt_style="typed",
-        hooks=Hooks(provider="opencode", dir=".opencode/plugin", settings_file="gastown.js"),
-        instructions_file="AGENTS.md",
-    ),
+_QWEN = Agent(
+    name="qwen",
+    command="qwen",
+    args=("--yolo",),
+    process_names=("qwen",),
+    signs=QWEN_SIGNS,
+    prompt_style="flag:--prompt-interactive",
+    slash="refused",
+    instructions_file="QWEN.md",
+    resume_flag="--resume",
+    resume_style="flag",
+    checked="0.15.10",
+)
+
+_AIDER = Agent(
+    name="aider",
+    command="aider",
+    args=("--yes-always",),
+    process_names=("aider",),
+    signs=AIDER_SIGNS,
+    prompt_style="typed",
+    slash="refused",
+    instructions_file="CONVENTIONS.md",
+    checked="0.86.2",
+)
+
+PRESETS: Mapping[str, Agent] = {
+    a.name: a
+    for a in (CLAUDE, _CODEX, _CURSOR, _GEMINI, _AUGGIE, _AMP, _OPENCODE, _COPILOT, _QWEN, _AIDER)
 }
-"""What a custom agent can say it is a variant of.
+"""The built-in agents by name; a custom agent can say that it is a variant of one.
 
 Source:
-    Contract §3.8.
+    Contract §10.2 and §3.8; ``--help`` and screens of the programs in the versions that are named.
 """

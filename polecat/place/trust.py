@@ -63,7 +63,7 @@ def inherit_trust(
         if not source and policy != "accept":
             withdraw_trust(rig, name)
             return Inherited()
-        if not store.path.parent.is_dir():  # an agent that was never started asks more than this
+        if not store.is_in_use:  # an agent that was never started asks more than this
             return Inherited()
         for place in dict.fromkeys((clone, Path(os.path.realpath(clone)))):
             if not store.is_trusted(place):
