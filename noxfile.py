@@ -161,7 +161,19 @@ def agents(session: nox.Session) -> None:
     can = subprocess.run([*alone, "true"], check=False, capture_output=True).returncode == 0 if shutil.which("unshare") else False
     env = {**os.environ, **{k: v for k, v in session.env.items() if v is not None}}
     env |= {"POLECAT_AGENTS": str(place), "POLECAT_AGENTS_WANTED": " ".join(wanted)}
-    tests = [python, "-m", "pytest", "-q", "-n", "3", "--dist", "worksteal", "-p", "no:randomly", "tests/agents/test_real_agents.py"]
+    tests = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "3",
+        "--dist",
+        "worksteal",
+        "-p",
+        "no:randomly",
+        "tests/agents/test_real_agents.py",
+    ]
     rest = [arg for arg in session.posargs if arg not in wanted]
     status = subprocess.run([*(alone if can else []), *tests, *rest], env=env, check=False).returncode
     session.run("python", "-m", "tests.agents.report", str(place), *wanted)

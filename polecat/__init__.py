@@ -39,11 +39,11 @@ _HOMES = {
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Delivery FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
         GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes Screen
-        Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
+        Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Typed Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
     "polecat.upkeep.branches": "CleanedBranches clean_branches",

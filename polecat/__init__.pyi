@@ -59,6 +59,7 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
+from polecat.model import Delivery as Delivery
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState
@@ -96,6 +97,7 @@ from polecat.ports import SessionRequest as SessionRequest
 from polecat.ports import StaleRegistration as StaleRegistration
 from polecat.ports import StartedSession as StartedSession
 from polecat.ports import Tmux as Tmux
+from polecat.ports import Typed as Typed
 from polecat.ports import Watch as Watch
 from polecat.ports import Worktree as Worktree
 from polecat.ports import World as World

@@ -67,6 +67,7 @@ class Rig:
 
 WaitFor = Literal["ready", "no"]
 ScreenKind = Literal["busy", "idle", "asks", "unknown"]
+DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -240,6 +241,40 @@ class SpawnedPolecat:
     def agent_id(self) -> str:
         """The agent's address, such as ``gastown/polecats/furiosa``."""
         return agent_id(self.rig_name, self.polecat_name)
+
+
+@publish
+@frozen(kw_only=True)
+class Delivery:
+    """What became of a text that was typed to an agent.
+
+    Attributes:
+        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
+            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
+            the screen does not tell what became of it.
+        asks: the question it was refused for; empty if it has not begun.
+        session_name: the tmux session.
+        presses: how often Enter was pressed.
+        waited_s: how long it took, seconds.
+    """
+
+    outcome: DeliveryOutcome
+    asks: str = ""
+    session_name: str = ""
+    presses: int = 0
+    waited_s: float = 0.0
+
+    @property
+    def is_taken(self) -> bool:
+        """The agent has it."""
+        return self.outcome == "taken"
+
+    def __str__(self) -> str:
+        if self.outcome == "refused":
+            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
+        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
+            self.outcome
+        ]
 
 
 @publish

@@ -7,7 +7,7 @@ another agent.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
@@ -111,6 +111,25 @@ def resolve_agent(
     return known.get(default, chosen_by="the town's 'default_agent' setting"), tuple(warnings)
 
 
+def find_agent(
+    name: str, *, rig_settings: RigSettings, town_settings: TownSettings, registries: Sequence[Mapping[str, AgentEntry]] = ()
+) -> Agent | None:
+    """Find an agent by its name, as `resolve_agent` looks names up; None if nobody defines it.
+
+    Raises:
+        AgentNotFoundError: its definition names no program.
+    """
+    known = _Known(
+        settings={"rig settings": rig_settings.agents, "town settings": town_settings.agents},
+        registries={f"agents.json {at}": entries for at, entries in enumerate(registries)},
+    )
+    if rig_settings.runtime is not None:
+        agent = from_runtime("", rig_settings.runtime, source="rig settings")
+        if agent.name == name:
+            return agent
+    return known.find(name)
+
+
 def _for_role(known: _Known, name: str, which: Which) -> tuple[Agent | None, str]:
     agent = known.find(name)
     if agent is None:
@@ -177,10 +196,11 @@ def _readiness(base: Readiness, config: RuntimeConfig) -> Readiness:
 
 
 def _signs(base: Signs, config: RuntimeConfig) -> Signs:
-    """What an agent's screen shows: what settings say about its readiness, be it a process or a delay, takes the place of its prompt."""
-    if config.ready_prompt_prefix:
-        return evolve(base, prompt=prefix_pattern(config.ready_prompt_prefix))
-    return evolve(base, prompt="") if config.process_names or config.ready_delay_ms else base
+    """What an agent's screen shows. What settings say of its readiness takes the place of what is known: a prompt is believed at once."""
+    if not (config.ready_prompt_prefix or config.process_names or config.ready_delay_ms):
+        return base
+    prompt = prefix_pattern(config.ready_prompt_prefix) if config.ready_prompt_prefix else ""
+    return evolve(base, prompt=prompt, starting="", begun="", footer="", is_full_screen=False, settle_s=0.0)
 
 
 def _hooks(base: Hooks, config: RuntimeConfig) -> Hooks:

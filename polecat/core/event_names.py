@@ -89,7 +89,9 @@ EVENTS: Mapping[str, EventKind] = {
         {"step": "the step that failed", "left_behind": "what could not be undone"},
     ),
     # what is done with a polecat
-    "polecat_nudged": EventKind("a text was typed to it", {"session": _SESSION, "bytes": "how long the text was"}),
+    "polecat_nudged": EventKind(
+        "a text was typed to it", {"session": _SESSION, "bytes": "how long the text was", "outcome": "what became of it"}
+    ),
     "session_ended": EventKind("its session was ended on request", {"session": _SESSION}),
     "polecat_repaired": EventKind(
         "it has a fresh worktree",

@@ -30,7 +30,7 @@ ResumeStyle = Literal["", "flag", "subcommand"]
 Slash = Literal["text", "blank", "refused"]
 
 SURVIVAL_WINDOW_S = 0.25
-"""How long an agent about which nothing is known must live to count as started."""
+"""How long a process that settings name must live to count as started."""
 
 MAX_PROMPT_BYTES = 128 * 1024 - 64
 """Linux passes no single argument of 128 KiB or more; a flag may stand in front of the prompt."""
@@ -43,7 +43,7 @@ class Readiness:
     Attributes:
         process_names: names of the foreground process; only where settings name them, because we start agents without a shell.
         delay_s: how long it is known to take.
-        window_s: how long it must live, where nothing else is known.
+        window_s: how long that process must live.
     """
 
     process_names: tuple[str, ...] = ()
@@ -160,7 +160,7 @@ class Agent:
             return prompt
         if self.slash == "refused":
             raise SpawnRefusedError(
-                f"{self.name} would take the prompt {prompt.split()[0]!r}… for a command of its own",
+                f"{self.name} would take the prompt {prompt.split(maxsplit=1)[0]!r}… for a command of its own",
                 hint="begin it with another word; a command of the agent can be typed later: polecat nudge RIG/NAME /COMMAND",
             )
         return prompt if prompt[0] != "/" else f" {prompt}"
@@ -175,7 +175,9 @@ class Agent:
         """
         result = "under the name, ports and secrets of the polecat that started it, and until that one is removed"
         if self.own_process and self.own_process not in self.args:
-            return f"{self.name} is started without {self.own_process}: it works in a process that all its sessions share, {result}"
+            return (
+                f"{self.name} is started without {self.own_process}: it works in a process that all its sessions share, {result}"
+            )
         if posixpath.basename(self.command) in _SHARED:
             return f"{self.name} works in a process that all its sessions share, {result}; it has no option against that"
         return ""
@@ -370,8 +372,7 @@ _AIDER = Agent(
 )
 
 PRESETS: Mapping[str, Agent] = {
-    a.name: a
-    for a in (CLAUDE, _CODEX, _CURSOR, _GEMINI, _AUGGIE, _AMP, _OPENCODE, _COPILOT, _QWEN, _AIDER)
+    a.name: a for a in (CLAUDE, _CODEX, _CURSOR, _GEMINI, _AUGGIE, _AMP, _OPENCODE, _COPILOT, _QWEN, _AIDER)
 }
 """The built-in agents by name; a custom agent can say that it is a variant of one.
 

@@ -21,6 +21,8 @@ DialogPolicy = Literal["answer-once", "trust", "report"]
 BLANK = "[ \u00a0]"
 """Either blank, in a pattern."""
 
+_BETWEEN = re.compile("[\\s\u200b│┃|]+")
+
 MOVING_S = 2
 """A screen that changed so recently still moves: tmux tells the time of a change in whole seconds."""
 
@@ -50,12 +52,15 @@ class Composer:
     """Where an agent's text is written before Enter, and how it takes what is pasted there.
 
     Attributes:
-        start: the line it begins at, as an extended regular expression; the last such line counts. Empty where that is not known.
+        start: what the line it begins at starts with, as an extended regular expression; the last such line counts. Empty where
+            nothing is known of it.
+        end: the first line below that is no part of it; empty for none.
         placeholder: what stands there for a long text.
         pause_s: how long to wait between a paste that is seen and Enter: some take an Enter right behind a paste for a part of it.
     """
 
     start: str = ""
+    end: str = ""
     placeholder: str = ""
     pause_s: float = 0.0
 
@@ -66,17 +71,26 @@ class Signs:
 
     Attributes:
         prompt: a line that shows that text can be typed.
-        busy: a line that shows that it works, also where its prompt is on the screen, or that it is still starting.
+        busy: a line that shows that it works, also where its prompt is on the screen.
+        starting: a line that shows that it is still starting, also where its prompt is on the screen.
+        footer: a line that is drawn below all others where text can be typed: a question above it is over.
+        begun: a line that is on the screen once it has started; without it the prompt may be a splash screen's. Empty where that
+            does not happen.
         dialogs: what it may ask, most specific first.
         composer: where its text is written.
         is_full_screen: it draws its screen itself: in a terminal that still reads whole lines it has not begun.
+        settle_s: how long its prompt must stand still until it counts as ready, seconds.
     """
 
     prompt: str = ""
     busy: str = ""
+    starting: str = ""
+    footer: str = ""
+    begun: str = ""
     dialogs: tuple[Dialog, ...] = ()
     composer: Composer = field(factory=Composer)
     is_full_screen: bool = False
+    settle_s: float = 0.0
 
 
 @frozen(kw_only=True)
@@ -101,11 +115,14 @@ class ScreenState:
 def judge_screen(screen: Screen | None, signs: Signs, *, now_s: float | None = None) -> ScreenState:
     """Say what a screen means. A question wins over everything else, because a prompt's arrow is often part of it.
 
+    A question that was asked and answered, or that is only talked about, stands above the prompt; where the agent draws a footer there
+    that no question has, it does not count.
+
     Args:
         screen: what is seen of the pane; None if it could not be seen.
         signs: what is known about its agent's screen.
-        now_s: the time of the look, Unix seconds. Where neither prompt nor work can be recognised, a screen that has just changed
-            is busy.
+        now_s: the time of the look, Unix seconds; then a screen that has just changed is that of an agent that works. Not given where
+            the caller itself sees whether the screen stands still.
 
     Examples:
         >>> signs = Signs(prompt="^> ", busy="esc to stop", dialogs=(Dialog(name="trust", pattern="Trust it[?]"),))
@@ -117,19 +134,17 @@ def judge_screen(screen: Screen | None, signs: Signs, *, now_s: float | None = N
     """
     if screen is None or screen.is_blank:
         return ScreenState()
+    ends_at = _last_line(screen, signs.footer)
     for dialog in signs.dialogs:
-        if shows(screen, dialog.pattern):
+        if _last_line(screen, dialog.pattern) > ends_at:
             return ScreenState(kind="asks", dialog=dialog)
     if signs.is_full_screen and screen.is_raw is False:
         return ScreenState()
-    if shows(screen, signs.busy):
+    if shows(screen, signs.busy) or shows(screen, signs.starting):
         return ScreenState(kind="busy")
-    if shows(screen, signs.prompt):
-        return ScreenState(kind="idle")
-    knows = signs.prompt or signs.busy
-    if not knows and now_s is not None and now_s - screen.changed_at_s < MOVING_S:
+    if now_s is not None and now_s - screen.changed_at_s < MOVING_S:
         return ScreenState(kind="busy")
-    return ScreenState()
+    return ScreenState(kind="idle" if shows(screen, signs.prompt) else "unknown")
 
 
 def shows(screen: Screen, pattern: str) -> bool:
@@ -139,7 +154,41 @@ def shows(screen: Screen, pattern: str) -> bool:
         >>> shows(Screen(text="a\\n> "), "^>$"), shows(Screen(text="a"), "")
         (True, False)
     """
-    return bool(pattern) and any(_compiled(pattern).search(line) for line in screen.lines)
+    return _last_line(screen, pattern) >= 0
+
+
+def _last_line(screen: Screen, pattern: str) -> int:
+    """Find the last line that has a pattern; -1 for none."""
+    lines = screen.lines if pattern else []
+    return max((at for at, line in enumerate(lines) if _compiled(pattern).search(line)), default=-1)
+
+
+def written(screen: Screen, composer: Composer) -> str | None:
+    """Read what stands in a composer, without its blanks and frame; None if it is not on the screen.
+
+    Examples:
+        >>> composer = Composer(start="^> ?", end="^---")
+        >>> written(Screen(text="> old\\nanswer\\n> fix\\n  it\\n---\\nfooter"), composer)
+        'fixit'
+    """
+    lines = screen.lines
+    starts = [at for at, line in enumerate(lines) if composer.start and _compiled(composer.start).search(line)]
+    if not starts:
+        return None
+    first = _compiled(composer.start).sub("", lines[starts[-1]], count=1)
+    rest = lines[starts[-1] + 1 :]
+    ends = [at for at, line in enumerate(rest) if composer.end and _compiled(composer.end).search(line)]
+    return squeezed("".join([first, *rest[: ends[0] if ends else None]]))
+
+
+def squeezed(text: str) -> str:
+    """Take the blanks and frames out of a text, so that it is the same however an agent wraps it.
+
+    Examples:
+        >>> squeezed("│ a b\\u200b │")
+        'ab'
+    """
+    return _BETWEEN.sub("", text)
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,7 +10,7 @@ free, so a `reconcile` knows that it died and removes what it had made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -189,8 +189,16 @@ def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> No
     for attempt in waiting:
         attempt.now_at("ready")
     try:
-        for at, waited in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
-            guarded(waiting[at], partial(steps.finish_wait, rig, waited))
+        with ThreadPoolExecutor(thread_name_prefix="polecat") as pool:  # typing waits until the text is taken
+            typing: list[Future[None]] = []
+            for at, waited in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
+                finish = partial(guarded, waiting[at], partial(steps.finish_wait, rig, waited))
+                if len(waiting) > 1 and waiting[at].plan.typed:
+                    typing.append(pool.submit(finish))
+                else:
+                    finish()
+            for one in typing:
+                one.result()
     except PolecatError as error:  # the server cannot be asked any more; each spawn gets an error of its own
         for attempt in still_open(waiting):
             attempt.fail(UnknownStateError(error.message, hint=error.hint))

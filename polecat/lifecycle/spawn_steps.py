@@ -15,6 +15,7 @@ from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
+from polecat.lifecycle.delivery import Typist
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
 from polecat.model import Rig, SpawnedPolecat
 from polecat.ports import SessionRequest, StartedSession
@@ -213,7 +214,16 @@ def finish_wait(rig: Rig, waited: WaitResult, attempt: Attempt) -> None:
         return
     attempt.emit("agent_ready", duration_s=waited.waited_s, agent=plan.agent.name)
     if plan.typed:
-        attempt.world.tmux.send_text(attempt.claim.pane, plan.typed, instance=attempt.claim.instance)
+        _type(attempt, plan.typed)
+
+
+def _type(attempt: Attempt, text: str) -> None:
+    """Type the agent's text; that it was not taken is a warning, and a question that came up meanwhile is what it waits for."""
+    typist = Typist(attempt.world.tmux, attempt.claim.pane, instance=attempt.claim.instance, clock=attempt.world.clock)
+    delivery = typist.deliver(text, attempt.plan.agent.signs)
+    attempt.waiting_for = delivery.asks
+    if delivery.outcome in ("not taken", "refused"):
+        attempt.warnings.append(f"the agent was ready, but did not take its first text: {delivery}")
 
 
 def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:

@@ -28,7 +28,7 @@ from polecat.ports.git_extras import (
 )
 from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Worktree
 from polecat.ports.processes import Process, Processes
-from polecat.ports.tmux import PaneStatus, Screen, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.tmux import PaneStatus, Screen, Session, SessionRequest, StartedSession, Tmux, Typed, Watch
 from polecat.ports.world import World
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "StaleRegistration",
     "StartedSession",
     "Tmux",
+    "Typed",
     "Watch",
     "Worktree",
     "World",

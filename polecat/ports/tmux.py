@@ -175,6 +175,19 @@ class PaneStatus:
     screen: Screen | None = None
 
 
+@frozen(kw_only=True)
+class Typed:
+    """What was seen around something that was typed.
+
+    Attributes:
+        before: the screen right before, in the same call.
+        after: how the pane was afterwards.
+    """
+
+    before: Screen
+    after: PaneStatus
+
+
 class Tmux(Protocol):
     """One tmux server. Which one is fixed when the object is made, never taken from ``$TMUX``."""
 
@@ -237,7 +250,15 @@ class Tmux(Protocol):
         """
         ...
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(
+        self,
+        pane_id: str,
+        text: str,
+        *,
+        instance: str = "",
+        enter: bool = True,
+        look_after_s: float = 0.0,
+    ) -> Typed:
         """Type *text* into a pane, byte for byte, then Enter exactly once.
 
         Args:
@@ -245,13 +266,17 @@ class Tmux(Protocol):
             text: any text: several lines, UTF-8, a leading dash, a trailing semicolon.
             instance: refuse if the pane does not bear this stamp; empty means do not check.
             enter: whether to press Enter.
+            look_after_s: how long to wait before the look afterwards, seconds.
+
+        Returns:
+            What was seen before and after.
 
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
         """
         ...
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
         ...
 

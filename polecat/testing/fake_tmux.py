@@ -11,8 +11,8 @@ from attrs import evolve
 
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.names import is_polecat_name
-from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, ends_watch
+from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
+from polecat.testing.fake_agents import READY, FakeAgent, FakeStep, Pane, check_name, check_sizes, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 
 _LOOK_S = 0.05
@@ -115,6 +115,7 @@ class FakeTmux:
         with self._reached():
             for pane in list(self._panes.values()):
                 self._is_dead(pane)
+                pane.screen(self._now_s())
             return tuple(pane.session for pane in self._panes.values())
 
     def start(self, request: SessionRequest) -> StartedSession:
@@ -155,7 +156,7 @@ class FakeTmux:
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
-            (time.sleep if self._clock is None else self._clock.sleep)(wait_s)
+            self._sleep(wait_s)
         return ()
 
     def release(self, session: StartedSession) -> bool:
@@ -173,24 +174,27 @@ class FakeTmux:
             pane = self._find(pane_id)
             if pane is None:
                 raise SessionNotFoundError(f"there is no pane {pane_id}")
-            return pane.screen.rstrip()
+            return pane.screen(self._now_s()).text.rstrip()
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True, look_after_s: float = 0.0) -> Typed:
         """Type text; read it back with `typed` or `received`."""
-        with self._reached():
-            pane = self._typable(pane_id, instance)
-            if text:
-                pane.typed.append(text)
-                pane.received += text
-            if enter:
-                pane.press("Enter")
+        return self._type(pane_id, instance, text, ("Enter",) if enter else (), look_after_s)
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys; read them back with `pressed`."""
+        return self._type(pane_id, instance, "", keys, look_after_s)
+
+    def _type(self, pane_id: str, instance: str, text: str, keys: Sequence[str], look_after_s: float) -> Typed:
         with self._reached():
             pane = self._typable(pane_id, instance)
+            before = pane.screen(self._now_s())
+            if text:
+                pane.paste(text)
             for key in keys:
                 pane.press(key)
+        self._sleep(look_after_s)
+        with self._reached():
+            return Typed(before=before, after=self._status(Watch(pane_id=pane_id, instance=pane.session.instance)))
 
     def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant."""
@@ -236,7 +240,7 @@ class FakeTmux:
     def show(self, name: str, screen: str) -> None:
         """Let the agent of a session show something else."""
         pane = self._named(name)
-        pane.agent = evolve(pane.agent, screen=screen, ready_after_looks=0)
+        pane.behave(evolve(pane.agent, screen=screen, ready_after_looks=0, steps=()))
 
     def crash(self, name: str, exit_code: int | None = 1, *, signal: int | None = None) -> None:
         """End the process of a session; the session goes with it, unless its start is not over yet."""
@@ -266,6 +270,13 @@ class FakeTmux:
                 stderr="error connecting (Permission denied)",
             )
         return self._mutex
+
+    def _now_s(self) -> int:
+        return int(time.time() if self._clock is None else self._clock.now().timestamp())
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            (time.sleep if self._clock is None else self._clock.sleep)(seconds)
 
     def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id
@@ -337,11 +348,11 @@ class FakeTmux:
         pane = self._find(watch.pane_id)
         if pane is None or pane.session.instance != watch.instance:
             return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
-        seen = pane.look(watch)
+        seen = pane.look(watch, self._now_s())
         at = watch.release_on
         if at is not None and not seen.is_dead and seen.matched[at] and sum(seen.matched) == 1:
             pane.is_released = True
         return evolve(seen, is_released=pane.is_released)
 
 
-__all__ = ["FakeAgent", "FakeTmux"]
+__all__ = ["FakeAgent", "FakeStep", "FakeTmux"]

@@ -195,6 +195,34 @@ def a_pane_of_another_is_gone(under: TmuxUnderTest) -> None:
             assert (status.exists, status.is_dead, status.matched) == (False, False, (False,))
 
 
+def a_watch_tells_what_is_seen(under: TmuxUnderTest) -> None:
+    """A watch gives the screen's text line by line, where the cursor is, whether the program reads keys, and when it changed."""
+    made, dead = under.start("one", screen="ready\nline two\n❯ "), under.start("dead", screen="last words", exits=3)
+    one, two = under.tmux.watch([watch_for(made, "ready"), watch_for(dead)], timeout_s=PATIENCE_S)
+    assert one.screen is not None and two.screen is not None
+    assert [line.rstrip() for line in one.screen.text.split("\n")] == ["ready", "line two", "❯"]
+    assert one.screen.cursor == (2, 2), one.screen
+    assert one.screen.is_raw is True and not one.screen.is_alternate
+    assert one.screen.changed_at_s > 0
+    assert under.session("one").active_at_s == one.screen.changed_at_s
+    assert "last words" in two.screen.text
+    under.crash(made)
+    eventually(lambda: under.tmux.watch([watch_for(made)], timeout_s=0)[0].is_dead, "its end")
+    gone = evolve(watch_for(made), pane_id="%98765")
+    assert under.tmux.watch([gone], timeout_s=0)[0].screen is None
+
+
+def typing_tells_what_was_seen_around_it(under: TmuxUnderTest) -> None:
+    """Typing says what the screen showed before, and how the pane is afterwards, in one call."""
+    made = under.start("one", screen="ready> ")
+    typed = under.tmux.send_text(made.pane_id, "hello", instance=made.instance, enter=False, look_after_s=0.01)
+    assert (typed.before.text.rstrip(), typed.after.exists, typed.after.is_dead) == ("ready>", True, False)
+    assert typed.after.screen is not None
+    pressed = under.tmux.send_keys(made.pane_id, ["Enter"], instance=made.instance)
+    assert pressed.before.text.startswith("ready>") and pressed.after.pane_id == made.pane_id
+    eventually(lambda: under.received(made) == "hello\r", "the text and one Enter")
+
+
 def a_missing_pane_has_no_screen(under: TmuxUnderTest) -> None:
     """Reading the screen of a pane that is not there is *not found*, with a server and without."""
     refuses(SessionNotFoundError, lambda: under.tmux.capture("%98765"), "no server")
@@ -291,9 +319,11 @@ def a_renamed_session_is_still_found(under: TmuxUnderTest) -> None:
     a_watch_ends_with_what_it_waits_for,
     a_watch_of_many_ends_with_the_first,
     a_pane_of_another_is_gone,
+    a_watch_tells_what_is_seen,
     a_missing_pane_has_no_screen,
     text_arrives_whole_with_one_enter,
     keys_are_pressed_in_order,
+    typing_tells_what_was_seen_around_it,
     nothing_is_typed_into_the_wrong_pane,
     a_prefix_is_not_a_match,
     only_the_one_meant_is_killed,

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
+from attrs import frozen
+
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
+from polecat.core.screens import Signs
 from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
-from polecat.ports import AgentBead, Repo, Worktree, World
+from polecat.ports import AgentBead, Repo, Screen, Worktree, World
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
 from polecat.town.records import read_claim, read_current
 from polecat.upkeep.addressing import as_rig, find_target
 from polecat.upkeep.liveness import liveness
+from polecat.upkeep.screens import look_at, signs_by_agent, state_of
 
 T = TypeVar("T")
 
@@ -49,9 +53,10 @@ def list_polecats(rig: Rig | str, *, world: World | None = None, with_work: bool
         [('furiosa', 'working', 'clean')]
     """
     rig = as_rig(rig)
-    find = _finder(full_world(rig, world), rig, with_work=with_work)
+    names = list_homes(rig).dirs
+    find = _finder(full_world(rig, world), rig, names, with_work=with_work)
     with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
-        return list(pool.map(find, list_homes(rig).dirs))
+        return list(pool.map(find, names))
 
 
 def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, world: World | None = None) -> Polecat:
@@ -83,17 +88,28 @@ def get_polecat(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, worl
 
 def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
     """Find one polecat that exists; see `get_polecat`."""
-    return _finder(world, rig, with_work=True)(name)
+    return _finder(world, rig, [name], with_work=True)(name)
 
 
-def _finder(world: FullWorld, rig: Rig, *, with_work: bool) -> Callable[[str], Polecat]:
-    """Make a function that finds polecats of a rig by their names; the sessions are listed once, here."""
+@frozen(kw_only=True)
+class _Seen:
+    """What is read once for all polecats of a rig: the sessions, their screens, and what is known of the agents' screens."""
+
+    sessions: SessionIndex | None
+    screens: Mapping[str, Screen]
+    signs: Callable[[str], Signs]
+
+
+def _finder(world: FullWorld, rig: Rig, names: Collection[str], *, with_work: bool) -> Callable[[str], Polecat]:
+    """Make a function that finds these polecats of a rig; the sessions are listed and their screens read once, here."""
     sessions = _or_none(lambda: index_sessions(world.tmux.list_sessions(), rig))
-    return partial(_found, world, rig, find_repo(rig), sessions, with_work=with_work)
+    own = [] if sessions is None else [sessions.own[name] for name in names if name in sessions.own]
+    seen = _Seen(sessions=sessions, screens=look_at(world, own), signs=signs_by_agent(rig))
+    return partial(_found, world, rig, find_repo(rig), seen, with_work=with_work)
 
 
-def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
-    path = clone_path(rig, name)
+def _found(world: FullWorld, rig: Rig, repo: Repo, seen: _Seen, name: str, *, with_work: bool) -> Polecat:
+    path, sessions = clone_path(rig, name), seen.sessions
     claim = _or_none(lambda: read_claim(rig, name))
     record = _or_none(lambda: read_current(rig, name))
     session = None if sessions is None else sessions.of(name, record.instance if record else "")
@@ -107,6 +123,8 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         agent_state=agent_state,
     )
     worktree = _or_none(lambda: world.git.find_worktree(repo, path))
+    screen = seen.screens.get(session.pane_id) if session and lives else None
+    shown = state_of(world, screen, seen.signs(record.agent if record else ""))
     return Polecat(
         name=name,
         rig_name=rig.name,
@@ -120,6 +138,8 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
+        screen=shown.kind,
+        waiting_for=shown.asks,
     )
 
 

@@ -29,7 +29,9 @@ _POLECAT: Fields = (
     ("clean", "boolean or null", "there is no such work; null likewise"),
     ("instance", "string", "the id of its spawn; empty if that is not known"),
     ("created_at", "time or null", "when it was spawned"),
-    ("active_at", "time or null", "when its session last showed something"),
+    ("active_at", "time or null", "when its screen last changed"),
+    ("screen", "string", "what its screen means: `busy`, `idle` (at its prompt), `asks` or `unknown`"),
+    ("waiting_for", "string", "the question it asks; empty for none"),
 )
 
 _RECONCILED: Fields = (
@@ -101,7 +103,14 @@ SHAPES: Mapping[str, Fields] = {
         ("argv", "list of string", "the command that attaches to it"),
     ),
     "capture": (*_WHO, ("text", "string", "what its agent shows")),
-    "nudge": (*_WHO, ("session_name", "string", "the session that was typed to")),
+    "nudge": (
+        *_WHO,
+        ("session_name", "string", "the session that was typed to"),
+        ("outcome", "string", "`taken`, `not taken` (shown, and it stayed there), `refused` (nothing was typed) or `unknown`"),
+        ("asks", "string", "the question it was refused for; empty for none"),
+        ("presses", "integer", "how often Enter was pressed"),
+        ("waited_s", "number", "how long that took, in seconds"),
+    ),
     "stopped": (*_WHO, ("session_ended", "string", "the session that was ended")),
     "removed": (
         *_WHO,

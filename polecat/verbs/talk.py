@@ -65,6 +65,9 @@ def capture(args: argparse.Namespace) -> int:
 
 # -------------------------------------------------------------------------------------------------------- nudge, send
 
+EXIT_CODES = {"taken": 0, "not taken": 3, "refused": 4, "unknown": 5}
+"""What ``nudge`` and ``send`` exit with."""
+
 NUDGE_EXAMPLE = """\
 examples:
   polecat nudge gastown/nux 'please rebase onto main'
@@ -88,8 +91,10 @@ def add_nudge(parser: argparse.ArgumentParser) -> None:
 def nudge(args: argparse.Namespace) -> int:
     """Type the text."""
     rig, name = polecat_of(args)
-    session = nudge_polecat(rig, name, args.text, world=world_of(args))
-    return answer(args, "nudge", {"rig_name": rig.name, "polecat_name": name, "session_name": session}, f"typed to {session}")
+    delivery = nudge_polecat(rig, name, args.text, world=world_of(args))
+    facts = facts_of(delivery, rig_name=rig.name, polecat_name=name)
+    answer(args, "nudge", facts, f"{delivery.session_name}: {delivery}")
+    return EXIT_CODES[delivery.outcome]
 
 
 def add_send(parser: argparse.ArgumentParser) -> None:

@@ -232,7 +232,11 @@ class _Answer:
             choice = {"index": 0, "delta": delta, "finish_reason": finish}
             return "", {**base, "object": "chat.completion.chunk", "choices": [choice]}
 
-        end: list[Event] = [chunk({}, reason), ("", {**base, "object": "chat.completion.chunk", "choices": [], "usage": usage}), ("", "[DONE]")]
+        end: list[Event] = [
+            chunk({}, reason),
+            ("", {**base, "object": "chat.completion.chunk", "choices": [], "usage": usage}),
+            ("", "[DONE]"),
+        ]
         choice = {"index": 0, "message": message, "finish_reason": reason}
         whole = {**base, "object": "chat.completion", "choices": [choice], "usage": usage}
         return whole, [chunk({"role": "assistant", "content": ""}), *map(chunk, deltas), *end]
@@ -241,7 +245,11 @@ class _Answer:
         usage = {"promptTokenCount": 1, "candidatesTokenCount": 1, "totalTokenCount": 2}
 
         def chunk(part: Json, *, is_last: bool = False) -> Json:
-            candidate = {"content": {"role": "model", "parts": [part]}, "index": 0, **({"finishReason": "STOP"} if is_last else {})}
+            candidate = {
+                "content": {"role": "model", "parts": [part]},
+                "index": 0,
+                **({"finishReason": "STOP"} if is_last else {}),
+            }
             return {"candidates": [candidate], "usageMetadata": usage, "modelVersion": "pretend-model"}
 
         if self.call:

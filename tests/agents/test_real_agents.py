@@ -93,7 +93,7 @@ def test_work(agent: str, place: AgentPlace, seen: Seen) -> None:
     heard = place.hears(PROMPT) and place.model.times_heard(PROMPT) == 1
     seen("prompt", "exact, once: ok" if heard and not wrong else "**wrong**")
 
-    single = sum(place.delivers(second, f"nudge {n}: the parser's \"edge\" case, $HOME; 100 %") for n in range(NUDGES))
+    single = sum(place.delivers(second, f'nudge {n}: the parser\'s "edge" case, $HOME; 100 %') for n in range(NUDGES))
     lines = "\n".join(("first line", "  indented — äöü", "- a list", "/not a command", "last"))
     several = sum(place.delivers(second, f"nudge {n} of several lines\n{lines}") for n in range(NUDGES))
     seen("nudges of one line", f"{single}/{NUDGES}")

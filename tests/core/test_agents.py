@@ -287,7 +287,10 @@ def test_a_custom_agent_names_the_flag_of_its_prompt() -> None:
     ("described", "shares"),
     [
         (RuntimeConfig(provider="codex"), ""),
-        (RuntimeConfig(command="/opt/codex", args=("--yolo",)), "x is started without --no-daemon: it works in a process that all"),
+        (
+            RuntimeConfig(command="/opt/codex", args=("--yolo",)),
+            "x is started without --no-daemon: it works in a process that all",
+        ),
         (RuntimeConfig(command="/opt/codex", args=("--no-daemon",)), ""),
         (RuntimeConfig(command="cline"), "x works in a process that all its sessions share"),
         (RuntimeConfig(command="/bin/other"), ""),
@@ -345,11 +348,17 @@ SCREENS: list[tuple[str, str, str, tuple[str, ...]]] = [
         "claude",
         "WARNING: Claude Code running in Bypass Permissions mode\n\n❯ 1. No, exit\n  2. Yes, I accept\n\n Enter to confirm",
         "bypass-permissions",
-        ("Down", "Enter"),
+        ("2",),
     ),
     (
         "claude",
         "WARNING: Claude Code running in Bypass Permissions mode\n\n  1. No, exit\n❯ 2. Yes, I accept",
+        "bypass-permissions",
+        ("2",),
+    ),
+    (
+        "claude",
+        "WARNING: Claude Code running in Bypass Permissions mode\n\n  No, exit\n❯ Yes, I accept",
         "bypass-permissions",
         ("Enter",),
     ),
@@ -677,6 +686,9 @@ def test_what_is_said_about_readiness_replaces_what_is_known() -> None:
     assert only("codex", command="codex", process_names=("p",)).readiness == Readiness(process_names=("p",))
     assert only("codex", command="codex", ready_delay_ms=500).readiness == Readiness(delay_s=0.5)
     assert only("amp", command="amp", ready_delay_ms=3000).readiness == Readiness(delay_s=3.0)
+    assert only("amp", command="amp").readiness == Readiness()
+    assert only("codex", command="codex", ready_delay_ms=500).signs.settle_s == 0
+    assert not only("codex", command="codex", ready_prompt_prefix="$ ").signs.is_full_screen
     assert only("amp", command="amp", ready_delay_ms=-1).readiness == Readiness(delay_s=0.0)
     prefixed = only("amp", command="amp", ready_prompt_prefix="$ ", ready_delay_ms=-1)
     assert (prefixed.readiness.delay_s, prefixed.signs.prompt) == (0.0, prefix_pattern("$ "))

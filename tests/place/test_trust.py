@@ -61,7 +61,9 @@ def test_only_the_one_value_changes(document: dict[str, object], keys: list[str]
 
 
 @settings(max_examples=150, deadline=None)
-@given(document=st.dictionaries(st.text(max_size=5), JSON, max_size=4), indent=st.sampled_from([None, 0, 2, "\t"]), data=st.data())
+@given(
+    document=st.dictionaries(st.text(max_size=5), JSON, max_size=4), indent=st.sampled_from([None, 0, 2, "\t"]), data=st.data()
+)
 def test_only_the_one_member_goes(document: dict[str, object], indent: int | str | None, data: st.DataObject) -> None:
     """Whatever the document and its form, the result is the same document without one member; without it there, nothing changes."""
     text = json.dumps({**document, "in": dict(document)}, indent=indent)

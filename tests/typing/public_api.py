@@ -16,6 +16,7 @@ from polecat import (
     Beads,
     Checkup,
     CleanedBranches,
+    Delivery,
     Event,
     Git,
     NamePool,
@@ -116,7 +117,7 @@ def one_polecat_is_a_name_or_a_value(rig: Rig | str, cat: str | Polecat | Spawne
     assert_type(polecat.remove_polecat(rig, cat), Removed)
     assert_type(polecat.repair_polecat(rig, cat), Repaired)
     assert_type(polecat.stop_polecat(rig, cat), str)
-    assert_type(polecat.nudge_polecat(rig, cat, "hello"), str)
+    assert_type(polecat.nudge_polecat(rig, cat, "hello"), Delivery)
     assert_type(polecat.capture_polecat(rig, cat), str)
     assert_type(polecat.attach_command(rig, cat), AttachCommand)
     assert_type(polecat.assigned_issue(rig, cat), Bead | None)

@@ -114,6 +114,16 @@ def literal(text: str) -> str:
     return re.sub(r"[#,}]", r"#\g<0>", text)
 
 
+def shown_on(pattern: str) -> str:
+    """Write the format that gives the line of the screen which has a pattern, an extended regular expression; 0 for none.
+
+    Examples:
+        >>> shown_on("^> ")
+        '#{C/r:^> }'
+    """
+    return "#{C/r:" + literal(pattern) + "}"
+
+
 def all_of(*conditions: str) -> str:
     """Join format conditions by *and*.
 
@@ -149,18 +159,21 @@ class Fields:
 
     Values may hold tabs, newlines or whatever a person puts into an option, so the separator is a fresh random word
     rather than a character; it is printable because tmux replaces others when the locale is not UTF-8.
+
+    Attributes:
+        mark: the separator.
     """
 
     def __init__(self) -> None:
-        self._mark = f"~{secrets.token_hex(6)}~"
+        self.mark = f"~{secrets.token_hex(6)}~"
 
     def row(self, *values: str) -> str:
         """Write the format of one row."""
-        return self._mark + "".join(f"{value}{self._mark}" for value in values)
+        return self.mark + "".join(f"{value}{self.mark}" for value in values)
 
     def pieces(self, text: str) -> list[str]:
         """Split at the separators, however many pieces that gives."""
-        return text.split(self._mark)
+        return text.split(self.mark)
 
     def split(self, text: str, count: int) -> list[str]:
         """Split at the separators.

@@ -30,7 +30,7 @@ _COLUMNS = (
     "pane_dead_signal",
     "session_attached",
     "session_created",
-    "session_activity",
+    "window_activity",
     "pane_start_path",
     *IDENTITY,
 )
@@ -123,7 +123,7 @@ def _session(pane: Mapping[str, str], stamp_everywhere: str, *, is_owner: bool, 
         is_dead=pane["pane_dead"] == "1",
         attached=_number(pane["session_attached"]),
         created_at_s=_number(pane["session_created"]),
-        active_at_s=_number(pane["session_activity"] or pane["session_created"]),
+        active_at_s=_number(pane["window_activity"] or pane["session_created"]),
         started_in=pane["pane_start_path"],
         is_shared=is_shared,
     )
