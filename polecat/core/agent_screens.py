@@ -73,6 +73,7 @@ CURSOR_SIGNS = Signs(
 GEMINI_SIGNS = Signs(
     prompt="Type your message or @path",
     busy="esc to cancel",
+    starting="Waiting for authentication|is restarting to apply",
     begun="Gemini CLI v|esc to cancel|^✦ ",
     footer="^ ?[>*!]   Type your message",
     dialogs=(

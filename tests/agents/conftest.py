@@ -26,7 +26,9 @@ def _agents_own_path(monkeypatch: pytest.MonkeyPatch, agent: str) -> None:
     if why_not:
         pytest.skip(f"{agent} could not be installed: {why_not}")
     programs = Path(INSTALLED, f"{agent}-{AGENTS[agent].version}", "node_modules", ".bin")
-    monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
+    # agents ask tmux themselves, and may: the suite's shim, which is first, is left out
+    rest = os.environ["PATH"].split(os.pathsep)[1:]
+    monkeypatch.setenv("PATH", os.pathsep.join([str(programs), *rest]))
 
 
 @pytest.fixture

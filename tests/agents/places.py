@@ -119,6 +119,13 @@ class AgentPlace:
         first, second = cast("list[SpawnedPolecat]", made)
         return first, second
 
+    def answer_the_rest(self) -> None:
+        """Store a person's answers to what the agent asks beside trust."""
+        file, values = AGENTS[self.name].answered
+        if file:
+            path = self.home / file
+            path.write_text(json.dumps({**json.loads(path.read_text("utf-8")), **values}), "utf-8")
+
     def answer_trust(self, cat: SpawnedPolecat) -> None:
         """Say yes to the trust question, as a person would at the terminal."""
         argv = ["tmux", "-S", str(self.town.socket), "send-keys", "-t", cat.pane, "Enter"]

@@ -23,12 +23,14 @@ class RealAgent:
         version: the version that is tried.
         program: what it is started by.
         recipe: how it is led to the server; None where only its first screen is looked at.
+        answered: what a person's answers to its other questions are stored as: a file below HOME, and its values.
     """
 
     package: str
     version: str
     program: str
     recipe: Recipe | None = None
+    answered: tuple[str, Mapping[str, object]] = ("", {})
 
 
 def _put(path: Path, document: object) -> None:
@@ -90,7 +92,13 @@ def _qwen(home: Path, url: str, trusted: Sequence[Path]) -> dict[str, str]:
 
 
 AGENTS: Mapping[str, RealAgent] = {
-    "claude": RealAgent(package="@anthropic-ai/claude-code", version="2.1.197", program="claude", recipe=_claude),
+    "claude": RealAgent(
+        package="@anthropic-ai/claude-code",
+        version="2.1.197",
+        program="claude",
+        recipe=_claude,
+        answered=(".claude.json", {"bypassPermissionsModeAccepted": True}),
+    ),
     "codex": RealAgent(package="@openai/codex", version="0.171.0", program="codex", recipe=_codex),
     "gemini": RealAgent(package="@google/gemini-cli", version="0.61.0", program="gemini", recipe=_gemini),
     "qwen": RealAgent(package="@qwen-code/qwen-code", version="0.15.10", program="qwen", recipe=_qwen),

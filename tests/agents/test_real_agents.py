@@ -52,6 +52,7 @@ def test_first_screen_without_credentials(agent: str, place: AgentPlace, seen: S
 def test_trust_question(agent: str, place: AgentPlace, seen: Seen) -> None:
     """With ``ask`` the polecat waits, and takes nothing; once a person has said yes it takes its next line. Kill -9 is told."""
     place.set_up(trust="ask")
+    place.answer_the_rest()
     cat = place.spawn()
     seen("trust question", "waits: ok" if cat.waiting_for == "trust-folder" else f"**{cat.waiting_for or 'ready'}: wrong**")
     assert cat.waiting_for == "trust-folder", place.screen(cat)
@@ -77,8 +78,8 @@ def _kill(place: AgentPlace, cat: SpawnedPolecat, seen: Seen) -> None:
     with contextlib.suppress(SessionNotFoundError):
         place.nudge(cat, "too late")
         is_told = False
-    [listed] = list_polecats(place.town.rig, world=place.world)
     gone = within(PATIENCE_S, lambda: not processes_of(cat) & family)
+    [listed] = list_polecats(place.town.rig, world=place.world)
     is_right = is_told and gone and "9" in str(told()) and str(listed.state) not in ("working", "PolecatState.WORKING")
     seen("kill -9", "told: ok" if is_right else f"**{told()}, {listed.state}, {'gone' if gone else 'processes left'}**")
     assert is_right
@@ -94,7 +95,7 @@ def test_work(agent: str, place: AgentPlace, seen: Seen) -> None:
     seen("prompt", "exact, once: ok" if heard and not wrong else "**wrong**")
 
     single = sum(place.delivers(second, f'nudge {n}: the parser\'s "edge" case, $HOME; 100 %') for n in range(NUDGES))
-    lines = "\n".join(("first line", "  indented — äöü", "- a list", "/not a command", "last"))
+    lines = "first line\n  indented — äöü\n- a list\n/not a command\nlast"
     several = sum(place.delivers(second, f"nudge {n} of several lines\n{lines}") for n in range(NUDGES))
     seen("nudges of one line", f"{single}/{NUDGES}")
     seen("nudges of several lines", f"{several}/{NUDGES}")
