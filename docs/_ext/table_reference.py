@@ -49,18 +49,22 @@ def states() -> str:
     return table(head, rows)
 
 
+_PROMPTS = {"argument": "as argument", "typed": "typed"}
+_SLASHES = {"text": "as it is", "blank": "with a blank in front", "refused": "is refused"}
+
+
 def agents() -> str:
     """The built-in agents."""
     rows = []
     for name, agent in PRESETS.items():
-        ready = "its prompt" if agent.signs.prompt else f"it lives for {agent.readiness.window_s:g} s"
-        if agent.readiness.delay_s and not agent.signs.prompt:
-            ready = f"{agent.readiness.delay_s:g} s"
-        prompt = {"argument": "as argument", "typed": "typed"}.get(
-            agent.prompt_style, f"with {agent.prompt_style.partition(':')[2]}"
-        )
-        rows.append((code(name), code(" ".join((agent.command, *agent.args))), ready, prompt, code(agent.instructions_file)))
-    return table(("Agent", "Command", "Ready when", "First instruction", "Reads"), rows)
+        ready = "its prompt stands still" if agent.signs.prompt else "its screen stands still"
+        prompt = _PROMPTS.get(agent.prompt_style, f"with {code(agent.prompt_style.partition(':')[2])}")
+        resumed = code(" ".join(agent.resume_argv("ID")[1:]).replace(f" {' '.join(agent.args)}", "").strip()) if agent.resume_flag else ""
+        command = code(" ".join((agent.command, *agent.args)))
+        seen = agent.checked or "not looked at"
+        rows.append((code(name), command, ready, prompt, _SLASHES[agent.slash], resumed, code(agent.instructions_file), seen))
+    head = ("Agent", "Command", "Ready when", "First instruction", "One with `/` in front", "Resumed with", "Reads", "Version looked at")
+    return table(head, rows)
 
 
 def themes() -> str:

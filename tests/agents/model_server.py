@@ -1,7 +1,8 @@
 """A pretend model server for real agents: it speaks four APIs, on the loopback address only, and remembers what users said.
 
 Anthropic's messages, OpenAI's chat completions and responses, Gemini's generateContent; streamed or not. A text is answered with how
-long it is. ``RUN: <command>`` makes the agent run a command in its shell; ``WAIT: <n>`` is answered over n seconds.
+long it is. ``RUN: <command>`` makes the agent run a command in its shell, ``ASK: <command>`` one for which it has to ask; ``WAIT: <n>`` is answered
+over n seconds.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def _command(body: Json, said: list[str]) -> tuple[str, Json] | None:
     """The tool to call and its arguments, if the user asked for a command and it has not been run."""
     items = body.get("messages") or body.get("input") or body.get("contents") or [{}]
     last = json.dumps(items[-1]) if isinstance(items, list) else ""
-    wanted = next((found for text in reversed(said[-3:]) if (found := re.match(r"RUN: (.+)", text))), None)
+    wanted = next((found for text in reversed(said[-3:]) if (found := re.match(r"(?:RUN|ASK): (.+)", text))), None)
     if wanted is None or re.search(r'tool_result|function_call_output|functionResponse|"role": "tool"', last):
         return None
     for tool in body.get("tools") or ():
@@ -84,7 +85,9 @@ def _command(body: Json, said: list[str]) -> tuple[str, Json] | None:
                 known = schema.get("properties") or {"command": {}}
                 key = next((key for key in ("command", "cmd") if key in known), "command")
                 value = ["bash", "-lc", wanted[1]] if known[key].get("type") == "array" else wanted[1]
-                extra = {"is_background": False} if "is_background" in known else {}
+                extra: Json = {"is_background": False} if "is_background" in known else {}
+                if wanted[0].startswith("ASK") and "sandbox_permissions" in known:
+                    extra |= {"sandbox_permissions": "require_escalated", "justification": "may it?"}
                 return name, {key: value, "description": "run it", **extra}
     return None
 

@@ -14,11 +14,13 @@ from typing import Any, cast
 from attrs import evolve, field, frozen
 
 from polecat import (
+    Polecat,
     PolecatError,
     SpawnedPolecat,
     SpawnOptions,
     World,
     capture_polecat,
+    get_polecat,
     nudge_polecat,
     spawn_for_sling,
     spawn_many,
@@ -142,6 +144,10 @@ class AgentPlace:
     def screen(self, cat: SpawnedPolecat) -> str:
         """What the agent shows."""
         return capture_polecat(self.town.rig, cat.polecat_name, world=self.world)
+
+    def listed(self, cat: SpawnedPolecat) -> Polecat:
+        """What polecat says of it."""
+        return get_polecat(self.town.rig, cat, world=self.world)
 
     def hears(self, text: str) -> bool:
         """Say whether the model hears a text soon."""

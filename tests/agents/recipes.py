@@ -23,6 +23,7 @@ class RealAgent:
         version: the version that is tried.
         program: what it is started by.
         recipe: how it is led to the server; None where only its first screen is looked at.
+        careful: arguments with which it asks before it runs a command.
         answered: what a person's answers to its other questions are stored as: a file below HOME, and its values.
     """
 
@@ -30,6 +31,7 @@ class RealAgent:
     version: str
     program: str
     recipe: Recipe | None = None
+    careful: tuple[str, ...] = ()
     answered: tuple[str, Mapping[str, object]] = ("", {})
 
 
@@ -99,7 +101,7 @@ AGENTS: Mapping[str, RealAgent] = {
         recipe=_claude,
         answered=(".claude.json", {"bypassPermissionsModeAccepted": True}),
     ),
-    "codex": RealAgent(package="@openai/codex", version="0.171.0", program="codex", recipe=_codex),
+    "codex": RealAgent(package="@openai/codex", version="0.171.0", program="codex", recipe=_codex, careful=("--no-daemon",)),
     "gemini": RealAgent(package="@google/gemini-cli", version="0.61.0", program="gemini", recipe=_gemini),
     "qwen": RealAgent(package="@qwen-code/qwen-code", version="0.15.10", program="qwen", recipe=_qwen),
     "opencode": RealAgent(package="opencode-ai", version="1.18.33", program="opencode"),

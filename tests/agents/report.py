@@ -9,7 +9,8 @@ from pathlib import Path
 from tests.agents.recipes import AGENTS
 
 COLUMNS = (
-    "first screen", "trust question", "prompt", "nudges of one line", "nudges of several lines", "its own work", "stop", "kill -9",
+    "first screen", "trust question", "permission question", "prompt", "nudges of one line", "nudges of several lines",
+    "its own work", "stop", "kill -9",
 )  # fmt: skip
 
 

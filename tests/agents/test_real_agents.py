@@ -14,7 +14,6 @@ from polecat import (
     PolecatError,
     SessionNotFoundError,
     SpawnedPolecat,
-    list_polecats,
     remove_polecat,
     stop_polecat,
 )
@@ -79,10 +78,26 @@ def _kill(place: AgentPlace, cat: SpawnedPolecat, seen: Seen) -> None:
         place.nudge(cat, "too late")
         is_told = False
     gone = within(PATIENCE_S, lambda: not processes_of(cat) & family)
-    [listed] = list_polecats(place.town.rig, world=place.world)
+    listed = place.listed(cat)
     is_right = is_told and gone and "9" in str(told()) and str(listed.state) not in ("working", "PolecatState.WORKING")
     seen("kill -9", "told: ok" if is_right else f"**{told()}, {listed.state}, {'gone' if gone else 'processes left'}**")
     assert is_right
+
+
+@pytest.mark.parametrize("agent", WITH_MODEL)
+def test_permission_question(agent: str, place: AgentPlace, seen: Seen) -> None:
+    """An agent that asks before it runs a command is listed as asking, and a nudge is not taken for the answer."""
+    place.set_up(trust="accept", args=list(AGENTS[agent].careful))
+    place.answer_the_rest()
+    cat = place.spawn()
+    asked = place.room / "asked"
+    place.nudge(cat, f"ASK: touch {asked}")
+
+    asks = within(3 * PATIENCE_S, lambda: place.listed(cat).waiting_for == "permission")  # qwen thinks about a command for long
+    outcome = place.nudge(cat, "not an answer") if asks else "not tried"
+    is_right = asks and outcome == "refused" and not asked.exists()
+    seen("permission question", "asks, refuses: ok" if is_right else f"**{place.listed(cat).screen}, {outcome}**")
+    assert is_right, place.screen(cat)
 
 
 @pytest.mark.parametrize("agent", WITH_MODEL)
