@@ -80,6 +80,11 @@ class Awaited:
         return not self.agent.signs.prompt and bool(ready.process_names or ready.delay_s)
 
     @property
+    def is_settling(self) -> bool:
+        """Only looking again tells more: its screen has to stand still."""
+        return not self.is_timed and (self.shown_s is not None or not self.agent.signs.prompt)
+
+    @property
     def settle_s(self) -> float:
         """How long its screen must stand still."""
         return self.agent.signs.settle_s if self.agent.signs.prompt else SETTLED_S
@@ -92,8 +97,7 @@ class Awaited:
     def due_s(self) -> float:
         """When the next thing happens by the clock alone."""
         if not self.is_timed:
-            waits = self.shown_s is None and bool(self.agent.signs.prompt)
-            return self.deadline_s if waits else min(self.deadline_s, self.looked_s + LOOK_S)
+            return min(self.deadline_s, max(self.began_s, self.looked_s) + LOOK_S) if self.is_settling else self.deadline_s
         if self._wants_process and self.seen_s is None:
             return self.deadline_s
         ready = self.agent.readiness

@@ -115,12 +115,13 @@ class Typist:
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0:
                 break
-            status = self._look(min(left_s, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
+            self._clock.sleep(min(left_s, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
+            status = self._look()
             looks += 1
         return status
 
-    def _look(self, after_s: float = 0.0) -> PaneStatus:
-        return self._tmux.watch([self._watch], timeout_s=after_s)[0]
+    def _look(self) -> PaneStatus:
+        return self._tmux.watch([self._watch], timeout_s=0)[0]
 
     def _answer(self, outcome: DeliveryOutcome, *, asks: str = "") -> Delivery:
         took_s = self._clock.monotonic_s() - self._began_s

@@ -46,6 +46,7 @@ class FakeAgent:
         ready_after_looks: how many looks at its pane it takes until anything is shown.
         command: the name of its process.
         steps: screens it shows before, one after the other: a splash screen, a question.
+        then: screens it shows after it has taken a text, one after the other.
         busy: what it shows above its prompt after it has taken a text.
         busy_looks: for how many looks.
         swallows: how many Enters after a text are lost.
@@ -62,6 +63,7 @@ class FakeAgent:
     ready_after_looks: int = 0
     command: str = "agent"
     steps: tuple[FakeStep, ...] = ()
+    then: tuple[FakeStep, ...] = ()
     busy: str = ""
     busy_looks: int = 0
     swallows: int = 0
@@ -157,6 +159,7 @@ class Pane:
             return
         self._taken.append(f"> {self._written}")
         self._draft, self._busy_looks = "", self.agent.busy_looks
+        self._steps += self.agent.then
 
     def look(self, watch: Watch, now_s: int) -> PaneStatus:
         """Show itself to a watch, and go on to what it shows next."""
