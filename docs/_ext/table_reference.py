@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
+
 from docs._ext.markdown import code, table
 from polecat.core.event_names import EVENTS, LOGGED, EventKind
 from polecat.core.presets import PRESETS
@@ -59,11 +61,31 @@ def agents() -> str:
     for name, agent in PRESETS.items():
         ready = "its prompt stands still" if agent.signs.prompt else "its screen stands still"
         prompt = _PROMPTS.get(agent.prompt_style, f"with {code(agent.prompt_style.partition(':')[2])}")
-        resumed = code(" ".join(agent.resume_argv("ID")[1:]).replace(f" {' '.join(agent.args)}", "").strip()) if agent.resume_flag else ""
+        resumed = " ".join(attrs.evolve(agent, args=()).resume_argv("ID")[1:])
         command = code(" ".join((agent.command, *agent.args)))
         seen = agent.checked or "not looked at"
-        rows.append((code(name), command, ready, prompt, _SLASHES[agent.slash], resumed, code(agent.instructions_file), seen))
-    head = ("Agent", "Command", "Ready when", "First instruction", "One with `/` in front", "Resumed with", "Reads", "Version looked at")
+        rows.append(
+            (
+                code(name),
+                command,
+                ready,
+                prompt,
+                _SLASHES[agent.slash],
+                code(resumed) if resumed else "",
+                code(agent.instructions_file),
+                seen,
+            )
+        )
+    head = (
+        "Agent",
+        "Command",
+        "Ready when",
+        "First instruction",
+        "One with `/` in front",
+        "Resumed with",
+        "Reads",
+        "Version looked at",
+    )
     return table(head, rows)
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from polecat.core.presets import CLAUDE, PRESETS, Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.agent_model import Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.presets import CLAUDE, PRESETS
 from polecat.core.screens import Signs
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from polecat.core.agent_model import Agent
 from polecat.core.agents import startup_nudge
 from polecat.core.environment import agent_environment, polecat_env
-from polecat.core.presets import Agent
 from polecat.errors import publish
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, session_name

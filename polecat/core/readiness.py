@@ -12,7 +12,7 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from polecat.core.presets import Agent
+from polecat.core.agent_model import Agent
 from polecat.core.screens import Dialog, ScreenState, Signs, is_starting, judge_screen, shows
 from polecat.ports import PaneStatus, Screen, Watch
 

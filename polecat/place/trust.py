@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import frozen
 
-from polecat.core.presets import Agent
+from polecat.core.agent_model import Agent
 from polecat.documents import Trust
 from polecat.model import Rig
 from polecat.place.trust_stores import ClaudeTrust, CodexTrust, FolderTrust, TrustStore

@@ -158,7 +158,7 @@ class AgentPlace:
         script, notes = self.room / "who.sh", self.room / f"who-{cat.polecat_name}"
         script.write_text(WHO, "utf-8")
         self.nudge(cat, f"RUN: sh {script} {notes}")
-        assert within(PATIENCE_S, notes.exists), f"no command was run:\n{self.screen(cat)}"
+        assert within(3 * PATIENCE_S, notes.exists), f"no command was run:\n{self.screen(cat)}"
         name, author, *pids = notes.read_text("utf-8").splitlines()
         return name, author.split(" <")[0], [int(pid) for pid in pids]
 

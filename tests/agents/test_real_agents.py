@@ -58,8 +58,8 @@ def test_trust_question(agent: str, place: AgentPlace, seen: Seen) -> None:
     assert place.nudge(cat, "not now") == "refused"
 
     place.answer_trust(cat)
-    assert within(PATIENCE_S, lambda: place.nudge(cat, "after the question") == "taken"), place.screen(cat)
-    assert place.hears("after the question"), place.screen(cat)
+    assert within(3 * PATIENCE_S, lambda: place.listed(cat).screen == "idle"), place.screen(cat)  # gemini starts anew first
+    assert place.delivers(cat, "after the question"), place.screen(cat)
     assert place.model.times_heard("not now") == 0
 
     _kill(place, cat, seen)

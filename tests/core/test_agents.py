@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from polecat.core.agent_model import Agent, Hooks, Readiness, prefix_pattern
 from polecat.core.agents import nudge_header, resolve_agent, startup_nudge
 from polecat.core.environment import agent_environment, is_foreign, polecat_env
-from polecat.core.presets import PRESETS, Agent, Hooks, Readiness, prefix_pattern
+from polecat.core.presets import PRESETS
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError, SpawnRefusedError
 
