@@ -54,11 +54,25 @@ def publish(one: C) -> C:
     return one
 
 
-def _rebuild(cls: type[PolecatError], message: str, state: dict[str, object]) -> PolecatError:
+def rebuild_error(
+    cls: type[PolecatError], message: str, state: dict[str, object], cause: BaseException | None = None
+) -> PolecatError:
+    """Make an error again from what was written down of it, without asking its class what it takes."""
     error = cls.__new__(cls, message)
     Exception.__init__(error, message)
     error.__dict__.update(state)
+    error.__cause__ = cause
     return error
+
+
+def _cause_that_travels(error: BaseException) -> BaseException | None:
+    """The cause of an error as another process can read it: what is neither ours nor Python's own becomes its words."""
+    cause = error.__cause__
+    if cause is None or isinstance(cause, PolecatError) or type(cause).__module__ == "builtins":
+        return cause
+    words = PolecatError(f"{type(cause).__name__}: {cause}")
+    words.__cause__ = _cause_that_travels(cause)
+    return words
 
 
 @publish
@@ -68,7 +82,12 @@ class PolecatError(Exception):
     Args:
         message: what went wrong and why, one line where possible.
         hint: what to do next, one line or several; shown below the message by the command line.
+
+    Attributes:
+        host: the machine that it was told by, if that was another one (`polecat.fleet`); else empty.
     """
+
+    host: str = ""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -83,8 +102,8 @@ class PolecatError(Exception):
         """What went wrong and why, without the hint."""
         return str(self.args[0])
 
-    def __reduce__(self) -> tuple[Callable[..., PolecatError], tuple[type[PolecatError], str, dict[str, object]]]:
-        return (_rebuild, (type(self), self.message, self.__dict__))
+    def __reduce__(self) -> tuple[Callable[..., PolecatError], tuple[object, ...]]:
+        return (rebuild_error, (type(self), self.message, self.__dict__, _cause_that_travels(self)))
 
 
 class InvalidNameError(PolecatError, ValueError):

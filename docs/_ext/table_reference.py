@@ -9,6 +9,7 @@ import attrs
 from docs._ext.markdown import code, table
 from polecat.core.event_names import EVENTS, LOGGED, EventKind
 from polecat.core.presets import PRESETS
+from polecat.core.readiness import SETTLED_S
 from polecat.core.risk import RiskCode, SafetyFacts, judge_work
 from polecat.core.states import STATE_RULES
 from polecat.core.steps import STEPS
@@ -43,9 +44,9 @@ def steps() -> str:
 
 def states() -> str:
     """The rules by which a polecat's state is judged."""
-    head = ("claim", "waits on purpose", "session", "holds work", "says it is done", "state", "that is")
+    head = ("claim", "waits on purpose", "session", "holds work", "says", "shows, or ended", "state", "that is")
     rows = (
-        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says_done)), f"**{r.state.value}**", r.means)
+        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says, r.how)), f"**{r.state.value}**", r.means)
         for r in STATE_RULES
     )
     return table(head, rows)
@@ -59,7 +60,7 @@ def agents() -> str:
     """The built-in agents."""
     rows = []
     for name, agent in PRESETS.items():
-        ready = "its prompt stands still" if agent.signs.prompt else "its screen stands still"
+        ready = "its prompt stands still" if agent.signs.prompt else f"its screen has stood still for {SETTLED_S:g} s"
         prompt = _PROMPTS.get(agent.prompt_style, f"with {code(agent.prompt_style.partition(':')[2])}")
         resumed = " ".join(attrs.evolve(agent, args=()).resume_argv("ID")[1:])
         command = code(" ".join((agent.command, *agent.args)))

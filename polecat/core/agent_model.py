@@ -67,6 +67,8 @@ class Agent:
         instructions_file: the file it reads its instructions from.
         resume_flag: how a session is resumed; empty if it cannot be.
         resume_style: whether that is a flag or a subcommand.
+        continues: the words that continue its last conversation in the working directory; none where that is not known. They stand where
+            `resume_style` says.
         supports_hooks: it runs hooks at all.
         checked: the version of the program that what is known of it was last held against; empty for none.
         source: where it was found.
@@ -88,6 +90,7 @@ class Agent:
     instructions_file: str = "CLAUDE.md"
     resume_flag: str = ""
     resume_style: ResumeStyle = ""
+    continues: tuple[str, ...] = ()
     supports_hooks: bool = False
     checked: str = ""
     source: str = "built in"
@@ -102,20 +105,23 @@ class Agent:
         """Every name its process may have, that of its program included."""
         return tuple(dict.fromkeys((*self.process_names, *self.readiness.process_names, posixpath.basename(self.command))))
 
-    def argv(self, prompt: str | None = None) -> tuple[str, ...]:
-        """The program and its arguments, with the prompt where this agent takes one at its start.
+    def argv(self, prompt: str | None = None, *, resume: bool = False) -> tuple[str, ...]:
+        """The program and its arguments, with the prompt where this agent takes one at its start; *resume* continues its conversation.
 
         A prompt that starts with a dash is never taken for an option; an agent of which we do not know that it understands ``--``
         gets a blank in front of it. For one that starts with a slash see `as_text`.
 
         Raises:
-            SpawnRefusedError: the system could not pass such a prompt, or the agent would take it for a command of its own.
+            SpawnRefusedError: the system could not pass such a prompt, the agent would take it for a command of its own, or nobody
+                knows how it continues a conversation.
 
         Examples:
             >>> Agent(name="x", command="x", args=("-v",), ends_options=True).argv("-fix it")
             ('x', '-v', '--', '-fix it')
+            >>> Agent(name="x", command="x", args=("-v",), continues=("--continue",)).argv("go on", resume=True)
+            ('x', '-v', '--continue', 'go on')
         """
-        words = (self.command, *self.args)
+        words = self._words(resume)
         if not prompt or self.prompt_style == "typed":
             return words
         prompt = self.as_text(prompt)
@@ -129,6 +135,17 @@ class Agent:
         if looks_like_flag and not self.ends_options:
             return (*words, f" {prompt}")
         return (*words, "--", prompt) if looks_like_flag else (*words, prompt)
+
+    def _words(self, resume: bool) -> tuple[str, ...]:
+        if not resume:
+            return (self.command, *self.args)
+        if not self.continues:
+            raise SpawnRefusedError(
+                f"nobody told how agent {self.name!r} continues its conversation", hint="start it afresh: polecat start --fresh"
+            )
+        if self.resume_style == "subcommand":
+            return (self.command, *self.continues, *self.args)
+        return (self.command, *self.args, *self.continues)
 
     def as_text(self, prompt: str) -> str:
         """Make a first instruction one that the agent takes for text, and not for a command of its own.
@@ -175,7 +192,7 @@ class Agent:
         """
         if not session_id or not self.resume_flag:
             return ()
-        words = tuple(self.resume_flag.split())
+        words = tuple(word for word in self.resume_flag.split(" ") if word)
         if self.resume_style == "subcommand":
             return (self.command, *words, session_id, *self.args)
         return (self.command, *self.args, *words, session_id)

@@ -34,6 +34,7 @@ CLAUDE = Agent(
     hooks=Hooks(provider="claude", dir=".claude", settings_file="settings.json"),
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
     supports_hooks=True,
     checked="2.1.197",
 )
@@ -49,6 +50,7 @@ _CODEX = Agent(
     instructions_file="AGENTS.md",
     resume_flag="resume",
     resume_style="subcommand",
+    continues=("resume", "--last"),
     checked="0.171.0",
 )
 
@@ -75,6 +77,7 @@ _GEMINI = Agent(
     session_id_env="GEMINI_SESSION_ID",
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--resume", "latest"),
     supports_hooks=True,
     checked="0.61.0",
 )
@@ -89,6 +92,7 @@ _AUGGIE = Agent(
     slash="refused",
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
     checked="0.36.0",
 )
 
@@ -102,6 +106,7 @@ _AMP = Agent(
     slash="refused",
     resume_flag="threads continue",
     resume_style="subcommand",
+    continues=("threads", "continue", "--last"),
     checked="0.0.1790142911",
 )
 
@@ -116,6 +121,7 @@ _OPENCODE = Agent(
     instructions_file="AGENTS.md",
     resume_flag="--session",
     resume_style="flag",
+    continues=("--continue",),
     checked="1.18.33",
 )
 
@@ -130,6 +136,7 @@ _COPILOT = Agent(
     instructions_file="AGENTS.md",
     resume_flag="--session-id",
     resume_style="flag",
+    continues=("--continue",),
     checked="1.0.102",
 )
 
@@ -144,6 +151,7 @@ _QWEN = Agent(
     instructions_file="QWEN.md",
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
     checked="0.15.10",
 )
 

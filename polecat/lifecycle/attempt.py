@@ -13,7 +13,7 @@ from polecat.core.plan import Choice, SpawnPlan
 from polecat.core.steps import BY_NAME
 from polecat.errors import PolecatError, SpawnFailedError, StepFailedError
 from polecat.model import SpawnedPolecat, SpawnOptions, Timings
-from polecat.ports import Event, Process, StartedSession
+from polecat.ports import Bead, Event, Process, StartedSession
 from polecat.town.files import why_not
 from polecat.town.logs import log
 from polecat.town.records import Record
@@ -28,18 +28,21 @@ class Attempt:
         world: the world it runs in.
         rig_name: the rig.
         opts: what was asked.
+        verb: what is being done, for errors.
         choice: what was decided before it had a name; set by the step *admit*.
         plan: all its decisions; set by the step *claim*.
         claim: its claim; set by the step *claim*, written again by later steps.
         is_claimed: plan and claim are set.
         undo: how to undo what was made.
         locks: the locks held until it ends.
+        bead: the bead for its hook, as it was before.
         outcome: what it made, or why it failed; None while it is open.
     """
 
     world: FullWorld
     rig_name: str
     opts: SpawnOptions
+    verb: str = "spawn"
     choice: Choice = field(init=False)
     plan: SpawnPlan = field(init=False)
     claim: Record = field(init=False)
@@ -47,7 +50,7 @@ class Attempt:
     undo: Undo = field(factory=Undo)
     locks: ExitStack = field(factory=ExitStack)
     warnings: list[str] = field(factory=list)
-    bead_holder: str = ""
+    bead: Bead | None = None
     base_age_s: float | None = None
     used_spare: bool = False
     variables: Mapping[str, str] = field(factory=dict)
@@ -129,7 +132,9 @@ class Attempt:
     def _as_failure(self, error: PolecatError) -> PolecatError:
         failure = error
         if not isinstance(failure, StepFailedError):
-            failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint)
+            failure = SpawnFailedError(
+                f"cannot {self.verb} {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint
+            )
             failure.__cause__ = error
         failure.undone, failure.left_behind = tuple(self.undo.undone), tuple(self.undo.left_behind)
         failure.args = (f"{failure.message}\n  {failure.outcome()}",)

@@ -71,6 +71,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         session=plan.session_name,
         tmux_socket=attempt.world.tmux.socket or "",
         agent=plan.agent.name,
+        account=plan.account,
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
@@ -82,7 +83,9 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
     return pool
 
 
-def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime) -> SpawnPlan:
+def plan_for(
+    observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime, *, resume: bool = False
+) -> SpawnPlan:
     """Make the plan of a spawn that gets *name* at this moment."""
     orphan = observed.sessions.own.get(name)
     return make_plan(
@@ -93,6 +96,7 @@ def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: st
         orphan_session=orphan.name if orphan else "",
         unix_ms=int(now.timestamp() * 1000),
         local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
+        resume=resume,
     )
 
 
@@ -103,12 +107,13 @@ def predicted_name(observed: Observation, asked: str | None) -> str:
         SpawnRefusedError: *asked* is taken.
         RigFullError: the rig holds as many polecats as it may.
         UnknownStateError: the homes cannot be listed.
+        ConfigError: the pool's state is invalid.
     """
     homes = observed.homes
     check_homes(observed, homes, "no name was given out")
     if len(homes.dirs) >= observed.settings.max_polecats:
         raise _full(observed, homes)
-    return next(_candidates(observed, asked, observed.pool, homes.taken))[0]
+    return next(_candidates(observed, asked, load_pool(observed.rig, observed.settings), homes.taken))[0]
 
 
 def _free_name(

@@ -6,13 +6,13 @@ What is decided from the screens is in `polecat.core.delivery`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from polecat.core.delivery import CHANGED_WITHIN_S, PRESS_AGAIN_S, Parcel
 from polecat.core.screens import Signs, is_starting, judge_screen
-from polecat.errors import SessionNotFoundError
-from polecat.model import Delivery, DeliveryOutcome
+from polecat.errors import SessionNotFoundError, publish
 from polecat.ports import Clock, PaneStatus, Screen, Tmux, Watch
 
 LOOK_AFTER_S = 0.02
@@ -26,6 +26,43 @@ STARTED_WITHIN_S = 20.0
 
 KEY_WITHIN_S = 3.0
 """How long a key may take to show its effect before the next one is pressed."""
+
+
+DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
+
+
+@publish
+@frozen(kw_only=True)
+class Delivery:
+    """What became of a text that was typed to an agent.
+
+    Attributes:
+        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
+            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
+            the screen does not tell what became of it.
+        asks: the question it was refused for; empty if it has not begun.
+        session_name: the tmux session.
+        presses: how often Enter was pressed.
+        waited_s: how long it took, seconds.
+    """
+
+    outcome: DeliveryOutcome
+    asks: str = ""
+    session_name: str = ""
+    presses: int = 0
+    waited_s: float = 0.0
+
+    @property
+    def is_taken(self) -> bool:
+        """The agent has it."""
+        return self.outcome == "taken"
+
+    def __str__(self) -> str:
+        if self.outcome == "refused":
+            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
+        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
+            self.outcome
+        ]
 
 
 class Typist:

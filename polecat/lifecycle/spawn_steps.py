@@ -13,17 +13,18 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
-from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
+from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.delivery import Typist
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
 from polecat.model import Rig, SpawnedPolecat
 from polecat.ports import SessionRequest, StartedSession
 from polecat.town.breaker import count_failure, reset_breaker
+from polecat.town.endings import end_path
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, settle, write_claim
-from polecat.upkeep.hook import check_bead, open_agent_bead, take_bead_lock
+from polecat.upkeep.hook import check_bead, give_back, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
@@ -48,7 +49,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
     with attempt.step("bead"):
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
-        attempt.bead_holder = found.holder
+        attempt.bead = found.bead
         if found.existing is not None:
             warning = f"{found.existing.polecat} has {bead} already; nothing was made"
             there = _spawned(observed.rig, found.existing)
@@ -102,8 +103,9 @@ def hook_bead(attempt: Attempt) -> None:
             if left.id != plan.hook_bead:
                 beads.unassign(left.id, expected=left.assignee)
         if plan.hook_bead:
-            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=attempt.bead_holder)
-            undo.add("hook", lambda: beads.unassign(plan.hook_bead, expected=plan.agent_id))
+            was = attempt.bead
+            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
+            undo.add("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id))
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
 
 
@@ -114,6 +116,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
+        server = attempt.world.processes.identify(session.server_pid)
         attempt.claim = evolve(
             attempt.claim,
             session_id=session.id,
@@ -121,6 +124,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
             agent_pid=session.pane_pid,
             agent_started=attempt.agent.start_time if attempt.agent else 0,
             server_pid=session.server_pid,
+            server_started=server.start_time if server else 0,
             socket_path=session.socket_path,
         )
         write_claim(observed.rig, attempt.claim)
@@ -146,9 +150,10 @@ def _start(observed: Observation, attempt: Attempt) -> StartedSession:
 
 def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
     rig, plan, choice, instance = observed.rig, attempt.plan, attempt.choice, attempt.claim.instance
-    scratch = rig.runtime_dir / "launch"
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     name, caller = plan.polecat_name, attempt.world.environ
+    scratch, end_file = rig.runtime_dir / "launch", end_path(rig, name, instance)
+    for private in (scratch, end_file.parent):
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SessionRequest(
         name=plan.session_name,
         instance=instance,
@@ -158,6 +163,7 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
         session_environment={**identity_env(rig, choice, name=name), "POLECAT_ID": instance},
         options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
         on_exit=on_exit_command(rig, name, plan.session_name, instance),
+        end_file=end_file,
         scratch_dir=scratch,
         bind_keys=attempt.opts.bind_keys,
     )
@@ -233,7 +239,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
         how = f"was ended by signal {status.signal}"
     elif status.exit_code is not None:
         how = f"ended with status {status.exit_code}"
-    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip() else "; it said nothing"
+    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip(" \n") else "; it said nothing"
     return AgentDiedError(
         f"the agent of {plan.agent_id} {how} after {waited.waited_s:.1f} s{words}",
         step="ready",
@@ -243,7 +249,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
     )
 
 
-def make_record(observed: Observation, attempt: Attempt) -> None:
+def make_record(observed: Observation, attempt: Attempt, *, event: str = "polecat_spawned") -> None:
     """Turn the claim into a record and append to the feed; from here on nothing is undone."""
     with attempt.step("record", emits=False):
         world, plan = attempt.world, attempt.plan
@@ -251,10 +257,15 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
         settle(observed.rig, attempt.claim)
         if plan.hook_bead:
-            reset_breaker(observed.rig, plan.hook_bead)
-        payload = {"rig": observed.rig.name, "polecat": plan.polecat_name}
+            try:
+                reset_breaker(observed.rig, plan.hook_bead)
+            except PolecatError as error:
+                attempt.warnings.append(error.message)
+        payload, kind = {"rig": observed.rig.name, "polecat": plan.polecat_name}, "spawn"
+        if event == "polecat_started":
+            payload, kind = {"agent": plan.agent_id, "session": plan.session_name}, "session_start"
         try:
-            append_event(observed.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))
+            append_event(observed.rig.town_root, event_line(world.clock.now(), kind, actor="gt", payload=payload))
         except OSError as error:
             attempt.warnings.append(f"the activity feed could not be written: {error.strerror or error}")
     result = evolve(
@@ -266,18 +277,18 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result))
+    attempt.emit(event, duration_s=result.timings.total_s, **_facts(result, event))
 
 
-def _facts(result: SpawnedPolecat) -> dict[str, object]:
-    """The facts of the last event of a spawn: those that the table of events lists for it."""
+def _facts(result: SpawnedPolecat, event: str) -> dict[str, object]:
+    """The facts of the last event of a spawn or a start: those that the table of events lists for it."""
     written = {
         "clone_path": str(result.clone_path),
         "session": result.session_name,
         "warnings": list(result.warnings),
         "timings": dict(result.timings.steps),
     }
-    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS["polecat_spawned"].facts}
+    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS[event].facts}
 
 
 def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:

@@ -1,16 +1,21 @@
-"""Stopping a polecat: its session and its agent end, its worktree stays."""
+"""Stopping a polecat: its session and its agent end, on the server that its record names; its worktree stays."""
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from polecat.adapters.world import full_world
 from polecat.errors import SessionNotFoundError
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.lifecycle.sessions import last_screen
+from polecat.model import Ended, Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
+from polecat.town.endings import end_path, write_end
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of
+from polecat.upkeep.liveness import find_agent
 from polecat.upkeep.observation import observe
-from polecat.upkeep.termination import end_session
+from polecat.upkeep.termination import end_agent
 
 
 def stop_polecat(
@@ -29,7 +34,8 @@ def stop_polecat(
 
     Raises:
         PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session.
+        SessionNotFoundError: it has no session, and no process of it runs.
+        TmuxError: the server that it was started on could not be asked.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -47,13 +53,19 @@ def stop_polecat(
     world = full_world(rig, world)
     with target.locked("stop"):
         observed = observe(world, rig)
-        session = observed.sessions.of(name, record_of(observed, name).instance)
-        if session is None:
+        record = record_of(observed, name)
+        agent = find_agent(world, rig, record, observed.sessions)
+        if not agent.is_there:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
         if dry_run:
-            return session.name
-        end_session(world, session)
-        world.emit(
-            Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name})
-        )
-        return session.name
+            return agent.session_name
+        ended = Ended(reason="stopped", at=world.clock.now())
+        screen = last_screen(agent.server, agent.session.pane_id) if agent.session else ""
+        end_agent(world, agent)
+        instance = agent.session.instance if agent.session else record.instance
+        if instance and not (agent.session and agent.session.is_dead):
+            with suppress(OSError):  # how it ended is worth less than that it has
+                write_end(end_path(rig, name, instance), ended, screen)
+        facts = {"session": agent.session_name}
+        world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=instance, facts=facts))
+        return agent.session_name

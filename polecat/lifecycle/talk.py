@@ -12,21 +12,21 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from polecat.adapters.processes.clock import SystemClock
 from polecat.adapters.tmux.cli import TmuxCli
-from polecat.adapters.world import caller_environ
+from polecat.adapters.world import caller_environ, given_clock
 from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
-from polecat.lifecycle.delivery import Typist
-from polecat.model import Delivery, Polecat, Rig, SpawnedPolecat
+from polecat.lifecycle.delivery import Delivery, Typist
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
+from polecat.town.endings import end_path, read_end
 from polecat.town.locks import holding
 from polecat.town.logs import emit
 from polecat.town.records import read_current
 from polecat.town.settings import load_town_settings
 from polecat.upkeep.addressing import Target, find_target
-from polecat.upkeep.screens import signs_by_agent
+from polecat.upkeep.liveness import signs_by_agent
 
 NUDGE_TIMEOUT_S = 30.0
 """How long a sender waits for the one before, which waits until its text is taken."""
@@ -90,8 +90,7 @@ def nudge_polecat(
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
         tmux, session, agent = _find_session(target, world)
-        clock = (world.clock if world else None) or SystemClock()
-        typist = Typist(tmux, session.pane_id, instance=session.instance, clock=clock)
+        typist = Typist(tmux, session.pane_id, instance=session.instance, clock=given_clock(world))
         delivery = evolve(typist.deliver(text, signs_by_agent(rig)(agent)), session_name=session.name)
     facts: dict[str, object] = {
         "session": session.name,
@@ -108,7 +107,7 @@ def nudge_polecat(
 def capture_polecat(
     rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, lines: int = 200, world: World | None = None
 ) -> str:
-    """Read what a polecat's agent shows.
+    """Read what a polecat's agent shows; of one that has ended, the last that it showed.
 
     Args:
         rig: the rig, or its name.
@@ -121,7 +120,7 @@ def capture_polecat(
 
     Raises:
         PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session.
+        SessionNotFoundError: it has no session, and nothing was kept of its end.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -134,9 +133,24 @@ def capture_polecat(
     """
     if lines < 1:
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
-    tmux, session, _ = _find_session(find_target(rig, polecat), world)
-    text = tmux.capture(session.pane_id, lines=lines)
-    return "\n".join(text.splitlines()[-lines:])
+    target = find_target(rig, polecat)
+    try:
+        tmux, session, _ = _find_session(target, world)
+        text = tmux.capture(session.pane_id, lines=lines)
+    except SessionNotFoundError:
+        kept = _kept_screen(target)
+        if kept is None:
+            raise
+        text = kept
+    return "\n".join(text.split("\n")[-lines:])
+
+
+def _kept_screen(target: Target) -> str | None:
+    with suppress(UnknownStateError):
+        record = read_current(target.rig, target.name)
+        kept = read_end(end_path(target.rig, target.name, record.instance)) if record is not None else None
+        return None if kept is None else kept[1]
+    return None
 
 
 # ------------------------------------------------------------------------------------------------------- attaching
@@ -221,6 +235,8 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, s
     if tmux is None:
         socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
         tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+    if record is not None and record.socket_path:
+        tmux = tmux.at(record.socket_path)
     session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")

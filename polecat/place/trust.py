@@ -142,7 +142,7 @@ def _origin_of(clone: Path) -> str:
     except (OSError, UnicodeDecodeError):
         return ""
     section = re.search(r'^\[remote "origin"\]$(.*?)(?=^\[|\Z)', text, re.MULTILINE | re.DOTALL)
-    url = re.search(r"^\s*url\s*=\s*(.*?)\s*$", section[1], re.MULTILINE) if section else None
+    url = re.search(r"^[ \t]*url[ \t]*=[ \t]*(.*?)[ \t\r]*$", section[1], re.MULTILINE) if section else None
     return url[1] if url else ""
 
 

@@ -24,6 +24,8 @@ class Session:
         pane_id: its first pane.
         pane_pid: the process of that pane.
         is_dead: that process has ended and its pane is kept.
+        exit_code: how it ended, if it exited.
+        signal: how, if it was killed; both None while it lives, and where the server does not know.
         attached: how many clients look at it.
         created_at_s: creation, Unix seconds.
         active_at_s: when the program last wrote to its window, Unix seconds.
@@ -38,6 +40,8 @@ class Session:
     pane_id: str = ""
     pane_pid: int = 0
     is_dead: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
     attached: int = 0
     created_at_s: int = 0
     active_at_s: int = 0
@@ -58,6 +62,8 @@ class SessionRequest:
         session_environment: the identity variables that windows opened later get as well.
         options: session options (status bar and such), in order.
         on_exit: a command run by the server when the process ends; exit status and signal (one of them empty) are appended.
+        end_file: where the server keeps how the process ended, and its last screen, when it ends by itself; before *on_exit* is run and
+            before the session goes. `polecat.core.endings` has the form. Its directory exists and is private.
         scratch_dir: private directory for the file that carries argv and environment.
         columns: width.
         rows: height.
@@ -72,6 +78,7 @@ class SessionRequest:
     session_environment: Mapping[str, str] = field(factory=dict)
     options: tuple[tuple[str, str], ...] = ()
     on_exit: tuple[str, ...] = ()
+    end_file: Path | None = None
     scratch_dir: Path = field()
     columns: int = 160
     rows: int = 48

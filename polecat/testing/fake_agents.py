@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from polecat.errors import InvalidNameError, ProgramError
+from polecat.errors import InvalidNameError, ProgramError, TmuxError
+from polecat.names import is_polecat_name
 from polecat.ports import PaneStatus, Screen, Session, SessionRequest, Watch
 
 _MAX_BYTES = 131_071
@@ -86,8 +88,6 @@ class Pane:
     typed: list[str] = field(factory=list)
     keys: list[str] = field(factory=list)
     received: str = ""
-    exit_code: int | None = None
-    signal: int | None = None
     is_released: bool = False
     _steps: list[FakeStep] = field(init=False)
     _draft: str = field(init=False, default="")
@@ -167,8 +167,8 @@ class Pane:
         seen = PaneStatus(
             pane_id=self.session.pane_id,
             is_dead=self.session.is_dead,
-            exit_code=self.exit_code,
-            signal=self.signal,
+            exit_code=self.session.exit_code,
+            signal=self.session.signal,
             pid=self.session.pane_pid,
             command=self.agent.command if watch.commands else "",
             matched=tuple(is_on(pattern, screen.text) for pattern in watch.patterns),
@@ -195,7 +195,7 @@ def ends_watch(watch: Watch, status: PaneStatus) -> bool:
 def is_on(pattern: str, screen: str) -> bool:
     """Search each line, less its trailing blanks, as tmux does."""
     translated = re.sub(r"\[:(\w+):\]", lambda m: _CLASSES.get(m[1], m[0]), pattern)
-    return any(re.search(translated, line.rstrip()) for line in screen.splitlines())
+    return any(re.search(translated, line.rstrip(" ")) for line in screen.split("\n"))
 
 
 def check_name(name: str) -> None:
@@ -204,9 +204,32 @@ def check_name(name: str) -> None:
         raise InvalidNameError("session", name, "would be rewritten or misread by tmux")
 
 
-def check_sizes(request: SessionRequest) -> None:
-    """Refuse what no kernel would pass."""
+def check_request(request: SessionRequest) -> None:
+    """Refuse what tmux would refuse, and what no kernel would pass."""
+    check_name(request.name)
+    if not Path(request.cwd).is_dir():
+        raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
     words = {f"argument {n}": word for n, word in enumerate(request.argv)}
     for what, word in {**words, **{f"variable {k}": f"{k}={v}" for k, v in request.environment.items()}}.items():
         if len(word.encode("utf-8", "surrogateescape")) >= _MAX_BYTES or "\0" in word:
             raise ProgramError(f"cannot start {request.argv[0]!r}: {what} is too long or holds NUL")
+
+
+class _WhateverTown(str):
+    """The town of a session that a test gives by its name alone: whichever town asks."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str)
+
+    __hash__ = str.__hash__
+
+
+def as_gas_town_made_it(name: str) -> Session:
+    """A session whose own environment says what its name says: ``gt-RIG-NAME`` is a polecat."""
+    parts = name.split("-", 2)
+    if len(parts) < 3 or parts[0] != "gt" or not all(parts) or not is_polecat_name(parts[2]) or parts[2].startswith("crew-"):
+        return Session(id="", name=name)
+    said = {"GT_ROLE": "polecat", "GT_RIG": parts[1], "GT_POLECAT": parts[2], "GT_ROOT": _WhateverTown("town")}
+    return Session(id="", name=name, environment=said)

@@ -19,10 +19,12 @@ _WHO: Fields = (
 _POLECAT: Fields = (
     *_WHO,
     ("agent_id", "string", "its address, `RIG/polecats/NAME`"),
-    ("state", "string", "`spawning`, `working`, `done`, `stuck`, `stalled`, `zombie` or `unknown`"),
+    ("state", "string", "`spawning`, `working`, `idle`, `waiting`, `done`, `failed`, `stuck`, `stalled`, `zombie` or `unknown`"),
     ("clone_path", "string", "its worktree"),
-    ("branch", "string", "its branch; empty if it has no worktree"),
+    ("branch", "string", "its branch; empty for none"),
     ("issue", "string or null", "the bead it holds"),
+    ("hook_bead", "string or null", "the bead that its spawn put on its hook, whoever has it now"),
+    ("ended", "ended or null", "how its agent ended; null while it runs, while that is unknown, and where none was started"),
     ("session_name", "string", "its tmux session, or the name that one would have"),
     ("running", "boolean or null", "its session exists and its agent lives; null if that could not be told"),
     ("work", "string or null", "what of its work exists nowhere else, in words; null if that could not be counted"),
@@ -32,6 +34,22 @@ _POLECAT: Fields = (
     ("active_at", "time or null", "when its screen last changed"),
     ("screen", "string", "what its screen means: `busy`, `idle` (at its prompt), `asks` or `unknown`"),
     ("waiting_for", "string", "the question it asks; empty for none"),
+    (
+        "ahead",
+        "integer or null",
+        "commits of its branch that the default branch lacks, as of the last fetch; null if not counted",
+    ),
+    ("behind", "integer or null", "commits of the default branch that its branch lacks; null likewise"),
+    ("merged", "boolean or null", "the default branch has all its branch has, also by a squash merge; null likewise"),
+    ("unknown", "object", "which of these fields could not be told, each with why"),
+)
+
+_RIG: Fields = (
+    ("rig_name", "string", "the rig"),
+    ("path", "string", "its directory"),
+    ("git_url", "string", "where its source comes from"),
+    ("default_branch", "string", "the branch new work starts from"),
+    ("prefix", "string", "what the ids of its beads start with"),
 )
 
 _RECONCILED: Fields = (
@@ -39,7 +57,8 @@ _RECONCILED: Fields = (
     ("in_use", "list of string", "names that are taken"),
     ("orphans", "list of string", "polecats whose session was ended, because they have no home"),
     ("recovered", "list of string", "polecats whose unfinished spawn, repair or removal was settled"),
-    ("adopted", "list of string", "polecats that live and were recorded after the fact"),
+    ("taken_back", "list of string", "of those whose spawn was undone: the polecat, its bead, its branch"),
+    ("adopted", "list of string", "polecats that live or have left something, and were recorded after the fact"),
     ("emptied", "list of string", "polecats whose empty home was removed"),
     ("stale", "list of string", "directories that are gone and whose registration as a worktree was dropped"),
     ("forgotten", "list of string", "polecats whose record or bead outlived them"),
@@ -91,12 +110,24 @@ SHAPES: Mapping[str, Fields] = {
         ("warnings", "list of string", "what one should know before"),
     ),
     "polecat": _POLECAT,
+    "ended": (
+        ("reason", "string", "`exit`, `signal`, `stopped`, `server gone`, `removed` or `unknown`"),
+        ("status", "integer or null", "its exit status"),
+        ("signal", "integer or null", "the signal that killed it"),
+        ("at", "time or null", "when"),
+        ("says", "string", "the same for people"),
+    ),
     "risk": (
         ("code", "string", "such as `uncommitted` or `unpushed`"),
         ("text", "string", "the same for people"),
         ("lifted_by", "string", "`force`, `nuclear` or `nothing`"),
     ),
-    "status": (*_POLECAT, ("risks", "list of risk", "what removing it would put at risk")),
+    "status": (
+        *_POLECAT,
+        ("risks", "list of risk", "what removing it would put at risk"),
+        ("last_lines", "list of string", "what its agent showed last, if it has ended"),
+    ),
+    "git command": (*_WHO, ("argv", "list of string", "git's command")),
     "attach": (
         *_WHO,
         ("session_name", "string", "its tmux session"),
@@ -155,6 +186,7 @@ SHAPES: Mapping[str, Fields] = {
         ("ready", "integer", "spares that are ready now"),
         ("made", "integer", "of them new"),
         ("discarded", "integer", "spares that were thrown away"),
+        ("warnings", "list of string", "why, where git could not judge one"),
     ),
     "reconciled": _RECONCILED,
     "pruned": (
@@ -170,12 +202,14 @@ SHAPES: Mapping[str, Fields] = {
     ),
     "checkup": (("well", "boolean", "nothing is wrong"), ("findings", "list of finding", "everything that was looked at")),
     "town": (("name", "string", "the town"), ("path", "string", "its directory")),
-    "rig": (
-        ("rig_name", "string", "the rig"),
-        ("path", "string", "its directory"),
-        ("git_url", "string", "where its source comes from"),
-        ("default_branch", "string", "the branch new work starts from"),
-        ("prefix", "string", "what the ids of its beads start with"),
+    "rig": _RIG,
+    "listed rig": (*_RIG, ("polecats", "integer", "how many polecats it has")),
+    "removed rig": (("rig_name", "string", "the rig"), ("path", "string", "its directory, which is gone")),
+    "adopted": (
+        *_RIG,
+        ("checkout", "string", "the top directory of the checkout"),
+        ("made_town", "boolean", "the town is new"),
+        ("made_rig", "boolean", "the rig is new; otherwise the town had one of this project"),
     ),
     "demo": (
         ("town", "string", "the throw-away town"),
@@ -197,10 +231,14 @@ DOCUMENTS: Mapping[str, str] = {
     "capture": "capture",
     "nudge": "nudge",
     "send": "nudge",
+    "start": "spawned",
+    "start --all": "list of spawned",
     "stop": "stopped",
     "remove": "removed",
     "repair": "repaired",
     "hook": "list of bead",  # show, set and clear
+    "diff": "git command",
+    "log": "git command",
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
@@ -209,7 +247,10 @@ DOCUMENTS: Mapping[str, str] = {
     "doctor": "checkup",
     "reconcile": "reconciled",
     "init": "town",
+    "adopt": "adopted",
     "rig add": "rig",
+    "rig list": "list of listed rig",
+    "rig remove": "removed rig",
     "demo": "demo",
     "completion": "script",
 }

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
+from typing import NoReturn
 
 from polecat.adapters.tmux.commands import HOW_TO_GET_TMUX
 from polecat.errors import ProgramMissingError
-from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_polecat
+from polecat.lifecycle.talk import AttachCommand, attach_command, capture_polecat, nudge_polecat
+from polecat.model import Rig, SpawnedPolecat
+from polecat.names import shell_line
+from polecat.ports import World
 from polecat.verbs.common import add_common, add_json, add_polecat, add_town, answer, facts_of, polecat_of, whole, world_of
 
 # ------------------------------------------------------------------------------------------------------------- attach
@@ -35,7 +38,17 @@ def attach(args: argparse.Namespace) -> int:
     command = attach_command(rig, name, world=world_of(args))
     if args.json or args.print:
         facts = facts_of(command, rig_name=rig.name, polecat_name=name)
-        return answer(args, "attach", facts, shlex.join(command.argv))
+        return answer(args, "attach", facts, shell_line(*command.argv))
+    return _become(command)
+
+
+def attach_to(rig: Rig, polecat: SpawnedPolecat, world: World) -> NoReturn:
+    """Become tmux, attached to the session of a polecat that was just spawned."""
+    _become(attach_command(rig, polecat, world=world))
+
+
+def _become(command: AttachCommand) -> NoReturn:
+    sys.stdout.flush()
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:

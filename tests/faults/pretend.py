@@ -17,7 +17,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from polecat import Rig, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
+from polecat import Rig, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling, start_polecat
 from polecat.ports import Bead, Repo
 from polecat.testing import FakeBeads, FakeWorld, Fault, fake_world
 from polecat.town.find import find_repo
@@ -88,6 +88,15 @@ def spawning(root: Path) -> Scene:
     rig, world = a_rig(root)
     opts = SpawnOptions(name="furiosa", hook_bead="gt-1", prompt="begin", nudge="go on", env={"KEY": "value"})
     return Scene(rig=rig, world=world, operate=lambda rig, world: spawn_for_sling(rig, opts, world=world))
+
+
+def starting(root: Path) -> Scene:
+    """A start of a polecat whose agent was killed amid uncommitted work."""
+    rig, world, _ = with_furiosa(root, commits=False)
+    world.tmux.crash("gt-gastown-furiosa", signal=9)
+    return Scene(
+        rig=rig, world=world, work=WORK, operate=lambda rig, world: start_polecat(rig, "furiosa", prompt="go on", world=world)
+    )
 
 
 def removing(root: Path) -> Scene:
@@ -175,6 +184,7 @@ _VERBS: Mapping[str, Callable[[str], Callable[[Rig, FakeWorld], object]]] = {
 
 SCENES: Mapping[str, Callable[[Path], Scene]] = {
     "spawn": spawning,
+    "start": starting,
     "remove --force": removing,
     "remove --nuclear": nuking,
     "repair --force": repairing,
@@ -242,7 +252,8 @@ def _normal(data: bytes) -> object:
         return {
             k: v
             for k, v in document.items()
-            if k not in ("instance", "pid", "since", "server_pid", "agent_pid", "pane", "session_id")
+            if k
+            not in ("instance", "pid", "since", "server_pid", "agent_pid", "pane", "session_id", "socket_path", "server_started")
         }
     return data
 
@@ -323,11 +334,7 @@ def die_at(scene: Scene, point: int | str, *, place: Path) -> Death:
 
 def _die(scene: Scene, point: int | str, will: Path) -> None:
     def write_will(at: str, points: tuple[str, ...]) -> None:
-        out = io.BytesIO()
-        pickler = pickle.Pickler(out)
-        pickler.dispatch_table = {type(threading.Lock()): _new_lock, type(threading.RLock()): _new_rlock}
-        pickler.dump((at, points, scene.world))
-        will.write_bytes(out.getvalue())
+        will.write_bytes(pickled((at, points, scene.world)))
 
     points = Points(scene.rig.town_root, point, write_will, inside_calls=False)
     sys.addaudithook(points.listen)
@@ -335,6 +342,15 @@ def _die(scene: Scene, point: int | str, will: Path) -> None:
     points.stop()
     write_will("", tuple(points.points))
     os._exit(0)
+
+
+def pickled(value: object) -> bytes:
+    """A pretend world, or a value that holds one, as bytes."""
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out)
+    pickler.dispatch_table = {type(threading.Lock()): _new_lock, type(threading.RLock()): _new_rlock}
+    pickler.dump(value)
+    return out.getvalue()
 
 
 def _new_lock(_: object) -> tuple[Callable[[], object], tuple[()]]:

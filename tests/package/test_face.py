@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import ast
+import copy
 import doctest
 import pickle
 import pydoc
+import subprocess
 import sys
 import traceback
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import attrs
 import pytest
@@ -100,6 +102,20 @@ def test_values_and_errors_are_pickled() -> None:
         assert pickle.loads(pickle.dumps(value)) == value
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), again.message, again.hint) == (polecat.RigFullError, "it is full", "remove one")
+
+
+def test_an_errors_cause_travels_with_it() -> None:
+    """Pickled and copied errors keep the chain of their causes; one that is neither ours nor Python's own arrives as its words."""
+    error = polecat.SpawnFailedError("it broke", step="hook", undone=["worktree"])
+    error.__cause__ = polecat.BeadsError("the store said no", hint="ask it again")
+    error.__cause__.__cause__ = subprocess.TimeoutExpired(["bd"], 3)
+    error.add_note("seen by a test")
+
+    for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
+        cause = cast("Any", again.__cause__)
+        assert (type(again), again.undone, again.__notes__) == (polecat.SpawnFailedError, ("worktree",), ["seen by a test"])
+        assert (type(cause), cause.message, cause.hint) == (polecat.BeadsError, "the store said no", "ask it again")
+        assert str(cause.__cause__) == "TimeoutExpired: Command '['bd']' timed out after 3 seconds"
 
 
 def test_tracebacks_say_what_can_be_caught() -> None:

@@ -10,6 +10,7 @@ import termios
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from attrs import evolve
 
@@ -63,9 +64,10 @@ class Terminal:
             created_at_s=int(time.time()),
         )
         self.is_released = False
+        self._is_ended_by_us = False
         self._shown = b""
         self.changed_at_s = int(time.time())
-        self._on_exit = request.on_exit
+        self._on_exit, self._end_file = request.on_exit, request.end_file
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -103,7 +105,15 @@ class Terminal:
         while data:
             data = data[os.write(self.master, data) :]
 
+    def _keep_end(self, path: Path, code: int) -> None:
+        """Write it as the documentation of `SessionRequest` says."""
+        status, number = ("", -code) if code < 0 else (code, "")
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(f"status: {status}\nsignal: {number}\nat: {at}\n\n{self.screen}\n")
+
     def end(self) -> None:
+        self._is_ended_by_us = True
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self._reader.join()
@@ -117,6 +127,9 @@ class Terminal:
         except OSError:  # nobody has the other side open any more
             pass
         code = self.process.wait()
+        self.session = evolve(self.session, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
+        if self._end_file is not None and not self._is_ended_by_us:
+            self._keep_end(self._end_file, code)
         if self._on_exit:
             subprocess.run([*self._on_exit, *(("", str(-code)) if code < 0 else (str(code), ""))], check=False)
 

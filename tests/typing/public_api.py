@@ -129,8 +129,10 @@ def one_polecat_is_a_name_or_a_value(rig: Rig | str, cat: str | Polecat | Spawne
 
 def states(state: PolecatState) -> str:
     match state:
-        case PolecatState.WORKING | PolecatState.DONE | PolecatState.STUCK | PolecatState.STALLED | PolecatState.ZOMBIE:
-            return "it has been at work"
+        case PolecatState.WORKING | PolecatState.IDLE | PolecatState.WAITING | PolecatState.STUCK | PolecatState.ZOMBIE:
+            return "it runs"
+        case PolecatState.DONE | PolecatState.FAILED | PolecatState.STALLED:
+            return "it has ended"
         case PolecatState.SPAWNING | PolecatState.UNKNOWN:
             return "not yet, or nobody knows"
         case _:
@@ -146,6 +148,7 @@ def our_gits_have_everything(cli: GitCli, fake: FakeGit) -> None:
     _clones: Sequence[polecat.GitClones] = [cli, fake]
     _submodules: Sequence[polecat.GitSubmodules] = [cli, fake]
     _ignored: Sequence[polecat.GitIgnored] = [cli, fake]
+    _lists: Sequence[polecat.GitLists] = [cli, fake]
 
 
 def every_adapter_is_its_port(place: Path, environ: Mapping[str, str]) -> None:

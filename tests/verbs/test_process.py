@@ -56,12 +56,12 @@ def with_three(town: HandTown) -> Callable[[], bool]:
     return lambda: len(town.sessions()) == 3
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("where", [in_readiness, in_a_setup_hook, with_three])
 def test_an_interrupt_takes_everything_back(
     town: HandTown, number: signal.Signals, where: Callable[..., Callable[[], bool]]
 ) -> None:
-    """Ctrl-C and SIGTERM, wherever a spawn is, undo it: status 130, one line, nothing left, no traceback."""
+    """Ctrl-C, SIGTERM and a hang-up, wherever a spawn is, undo it: status 130, one line, nothing left, no traceback."""
     town.agent("never", "exec sleep 600")
     is_there = where(town)
     more = ("--count", "3") if where is with_three else ("--hook", "gt-abc12")

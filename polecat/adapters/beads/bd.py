@@ -26,10 +26,15 @@ from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
 from polecat.errors import BeadsError
 from polecat.names import check_bead_id
-from polecat.ports import AgentBead, AgentFields, Bead
+from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 
 TAKE_BACK_S = 5.0
 """How long undoing a failed change may take, when the operation's own time is up."""
+
+_TRIMMED = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What a ``bd`` takes from the ends of a title: Go's idea of white space."""
 
 
 class BdCli:
@@ -124,6 +129,17 @@ class BdCli:
             found.update({issue.bead.id: issue.bead for issue in answer.issues() if issue.bead.assignee == spelling})
         return bead_rules.in_order(found.values())
 
+    def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
+        """See `Beads.holdings`: one list of all that is not closed, and one of what is missing in it, if anything is."""
+        talk = self._bd.talk()
+
+        def find(ids: frozenset[str]) -> list[tuple[Bead, str]]:
+            among = ("--all", f"--id={','.join(one for one in sorted(ids) if ',' not in one)}") if ids else ()
+            answer = talk.ask("list", "--json", *talk.dialect.list_flags, *among)
+            return [(issue.bead, issue.description) for issue in answer.issues()]
+
+        return bead_rules.holdings(agents, find)
+
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
         """See `Beads.hook`."""
         return self._give(bead_id, "hooked", assignee, expected)
@@ -215,8 +231,8 @@ def _open(talk: Talk, issue: Issue | None, wanted: AgentBead, description: str) 
         _reopen(talk, issue, wanted.title, description)
     _mirror(talk, issue or Issue(bead=Bead(id=wanted.id)), hook=wanted.fields.hook_bead, role=wanted.fields.role_bead)
     agent = _read_agent(talk, wanted.id)
-    wanted = attrs.evolve(wanted, title=wanted.title.strip(), fields=parse_description(description))
-    if attrs.evolve(agent, title=agent.title.strip()) != wanted:  # whatever a bd takes for blank at the ends of a title
+    wanted = attrs.evolve(wanted, title=wanted.title.strip(_TRIMMED), fields=parse_description(description))
+    if attrs.evolve(agent, title=agent.title.strip(_TRIMMED)) != wanted:
         raise _not_kept(wanted.id, f"{wanted}", f"{agent}")
     return agent
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from polecat.adapters.git import files, refs
+from polecat.adapters.git import files, guard, refs
+from polecat.adapters.git.index import read_index
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
@@ -72,6 +73,10 @@ class Gathering:
         return tuple(path for path in paths if not self.is_ours(path.rstrip("/")))
 
 
+_MAX_INDEX_BYTES = 1 << 30
+"""A hundred bytes and more for each file that is tracked."""
+
+
 def place_of(repo: Repo, worktree: Worktree) -> Place:
     """Say where commands for a worktree work, after proving that it is what it says.
 
@@ -91,18 +96,25 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     place = place_of(repo, worktree)
     ours = tuple(path.rstrip("/") for path in ignore)
     looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
+    guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
-    questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"], "files": LISTING}
+    questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"]}
+    index = files.read_bytes(place.git_dir / "index", limit_bytes=_MAX_INDEX_BYTES)
+    listing = read_index(index) if index and head and len(head) == 40 else None
+    if listing is None:
+        questions["files"] = LISTING
     if head is not None:
-        questions["commits"] = ["rev-list", "--count", head, *unfinished_heads(place.git_dir), "--not", "--remotes"]
+        begun = unfinished_heads(place.git_dir)
+        if begun or head not in refs.listed(git, repo, "refs/remotes/").values():
+            questions["commits"] = ["rev-list", "--count", head, *begun, "--not", "--remotes"]
         if base is not None:
             questions["base"] = ["merge-base", "--is-ancestor", head, base]
     if refs.resolve(git, repo, "refs/stash") is not None:
         questions["stashes"] = ["log", "-g", "--format=%H%x00%s", "refs/stash", "--"]
     answers = _ask(looking, questions)
     entries = _read_status(looking, answers.get("status"))
-    gitlinks = _read_files(looking, answers.get("files"), entries)
+    gitlinks = _read_files(looking, listing or _listing(looking, answers.get("files")), entries)
     _read_commits(looking, answers.get("commits"), answers.get("base"))
     _read_stashes(looking, answers.get("stashes"))
     _read_inner_repositories(looking, entries, gitlinks)
@@ -124,14 +136,14 @@ def _text(looking: Gathering, what: str, done: Finished | None) -> str | None:
     """Return what git said if it said it without a doubt, otherwise note the problem."""
     if done is None:
         return None
-    if done.exit_code != 0 or done.stderr.strip():
+    if done.exit_code != 0 or done.stderr.strip(b"\n"):
         looking.problem(f"{what}: git exited {done.exit_code}: {error_line(done.error_text)}")
     return os.fsdecode(done.stdout) if done.exit_code == 0 else None
 
 
 def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
     text = _text(looking, what, done)
-    if text is None or text.strip().isdecimal():
+    if text is None or re.fullmatch(r"[0-9]+\n?", text):
         return None if text is None else int(text)
     looking.problem(f"{what}: git said {text[:60]!r}, which is no number")
     return None
@@ -163,7 +175,7 @@ def unfinished_heads(admin: Path) -> list[str]:
     folders = [f"{folder}/{name}" for folder in ("rebase-merge", "rebase-apply") for name in ("orig-head", "autostash")]
     names = (*folders, "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH")
     found = (line for name in names for line in (files.read_text(admin / name) or "").split("\n"))
-    return [line.strip() for line in found if files.is_oid(line.strip())]
+    return [line for line in found if files.is_oid(line)]
 
 
 def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry, ...]:
@@ -200,22 +212,29 @@ def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> 
     if looking.facts.head is None:
         return entries
     tree = _text(looking, "files", looking.git.run(["ls-tree", "-r", "-z", looking.facts.head], at=looking.place, read_only=True))
-    known = {line.partition("\t")[2]: line.split()[2] for line in (tree or "").split("\0") if line}
+    rows = (line.partition("\t") for line in (tree or "").split("\0") if line)
+    known = {path: words.split(" ")[2] for words, _, path in rows}
     kept = (entry for entry in entries if entry.kind != "1" or entry.staged != "D")
     return tuple(
         entry for entry in kept if entry.kind != "?" or _blob(looking, entry.path, known.get(entry.path, "")) is not True
     )
 
 
-def _read_files(looking: Gathering, done: Finished | None, entries: tuple[StatusEntry, ...]) -> tuple[str, ...]:
-    """Find edits that git was told not to look at; return the paths of all submodules."""
+def _listing(looking: Gathering, done: Finished | None) -> tuple[tuple[str, ...], dict[str, str]]:
     if done is None or _text(looking, "files", done) is None:
-        return ()
+        return (), {}
     try:
-        links, hidden = parse_listing(done.stdout)
+        return parse_listing(done.stdout)
     except UnknownStateError as error:
         looking.problem(f"files: {error.message}")
-        return ()
+        return (), {}
+
+
+def _read_files(
+    looking: Gathering, listing: tuple[tuple[str, ...], dict[str, str]], entries: tuple[StatusEntry, ...]
+) -> tuple[str, ...]:
+    """Find edits that git was told not to look at; return the paths of all submodules."""
+    links, hidden = listing
     seen = {entry.path for entry in entries}
     edited = (path for path, oid in hidden.items() if path not in seen and _blob(looking, path, oid) is False)
     looking.facts = evolve(looking.facts, hidden=looking.kept(edited))
@@ -243,21 +262,20 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
     facts = looking.facts
     if facts.head is None:
         return
-    unpushed = _count(looking, "commits", commits) or 0
+    unpushed = _count(looking, "commits", commits) or 0  # not asked where a remote's branch stands at that very commit
     if unpushed and looking.base is not None and not refs.listed(looking.git, looking.repo, "refs/remotes/"):
         rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
         unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
     merged: Merged = "unknown"
     if base is not None and base.exit_code in (0, 1) and not base.stderr:
-        merged = "ancestor" if base.exit_code == 0 else _same_changes(looking)
+        merged = "ancestor" if base.exit_code == 0 else same_changes(looking.git, looking.place, looking.base or "", facts.head)
     looking.facts = evolve(looking.facts, unpushed=unpushed, merged=merged)
 
 
-def _same_changes(looking: Gathering) -> Merged:
+def same_changes(git: GitProgram, at: Repo | Place, base: str, head: str) -> Merged:
     """Squash merges leave no ancestry; but merging again then changes nothing of the base."""
-    base, head = looking.base or "", looking.facts.head or ""
-    merge = looking.git.run(["merge-tree", "--write-tree", base, head], at=looking.place)
-    tree = looking.git.run(["rev-parse", "-q", "--verify", f"{base}^{{tree}}"], at=looking.place, read_only=True)
+    merge = git.run(["merge-tree", "--write-tree", base, head], at=at)
+    tree = git.run(["rev-parse", "-q", "--verify", f"{base}^{{tree}}"], at=at, read_only=True)
     if merge.exit_code == 1:
         return "no"
     if merge.exit_code != 0 or tree.exit_code != 0:

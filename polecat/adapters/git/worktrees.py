@@ -13,24 +13,35 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from polecat.adapters.git import config, files, publish, refs, submodules
 from polecat.adapters.git.run import TRIES, GitProgram, Place, expect_success, is_transient
 from polecat.adapters.git.stale import MOVING, must_be_free, names_worktree, rename
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
+from polecat.names import shell_line
 from polecat.ports import Repo, Worktree
 
 
-def find(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
-    """Prove by reading files that *path* is a worktree of *repo*."""
+def find(git: GitProgram, repo: Repo, path: Path, *, registry: str = "") -> Worktree | None:
+    """Prove by reading files that *path* is a worktree of *repo*; *registry* as for `files.identify`."""
     path = Path(os.path.abspath(path))
-    admin = files.identify(repo.git_dir, path)
+    admin = files.identify(repo.git_dir, path, registry)
     if admin is None:
         return None
     branch, head = refs.head(git, repo, Place(git_dir=admin, work_tree=path))
     return Worktree(path=path, admin_dir=admin, branch=branch, head=head)
+
+
+def find_many(git: GitProgram, repo: Repo, paths: Iterable[Path]) -> dict[Path, Worktree]:
+    """Find those of many directories that are worktrees of *repo*."""
+    registry, found = files.registry_of(repo.git_dir), {}
+    for path in paths:
+        with contextlib.suppress(PolecatError, OSError):
+            if (worktree := find(git, repo, path, registry=registry)) is not None:
+                found[path] = worktree
+    return found
 
 
 def add(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:
@@ -132,7 +143,9 @@ def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         raise GitError(f"cannot move {worktree.path}: {error.strerror or error}", cwd=repo.path) from error
     moved = mend(git, repo, to)
     if moved is None:
-        raise GitError(f"{to} was moved there but is no worktree", cwd=repo.path, hint=f"git -C {to} worktree repair")
+        raise GitError(
+            f"{to} was moved there but is no worktree", cwd=repo.path, hint=shell_line("git", "-C", to, "worktree", "repair")
+        )
     return moved
 
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 
 from polecat.errors import InvalidNameError, ProgramMissingError, TmuxError
@@ -217,19 +216,6 @@ def read_exports(text: str) -> dict[str, str]:
         else:  # "unset NAME;", or a name no shell would take
             at = text.find("\n", at) + 1 or len(text)
     return found
-
-
-def read_signal(text: str) -> int | None:
-    """Read ``pane_dead_signal``: a number on Linux, a name on BSD and macOS, nothing when no signal is known.
-
-    Examples:
-        >>> read_signal("9"), read_signal("KILL"), read_signal("")
-        (9, 9, None)
-    """
-    if text.isdigit():
-        return int(text)
-    name = text if text.startswith("SIG") else f"SIG{text}"
-    return int(signal.Signals[name]) if name in signal.Signals.__members__ else None
 
 
 def read_number(text: str) -> int | None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from attrs import frozen
 
-from polecat.adapters.tmux.commands import AGENT, RELEASED, Command, Fields, equals, guarded, read_number, read_signal
+from polecat.adapters.tmux.commands import AGENT, RELEASED, Command, Fields, equals, guarded, read_number
+from polecat.core.endings import read_signal
 from polecat.ports import PaneStatus, Screen
 
 COLUMNS = (
