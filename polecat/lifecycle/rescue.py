@@ -253,11 +253,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
 
 
 def _must_rescue(seen: Inspection) -> bool:
-    """Say whether there is work that exists nowhere else, or a commit that is not part of what it is to be merged into."""
+    """Say whether there is work that exists nowhere else. What is clean and pushed is on the remote, and needs no rescue."""
     git = seen.git
-    if seen.worktree is None or git is None:
-        return False
-    return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
+    return seen.worktree is not None and git is not None and (not git.is_clean or "ignored" in seen.verdict.reasons)
 
 
 def _fingerprints(top: Path, git: GitFacts) -> Fingerprints:

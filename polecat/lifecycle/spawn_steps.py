@@ -51,6 +51,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
         attempt.bead = found.bead
+        attempt.warnings += filter(None, [found.warning])
         if found.existing is not None:
             warning = f"{found.existing.polecat} has {bead} already; nothing was made"
             there = _spawned(observed.rig, found.existing)
@@ -117,6 +118,10 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         attempt.claim = evolve(attempt.claim, may_have_run=True)
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
+        if session.lost:
+            attempt.warnings.append(
+                f"the tmux server has ended since it was asked, and with it the sessions {', '.join(session.lost)}"
+            )
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
         server = attempt.world.processes.identify(session.server_pid)
         attempt.claim = evolve(
@@ -279,7 +284,10 @@ def make_record(observed: Observation, attempt: Attempt, *, event: str = "poleca
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    attempt.emit(event, duration_s=result.timings.total_s, **_facts(result, event))
+    if event == "polecat_started":
+        attempt.emit("polecat_started", duration_s=result.timings.total_s, **_facts(result, event))
+    else:
+        attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result, event))
 
 
 def _facts(result: SpawnedPolecat, event: str) -> dict[str, object]:

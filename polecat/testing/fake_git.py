@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from attrs import evolve
 
@@ -212,13 +213,20 @@ class FakeGit(FakeGitRefs):
         if not kept and not facts.changed and base is not None and facts.merged == "ancestor":
             return None
         commit = self.record(facts.head, files)
-        known.rescues[ref] = Rescue(ref=ref, commit=commit, message=message, created_at_s=int(time.time()), refs=(ref,))
-        return known.rescues[ref]
+        holds: Literal["files", "commits", "tip"] = "files" if kept or facts.changed else "commits" if facts.unpushed else "tip"
+        saved = Rescue(ref=ref, commit=commit, message=message, created_at_s=int(time.time()), refs=(ref,), holds=holds)
+        known.rescues[ref] = saved
+        return saved
 
     @step
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved."""
         return tuple(self.repo(repo).rescues.values())
+
+    @step
+    def drop_rescue(self, repo: Repo, rescue: Rescue) -> bool:
+        """Forget a rescue."""
+        return self.repo(repo).rescues.pop(rescue.ref, None) is not None
 
     @step
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
-from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError
+from polecat.errors import SessionExistsError, SessionNotFoundError
 from polecat.ports import PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
-from polecat.testing.fake_agents import FakeAgent, FakeStep, check_name, check_sizes, ends_watch
+from polecat.testing.fake_agents import FakeAgent, FakeStep, check_name, check_request, ends_watch
 from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux_world import IDENTITY, FakeTmuxWorld
 
@@ -71,11 +70,13 @@ class FakeTmux(FakeTmuxWorld):
     def list_sessions(self) -> tuple[Session, ...]:
         """List every session."""
         with self._reached():
-            return self._listed()
+            found = self._listed()
+            self._known = (self._server_pid, tuple(session.name for session in found))
+            return found
 
     def start(self, request: SessionRequest) -> StartedSession:
         """Make a session whose program behaves as the agent says."""
-        self._check_request(request)
+        check_request(request)
         with self._reached():
             if request.name in (one.name for one in self._listed()):
                 raise SessionExistsError(f"there is a session {request.name!r} already", argv=("tmux", "new-session"))
@@ -91,7 +92,9 @@ class FakeTmux(FakeTmuxWorld):
             self._processes.add(made.pane_pid, instance=request.instance, cwd=request.cwd)
             if agent.exits is not None:
                 self._end(pane, exit_code=agent.exits)
+            (server_pid, names), self._known = self._known, (self._server_pid, ())
             return StartedSession(
+                lost=names if server_pid != self._server_pid else (),
                 id=made.id,
                 name=made.name,
                 instance=made.instance,
@@ -111,7 +114,7 @@ class FakeTmux(FakeTmuxWorld):
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
-            self._sleep(wait_s)
+            self._clock.sleep(wait_s)
         return ()
 
     def release(self, session: StartedSession) -> bool:
@@ -147,7 +150,7 @@ class FakeTmux(FakeTmuxWorld):
                 pane.paste(text)
             for key in keys:
                 pane.press(key)
-        self._sleep(look_after_s)
+        self._clock.sleep(look_after_s)
         with self._reached():
             return Typed(before=before, after=self._status(Watch(pane_id=pane_id, instance=pane.session.instance)))
 
@@ -170,12 +173,6 @@ class FakeTmux(FakeTmuxWorld):
                         self._drop(one)
                     return True
             return False
-
-    def _check_request(self, request: SessionRequest) -> None:
-        check_name(request.name)
-        check_sizes(request)
-        if not Path(request.cwd).is_dir():
-            raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
 
 
 __all__ = ["FakeAgent", "FakeStep", "FakeTmux"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
@@ -11,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from attrs import evolve
 
-from polecat.core.endings import ended_by
+from polecat.adapters.processes.clock import SystemClock
 from polecat.errors import SessionNotFoundError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, Watch
 from polecat.testing.fake_agents import READY, FakeAgent, Pane, as_gas_town_made_it
 from polecat.testing.fake_processes import FakeProcesses
-from polecat.town.endings import write_end
+from polecat.town.endings import ended_by, write_end
 
 if TYPE_CHECKING:
     from polecat.testing.fake_tmux import FakeTmux
@@ -42,11 +41,12 @@ class FakeTmuxWorld:
         self._views: dict[str, tuple[Session, str]] = {}
         self._socket = socket
         self._agent = agent
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._processes = FakeProcesses() if processes is None else processes
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000 if socket is None else 2_000_000 + 10 * (zlib.crc32(socket.encode()) % 1_000_000)
+        self._known: tuple[int, tuple[str, ...]] = (self._server_pid, ())
         self._processes.add(self._server_pid)
         self._mutex = threading.RLock()
         for session in sessions:
@@ -173,11 +173,7 @@ class FakeTmuxWorld:
         return self._mutex
 
     def _now_s(self) -> int:
-        return int(time.time() if self._clock is None else self._clock.now().timestamp())
-
-    def _sleep(self, seconds: float) -> None:
-        if seconds > 0:
-            (time.sleep if self._clock is None else self._clock.sleep)(seconds)
+        return int(self._clock.now().timestamp())
 
     def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id

@@ -10,6 +10,7 @@ from attrs import evolve
 
 from polecat.ports import (
     GitBranches,
+    GitCheckouts,
     GitClones,
     GitIgnored,
     GitLists,
@@ -68,6 +69,21 @@ def check_too_much_is_not_rescued(at: GitUnderTest) -> None:
     (made.path / "big").write_bytes(b"x" * 1000)
     refuses(lambda: git.rescue(at.repo, made, ref_name="nux/1", message="m", size_limit_bytes=999))
     assert git.rescues(at.repo) == ()
+
+
+def check_saved_work_is_told_from_a_mere_tip(at: GitUnderTest) -> None:
+    """A rescue says whether it holds files, commits that no remote has, or neither; once dropped it is gone, and only it."""
+    git, made = at.having(GitRescues), at.add("nux")
+    tip = git.rescue(at.repo, made, ref_name="nux/1", message="m")
+    at.commit(made.path)
+    commits = git.rescue(at.repo, made, ref_name="nux/2", message="m")
+    (made.path / "new.txt").write_text("new")
+    files = git.rescue(at.repo, made, ref_name="nux/3", message="m")
+    assert tip and commits and files
+    assert [(one.ref[-1], one.holds) for one in git.rescues(at.repo)] == [("1", "tip"), ("2", "commits"), ("3", "files")]
+    assert (tip.holds, commits.holds, files.holds) == ("tip", "commits", "files")
+    assert (git.drop_rescue(at.repo, commits), git.drop_rescue(at.repo, commits)) == (True, False)
+    assert git.rescues(at.repo) == (tip, files)
 
 
 # ----------------------------------------------------------------------------------------------- GitMoves, GitSpares
@@ -290,3 +306,20 @@ def check_many_worktrees_are_found_at_once(at: GitUnderTest) -> None:
     link.symlink_to(one.path)
     found = git.find_worktrees(at.repo, [one.path, absent, link, other.path, at.room])
     assert found == {made.path: at.git.find_worktree(at.repo, made.path) for made in (one, other)}
+
+
+# ------------------------------------------------------------------------------------------------------------- GitCheckouts
+
+
+def check_a_checkout_remembers_its_rig(at: GitUnderTest) -> None:
+    """A checkout is found from below its top, and keeps which rig it was adopted into; elsewhere there is none."""
+    git, made = at.having(GitCheckouts), at.add()
+    (made.path / "below").mkdir()
+    found = git.checkout_at(made.path / "below")
+    assert found is not None and (found.path.resolve(), found.town, found.rig) == (made.path.resolve(), None, "")
+    git.remember_rig(found.path, town=at.room / "town", rig="gas")
+    again = git.checkout_at(made.path)
+    assert again is not None and (again.town, again.rig) == (at.room / "town", "gas")
+    (at.room / "nowhere").mkdir()
+    assert git.checkout_at(at.room / "nowhere") is None
+    refuses(lambda: git.remember_rig(at.room / "nowhere", town=at.room, rig="gas"))

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from attrs import frozen
 
-from polecat.adapters.world import FullWorld
+from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.bead_rules import CLOSED_STATUSES, holds
 from polecat.errors import BeadClosedError, BeadTakenError
 from polecat.model import Rig, SpawnOptions
@@ -47,10 +47,12 @@ class BeadCheck:
     Attributes:
         bead: the bead as it was; None where the store has none yet. It may be taken from no other than its holder then.
         existing: the record of the polecat that was asked for by name, if that one lives and has the bead already.
+        warning: what is odd about it, though it can be used.
     """
 
     bead: Bead | None = None
     existing: Record | None = None
+    warning: str = ""
 
 
 def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> BeadCheck:
@@ -68,7 +70,7 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
         check_breaker(observed.rig, opts.hook_bead, limit=observed.settings.respawn_limit)
     bead = world.beads.bead(opts.hook_bead)
     if bead is None:
-        return BeadCheck()
+        return BeadCheck(warning=_doubt(observed.rig, opts.hook_bead))
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
     life = _life_of_holder(world, observed, bead) if bead.status in ("hooked", "in_progress") and bead.assignee else _DEAD
@@ -82,6 +84,13 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
             hint=f"wait for it, or take it back first: polecat hook clear {bead.id} --rig {observed.rig.name}",
         )
     return BeadCheck(bead=bead)
+
+
+def _doubt(rig: Rig, bead: str) -> str:
+    """Why a bead that the store does not know is perhaps a typing error. In a store of polecat's own it is made when it is hooked."""
+    if not bead.startswith(f"{rig.prefix}-"):
+        return f"bead {bead!r} is not known here, and this rig's begin with '{rig.prefix}-'; is it another rig's?"
+    return f"bead {bead!r} is not known in {rig_beads_dir(rig)}" if rig_beads_dir(rig) else ""
 
 
 def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life:

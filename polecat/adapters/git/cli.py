@@ -21,12 +21,12 @@ from polecat.adapters.git import (
     publish,
     refs,
     remote,
-    rescue,
     snapshot,
     stale,
     submodules,
     worktrees,
 )
+from polecat.adapters.git import rescue as rescues
 from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.errors import GitError
 from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
@@ -70,7 +70,7 @@ class GitCli:
             raise GitError(f"git is too old: {text!r}", hint="polecat needs git 2.31 or later")
         return found[0]
 
-    def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch:
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch | remote.FailedFetch:
         """Begin to bring the remote-tracking branches up to date."""
         files.check_repository(repo.git_dir)
         return remote.start_fetch(self._git, repo, timeout_s=timeout_s)
@@ -177,7 +177,7 @@ class GitCli:
         owner = registration.path.parent.name if registration.path else registration.admin_dir.name
         if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
             owner = registration.admin_dir.name
-        rescue.save_lost(self._git, repo, registration.admin_dir, f"{owner}/{time.time_ns() // 1_000_000}-lost")
+        rescues.save_lost(self._git, repo, registration.admin_dir, f"{owner}/{time.time_ns() // 1_000_000}-lost")
         return stale.drop_stale(repo, registration, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
@@ -211,15 +211,19 @@ class GitCli:
             ignored_patterns=tuple(ignored_patterns),
             size_limit_bytes=size_limit_bytes,
         )
-        return rescue.rescue(self._git, repo, worktree, ref_name, wish)
+        return rescues.rescue(self._git, repo, worktree, ref_name, wish)
 
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved, oldest first."""
-        return rescue.rescues(self._git, repo)
+        return rescues.rescues(self._git, repo)
 
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
         """Say what a rescue holds beyond the commit it stands on."""
-        return rescue.rescued_files(self._git, repo, ref)
+        return rescues.rescued_files(self._git, repo, ref)
+
+    def drop_rescue(self, repo: Repo, rescue: Rescue) -> bool:
+        """Delete the refs of a rescue; False if its ref is gone, or stands elsewhere by now."""
+        return rescues.drop(self._git, repo, rescue)
 
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         """Rename a worktree on its file system; branch, index and submodules go with it."""
@@ -257,7 +261,7 @@ class GitCli:
         if tip is None or tip == head:
             return Standing(merged="ancestor") if tip else None
         words = ["rev-list", "--left-right", "--count", f"{head}...{tip}"]
-        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.strip().partition("\t")
+        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.rstrip("\n").partition("\t")
         if not (ahead.isdecimal() and behind.isdecimal()):
             raise GitError(f"git rev-list said {ahead[:60]!r}, which is no number", cwd=repo.path)
         merged: Merged = "ancestor" if ahead == "0" else facts.same_changes(self._git, repo, tip, head)

@@ -328,6 +328,15 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
         if count:
             changed.append(f"{name}: {count} unpushed commit(s)")
     inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
-    found = (one for path in inner for one in files.repositories_below(looking.path, path, at_top_only=looking.base is None))
+    unread: list[OSError] = []
+    at_top_only = looking.base is None
+    found = [
+        one
+        for path in inner
+        for one in files.repositories_below(looking.path, path, at_top_only=at_top_only, onerror=unread.append)
+    ]
+    for failed in unread:
+        if not isinstance(failed, FileNotFoundError):  # it has just gone, so nothing is in it
+            looking.problem(f"{failed.filename}: {failed.strerror}")
     nested = looking.kept(f"{one}/" for one in found)
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from polecat.errors import GitError, UnknownStateError
@@ -197,15 +197,18 @@ def what_the_disk_keeps(tree: Path) -> tuple[str, ...]:
     return (*case, "-c", "core.fileMode=true") if knows_modes else case
 
 
-def repositories_below(tree: Path, path: str, *, at_top_only: bool = False) -> Iterator[str]:
+def repositories_below(
+    tree: Path, path: str, *, at_top_only: bool = False, onerror: Callable[[OSError], object] | None = None
+) -> Iterator[str]:
     """List the repositories and linked worktrees at or below a directory that git shows as one entry.
 
     Args:
         tree: the worktree.
         path: the directory in it.
         at_top_only: look at the directory itself alone; looking through all that is ignored takes time.
+        onerror: is told of each directory that cannot be listed.
     """
-    for place, directories, names in os.walk(tree / path):
+    for place, directories, names in os.walk(tree / path, onerror=onerror):
         if ".git" in directories or ".git" in names or is_bare(directories, names):
             directories.clear()
             yield os.path.relpath(place, tree)

@@ -81,9 +81,30 @@ class CliFetch:
             self.running.wait()
 
 
-def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch:
+class FailedFetch:
+    """A fetch that was not begun, because git would have stumbled over something in the repository; as one that failed."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def wait(self) -> None:
+        """Say why.
+
+        Raises:
+            GitError: always.
+        """
+        raise GitError(self.why)
+
+    def cancel(self) -> None:
+        """Nothing is under way."""
+
+
+def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch | FailedFetch:
     """Begin a fetch."""
-    guard.check_refs(repo.git_dir, heads=True)
+    try:
+        guard.check_refs(repo.git_dir, heads=True)
+    except UnknownStateError as error:
+        return FailedFetch(error.message)
     began_at_s = time.time()
     running = git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
     return CliFetch(git, repo, running, timeout_s=timeout_s, began_at_s=began_at_s)

@@ -11,8 +11,9 @@ import os
 import re
 import shlex
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from attrs import evolve
 
@@ -25,6 +26,8 @@ from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inn
 from polecat.adapters.git.submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
 from polecat.ports import RESCUE_REFS, Repo, Rescue, Worktree
+
+Holds = Literal["files", "commits", "tip"]
 
 
 def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish: Wish) -> Rescue | None:
@@ -44,7 +47,7 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
         made += _pin(git, store, tree, ref, known=(listing.head or "",)) if saved is not None else []
     except (PolecatError, OSError) as error:
         raise _failed(git, store, [ref, *made, *_below(git, store, ref)], worktree.path, error) from error
-    return None if saved is None else evolve(saved, refs=(ref, *made))
+    return None if saved is None else evolve(saved, refs=(ref, *made), holds="files" if made else saved.holds)
 
 
 def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue | None:
@@ -79,7 +82,14 @@ def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue
         made += _pin(git, store, at, ref)
     except (PolecatError, OSError) as error:
         raise _failed(git, store, [ref, *made, *_below(git, store, ref)], admin, error) from error
-    return Rescue(ref=ref, commit=commit, message=wish.message, created_at_s=at_s, refs=(ref, *made))
+    return Rescue(
+        ref=ref,
+        commit=commit,
+        message=wish.message,
+        created_at_s=at_s,
+        refs=(ref, *made),
+        holds="files" if staged or made else "commits",
+    )
 
 
 def _failed(git: GitProgram, store: Place, refs: Sequence[str], where: Path, error: PolecatError | OSError) -> RescueFailedError:
@@ -138,22 +148,46 @@ def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
     files.check_repository(repo.git_dir)
     guard.check_refs(repo.git_dir, RESCUE_REFS)
-    form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
+    form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(tree)%00%(parent)%00%(contents:subject)"
     lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.split("\n")[:-1]
-    rows = [line.split("\0", 3) for line in lines]
+    rows = [line.split("\0", 5) for line in lines]
     subs = [row[0] for row in rows if ".sub/" in row[0]]
-    found = (
-        Rescue(
-            ref=ref,
-            commit=commit,
-            created_at_s=int(at_s or 0),
-            message=message,
-            refs=(ref, *(sub for sub in subs if sub.startswith(f"{ref}.sub/"))),
+    tops = [row for row in rows if ".sub/" not in row[0]]
+    below = {row[0]: row[4].partition(" ")[0] for row in tops}
+    trees, unpushed = _trees_of(git, repo, below.values()), _on_no_remote(git, repo, below.values())
+    found = []
+    for ref, commit, at_s, tree, _, message in tops:
+        inner = tuple(sub for sub in subs if sub.startswith(f"{ref}.sub/"))
+        has_files = bool(inner) or trees.get(below[ref]) != tree
+        holds: Holds = "files" if has_files else "commits" if below[ref] in unpushed else "tip"
+        found.append(
+            Rescue(ref=ref, commit=commit, created_at_s=int(at_s or 0), message=message, refs=(ref, *inner), holds=holds)
         )
-        for ref, commit, at_s, message in rows
-        if ".sub/" not in ref
-    )
     return tuple(sorted(found, key=lambda one: (one.created_at_s, one.ref)))
+
+
+def _trees_of(git: GitProgram, repo: Repo, commits: Iterable[str]) -> dict[str, str]:
+    """Commit → its tree, with one process for all."""
+    wanted = [commit for commit in dict.fromkeys(commits) if commit]
+    asked = "".join(f"{commit}^{{tree}}\n" for commit in wanted).encode()
+    told = git.must(["cat-file", "--batch-check=%(objectname)"], at=repo, read_only=True, stdin=asked).text.split("\n")
+    return dict(zip(wanted, told, strict=False))
+
+
+def _on_no_remote(git: GitProgram, repo: Repo, commits: Iterable[str]) -> frozenset[str]:
+    """Those of many commits, and what is below them, that are part of no remote-tracking branch, with one process for all."""
+    asked = "".join(f"{commit}\n" for commit in commits if commit).encode()
+    words = ["rev-list", "--stdin", "--not", "--remotes"]
+    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split()) if asked else frozenset()
+
+
+def drop(git: GitProgram, repo: Repo, rescue: Rescue) -> bool:
+    """Delete the refs of a rescue, its own one first, if that still stands where it did."""
+    if resolve(git, repo, rescue.ref) != rescue.commit:
+        return False
+    git.must(["update-ref", "-d", rescue.ref, rescue.commit], at=repo)
+    _forget(git, Place(git_dir=repo.git_dir), [ref for ref in rescue.refs if ref != rescue.ref])
+    return True
 
 
 def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
@@ -183,7 +217,12 @@ def _save(
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)
     commit = _prove(git, store, ref, snapshot)
-    return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,))
+    holds: Holds = "files" if head is None or not snapshot.is_empty else "commits" if _on_no_remote_at(git, tree, head) else "tip"
+    return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,), holds=holds)
+
+
+def _on_no_remote_at(git: GitProgram, tree: Place, head: str) -> bool:
+    return bool(git.run(["rev-list", "-1", head, "--not", "--remotes"], at=tree, read_only=True).text.strip())
 
 
 def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> bool:
