@@ -112,6 +112,13 @@ def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
         raise TypeError(f"{field.name} must be a string or None, not {value!r}")
 
 
+def _check_key(opts: object, field: Attribute[Any], value: str | None) -> None:
+    """Refuse a key that could not stand on one line of a message."""
+    _check_text(opts, field, value)
+    if value is not None and (not value or len(value) > 200 or not value.isprintable()):
+        raise ValueError(f"key must be 1 to 200 printable characters on one line, not {value!r:.60}")
+
+
 def _copy_env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
     """Take a copy, so that nobody changes it later."""
     if pairs is not None and not isinstance(pairs, Mapping):
@@ -156,6 +163,8 @@ class SpawnOptions:
         env: further variables of the agent's process; they reach it through a private file, not through arguments.
         fetch: when to fetch from the remote; None means the rig's setting.
         bind_keys: also bind the reference's keys, for the whole tmux server.
+        key: the caller's own name for this very order, in the claim from the first moment: as long as the polecat that was made for it
+            is there, asking again makes nothing and returns it as it stands, so that an order whose answer was lost can be repeated.
     """
 
     force: bool = False
@@ -174,6 +183,7 @@ class SpawnOptions:
     )
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
+    key: str | None = field(default=None, validator=_check_key)
 
 
 @publish
@@ -214,6 +224,7 @@ class SpawnedPolecat:
         base_age_s: how old our knowledge of the remote is; None when it never was fetched by us.
         warnings: what went wrong without stopping the spawn.
         timings: seconds per step.
+        key: the caller's own name for the order that it was made for; empty for none.
     """
 
     rig_name: str
@@ -234,6 +245,7 @@ class SpawnedPolecat:
     base_age_s: float | None = None
     warnings: tuple[str, ...] = ()
     timings: Timings = field(factory=Timings, eq=False)
+    key: str = ""
 
     @property
     def agent_id(self) -> str:
@@ -318,6 +330,7 @@ class Polecat:
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
         active_at: when its session last showed something, if we know.
+        key: the caller's own name for the order that it was made for; empty for none.
     """
 
     name: str
@@ -332,6 +345,7 @@ class Polecat:
     instance: str = ""
     created_at: datetime | None = None
     active_at: datetime | None = None
+    key: str = ""
 
     @property
     def agent_id(self) -> str:

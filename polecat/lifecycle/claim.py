@@ -74,6 +74,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
+        key=attempt.opts.key or "",
     )
     publish_claim(rig, claim)
     attempt.plan, attempt.claim, attempt.is_claimed = plan, claim, True

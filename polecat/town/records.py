@@ -56,6 +56,7 @@ class Record:
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
         purpose: what a claim is for: ``spawn``, ``repair`` or ``remove``.
+        key: the caller's own name for the order that it was made for.
         may_have_run: its agent was about to be started, so there may be work of it in the worktree.
     """
 
@@ -78,6 +79,7 @@ class Record:
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
+    key: str = ""
     purpose: Literal["spawn", "repair", "remove"] = "spawn"
     may_have_run: bool = False
 

@@ -120,6 +120,7 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         instance=record.instance if record else "",
         created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
+        key=record.key if record else "",
     )
 
 

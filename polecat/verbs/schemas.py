@@ -30,6 +30,7 @@ _POLECAT: Fields = (
     ("instance", "string", "the id of its spawn; empty if that is not known"),
     ("created_at", "time or null", "when it was spawned"),
     ("active_at", "time or null", "when its session last showed something"),
+    ("key", "string", "the key that it was ordered with; empty for none"),
 )
 
 _RECONCILED: Fields = (
@@ -67,6 +68,7 @@ SHAPES: Mapping[str, Fields] = {
         ("waiting_for", "string", "the question it waits with; empty for none"),
         ("warnings", "list of string", "what went wrong without stopping the spawn"),
         ("timings", "object", "how long each step took, and `total`, in seconds"),
+        ("key", "string", "the key that it was ordered with; empty for none"),
     ),
     "plan": (
         *_WHO,
