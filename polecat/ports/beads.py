@@ -9,7 +9,7 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class AgentFields:
-    """The fields of an agent bead, as its description carries them. Empty means ``null`` there.
+    """The fields of an agent bead, as its description carries them. Empty means ``null`` there; ``host``, which is polecat's own, is left out.
 
     Source:
         Contract §12.4.
@@ -23,6 +23,7 @@ class AgentFields:
     cleanup_status: str = ""
     active_mr: str = ""
     notification_level: str = ""
+    host: str = ""
 
 
 @frozen(kw_only=True)

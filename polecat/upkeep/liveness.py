@@ -23,6 +23,8 @@ def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessi
     Source:
         Design §7.
     """
+    if record is not None and record.host not in ("", world.host):
+        return "unknown"  # it was made on another machine, whose processes are not seen here
     pane = _seen(
         None if sessions is None else sessions.of(name, record.instance if record else ""), is_asked=sessions is not None
     )

@@ -17,7 +17,7 @@ from polecat.names import agent_id
 from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
-from polecat.upkeep.hook import restore_hook
+from polecat.upkeep.hook import other_host, restore_hook
 from polecat.upkeep.liveness import recorded_process_runs
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
@@ -31,6 +31,7 @@ def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
+    _check_host(world, claim)
     match claim.purpose:
         case "spawn":
             _undo_spawn(world, observed, claim)
@@ -63,6 +64,7 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         BeadsError: the store cannot say.
         UnknownStateError: it lives somewhere else.
     """
+    _check_host(world, claim)
     session = observed.sessions.by_instance.get(claim.instance)
     if claim.purpose == "spawn" and session is None and recorded_process_runs(world, claim):
         raise UnknownStateError(
@@ -73,6 +75,15 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     return agent is None or agent.is_open
+
+
+def _check_host(world: FullWorld, claim: Record) -> None:
+    """Refuse to judge what was begun on another machine."""
+    if claim.host not in ("", world.host):
+        raise UnknownStateError(
+            f"{agent_id(claim.rig, claim.polecat)} was claimed on host {claim.host!r}, and this is {world.host or 'a host without a name'!r}",
+            hint="only that host can say what became of it; a town's host is named in its settings",
+        )
 
 
 def _undo_spawn(world: FullWorld, observed: Observation, claim: Record) -> None:
@@ -125,8 +136,9 @@ def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> N
     _clear_half_made(world, observed, claim, path)
     _drop_branch(world, observed, claim.branch)
     _hand_back(world, claim)
-    for bead in world.beads.held_by(agent_id(rig.name, name)):
-        world.beads.unassign(bead.id, expected=bead.assignee)
+    if not (claim.agent_bead and other_host(world, claim.agent_bead)):
+        for bead in world.beads.held_by(agent_id(rig.name, name)):
+            world.beads.unassign(bead.id, expected=bead.assignee)
     free_home(rig, claim)
 
 
@@ -226,6 +238,10 @@ def aside_dir(rig: Rig, claim: Record) -> Path:
 
 
 def _hand_back(world: FullWorld, claim: Record) -> None:
+    if claim.agent_bead and other_host(
+        world, claim.agent_bead
+    ):  # the address is another host's polecat's, with all that it holds
+        return
     if claim.hook_bead:
         world.beads.unassign(claim.hook_bead, expected=agent_id(claim.rig, claim.polecat))
     if claim.agent_bead:
