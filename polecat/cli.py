@@ -21,6 +21,7 @@ from typing import Any, NoReturn
 from polecat import __version__
 from polecat.errors import PolecatError
 from polecat.names import nearest
+from polecat.ports import World
 from polecat.verbs.tables import plain
 
 EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
@@ -86,11 +87,12 @@ def _without_stdout() -> int:
     return EXIT_ERROR
 
 
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], *, world: World | None = None) -> int:
     """Run one command line and return its exit code; never a traceback.
 
     Args:
         argv: the words after the program's name.
+        world: what the verb acts on; None is the real one.
 
     Examples:
         >>> main(["--version"])
@@ -98,7 +100,7 @@ def main(argv: Sequence[str]) -> int:
         0
     """
     try:
-        code = _run(argv)
+        code = _run(argv, world)
         return code if _flush() else EXIT_ERROR
     except KeyboardInterrupt:
         _flush()
@@ -114,11 +116,12 @@ def main(argv: Sequence[str]) -> int:
         return _report(_no_output(error)) if could_write else EXIT_ERROR
 
 
-def _run(argv: Sequence[str]) -> int:
+def _run(argv: Sequence[str], world: World | None) -> int:
     try:
         args = _parse([*argv[1:], "--help"] if argv[:1] == ["help"] else list(argv))
     except SystemExit as stop:  # argparse has printed help, version or what was wrong
         return int(stop.code or 0)
+    args.world = world
     restore = _signals_as_needed()
     try:
         return int(args.run(args))
@@ -210,8 +213,8 @@ class _Parser(argparse.ArgumentParser):
                 known = [word for word in action.choices if VERBS.get(word, ("", "?"))[1]]
                 message = f"no {str(action.metavar or action.dest).lower()} {wrong!r}{_meant(wrong, known)}"
         places = [_place(action) for action in self._actions if not action.option_strings]
-        print(f"usage: {self.prog} [OPTION]... {' '.join(places)}".rstrip(), file=sys.stderr)
-        print(_short(f"{self.prog}: error: {message}"), file=sys.stderr)
+        print(f"usage: {self.prog} [OPTION]... {' '.join(places)}".rstrip(" "), file=sys.stderr)
+        print(_short(plain(f"{self.prog}: error: {message}")), file=sys.stderr)
         print(f"  what it understands: {self.prog} --help", file=sys.stderr)
         raise SystemExit(EXIT_USAGE)
 
@@ -267,7 +270,7 @@ def _signals_as_needed() -> Callable[[], object]:
 
 def _report(error: Exception) -> int:
     if isinstance(error, PolecatError):
-        message, hint = f"polecat: {error.message}".splitlines(), [f"  {line}" for line in error.hint.splitlines()]
+        message, hint = f"polecat: {error.message}".split("\n"), [f"  {line}" for line in error.hint.split("\n") if line]
     else:
         if os.environ.get("POLECAT_DEBUG"):
             traceback.print_exception(error)

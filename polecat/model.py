@@ -95,7 +95,7 @@ class FetchPolicy:
         Raises:
             ValueError: it is none of these.
         """
-        words = text.split()
+        words = [word for word in text.split(" ") if word]
         if words in (["always"], ["never"]):
             return cls(when="always" if words[0] == "always" else "never")
         if len(words) == 2 and words[0] == "if-older-than":
@@ -163,8 +163,7 @@ class SpawnOptions:
         env: further variables of the agent's process; they reach it through a private file, not through arguments.
         fetch: when to fetch from the remote; None means the rig's setting.
         bind_keys: also bind the reference's keys, for the whole tmux server.
-        key: the caller's own name for this very order, in the claim from the first moment: as long as the polecat that was made for it
-            is there, asking again makes nothing and returns it as it stands, so that an order whose answer was lost can be repeated.
+        key: the caller's own name for this order; while the polecat that was made for it is there, asking again returns it as it stands.
     """
 
     force: bool = False
@@ -266,10 +265,6 @@ class PolecatState(enum.Enum):
     UNKNOWN = "unknown"
 
 
-def _from_counts(status: WorkStatus) -> bool:
-    return bool(status.modified or status.untracked)
-
-
 @publish
 @frozen(kw_only=True)
 class WorkStatus:
@@ -296,7 +291,7 @@ class WorkStatus:
     untracked: int = 0
     stashes: int = 0
     unpushed: int = 0
-    has_uncommitted: bool = field(default=Factory(_from_counts, takes_self=True))
+    has_uncommitted: bool = field(default=Factory(lambda one: bool(one.modified or one.untracked), takes_self=True))
 
     @property
     def is_clean(self) -> bool:
@@ -322,15 +317,16 @@ class Polecat:
         rig_name: its rig.
         state: what it is doing; ``UNKNOWN`` is an answer.
         clone_path: its worktree.
-        branch: the branch checked out there; empty when that cannot be told.
+        branch: the branch checked out there; empty for none.
         issue: the bead it holds, if one.
         session_name: the name its session has or would have.
-        is_running: its session exists and its agent lives; None when tmux could not be asked.
+        is_running: its agent lives; None when that could not be told.
         work: what of its work exists nowhere else; None when that could not be counted.
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
         active_at: when its session last showed something, if we know.
         key: the caller's own name for the order that it was made for; empty for none.
+        unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
     name: str
@@ -346,6 +342,7 @@ class Polecat:
     created_at: datetime | None = None
     active_at: datetime | None = None
     key: str = ""
+    unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property
     def agent_id(self) -> str:

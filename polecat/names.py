@@ -7,8 +7,10 @@ A name must come back unchanged from git, tmux and the disk. tmux silently rewri
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Collection
 from difflib import get_close_matches
+from pathlib import Path
 
 from polecat.errors import InvalidNameError
 
@@ -302,3 +304,14 @@ def nearest(wrong: str, known: Collection[str]) -> str | None:
     """
     found = get_close_matches(wrong, list(known), n=1)
     return found[0] if found else None
+
+
+def shell_line(*words: str | Path) -> str:
+    """Write words as a shell line that a person may copy: nothing in them is evaluated, nor ``=name``, which zsh takes for a program's path.
+
+    Examples:
+        >>> shell_line("git", "-C", Path("/my town/$(id)"), "log", "=main")
+        "git -C '/my town/$(id)' log '=main'"
+    """
+    quoted = map(shlex.quote, map(str, words))
+    return " ".join(f"'{word}'" if word.startswith("=") else word for word in quoted)

@@ -5,6 +5,7 @@
 - A ``tmux`` shim stands first on PATH. It refuses a call that would reach a server outside that directory or without a socket of
   its own, adds ``-f /dev/null``, and notes the sockets it saw; at the end every server behind them is ended.
 - A test whose calls were refused fails, even if the code under test swallowed the refusal.
+- What the tests start can be interrupted, also when the suite itself cannot, because a shell started it in the background.
 """
 
 from __future__ import annotations
@@ -167,6 +168,21 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name what the tests had left running; it is ended, but a test that does so should be mended."""
     for line in _LEFT_RUNNING:
         terminalreporter.write_line(f"left running, ended: {line}", yellow=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def interruptible() -> Iterator[None]:
+    """Let the programs that tests start be interrupted.
+
+    What a shell starts in the background ignores SIGINT, and so does everything that is started from there: an ignored signal stays
+    ignored across an exec. One that has a handler is at its default in the new program.
+    """
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -33,6 +33,9 @@ _LEFT_OUT: Final = ("host",)
 FIELD_NAMES: Final = tuple(AgentFields.__annotations__)
 """The names of the fields, in the order of their lines."""
 
+_BLANKS: Final = " \t\r"
+"""What does not belong to a value at its ends; whatever else only looks like a blank does."""
+
 
 def format_description(title: str, fields: AgentFields) -> str:
     """Write the description of an agent bead.
@@ -45,7 +48,7 @@ def format_description(title: str, fields: AgentFields) -> str:
         ValueError: a value has a line break, and would be read back as another field.
 
     Examples:
-        >>> format_description("gt-x-polecat-nux", AgentFields(role_type="polecat")).splitlines()[:4]
+        >>> format_description("gt-x-polecat-nux", AgentFields(role_type="polecat")).split("\\n")[:4]
         ['gt-x-polecat-nux', '', 'role_type: polecat', 'rig: null']
     """
     lines = [_one_line("title", title), ""]
@@ -108,14 +111,14 @@ def _known_values(text: str) -> dict[str, str]:
     for line in text.split("\n"):
         key = _key(line)
         if key in FIELD_NAMES:
-            value = line.partition(":")[2].strip()
+            value = line.partition(":")[2].strip(_BLANKS)
             values[key] = "" if value == "null" else value
     return values
 
 
 def _key(line: str) -> str:
     key, colon, _ = line.partition(":")
-    return key.strip().lower() if colon else ""
+    return key.strip(_BLANKS).lower() if colon else ""
 
 
 def _line(name: str, value: str) -> str:

@@ -151,7 +151,7 @@ class Agent:
         """
         if not session_id or not self.resume_flag:
             return ()
-        words = tuple(self.resume_flag.split())
+        words = tuple(word for word in self.resume_flag.split(" ") if word)
         if self.resume_style == "subcommand":
             return (self.command, *words, session_id, *self.args)
         return (self.command, *self.args, *words, session_id)

@@ -62,7 +62,7 @@ class SafetyFacts:
     Attributes:
         git: the worktree's facts; None when there is no worktree to look at.
         precious: ignored files that match the rig's patterns.
-        inside: who has a working directory in the tree, for people; None when that could not be told.
+        inside: who has a working directory in the tree, for people.
         caller_inside: we ourselves have ours there.
         hooked_bead: the bead on its hook; empty for none.
         active_mr: its open merge request; empty for none.
@@ -74,7 +74,7 @@ class SafetyFacts:
 
     git: GitFacts | None = None
     precious: tuple[str, ...] = ()
-    inside: tuple[str, ...] | None = ()
+    inside: tuple[str, ...] = ()
     caller_inside: bool = False
     hooked_bead: str = ""
     active_mr: str = ""
@@ -199,8 +199,6 @@ def _problems(facts: SafetyFacts) -> Iterable[str]:
         yield "there is no worktree that could be looked at"
     else:
         yield from facts.git.problems
-    if facts.inside is None:
-        yield "who works in it"
 
 
 def _risk(code: RiskCode, text: str, lifted_by: Lift) -> Risk:

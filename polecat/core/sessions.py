@@ -68,7 +68,8 @@ class SessionIndex:
 
     def is_taken(self, rig: str, name: str) -> bool:
         """Say whether the session name of a polecat is borne by a session that is not to be ended."""
-        return name in self.unproved or (name not in self.own and session_name(rig, name) in self.names)
+        own = self.own.get(name)
+        return name in self.unproved or (session_name(rig, name) in self.names if own is None else own.id in self.shared)
 
     def of(self, name: str, instance: str) -> Session | None:
         """The session of a polecat: by the stamp of its record; else one that proves by itself to be this polecat's."""

@@ -24,14 +24,14 @@ class Signals:
     """What is known about one polecat, from independent sources. None means: could not be told.
 
     Attributes:
-        is_claimed: a claim stands in its home.
+        is_claimed: a claim stands in its home; None where that cannot be read.
         claimant_lives: the claim's holder lives.
         session_lives: its session exists and the agent's process has not ended.
         holds_work: a bead is on its hook, or assigned to it and open.
         agent_state: what it said of itself last; empty when it said nothing.
     """
 
-    is_claimed: bool = False
+    is_claimed: bool | None = False
     claimant_lives: bool = False
     session_lives: bool | None = None
     holds_work: bool | None = None
@@ -42,7 +42,7 @@ class StateRule(NamedTuple):
     """One row of the table: an empty cell fits everything.
 
     Attributes:
-        claim: the claim in its home is ``held`` by a living process, ``left`` by a dead one, or there is ``none``.
+        claim: the claim in its home is ``held`` by a living process, ``left`` by a dead one, ``unknown``, or there is ``none``.
         pauses: it said that it waits on purpose.
         session: its session ``lives``, has ``ended``, or that is ``unknown``.
         works: it holds work.
@@ -51,7 +51,7 @@ class StateRule(NamedTuple):
         means: that in words.
     """
 
-    claim: Literal["held", "left", "none", ""]
+    claim: Literal["held", "left", "unknown", "none", ""]
     pauses: Literal["yes", "no", ""]
     session: Literal["lives", "ended", "unknown", ""]
     works: Literal["yes", "no", "unknown", ""]
@@ -63,8 +63,9 @@ class StateRule(NamedTuple):
 STATE_RULES = (
     StateRule("held", "", "", "", "", PolecatState.SPAWNING, "somebody is just making it"),
     StateRule("left", "", "", "", "", PolecatState.STALLED, "who was making it died; reconcile settles it"),
+    StateRule("unknown", "", "", "", "", PolecatState.UNKNOWN, "its claim cannot be read"),
     StateRule("none", "yes", "", "", "", PolecatState.STUCK, "it waits on purpose, for a person or a gate"),
-    StateRule("none", "no", "unknown", "", "", PolecatState.UNKNOWN, "tmux could not be asked"),
+    StateRule("none", "no", "unknown", "", "", PolecatState.UNKNOWN, "whether its agent lives could not be told"),
     StateRule("none", "no", "lives", "no", "yes", PolecatState.ZOMBIE, "done, and still running"),
     StateRule("none", "no", "lives", "", "", PolecatState.WORKING, "its agent runs"),
     StateRule("none", "no", "ended", "unknown", "", PolecatState.UNKNOWN, "the beads could not be asked"),
@@ -92,7 +93,7 @@ def judge_state(signals: Signals) -> PolecatState:
 def rule_of(signals: Signals) -> StateRule:
     """The rule by which a polecat's state is judged."""
     seen = {
-        "claim": ("held" if signals.claimant_lives else "left") if signals.is_claimed else "none",
+        "claim": {True: "held" if signals.claimant_lives else "left", False: "none", None: "unknown"}[signals.is_claimed],
         "pauses": _word(signals.agent_state in PAUSED_STATES),
         "session": {True: "lives", False: "ended", None: "unknown"}[signals.session_lives],
         "works": _word(signals.holds_work),

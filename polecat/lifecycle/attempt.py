@@ -13,7 +13,7 @@ from polecat.core.plan import Choice, SpawnPlan
 from polecat.core.steps import BY_NAME
 from polecat.errors import PolecatError, SpawnFailedError, StepFailedError
 from polecat.model import SpawnedPolecat, SpawnOptions, Timings
-from polecat.ports import Event, Process, StartedSession
+from polecat.ports import Bead, Event, Process, StartedSession
 from polecat.town.files import why_not
 from polecat.town.logs import log
 from polecat.town.records import Record
@@ -34,6 +34,7 @@ class Attempt:
         is_claimed: plan and claim are set.
         undo: how to undo what was made.
         locks: the locks held until it ends.
+        bead: the bead for its hook, as it was before.
         outcome: what it made, or why it failed; None while it is open.
     """
 
@@ -47,7 +48,7 @@ class Attempt:
     undo: Undo = field(factory=Undo)
     locks: ExitStack = field(factory=ExitStack)
     warnings: list[str] = field(factory=list)
-    bead_holder: str = ""
+    bead: Bead | None = None
     base_age_s: float | None = None
     used_spare: bool = False
     variables: Mapping[str, str] = field(factory=dict)

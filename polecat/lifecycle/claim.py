@@ -64,7 +64,7 @@ def _names_elsewhere(observed: Observation, attempts: Sequence[Attempt]) -> set[
         return found
     asked = [attempt.opts.name for attempt in attempts if attempt.opts.name]
     passed = observed.homes.taken
-    names = chain(asked, (name for name, _ in _candidates(observed, None, observed.pool, passed)))
+    names = chain(asked, (name for name, _ in _candidates(observed, None, load_pool(rig, observed.settings), passed)))
     while free < len(attempts):
         name = next(names)
         if other_host(world, agent_bead_id(rig.prefix, rig.name, name)):
@@ -125,12 +125,13 @@ def predicted_name(observed: Observation, asked: str | None) -> str:
         SpawnRefusedError: *asked* is taken.
         RigFullError: the rig holds as many polecats as it may.
         UnknownStateError: the homes cannot be listed.
+        ConfigError: the pool's state is invalid.
     """
     homes = observed.homes
     check_homes(observed, homes, "no name was given out")
     if len(homes.dirs) >= observed.settings.max_polecats:
         raise _full(observed, homes)
-    return next(_candidates(observed, asked, observed.pool, homes.taken))[0]
+    return next(_candidates(observed, asked, load_pool(observed.rig, observed.settings), homes.taken))[0]
 
 
 def _free_name(

@@ -22,12 +22,13 @@ from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutEr
 from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.place.prepare import leave_place
-from polecat.ports import Event, Session, World
+from polecat.ports import Event, World
 from polecat.town.events import append_event, event_line
 from polecat.town.files import why_not
 from polecat.town.records import drop_claim, read_claim, write_claim
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import Inspection, record_of
+from polecat.upkeep.liveness import Agent, find_agent
 from polecat.upkeep.observation import observe
 from polecat.upkeep.recovery import free_home, recover_first
 from polecat.upkeep.trash import empty_trash, trash_entry
@@ -115,10 +116,10 @@ def remove_polecat(
                 return Removed(rig_name=rig.name, polecat_name=name)
             target.check()  # finishing a killed repair makes it another instance
         record = record_of(observed, name)
-        session = observed.sessions.of(name, record.instance)
+        agent = find_agent(world, rig, record, observed.sessions)
         old = OldWorktree(world=world, observed=observed, record=record, verb="remove", force=force, nuclear=nuclear)
-        removal = _Removal(old=old, session=session)
-        seen = old.inspect(session)
+        removal = _Removal(old=old, agent=agent)
+        seen = old.inspect(agent.session)
         return removal.preview(old.plan(seen)) if dry_run else removal.run()
 
 
@@ -127,7 +128,7 @@ class _Removal:
     """A removal, with the polecat's lock held. *done* lists what has changed, for the error."""
 
     old: OldWorktree
-    session: Session | None
+    agent: Agent
     done: list[str] = field(factory=list)
 
     def preview(self, saved: Saved) -> Removed:
@@ -147,8 +148,8 @@ class _Removal:
         """Do it, step by step."""
         old, rig, record = self.old, self.old.observed.rig, self.old.record
         with self._step("session"):
-            if self.session is not None:
-                old.end_session(self.session, self.done.append)
+            if self.agent.is_there:
+                old.end_agent(self.agent, self.done.append)
         saved = self._save()
         with self._step("worktree"):
             kept = self._take_worktree(saved)
@@ -170,7 +171,7 @@ class _Removal:
         return Removed(
             rig_name=self.old.observed.rig.name,
             polecat_name=self.old.record.polecat,
-            session_ended=self.session.name if self.session else "",
+            session_ended=self.agent.session_name if self.agent.is_there else "",
             rescue=saved.ref,
             branch=saved.seen.branch,
             branch_deleted=branch_deleted,

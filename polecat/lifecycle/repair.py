@@ -18,7 +18,7 @@ from polecat.errors import PolecatError, RepairFailedError, StepFailedError, Wor
 from polecat.lifecycle.rescue import OldWorktree, Saved
 from polecat.model import Polecat, Rig, SpawnedPolecat, SpawnOptions
 from polecat.names import agent_bead_id, branch_name
-from polecat.ports import Event, GitMoves, Session, Worktree, World, needs
+from polecat.ports import Event, GitMoves, Worktree, World, needs
 from polecat.town.files import why_not
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, drop_claim, new_instance_id, settle, write_claim
@@ -26,6 +26,7 @@ from polecat.upkeep.addressing import find_target
 from polecat.upkeep.hook import check_bead, restore_hook, take_bead_lock
 from polecat.upkeep.inspection import Inspection, record_of
 from polecat.upkeep.listing import find_polecat
+from polecat.upkeep.liveness import Agent, find_agent
 from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.trash import empty_trash
@@ -115,7 +116,7 @@ def repair_polecat(
             observed = recover_first(world, observed, name)
             target.check()  # it may be gone now, or another instance
         record = record_of(observed, name)
-        session = observed.sessions.of(name, record.instance)
+        agent = find_agent(world, rig, record, observed.sessions)
         old = OldWorktree(
             world=world,
             observed=observed,
@@ -126,8 +127,8 @@ def repair_polecat(
             keeps_hook=hook_bead is None,
         )
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
-        seen = old.inspect(session)
-        repair = _Repair(old=old, moves=moves, session=session)
+        seen = old.inspect(agent.session)
+        repair = _Repair(old=old, moves=moves, agent=agent)
         if dry_run:
             saved = old.plan(seen)
             return repair.repaired(saved, branch_deleted=bool(saved.branch_tip))
@@ -149,7 +150,7 @@ class _Repair:
 
     old: OldWorktree
     moves: GitMoves
-    session: Session | None
+    agent: Agent
     undo: Undo = field(factory=Undo)
     warnings: list[str] = field(factory=list)
 
@@ -162,8 +163,8 @@ class _Repair:
             claim = self._claim(base, hook_bead)
             fresh = self._make_aside(claim, base)
             step = "session"
-            if self.session is not None:
-                old.end_session(self.session, self.undo.cannot)
+            if self.agent.is_there:
+                old.end_agent(self.agent, self.undo.cannot)
             step = "rescue"
             saved = old.save()
             step = "swap"
@@ -249,7 +250,7 @@ class _Repair:
         """The result, with the polecat as it is now."""
         return Repaired(
             polecat=find_polecat(self.old.world, self.old.observed.rig, self.old.record.polecat),
-            session_ended=self.session.name if self.session is not None else "",
+            session_ended=self.agent.session_name if self.agent.is_there else "",
             rescue=saved.ref,
             old_branch=saved.seen.branch,
             old_branch_deleted=branch_deleted,

@@ -15,13 +15,15 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
-from polecat.names import agent_id
+from polecat.names import agent_id, shell_line
 from polecat.ports import GitFacts, GitRescues, Session, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
+from polecat.upkeep.liveness import Agent
 from polecat.upkeep.observation import Observation
-from polecat.upkeep.termination import end_session
+from polecat.upkeep.termination import end_agent
 from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
 
 RESCUE_LIMIT_BYTES = 512 * 1024 * 1024
@@ -110,14 +112,15 @@ class OldWorktree:
         """Say what `save` would do."""
         return Saved(seen=seen, ref=f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else "")
 
-    def end_session(self, session: Session, note: Callable[[str], None]) -> None:
-        """End its session; *note* is called with what was done, or perhaps was."""
-        world, done = self.world, "its session was ended"
+    def end_agent(self, agent: Agent, note: Callable[[str], None]) -> None:
+        """End its agent; *note* is called with what was done, or perhaps was."""
+        done, session = "its session was ended", agent.session
         try:
-            end_session(world, session)
+            end_agent(self.world, agent)
         except PolecatError:
             try:
-                if session.id not in {one.id for one in world.tmux.list_sessions() if one.instance == session.instance}:
+                listed = {(one.id, one.instance) for one in agent.server.list_sessions()}
+                if session is not None and (session.id, session.instance) not in listed:
                     note(done)
             except PolecatError:
                 note(f"perhaps {done}")
@@ -213,10 +216,7 @@ class OldWorktree:
     def drop_branch(self, saved: Saved) -> bool:
         """Delete the polecat's branch if nothing is lost with it: its commits are elsewhere, or in the rescue."""
         branch, tip = saved.seen.branch, saved.branch_tip
-        if not tip:
-            return False
-        with holding(git_lock(self.observed.rig), what=f"delete branch {branch}"):
-            return self.world.git.delete_branch(self.observed.repo, branch, expected=tip)
+        return bool(tip) and delete_branch(self.world, self.observed, branch, tip=tip)
 
 
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
@@ -224,9 +224,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
         return "cd somewhere else first"
     lines = []
     if "unpushed" in codes:
-        lines.append(f"push it:     git -C {seen.path} push origin HEAD")
+        lines.append(f"push it:     git -C {shell_line(seen.path)} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:
-        lines.append(f"look at it:  git -C {seen.path} status")
+        lines.append(f"look at it:  git -C {shell_line(seen.path)} status")
     if "hooked" in codes:
         lines.append(f"unhook it:   polecat hook clear {who}")
     lift = "--force" if set(codes) <= {"uncommitted", "ignored", "hooked", "in-progress", "stray-files"} else "--nuclear"

@@ -96,7 +96,7 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
 def last_screen(tmux: Tmux, pane_id: str) -> str:
     """Read what a pane shows, for an error; empty where that cannot be read."""
     with suppress(PolecatError):
-        return "\n".join(tmux.capture(pane_id, lines=SCREEN_LINES).splitlines()[-SCREEN_LINES:])
+        return "\n".join(tmux.capture(pane_id, lines=SCREEN_LINES).split("\n")[-SCREEN_LINES:])
     return ""
 
 
@@ -107,7 +107,7 @@ def indent(screen: str, *, lines: int = 12) -> str:
         >>> indent("a\\nb")
         '    a\\n    b'
     """
-    kept = [line.rstrip() for line in screen.splitlines() if line.strip()][-lines:]
+    kept = [said for line in screen.split("\n") if (said := line.rstrip(" \t\r"))][-lines:]
     return "\n".join(f"    {line}" for line in kept)
 
 

@@ -13,7 +13,7 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
-from polecat.errors import AgentDiedError, BeadsError, NotReadyError, SessionExistsError
+from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.keys import polecat_of_key
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
@@ -23,7 +23,7 @@ from polecat.town.breaker import count_failure, reset_breaker
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, settle, write_claim
-from polecat.upkeep.hook import check_bead, open_agent_bead, take_bead_lock
+from polecat.upkeep.hook import check_bead, give_back, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
@@ -57,7 +57,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
     with attempt.step("bead"):
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
-        attempt.bead_holder = found.holder
+        attempt.bead = found.bead
         if found.existing is not None:
             _finish_with(attempt, observed.rig, evolve(found.existing, hook_bead=bead), f"has {bead}")
 
@@ -115,8 +115,9 @@ def hook_bead(attempt: Attempt) -> None:
             if left.id != plan.hook_bead:
                 beads.unassign(left.id, expected=left.assignee)
         if plan.hook_bead:
-            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=attempt.bead_holder)
-            undo.add("hook", lambda: beads.unassign(plan.hook_bead, expected=plan.agent_id))
+            was = attempt.bead
+            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
+            undo.add("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id))
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
 
 
@@ -237,7 +238,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
         how = f"was ended by signal {status.signal}"
     elif status.exit_code is not None:
         how = f"ended with status {status.exit_code}"
-    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip() else "; it said nothing"
+    words = f"; its last words:\n{indent(waited.screen)}" if waited.screen.strip(" \n") else "; it said nothing"
     return AgentDiedError(
         f"the agent of {plan.agent_id} {how} after {waited.waited_s:.1f} s{words}",
         step="ready",
@@ -255,7 +256,10 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
             raise AgentDiedError(f"the agent of {plan.agent_id} ended right after it was ready", step="record")
         settle(observed.rig, attempt.claim)
         if plan.hook_bead:
-            reset_breaker(observed.rig, plan.hook_bead)
+            try:
+                reset_breaker(observed.rig, plan.hook_bead)
+            except PolecatError as error:
+                attempt.warnings.append(error.message)
         payload = {"rig": observed.rig.name, "polecat": plan.polecat_name}
         try:
             append_event(observed.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))

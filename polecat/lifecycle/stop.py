@@ -1,4 +1,4 @@
-"""Stopping a polecat: its session and its agent end, its worktree stays."""
+"""Stopping a polecat: its session and its agent end, on the server that its record names; its worktree stays."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of
+from polecat.upkeep.liveness import find_agent
 from polecat.upkeep.observation import observe
-from polecat.upkeep.termination import end_session
+from polecat.upkeep.termination import end_agent
 
 
 def stop_polecat(
@@ -29,7 +30,8 @@ def stop_polecat(
 
     Raises:
         PolecatNotFoundError: there is none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session.
+        SessionNotFoundError: it has no session, and no process of it runs.
+        TmuxError: the server that it was started on could not be asked.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -47,13 +49,13 @@ def stop_polecat(
     world = full_world(rig, world)
     with target.locked("stop"):
         observed = observe(world, rig)
-        session = observed.sessions.of(name, record_of(observed, name).instance)
-        if session is None:
+        record = record_of(observed, name)
+        agent = find_agent(world, rig, record, observed.sessions)
+        if not agent.is_there:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
-        if dry_run:
-            return session.name
-        end_session(world, session)
-        world.emit(
-            Event(name="session_ended", rig=rig.name, polecat=name, instance=session.instance, facts={"session": session.name})
-        )
-        return session.name
+        if not dry_run:
+            end_agent(world, agent)
+            instance = agent.session.instance if agent.session else record.instance
+            facts = {"session": agent.session_name}
+            world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=instance, facts=facts))
+        return agent.session_name

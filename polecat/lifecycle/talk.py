@@ -125,7 +125,7 @@ def capture_polecat(
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
     tmux, session = _find_session(find_target(rig, polecat), world)
     text = tmux.capture(session.pane_id, lines=lines)
-    return "\n".join(text.splitlines()[-lines:])
+    return "\n".join(text.split("\n")[-lines:])
 
 
 # ------------------------------------------------------------------------------------------------------- attaching
@@ -210,6 +210,8 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
     if tmux is None:
         socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
         tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+    if record is not None and record.socket_path:
+        tmux = tmux.at(record.socket_path)
     session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")

@@ -30,12 +30,12 @@ def parse_env(text: str, path: Path) -> dict[str, str]:
         {'A': '1', 'B': 'two words', 'C': '$HOME'}
     """
     found: dict[str, str] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        words = line.strip()
+    for number, line in enumerate(text.split("\n"), start=1):
+        words = line.strip(" \t\r")
         if not words or words.startswith("#"):
             continue
         key, equals, value = words.removeprefix("export ").partition("=")
-        key, value = key.strip(), value.strip()
+        key, value = key.strip(" \t"), value.strip(" \t")
         try:
             check_env_key(key)
         except InvalidNameError:

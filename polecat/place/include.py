@@ -17,6 +17,7 @@ from polecat.model import Rig
 from polecat.place.beneath import CopyResult, copy_between
 from polecat.ports import Git, GitIgnored, Worktree, needs
 from polecat.town.files import why_not
+from polecat.town.guarded import read_guarded
 
 LIST = ".worktreeinclude"
 _MB = 1024 * 1024
@@ -96,12 +97,14 @@ class _Copying:
 
 def _patterns_in(path: Path, copying: _Copying) -> tuple[str, ...] | None:
     """Read a list of patterns; None if there is none."""
-    if path.is_symlink() or not path.is_file():
+    if path.is_symlink():
         return None
     try:
-        with path.open("rb") as file:
-            data = file.read(_MB)
+        data = read_guarded(path, limit_bytes=_MB, follow=False)
     except OSError as error:
         copying.warnings.append(f"{LIST} cannot be read: {why_not(error)}")
         return None
-    return tuple(data.decode("utf-8", "surrogateescape").splitlines())
+    if data is None:
+        return None
+    lines = (line.removesuffix("\r") for line in data.decode("utf-8", "surrogateescape").split("\n"))
+    return tuple(line for line in lines if line)

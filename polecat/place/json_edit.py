@@ -37,6 +37,58 @@ def with_value(text: str, keys: Sequence[str], value: object) -> str:
     return new
 
 
+def without_key(text: str, keys: Sequence[str]) -> str:
+    r"""Return a JSON text without the member ``keys[0].keys[1]…``; the same text if it has none.
+
+    Args:
+        text: the text of an object.
+        keys: the way to the member, at least one key.
+
+    Raises:
+        ValueError: it is no JSON.
+
+    Examples:
+        >>> without_key('{"a": 1, "b": {"c": true}}', ["a"])
+        '{"b": {"c": true}}'
+        >>> without_key('{"b": {"c": true}, "d": 2}', ["b", "c"])
+        '{"b": {}, "d": 2}'
+    """
+    try:
+        new = _without_key(text, keys)
+        is_right = json.loads(new) == _less(json.loads(text), keys)
+    except (RecursionError, IndexError) as error:
+        raise ValueError(f"no JSON that can be read: {error}") from error
+    if not is_right:
+        raise ValueError("the change would not be the one that is meant")
+    return new
+
+
+def _without_key(text: str, keys: Sequence[str]) -> str:
+    at = _skip(text, 0)
+    for key in keys[:-1]:
+        spans = {name: start for name, start, _ in _members(text, at)} if text[at] == "{" else {}
+        if key not in spans:
+            return text
+        at = spans[key]
+    members = list(_members(text, at)) if text[at] == "{" else []
+    begins, ends = [at + 1, *(end for _, _, end in members)], [end for _, _, end in members]
+    found = next((number for number, (name, _, _) in enumerate(members) if name == keys[-1]), None)
+    if found is None:
+        return text
+    start, end = begins[found], ends[found]
+    if found == 0 and len(members) > 1:  # the comma behind it goes, what stands before it stays
+        start, end = _skip(text, start), _skip(text, text.index(",", end) + 1)
+    return text[:start] + text[end:]
+
+
+def _less(document: object, keys: Sequence[str]) -> object:
+    if not isinstance(document, dict) or keys[0] not in document:
+        return document
+    if len(keys) == 1:
+        return {key: value for key, value in document.items() if key != keys[0]}
+    return {**document, keys[0]: _less(document[keys[0]], keys[1:])}
+
+
 def _with_value(text: str, keys: Sequence[str], value: str) -> str:
     at = _skip(text, 0)
     for depth, key in enumerate(keys):

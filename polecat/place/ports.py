@@ -115,12 +115,15 @@ def _is_alive(root: Path, key: str) -> bool:
 
 def _read(path: Path) -> dict[str, tuple[int, int]]:
     """Read the notes; a file that is damaged holds none: each block is tried before it is given out again."""
-    with contextlib.suppress(OSError, ValueError, TypeError, KeyError):
+    blocks: object = None
+    with contextlib.suppress(OSError, ValueError):
         blocks = (read_json_object(path) or {}).get("blocks")
-        if not isinstance(blocks, dict):
-            return {}
-        return {str(key): (int(block["base"]), int(block["size"])) for key, block in blocks.items()}
-    return {}
+    pairs = ((key, (block.get("base"), block.get("size"))) for key, block in _entries(blocks) if isinstance(block, dict))
+    return {key: (base, size) for key, (base, size) in pairs if type(base) is int and type(size) is int}
+
+
+def _entries(value: object) -> list[tuple[str, object]]:
+    return list(value.items()) if isinstance(value, dict) else []
 
 
 def _write(path: Path, blocks: dict[str, tuple[int, int]]) -> None:

@@ -13,6 +13,7 @@ from polecat.core.environment import is_foreign
 from polecat.errors import ProgramError, ProgramTimeoutError
 from polecat.model import Rig
 from polecat.town.files import why_not
+from polecat.town.guarded import append_guarded
 
 _ONE_STREAM = ("/bin/sh", "-c", 'exec "$0" >&2')
 """All a hook writes comes in the order it was written in, also from one that has to be ended, of which only stderr is kept."""
@@ -107,7 +108,7 @@ def _run_one(
     except ProgramError as error:
         is_late = isinstance(error, ProgramTimeoutError)
         failure = f"did not end within {timeout_s:g} s and was killed" if is_late else f"failed: {error.message}"
-        return failure, f"{error.stderr}\n-- {failure}\n".lstrip().encode("utf-8", "surrogateescape")
+        return failure, f"{error.stderr}\n-- {failure}\n".lstrip("\n").encode("utf-8", "surrogateescape")
     output = ended.stdout + ended.stderr
     if ended.exit_code < 0:
         return f"was ended by signal {-ended.exit_code}", output
@@ -117,6 +118,4 @@ def _run_one(
 def _append(log: Path, text: bytes) -> None:
     """Append to a private file."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    fd = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
-        file.write(text)
+    append_guarded(log, text, mode=0o600, follow=False)

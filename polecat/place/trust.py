@@ -1,8 +1,9 @@
-"""Handing on the trust that a user has given to a repository to a new worktree of it, so that its agent need not ask again.
+"""Trust for a new worktree, so that its agent need not ask: what the user has given to the repository, or to the rig's polecats.
 
-Only what the user answered with yes is handed on, and only between places that are the same repository: the clone ``mayor/rig``, the rig's
-directory, the local checkout that the rig was added from. Without it, and whenever something is unclear, the agent asks, and the
-polecat is reported as *waiting*.
+Where the rig says ``inherit``, only what the user answered with yes is handed on, and only between places that are the same repository:
+the clone ``mayor/rig``, the rig's directory, the local checkout that the rig was added from. Where it says ``accept``, the worktree is
+trusted, and nothing but the worktree: the agent's own dialog may keep a yes for more than that. Without either, and whenever something
+is unclear, the agent asks, and the polecat is reported as *waiting*.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from attrs import frozen
 from polecat.core.presets import Agent
 from polecat.documents import Trust
 from polecat.model import Rig
-from polecat.place.trust_stores import ClaudeTrust, CodexTrust, TrustStore
+from polecat.place.trust_stores import ClaudeTrust, CodexTrust, FolderTrust, TrustStore
 from polecat.town.files import why_not, write_json
 from polecat.town.guarded import read_guarded, read_json_object
 
 
 @frozen(kw_only=True)
 class Inherited:
-    """How handing on trust went.
+    """How giving trust went.
 
     Attributes:
         source: the directory whose trust was handed on; empty if none was.
@@ -40,13 +41,13 @@ class Inherited:
 def inherit_trust(
     rig: Rig, clone: Path, agent: Agent, *, policy: Trust, config_dir: str = "", environ: Mapping[str, str]
 ) -> Inherited:
-    """Let a new worktree be trusted if, and only as long as, the user trusts the repository.
+    """Let a new worktree be trusted if the rig accepts that, or if, and only as long as, the user trusts the repository.
 
     Args:
         rig: the rig.
         clone: the worktree; its parent's name is the polecat's.
         agent: the agent that will start there.
-        policy: the rig's setting; only ``inherit`` hands anything on.
+        policy: the rig's setting; ``ask`` gives nothing.
         config_dir: the account's configuration directory; empty for none.
         environ: the caller's environment.
 
@@ -59,8 +60,10 @@ def inherit_trust(
     store, name = stores[0], clone.parent.name
     try:
         source = _trusted_source(rig, stores) if policy == "inherit" else ""
-        if not source:
+        if not source and policy != "accept":
             withdraw_trust(rig, name)
+            return Inherited()
+        if not store.path.parent.is_dir():  # an agent that was never started asks more than this
             return Inherited()
         for place in dict.fromkeys((clone, Path(os.path.realpath(clone)))):
             if not store.is_trusted(place):
@@ -69,7 +72,7 @@ def inherit_trust(
         return Inherited(source=source)
     except (OSError, ValueError) as error:
         why = why_not(error) if isinstance(error, OSError) else f"{store.path}: {error}"
-        return Inherited(warnings=(f"trust was not handed on: {why}",))
+        return Inherited(warnings=(f"the worktree was not entered as trusted: {why}",))
 
 
 def withdraw_trust(rig: Rig, name: str) -> None:
@@ -92,10 +95,25 @@ def stores_of(agent: Agent, *, config_dir: str, environ: Mapping[str, str]) -> t
     if agent.config_dir_env == "CLAUDE_CONFIG_DIR":
         places = [config_dir, environ.get("CLAUDE_CONFIG_DIR", ""), home]
         return tuple(ClaudeTrust(path=Path(place) / ".claude.json") for place in dict.fromkeys(filter(None, places)))
-    if "codex" in (*agent.process_names, posixpath.basename(agent.command)):
+    names = {*agent.process_names, posixpath.basename(agent.command)}
+    if "codex" in names:
         place = environ.get("CODEX_HOME") or (f"{home}/.codex" if home else "")
         return (CodexTrust(path=Path(place) / "config.toml"),) if place else ()
+    for name, variable, folder in _folder_files(environ):
+        if name in names:
+            file = environ.get(variable) or (f"{folder}/trustedFolders.json" if folder else "")
+            return (FolderTrust(path=Path(file)),) if file else ()
     return ()
+
+
+def _folder_files(environ: Mapping[str, str]) -> tuple[tuple[str, str, str], ...]:
+    """Agents with a ``trustedFolders.json``: the program, the variable that names the file, the directory it is in otherwise."""
+    home = environ.get("HOME", "")
+    gemini = environ.get("GEMINI_CLI_HOME") or home
+    return (
+        ("gemini", "GEMINI_CLI_TRUSTED_FOLDERS_PATH", f"{gemini}/.gemini" if gemini else ""),
+        ("qwen", "QWEN_CODE_TRUSTED_FOLDERS_PATH", environ.get("QWEN_HOME") or (f"{home}/.qwen" if home else "")),
+    )
 
 
 def same_repository(rig: Rig) -> tuple[Path, ...]:
@@ -124,13 +142,13 @@ def _origin_of(clone: Path) -> str:
     except (OSError, UnicodeDecodeError):
         return ""
     section = re.search(r'^\[remote "origin"\]$(.*?)(?=^\[|\Z)', text, re.MULTILINE | re.DOTALL)
-    url = re.search(r"^\s*url\s*=\s*(.*?)\s*$", section[1], re.MULTILINE) if section else None
+    url = re.search(r"^[ \t]*url[ \t]*=[ \t]*(.*?)[ \t\r]*$", section[1], re.MULTILINE) if section else None
     return url[1] if url else ""
 
 
 # ------------------------------------------------------------------------------------------------- what we handed on
 
-_STORES: Mapping[str, type[TrustStore]] = {store.kind: store for store in (ClaudeTrust, CodexTrust)}
+_STORES: Mapping[str, type[TrustStore]] = {store.kind: store for store in (ClaudeTrust, CodexTrust, FolderTrust)}
 
 
 def _note_path(rig: Rig, name: str) -> Path:

@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from polecat.place.json_edit import with_value
+from polecat.place.json_edit import with_value, without_key
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_guarded
 
@@ -47,6 +47,8 @@ class ClaudeTrust:
     def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
         """Give or take back trust, under the lock that Claude Code itself takes; False if that was so already.
 
+        Taking it back leaves no entry of a directory that is gone, and none that holds nothing else.
+
         Raises:
             OSError: the file cannot be read or written, or the agent keeps writing it.
             ValueError: it has another form than we know.
@@ -54,9 +56,15 @@ class ClaudeTrust:
         keys = self._keys(directory)
 
         def change(text: str) -> str:
-            if (_at(json.loads(text), keys) is True) == trusted:
+            if not text:  # Claude Code makes its own file
                 return text
-            return with_value(text, keys, trusted)
+            document = json.loads(text)
+            if (_at(document, keys) is True) == trusted:
+                return text
+            if trusted:
+                return with_value(text, keys, True)
+            is_dead = _at(document, keys[:2]) == {keys[2]: True} or not directory.exists()
+            return without_key(text, keys[:2] if is_dead else keys)
 
         with _node_lock(Path(f"{os.path.realpath(self.path)}.lock"), patience_s=self.lock_patience_s):
             return _replace(self.path, change)
@@ -97,7 +105,31 @@ class CodexTrust:
         return ("projects", str(directory), "trust_level")
 
 
-TrustStore = ClaudeTrust | CodexTrust
+@frozen(kw_only=True)
+class FolderTrust:
+    """Gemini CLI's and Qwen Code's ``trustedFolders.json``: ``<directory>: "TRUST_FOLDER"``; methods as `ClaudeTrust`."""
+
+    kind: ClassVar[str] = "folders"
+    path: Path
+
+    def is_trusted(self, directory: Path) -> bool:
+        """Say whether the user trusts exactly this directory; what cannot be read says no."""
+        return _read(self.path, json.loads, (str(directory),)) == "TRUST_FOLDER"
+
+    def set_trusted(self, directory: Path, *, trusted: bool) -> bool:
+        """Add the entry, or take it away; one that says something else is the user's and stays."""
+        keys = (str(directory),)
+
+        def change(text: str) -> str:
+            found = _at(json.loads(text or "{}"), keys)
+            if found is not None and (trusted or found != "TRUST_FOLDER"):
+                return text
+            return with_value(text or "{}\n", keys, "TRUST_FOLDER") if trusted else without_key(text or "{}", keys)
+
+        return _replace(self.path, change)
+
+
+TrustStore = ClaudeTrust | CodexTrust | FolderTrust
 """The memory of one agent."""
 
 

@@ -86,7 +86,7 @@ def ends_watch(watch: Watch, status: PaneStatus) -> bool:
 def is_on(pattern: str, screen: str) -> bool:
     """Search each line, less its trailing blanks, as tmux does."""
     translated = re.sub(r"\[:(\w+):\]", lambda m: _CLASSES.get(m[1], m[0]), pattern)
-    return any(re.search(translated, line.rstrip()) for line in screen.splitlines())
+    return any(re.search(translated, line.rstrip(" ")) for line in screen.split("\n"))
 
 
 def check_name(name: str) -> None:

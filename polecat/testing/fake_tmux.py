@@ -173,7 +173,7 @@ class FakeTmux:
             pane = self._find(pane_id)
             if pane is None:
                 raise SessionNotFoundError(f"there is no pane {pane_id}")
-            return pane.screen.rstrip()
+            return pane.screen.rstrip(" \n")
 
     def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
         """Type text; read it back with `typed` or `received`."""

@@ -325,6 +325,8 @@ class _Wrapped:
             answer = self._fault.call(self._kind, name, lambda: found(*args, **kwargs))
             if name == "start_fetch" and not isinstance(answer, Garbage):
                 return _WrappedFetch(self._fault, cast(ports.PendingFetch, answer))
+            if name == "at" and not isinstance(answer, Garbage):  # another server is a port as well
+                return self if answer is self._port else _Wrapped(self._fault, answer, self._kind)
             return answer
 
         return call

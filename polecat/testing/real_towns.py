@@ -148,7 +148,7 @@ def _pinned(home: Path, sockets: Path) -> dict[str, str]:
 def _git(town: RealTown, *words: str) -> None:
     done = program.run(["git", *words], env=town.environ, cwd=town.origin, timeout_s=_LIMIT_S)
     if done.exit_code != 0:
-        raise ProgramError(f"git {words[0]} failed: {done.error_text.strip()}", argv=done.argv, exit_code=done.exit_code)
+        raise ProgramError(f"git {words[0]} failed: {done.error_text}", argv=done.argv, exit_code=done.exit_code)
 
 
 def _make_origin(town: RealTown) -> None:

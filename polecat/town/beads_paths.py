@@ -16,9 +16,11 @@ MAX_REDIRECTS = 4
 
 
 def _redirect_in(beads_dir: Path) -> str:
+    """Read a redirect; what cannot be one counts as none."""
+    text = ""
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return (read_guarded(beads_dir / "redirect", limit_bytes=4096) or b"").decode("utf-8").strip(" \t\r\n")
-    return ""
+        text = (read_guarded(beads_dir / "redirect", limit_bytes=4096) or b"").decode("utf-8").strip(" \t\r\n")
+    return "" if "\0" in text or "\n" in text else text
 
 
 def resolve_beads_dir(workdir: Path, town_root: Path, redirect: str | None = None) -> Path:

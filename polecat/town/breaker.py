@@ -6,9 +6,10 @@ bead. The count is kept in the rig, one small file a bead, and changed only by w
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
-from polecat.errors import RespawnLimitError
+from polecat.errors import PolecatError, RespawnLimitError
 from polecat.model import Rig
 from polecat.town import files
 from polecat.town.guarded import read_json_object
@@ -35,19 +36,27 @@ def agent_failures(rig: Rig, bead: str) -> int:
     except (OSError, ValueError):
         return 0
     failures = known.get("failures")
-    return failures if isinstance(failures, int) else 0
+    return failures if type(failures) is int else 0
 
 
 def count_failure(rig: Rig, bead: str) -> None:
-    """One more agent failed on this bead."""
+    """One more agent failed on this bead. A count that cannot be kept only lets the bead have one agent more."""
     path = _path(rig, bead)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    files.write_json(path, {"bead": bead, "failures": agent_failures(rig, bead) + 1})
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(path, {"bead": bead, "failures": agent_failures(rig, bead) + 1})
 
 
 def reset_breaker(rig: Rig, bead: str) -> None:
-    """An agent took it up, or a person looked into it."""
-    _path(rig, bead).unlink(missing_ok=True)
+    """An agent took it up, or a person looked into it.
+
+    Raises:
+        PolecatError: the count cannot be taken away.
+    """
+    try:
+        _path(rig, bead).unlink(missing_ok=True)
+    except OSError as error:
+        raise PolecatError(f"the count of agents that failed on {bead} stays: {files.why_not(error)}") from error
 
 
 def _path(rig: Rig, bead: str) -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from polecat.errors import ConfigError, PolecatError
-from polecat.town.guarded import read_guarded
+from polecat.town.guarded import is_regular, read_guarded
 
 GO_ESCAPES = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"})
 """What Go's JSON encoder escapes beside what must be: `str.translate` with it."""
@@ -51,14 +51,15 @@ def write_bytes(path: Path, data: bytes, *, mode: int | None = None) -> None:
     """Replace a file's content in one step: readers see the old content or the new, never a mixture or nothing.
 
     Args:
-        path: the file; its directory exists. A symlink stays one, its target is replaced.
+        path: the file; its directory exists. A symlink stays one, its target is replaced. What is no regular file stays.
         data: the new content.
         mode: permission bits; None keeps those of the file there is, 0644 less the umask if there is none.
 
     Raises:
         OSError: it could not be written; the old file is as it was and nothing is left beside it.
     """
-    target = path.resolve() if path.is_symlink() else path
+    is_regular(path)
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
     if mode is None:
         with contextlib.suppress(FileNotFoundError):
             mode = stat.S_IMODE(target.stat().st_mode)

@@ -14,13 +14,14 @@ from polecat.errors import (
     ConfigError,
     InvalidNameError,
     NotFoundError,
+    PolecatError,
     RigNotFoundError,
     TownNotFoundError,
     UnknownStateError,
     publish,
 )
 from polecat.model import Rig
-from polecat.names import check_rig_name, could_be_rig, nearest
+from polecat.names import check_rig_name, could_be_rig, nearest, shell_line
 from polecat.ports import Repo
 from polecat.town.config import load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.files import read_text
@@ -75,6 +76,25 @@ class Town:
         return [rig for rig in loaded if rig is not None]
 
 
+def readable_rigs(town: Town) -> tuple[list[Rig], list[PolecatError]]:
+    """List the rigs of a town that can be read, and why each other one cannot: one that is broken keeps nobody from the rest.
+
+    Raises:
+        ConfigError: ``rigs.json`` is invalid.
+    """
+    entries = load_rigs(town.root)
+    found: list[Rig] = []
+    broken: list[PolecatError] = []
+    for name in sorted(entries):
+        try:
+            rig = _load_rig(town.root, name, entries)
+        except PolecatError as error:
+            broken.append(error)
+            continue
+        found += [] if rig is None else [rig]
+    return found, broken
+
+
 def _no_such_rig(root: Path, name: str, known: tuple[str, ...]) -> RigNotFoundError:
     message = f"no rig {name!r} in the town {root}"
     if (meant := nearest(name, known)) is not None:
@@ -125,7 +145,7 @@ def find_repo(rig: Rig) -> Repo:
         return Repo(path=clone, is_bare=False)
     raise NotFoundError(
         f"rig {rig.name!r} has no repository: neither {bare} nor {clone} is a directory",
-        hint=f"clone it again: git clone --bare {rig.git_url or 'GIT_URL'} {bare}",
+        hint=f"clone it again: {shell_line('git', 'clone', '--bare', rig.git_url or 'GIT_URL', bare)}",
     )
 
 
@@ -242,7 +262,7 @@ def _climb(place: Path) -> Path | None:
 def _town_at(root: Path) -> Town:
     path = root / MARKER
     text = read_text(path)
-    name = load_town(path).name if text and not text.isspace() else ""
+    name = load_town(path).name if text and text.strip(" \t\r\n") else ""
     return Town(root=root, name=name or root.name)
 
 

@@ -15,8 +15,8 @@ MAX_BYTES = 16 * 1024 * 1024
 """No file that polecat reads whole has a reason to be larger."""
 
 
-def read_guarded(path: Path, *, limit_bytes: int = MAX_BYTES, follow: bool = True) -> bytes | None:
-    """Read a regular file whole; None if it is absent.
+def read_guarded(path: Path | str, *, limit_bytes: int = MAX_BYTES, follow: bool = True) -> bytes | None:
+    """Read a regular file whole; None if it is absent. A link to nothing is not absent: what it led to is gone.
 
     Args:
         path: the file.
@@ -36,28 +36,42 @@ def read_guarded(path: Path, *, limit_bytes: int = MAX_BYTES, follow: bool = Tru
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     try:
         fd = os.open(path, flags)
-    except (FileNotFoundError, NotADirectoryError):
+    except ValueError as error:
+        raise OSError(errno.EINVAL, "its name holds a NUL", os.fspath(path)) from error
+    except FileNotFoundError as error:
+        _must_not_be_a_link(path, error)
         return None
+    except NotADirectoryError:
+        return None
+    data = b""
     try:
-        _must_be_regular(fd, path)
-        with open(fd, "rb", closefd=False) as file:
-            data = file.read(limit_bytes + 1)
+        _must_be_regular(os.fstat(fd), path)
+        if os.fstat(fd).st_size <= limit_bytes:
+            with open(fd, "rb", closefd=False) as file:
+                data = file.read(limit_bytes + 1)
+        if len(data) > limit_bytes or os.fstat(fd).st_size > limit_bytes:
+            raise OSError(errno.EFBIG, f"it has more than {limit_bytes} bytes", os.fspath(path))
     finally:
         os.close(fd)
-    if len(data) > limit_bytes:
-        raise OSError(errno.EFBIG, f"it has more than {limit_bytes} bytes", os.fspath(path))
     return data
 
 
-def append_guarded(path: Path, data: bytes, *, mode: int = 0o644) -> None:
+def append_guarded(path: Path, data: bytes, *, mode: int = 0o644, follow: bool = True) -> None:
     """Append to a regular file in a single write, so that what several processes append never mixes; it is made where missing.
+
+    Args:
+        path: the file.
+        data: what to append.
+        mode: permission bits of a new file.
+        follow: a symlink stands for what it points to.
 
     Raises:
         OSError: it is no regular file, or cannot be written.
     """
-    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC, mode)
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    fd = os.open(path, flags, mode)
     try:
-        _must_be_regular(fd, path)
+        _must_be_regular(os.fstat(fd), path)
         if os.write(fd, data) != len(data):
             raise OSError(errno.EIO, "it was not written whole", os.fspath(path))
     finally:
@@ -92,6 +106,27 @@ def read_json_object(path: Path, *, limit_bytes: int = MAX_BYTES) -> dict[str, o
     return value
 
 
-def _must_be_regular(fd: int, path: Path) -> None:
-    if not stat.S_ISREG(os.fstat(fd).st_mode):
+def is_regular(path: Path) -> bool:
+    """Say whether a regular file is there; False if nothing is.
+
+    Raises:
+        OSError: something else is there, such as a device or a link to nothing, or it cannot be looked at.
+    """
+    try:
+        _must_be_regular(os.stat(path), path)
+    except FileNotFoundError as error:
+        _must_not_be_a_link(path, error)
+        return False
+    return True
+
+
+def _must_not_be_a_link(path: Path | str, error: FileNotFoundError) -> None:
+    if os.path.islink(path):
+        raise OSError(errno.EINVAL, "it is a link to nothing", os.fspath(path)) from error
+
+
+def _must_be_regular(about: os.stat_result, path: Path | str) -> None:
+    if stat.S_ISDIR(about.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory", os.fspath(path))
+    if not stat.S_ISREG(about.st_mode):
         raise OSError(errno.EINVAL, "it is not a regular file", os.fspath(path))

@@ -32,7 +32,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 
 from polecat.errors import LockTimeoutError, PolecatError
 from polecat.model import Rig
-from polecat.town.guarded import read_json_object
+from polecat.town.guarded import is_regular, read_json_object
 
 LOCK_TIMEOUT_S = 30.0
 POLL_S = 0.005
@@ -85,6 +85,10 @@ def take(path: Path, *, what: str, timeout_s: float = LOCK_TIMEOUT_S) -> HeldLoc
         LockTimeoutError: somebody else held it all the time; the error names the holder.
         PolecatError: the lock file cannot be made or locked here.
     """
+    try:
+        is_regular(path)
+    except OSError as error:
+        raise PolecatError(f"cannot lock {path}: {error.strerror or error}", hint="remove what is in its place") from error
     lock = FileLock(path, timeout=timeout_s, poll_interval=POLL_S, fallback_to_soft=False, thread_local=False)
     try:
         lock.acquire()
@@ -109,12 +113,17 @@ def try_take(path: Path, *, what: str) -> HeldLock | None:
 def is_held(path: Path) -> bool:
     """Say whether somebody holds a lock now; one that may not be looked at counts as held. Whoever tries it in that moment finds it held."""
     try:
-        with path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     except OSError:
         return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(fd)
     return False
 
 
@@ -134,12 +143,13 @@ def holder_of(path: Path) -> str:
         note = read_json_object(path) or {}
     except (OSError, ValueError):
         return ""
-    return f"process {note['pid']} ({note['what']})" if {"pid", "what"} <= set(note) else ""
+    pid, what = note.get("pid"), note.get("what")
+    return f"process {pid} ({what:.100})" if isinstance(pid, int) and isinstance(what, str) else ""
 
 
 def _sign(path: Path, what: str) -> None:
     """Write into the lock file who we are. Only a courtesy: the lock itself is the kernel's."""
     with contextlib.suppress(OSError):
-        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW)
+        fd = os.open(path, os.O_WRONLY | os.O_TRUNC | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW)
         with open(fd, "w", encoding="utf-8") as file:
             file.write(json.dumps({"pid": os.getpid(), "what": what[:100]}))

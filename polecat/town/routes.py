@@ -47,10 +47,11 @@ def parse_routes(text: str) -> tuple[Route, ...]:
 
 
 def _route(line: str) -> Route | None:
-    if not line.strip() or line.strip().startswith("#"):
+    line = line.strip(" \t\r")
+    if not line or line.startswith("#"):
         return None
     try:
-        doc = parse_document(Path("routes.jsonl"), line.strip())
+        doc = parse_document(Path("routes.jsonl"), line)
         route = Route(prefix=doc.text_of("prefix"), path=doc.text_of("path"))
     except ConfigError:
         return None

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 
 from attrs import frozen
 
-from polecat.adapters.world import full_world
-from polecat.errors import GitError, publish
+from polecat.adapters.world import FullWorld, full_world
+from polecat.errors import GitError, UnknownStateError, publish
 from polecat.model import Rig
 from polecat.ports import GitBranches, World, needs
 from polecat.town.find import find_repo
 from polecat.town.locks import git_lock, holding
 from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.observation import RigContext
 
 
 @publish
@@ -27,6 +29,17 @@ class CleanedBranches:
 
     deleted: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+
+
+def delete_branch(world: FullWorld, context: RigContext, branch: str, *, tip: str) -> bool:
+    """Delete a branch that is at *tip* and whose commits are safe; one that may be somebody else's stays, and so the branch does.
+
+    Raises:
+        GitError: git said no, or somebody else has it checked out.
+    """
+    with holding(git_lock(context.rig), what=f"delete branch {branch}"), suppress(UnknownStateError):
+        return world.git.delete_branch(context.repo, branch, expected=tip)
+    return False
 
 
 def clean_branches(
@@ -61,14 +74,14 @@ def clean_branches(
     with holding(git_lock(rig), what="clean branches"):
         for branch, tip in sorted(git.branches(repo, "polecat/").items()):
             owner = branch.removeprefix("polecat/").rpartition("-")[0]
-            if owner not in gone and git.is_checked_out(repo, branch):
-                continue
-            if not git.is_elsewhere(repo, tip):
-                kept.append(f"{branch} has commits that are nowhere else")
-                continue
             try:
+                if owner not in gone and git.is_checked_out(repo, branch):
+                    continue
+                if not git.is_elsewhere(repo, tip):
+                    kept.append(f"{branch} has commits that are nowhere else")
+                    continue
                 if dry_run or world.git.delete_branch(repo, branch, expected=tip):
                     deleted.append(branch)
-            except GitError as error:
+            except (GitError, UnknownStateError) as error:
                 kept.append(f"{branch}: {error.message}")
     return CleanedBranches(deleted=tuple(deleted), kept=tuple(kept))

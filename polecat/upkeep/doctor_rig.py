@@ -16,6 +16,7 @@ from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import World
 from polecat.town.config import load_agent_registry, load_rig_config
+from polecat.town.guarded import read_guarded
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import holder_of, is_held, pool_lock
 from polecat.town.records import read_claim, read_record
@@ -110,8 +111,8 @@ def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     """Check that git does not clean up the repository by itself: it may do so during a spawn, and git never waits for its own locks."""
     config = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=",))
-    with suppress(configparser.Error):  # what cannot be read sets nothing
-        config.read(context.repo.git_dir / "config", encoding="latin-1")
+    with suppress(configparser.Error):  # what cannot be understood sets nothing
+        config.read_string((read_guarded(context.repo.git_dir / "config") or b"").decode("latin-1"))
     at = shlex.quote(str(context.repo.path))
     missing = {(section, key): value for (section, key), value in _GC.items() if config.get(section, key, fallback="") != value}
     if missing:

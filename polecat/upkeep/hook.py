@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from attrs import frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.bead_rules import CLOSED_STATUSES, holds
-from polecat.errors import BeadClosedError, BeadTakenError, SpawnRefusedError
+from polecat.errors import BeadClosedError, BeadTakenError, SpawnRefusedError, UnknownStateError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, read_current, read_record
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import Life, liveness
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"
+
+_DEAD = Life(verdict="dead")
 
 
 def take_bead_lock(rig: Rig, bead: str) -> HeldLock:
@@ -41,11 +45,11 @@ class BeadCheck:
     """What was found out about a bead.
 
     Attributes:
-        holder: its assignee, dead or merely assigned; empty for nobody. It may be taken from no other.
+        bead: the bead as it was; None where the store has none yet. It may be taken from no other than its holder then.
         existing: the record of the polecat that was asked for by name, if that one lives and has the bead already.
     """
 
-    holder: str = ""
+    bead: Bead | None = None
     existing: Record | None = None
 
 
@@ -67,32 +71,39 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
         return BeadCheck()
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
-    if bead.status in ("hooked", "in_progress") and (host := _host_of_holder(world, observed.rig, bead)):
+    is_held = bead.status in ("hooked", "in_progress") and bool(bead.assignee)
+    if is_held and (host := _host_of_holder(world, observed.rig, bead)):
         raise BeadTakenError(
             f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {host}:{bead.assignee}",
             holder=f"{host}:{bead.assignee}",
             hint=f"only host {host!r} can say whether that polecat lives; wait for it, or take the bead back there",
         )
-    if bead.status in ("hooked", "in_progress") and bead.assignee and _may_live(world, observed, bead):
-        if opts.name and holds(bead, agent_id(observed.rig.name, opts.name)):
-            return BeadCheck(holder=bead.assignee, existing=read_record(observed.rig, opts.name))
+    life = _life_of_holder(world, observed, bead) if is_held else _DEAD
+    if life.verdict != "dead":
+        if opts.name and life.verdict == "alive" and holds(bead, agent_id(observed.rig.name, opts.name)):
+            return BeadCheck(bead=bead, existing=read_record(observed.rig, opts.name))
+        unsure = f", which may live: {life.why}" if life.why else ""
         raise BeadTakenError(
-            f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {bead.assignee}",
+            f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {bead.assignee}{unsure}",
             holder=bead.assignee,
             hint=f"wait for it, or take it back first: polecat hook clear {bead.id} --rig {observed.rig.name}",
         )
-    return BeadCheck(holder=bead.assignee)
+    return BeadCheck(bead=bead)
 
 
-def _may_live(world: FullWorld, observed: Observation, bead: Bead) -> bool:
-    """Whether the holder may be alive. Only a polecat of this rig whose agent has provably ended is known not to be."""
-    rig = observed.rig.name
+def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life:
+    """Whether the holder lives. Only a polecat of this rig whose agent has provably ended is known not to."""
+    rig = observed.rig
     for name in observed.homes.dirs:
-        if holds(bead, agent_id(rig, name)):
-            record = read_current(observed.rig, name)
-            return liveness(world, observed.rig, name, record, observed.sessions) != "dead"
+        if holds(bead, agent_id(rig.name, name)):
+            try:
+                record = read_current(rig, name)
+            except UnknownStateError as error:
+                return Life(verdict="unknown", why=error.message)
+            return liveness(world, rig, name, record, observed.sessions)
     parts = bead.assignee.split("/")
-    return not (len(parts) == 3 and parts[:2] == [rig, "polecats"])
+    is_gone = len(parts) == 3 and parts[:2] == [rig.name, "polecats"]
+    return _DEAD if is_gone else Life(verdict="alive")
 
 
 def _host_of_holder(world: FullWorld, rig: Rig, bead: Bead) -> str:
@@ -127,6 +138,17 @@ def open_agent_bead(world: FullWorld, record: Record, *, state: str) -> None:
         host=record.host,
     )
     world.beads.open_agent(record.agent_bead, title=record.agent_bead, fields=fields)
+
+
+def give_back(world: FullWorld, was: Bead | None, bead_id: str, holder: str) -> None:
+    """Undo that *holder* got a bead: whose it was before has it again, as it was; if somebody else took it meanwhile, it stays his."""
+    if was is None or not was.assignee or holds(was, holder):
+        world.beads.unassign(bead_id, expected=holder)
+        return
+    with suppress(BeadTakenError, BeadClosedError):
+        world.beads.hook(bead_id, assignee=was.assignee, expected=holder)
+        if was.status != "hooked":
+            world.beads.set_status(bead_id, was.status)
 
 
 def restore_hook(world: FullWorld, record: Record, *, state: str) -> None:

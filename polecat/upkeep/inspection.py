@@ -13,9 +13,11 @@ from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import Bead, GitFacts, Session, Worktree, World
+from polecat.town.files import why_not
 from polecat.town.homes import clone_path
 from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_current
 from polecat.upkeep.addressing import find_target
+from polecat.upkeep.liveness import find_agent
 from polecat.upkeep.observation import Observation, observe
 
 
@@ -62,11 +64,11 @@ def inspect(world: FullWorld, observed: Observation, name: str, *, session: Sess
     path = clone_path(rig, name)
     worktree, git = _git_facts(world, observed, path, problems)
     held, active_mr, report = _bead_facts(world, rig, name, problems)
-    stray = _stray(rig, name, path)
+    stray = _stray(rig, name, path, problems)
     facts = SafetyFacts(
         git=git,
         precious=precious_among(git.ignored if git else (), observed.settings.rescue_ignored),
-        inside=_inside(world, rig.home_dir(name), session),
+        inside=_inside(world, rig.home_dir(name), session, problems),
         caller_inside=_is_within(rig.home_dir(name)),
         hooked_bead=held[0].id if held else "",
         active_mr=active_mr,
@@ -107,14 +109,15 @@ def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> t
     return held, fields.active_mr if fields else "", fields.cleanup_status if fields else ""
 
 
-def _inside(world: FullWorld, home: Path, session: Session | None) -> tuple[str, ...] | None:
-    """List who works in a home, except for the session's processes, this process and its shell; None if that is unknown."""
+def _inside(world: FullWorld, home: Path, session: Session | None, problems: list[str]) -> tuple[str, ...]:
+    """List who works in a home, except for the session's processes, this process and its shell."""
     try:
         root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
         own = world.processes.family([root] if root else [], instance=session.instance if session else "")
         others = [process for process in world.processes.inside(home) if process not in own]
-    except UnknownStateError:
-        return None
+    except UnknownStateError as error:
+        problems.append(f"who works in it ({error.message})")
+        return ()
     return tuple(f"{process.name} ({process.pid})" for process in others if process.pid not in (os.getpid(), os.getppid()))
 
 
@@ -127,11 +130,15 @@ def _is_within(directory: Path) -> bool:
     return here.is_relative_to(os.path.realpath(directory))
 
 
-def _stray(rig: Rig, name: str, path: Path) -> tuple[str, ...]:
+def _stray(rig: Rig, name: str, path: Path, problems: list[str]) -> tuple[str, ...]:
     home = rig.home_dir(name)
     if path == home or not home.is_dir():
         return ()
-    return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
+    try:
+        return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
+    except OSError as error:
+        problems.append(f"what else stands in its home ({why_not(error)})")
+        return ()
 
 
 def record_of(observed: Observation, name: str) -> Record:
@@ -168,5 +175,5 @@ def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, wor
     target = find_target(rig, polecat)
     world = full_world(target.rig, world)
     observed = observe(world, target.rig)
-    session = observed.sessions.of(target.name, record_of(observed, target.name).instance)
-    return inspect(world, observed, target.name, session=session).verdict
+    agent = find_agent(world, target.rig, record_of(observed, target.name), observed.sessions)
+    return inspect(world, observed, target.name, session=agent.session).verdict

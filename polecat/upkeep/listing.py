@@ -8,20 +8,23 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
+from attrs import evolve
+
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.bead_rules import HELD_STATUSES, holds
 from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.core.states import Signals, judge_state
-from polecat.errors import BeadsError, PolecatError
+from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import AgentBead, Repo, Worktree, World
+from polecat.town.files import why_not
 from polecat.town.find import find_repo
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import is_held, polecat_lock
-from polecat.town.records import read_claim, read_current
+from polecat.town.records import Record, read_claim, read_current
 from polecat.upkeep.addressing import as_rig, find_target
-from polecat.upkeep.liveness import liveness
+from polecat.upkeep.liveness import Life, liveness
 
 T = TypeVar("T")
 
@@ -88,25 +91,54 @@ def find_polecat(world: FullWorld, rig: Rig, name: str) -> Polecat:
 
 def _finder(world: FullWorld, rig: Rig, *, with_work: bool) -> Callable[[str], Polecat]:
     """Make a function that finds polecats of a rig by their names; the sessions are listed once, here."""
-    sessions = _or_none(lambda: index_sessions(world.tmux.list_sessions(), rig))
+    sessions: SessionIndex | PolecatError
+    try:
+        sessions = index_sessions(world.tmux.list_sessions(), rig)
+    except PolecatError as error:
+        sessions = error
     return partial(_found, world, rig, find_repo(rig), sessions, with_work=with_work)
 
 
-def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None, name: str, *, with_work: bool) -> Polecat:
-    path = clone_path(rig, name)
-    claim = _or_none(lambda: read_claim(rig, name))
-    record = _or_none(lambda: read_current(rig, name))
-    session = None if sessions is None else sessions.of(name, record.instance if record else "")
-    issue, holds_work, agent_state = _work_of(world, rig, name)
-    lives = {"alive": True, "dead": False, "unknown": None}[liveness(world, rig, name, record, sessions)]
+class _Reading:
+    """Reads what a polecat is; whatever depends on a read that failed is named in *unknown*, with why."""
+
+    def __init__(self) -> None:
+        self.unknown: dict[str, str] = {}
+
+    def get(self, fields: str, read: Callable[[], T]) -> T | None:
+        """Read something that these fields depend on; None if it cannot be read."""
+        try:
+            return read()
+        except (PolecatError, OSError, ValueError) as error:
+            self.miss(fields, why_not(error) if isinstance(error, (PolecatError, OSError)) else str(error))
+            return None
+
+    def miss(self, fields: str, why: str) -> None:
+        """Some fields could not be told."""
+        for name in fields.split():
+            self.unknown.setdefault(name, why)
+
+
+def _found(
+    world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | PolecatError, name: str, *, with_work: bool
+) -> Polecat:
+    reading, path = _Reading(), clone_path(rig, name)
+    claim = reading.get("state instance created_at", lambda: read_claim(rig, name))
+    record = reading.get("state instance created_at is_running session_name active_at", lambda: read_current(rig, name))
+    life = _life_of(reading, world, rig, name, record, sessions)
+    issue, holds_work, agent_state = reading.get("issue state", lambda: _work_of(world, rig, name)) or (None, None, "")
     signals = Signals(
-        is_claimed=claim is not None,
+        is_claimed=None if "instance" in reading.unknown else claim is not None,
         claimant_lives=claim is not None and is_held(polecat_lock(rig, name)),
-        session_lives=lives,
+        session_lives={"alive": True, "dead": False, "unknown": None}[life.verdict],
         holds_work=holds_work,
         agent_state=agent_state,
     )
-    worktree = _or_none(lambda: world.git.find_worktree(repo, path))
+    worktree = reading.get("branch work", lambda: world.git.find_worktree(repo, path))
+    if worktree is None and with_work:
+        reading.miss("work", f"{path} is no worktree of {repo.path}")
+    created_at = reading.get("created_at", lambda: datetime.fromisoformat(record.since) if record and record.since else None)
+    session = life.session
     return Polecat(
         name=name,
         rig_name=rig.name,
@@ -115,23 +147,36 @@ def _found(world: FullWorld, rig: Rig, repo: Repo, sessions: SessionIndex | None
         branch=(worktree.branch or "") if worktree else "",
         issue=issue,
         session_name=session.name if session else session_name(rig.name, name),
-        is_running=lives,
-        work=_or_none(lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,
+        is_running=signals.session_lives,
+        work=reading.get("work", lambda: _count_work(world, repo, worktree)) if with_work and worktree else None,
         instance=record.instance if record else "",
-        created_at=_or_none(lambda: datetime.fromisoformat(record.since)) if record else None,
+        created_at=created_at,
         active_at=datetime.fromtimestamp(session.active_at_s, UTC) if session and session.active_at_s else None,
         key=record.key if record else "",
+        unknown=reading.unknown,
     )
 
 
-def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool | None, str]:
+def _life_of(
+    reading: _Reading, world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError
+) -> Life:
+    """Whether its agent lives. Whose record cannot be read may live anywhere, unless a session proves to be its own."""
+    life = liveness(world, rig, name, record, sessions)
+    if life.verdict == "dead" and "is_running" in reading.unknown:
+        life = evolve(life, verdict="unknown")
+    if life.verdict == "unknown":
+        reading.miss("is_running state", life.why)
+    if life.unseen:
+        reading.miss("session_name active_at", life.unseen)
+    return life
+
+
+def _work_of(world: FullWorld, rig: Rig, name: str) -> tuple[str | None, bool, str]:
+    """The bead that it holds, whether it holds any, and what it said of itself."""
     who = agent_id(rig.name, name)
-    try:
-        held = world.beads.held_by(who)
-        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
-        issue = held[0].id if held else _named_hook(world, agent, who)
-    except BeadsError:
-        return None, None, ""
+    held = world.beads.held_by(who)
+    agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, name))
+    issue = held[0].id if held else _named_hook(world, agent, who)
     return issue or None, bool(issue), agent.fields.agent_state if agent else ""
 
 
@@ -142,14 +187,13 @@ def _named_hook(world: FullWorld, agent: AgentBead | None, who: str) -> str:
     return named if bead is None or (holds(bead, who) and bead.status in HELD_STATUSES) else ""
 
 
-def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus | None:
-    """Count the work that exists nowhere else; None if that is unknown."""
+def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus:
+    """Count the work that exists nowhere else.
+
+    Raises:
+        UnknownStateError: something could not be found out.
+    """
     facts = world.git.facts(repo, worktree)
-    return None if facts.problems else facts.status()
-
-
-def _or_none(read: Callable[[], T | None]) -> T | None:
-    try:
-        return read()
-    except (PolecatError, OSError, ValueError):
-        return None
+    if facts.problems:
+        raise UnknownStateError("; ".join(facts.problems))
+    return facts.status()

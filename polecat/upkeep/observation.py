@@ -8,17 +8,15 @@ from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.accounts import resolve_account
 from polecat.core.agents import resolve_agent
 from polecat.core.plan import Choice
-from polecat.core.pool import NamePool
 from polecat.core.sessions import SessionIndex, index_sessions
 from polecat.documents import RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError, UnknownStateError
 from polecat.model import FetchPolicy, Rig, SpawnOptions
-from polecat.names import check_bead_id, check_polecat_name
+from polecat.names import check_bead_id, check_polecat_name, shell_line
 from polecat.ports import Repo
 from polecat.town.config import load_accounts, load_agent_registry
 from polecat.town.find import find_repo
 from polecat.town.homes import Homes, list_homes
-from polecat.town.pool_state import load_pool
 from polecat.town.records import had_polecats
 from polecat.town.settings import load_rig_settings, load_town_settings
 
@@ -34,14 +32,12 @@ class RigContext:
         repo: the repository of its worktrees.
         settings: the rig's settings.
         town_settings: the town's.
-        pool: the name pool, with the saved counter.
     """
 
     rig: Rig
     repo: Repo
     settings: RigSettings
     town_settings: TownSettings
-    pool: NamePool
 
 
 @frozen(kw_only=True)
@@ -74,13 +70,11 @@ def read_context(rig: Rig) -> RigContext:
     Raises:
         ConfigError: a file is invalid.
     """
-    settings = load_rig_settings(rig.path)
     return RigContext(
         rig=rig,
         repo=find_repo(rig),
-        settings=settings,
+        settings=load_rig_settings(rig.path),
         town_settings=load_town_settings(rig.town_root),
-        pool=load_pool(rig, settings),
     )
 
 
@@ -105,7 +99,7 @@ def check_homes(observed: Observation, homes: Homes, outcome: str) -> None:
     if not homes.exists and (observed.sessions.own or had_polecats(rig)):
         raise UnknownStateError(
             f"{rig.polecats_dir} is missing, though this rig has had polecats; {outcome}",
-            hint=f"is its disk mounted? If it really is gone: mkdir {rig.polecats_dir}",
+            hint=f"is its disk mounted? If it really is gone: {shell_line('mkdir', rig.polecats_dir)}",
         )
 
 

@@ -17,7 +17,8 @@ from attrs import field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
-from polecat.errors import BeadsError, PolecatError, UnknownStateError
+from polecat.core.sessions import SessionIndex, may_be_ended
+from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
@@ -105,9 +106,8 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     homes = list_homes(rig)  # after the sessions: a session that was listed has its home in the listing
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
-    orphans = {name: observed.sessions.own[name] for name in known.orphans if not is_held(polecat_lock(rig, name))}
-    busy = [name for name in known.orphans if name not in orphans]
-    kept = [f"session {observed.sessions.own[name].name}: another process is making or removing {name}" for name in busy]
+    kept: list[str] = []
+    orphans = _orphans(rig, observed.sessions, known.orphans, kept)
     files = files_in_homes(rig, homes.dirs)
     git = optional(world.git, GitRecovery)
     dead, living = _claims(world, observed, homes, files, kept)
@@ -139,9 +139,22 @@ def _claims(
             claim = read_claim(observed.rig, name)
             if claim is not None and not is_held(polecat_lock(observed.rig, name)):
                 (living if agent_lives(world, observed, claim) else dead)[name] = claim
-        except (UnknownStateError, BeadsError) as error:
-            kept.append(error.message)
+        except PolecatError as error:
+            kept.append(f"claim of {name}: {error.message}")
     return dead, living
+
+
+def _orphans(rig: Rig, sessions: SessionIndex, names: Iterable[str], kept: list[str]) -> dict[str, Session]:
+    found: dict[str, Session] = {}
+    for name in names:
+        session = sessions.own[name]
+        if is_held(polecat_lock(rig, name)):
+            kept.append(f"session {session.name}: another process is making or removing {name}")
+        elif not may_be_ended(session, sessions, name):
+            kept.append(f"session {session.name}: another session shows its pane")
+        else:
+            found[name] = session
+    return found
 
 
 def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:

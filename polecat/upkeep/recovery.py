@@ -17,8 +17,9 @@ from polecat.names import agent_id
 from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
+from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.hook import other_host, restore_hook
-from polecat.upkeep.liveness import recorded_process_runs
+from polecat.upkeep.liveness import recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing
@@ -66,10 +67,10 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
     """
     _check_host(world, claim)
     session = observed.sessions.by_instance.get(claim.instance)
-    if claim.purpose == "spawn" and session is None and recorded_process_runs(world, claim):
+    if claim.purpose == "spawn" and session is None and _runs_elsewhere(world, claim):
         raise UnknownStateError(
             f"the agent of {agent_id(observed.rig.name, claim.polecat)} lives outside of the tmux server that was asked",
-            hint=f"its spawn named the server {claim.socket_path or 'of then'}; ask that one: --socket",
+            hint=f"its spawn named the server {claim.socket_path or claim.tmux_socket or 'of then'}; ask that one: --socket",
         )
     if claim.purpose != "spawn" or session is None or session.is_dead:
         return False
@@ -84,6 +85,14 @@ def _check_host(world: FullWorld, claim: Record) -> None:
             f"{agent_id(claim.rig, claim.polecat)} was claimed on host {claim.host!r}, and this is {world.host or 'a host without a name'!r}",
             hint="only that host can say what became of it; a town's host is named in its settings",
         )
+
+
+def _runs_elsewhere(world: FullWorld, claim: Record) -> bool:
+    """Say whether the recorded process runs; where the spawn named another server and was killed before it recorded one, any of its."""
+    if recorded_process(world, claim) is not None:
+        return True
+    is_other_server = claim.tmux_socket != (world.tmux.socket or "")
+    return is_other_server and claim.may_have_run and bool(world.processes.family([], instance=claim.instance))
 
 
 def _undo_spawn(world: FullWorld, observed: Observation, claim: Record) -> None:
@@ -108,7 +117,7 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
         PolecatError: something could not be done; the claim stays for the next time.
     """
     session = observed.sessions.by_instance[claim.instance]
-    started = StartedSession(
+    found = StartedSession(
         id=session.id,
         name=session.name,
         instance=claim.instance,
@@ -116,14 +125,19 @@ def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
         pane_pid=session.pane_pid,
         server_pid=claim.server_pid,
     )
-    if not world.tmux.release(started):
+    if not world.tmux.release(found):
         recover(world, observed, claim)
         return
     if claim.agent_bead and world.beads.agent(claim.agent_bead) is None:
         restore_hook(world, claim, state="working")
     else:
         world.beads.update_agent(claim.agent_bead, agent_state="working")
-    settle(observed.rig, evolve(claim, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid))
+    agent = world.processes.identify(session.pane_pid)
+    started = agent.start_time if agent else 0
+    settle(
+        observed.rig,
+        evolve(claim, session_id=session.id, pane=session.pane_id, agent_pid=session.pane_pid, agent_started=started),
+    )
 
 
 def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> None:
@@ -204,8 +218,7 @@ def _drop_branch(world: FullWorld, observed: Observation, branch: str) -> None:
     tip = world.git.resolve(observed.repo, f"refs/heads/{branch}") if branch.startswith("polecat/") else None
     git = optional(world.git, GitBranches)
     if tip is not None and git is not None and git.is_elsewhere(observed.repo, tip):
-        with holding(git_lock(observed.rig), what=f"delete branch {branch}"):
-            world.git.delete_branch(observed.repo, branch, expected=tip)
+        delete_branch(world, observed, branch, tip=tip)
 
 
 def _clear(world: FullWorld, observed: Observation, path: Path, into: Path) -> None:

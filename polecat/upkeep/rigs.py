@@ -119,7 +119,7 @@ def _draft(rig: Rig) -> Path:
 
 def _check_url(url: str) -> str:
     """Return the URL; a path on this machine made absolute, because the rig's repository is elsewhere."""
-    if not url.strip() or not url.isprintable() or url.startswith("-"):
+    if not url.strip(" ") or not url.isprintable() or url.startswith("-"):
         raise PolecatError(f"{url!r} cannot be the URL of a repository", hint="give a URL or a path, such as ./project")
     if "://" in url or _SCP_LIKE.match(url):
         return url

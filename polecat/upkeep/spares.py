@@ -41,11 +41,13 @@ class Warmed:
         ready: how many spares there are now.
         made: how many of them are new.
         discarded: how many were thrown away.
+        warnings: which of them for another reason than that they differed from their commit or were too many.
     """
 
     ready: int
     made: int = 0
     discarded: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 def warm_spares(rig: Rig | str, count: int | None = None, *, world: World | None = None) -> Warmed:
@@ -98,15 +100,20 @@ def _fill(world: FullWorld, context: RigContext, wanted: int) -> Warmed:
     if wanted == 0 and not spare_dirs(context.rig):
         return Warmed(ready=0)
     base = fetch_base(world, context, context.rig.default_branch, FetchPolicy(timeout_s=context.settings.fetch_timeout_s))
-    discarded = 0
+    discarded, warnings = 0, []
     for spare in spare_dirs(context.rig):
-        if len(spare_dirs(context.rig)) > wanted or not _refresh(world, context, spare, base):
-            _discard(world, context, spare)
-            discarded += 1
+        if len(spare_dirs(context.rig)) <= wanted:
+            try:
+                if _refresh(world, context, spare, base):
+                    continue
+            except PolecatError as error:
+                warnings.append(f"a spare was thrown away: {error.message}")
+        _discard(world, context, spare)
+        discarded += 1
     missing = max(0, wanted - len(spare_dirs(context.rig)))
     for _ in range(missing):
         _make(world, context, base)
-    return Warmed(ready=len(spare_dirs(context.rig)), made=missing, discarded=discarded)
+    return Warmed(ready=len(spare_dirs(context.rig)), made=missing, discarded=discarded, warnings=tuple(warnings))
 
 
 def spare_dirs(rig: Rig) -> list[Path]:
@@ -131,7 +138,7 @@ def take_spare(world: FullWorld, context: RigContext, target: Path, *, branch: s
             taken = _take(world, context, spare, target)
             if taken is None:
                 continue
-            if not _able(world).is_pristine(taken):
+            if not _is_pristine(world, taken):
                 _throw_away(world, context, taken)
                 continue
             return _use(world, context, taken, branch, base)
@@ -139,6 +146,15 @@ def take_spare(world: FullWorld, context: RigContext, target: Path, *, branch: s
             log("warning", "spare_not_used", spare=spare.name, error=error.message)
             return None
     return None
+
+
+def _is_pristine(world: FullWorld, worktree: Worktree) -> bool:
+    """Say whether a spare is exactly its commit; what cannot be told is no, so that it does not stay in a polecat's place."""
+    try:
+        return _able(world).is_pristine(worktree)
+    except PolecatError as error:
+        log("warning", "spare_not_used", spare=worktree.path.parent.name, error=error.message)
+        return False
 
 
 def _take(world: FullWorld, context: RigContext, spare: Path, target: Path) -> Worktree | None:
@@ -189,20 +205,20 @@ def _make(world: FullWorld, context: RigContext, base: Base) -> None:
 
 
 def _refresh(world: FullWorld, context: RigContext, spare: Path, base: Base) -> bool:
-    """Bring a spare to the tip; False if it is not usable."""
-    try:
-        worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
-        if worktree is None or not _able(world).is_pristine(worktree):
-            return False
-        if worktree.head == base.commit:
-            return True
-        branch = f"{BRANCHES}{secrets.token_hex(6)}"
-        with holding(git_lock(context.rig), what="refresh a spare"):
-            fresh = _able(world).rebranch(context.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
-        check_out(world, context, fresh, for_later=True)
-    except PolecatError as error:
-        log("warning", "spare_not_refreshed", spare=spare.name, error=error.message)
+    """Bring a spare to the tip; False if it is not usable.
+
+    Raises:
+        PolecatError: git failed.
+    """
+    worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
+    if worktree is None or not _able(world).is_pristine(worktree):
         return False
+    if worktree.head == base.commit:
+        return True
+    branch = f"{BRANCHES}{secrets.token_hex(6)}"
+    with holding(git_lock(context.rig), what="refresh a spare"):
+        fresh = _able(world).rebranch(context.repo, worktree, branch=branch, start=base.commit, upstream=base.branch)
+    check_out(world, context, fresh, for_later=True)
     return True
 
 

@@ -6,7 +6,7 @@ from attrs import frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import assess_staleness
-from polecat.errors import publish
+from polecat.errors import PolecatError, UnknownStateError, publish
 from polecat.model import Rig
 from polecat.names import agent_bead_id
 from polecat.ports import GitBranches, World, needs
@@ -35,7 +35,7 @@ class Staleness:
 
 
 def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = None) -> list[Staleness]:
-    """Say which polecats are stale. Work that could not be counted counts as work, a session that is unknown as active.
+    """Say which polecats are stale. One of which something could not be told is not, and its reason says what.
 
     Args:
         rig: the rig, or its name.
@@ -61,16 +61,22 @@ def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = N
     repo, branches = find_repo(rig), needs(world.git, GitBranches, "count how far polecats are behind")
     found = []
     for cat in list_polecats(rig, world=world):
-        worktree = world.git.find_worktree(repo, cat.clone_path)
         behind = None
-        if worktree is not None and worktree.head is not None:
-            behind = branches.commits_behind(repo, worktree.head, base_ref(rig))
-        agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, cat.name))
+        try:
+            if cat.unknown:
+                raise UnknownStateError("; ".join(dict.fromkeys(cat.unknown.values())))
+            worktree = world.git.find_worktree(repo, cat.clone_path)
+            if worktree is not None and worktree.head is not None:
+                behind = branches.commits_behind(repo, worktree.head, base_ref(rig))
+            agent = world.beads.agent(agent_bead_id(rig.prefix, rig.name, cat.name))
+        except PolecatError as error:
+            found.append(Staleness(name=cat.name, is_stale=False, reason=f"could not be told: {error.message}"))
+            continue
         is_stale, reason = assess_staleness(
             uncommitted=cat.work is None or not cat.work.is_clean,
             session_active=cat.is_running is not False,
             agent_state=agent.fields.agent_state if agent else "",
-            commits_behind=behind or 0,
+            commits_behind=0 if behind is None else behind,  # nothing to lack where the default branch has no commit
             threshold=threshold,
         )
         found.append(Staleness(name=cat.name, is_stale=is_stale, reason=reason, commits_behind=behind))

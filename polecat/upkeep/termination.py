@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import UnknownStateError
-from polecat.ports import Process, Session, StartedSession
+from polecat.ports import Process, Session, StartedSession, Tmux
+from polecat.upkeep.liveness import Agent
 
 ROUNDS = 3
 """How often children that were forked meanwhile are looked for; a process that forks faster is reported."""
@@ -15,7 +16,9 @@ GRACE_S = 2.0
 """How long a process may take to end itself after SIGTERM. Twice as long makes a removal with stuck children twice as slow."""
 
 
-def end_session(world: FullWorld, session: Session | StartedSession, *, root: Process | None = None) -> None:
+def end_session(
+    world: FullWorld, session: Session | StartedSession, *, root: Process | None = None, server: Tmux | None = None
+) -> None:
     """End a session with its whole process tree, by process id and start time, never by name or group.
 
     The tree is read before the session is ended, because afterwards children that left it cannot be found by it; those that left it
@@ -25,6 +28,7 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
         world: the world.
         session: the session as it was listed or made; another one that has its name by now is not touched.
         root: the agent's process as it was at the start; without it, the process that has the pane's id now, if the pane lives.
+        server: the session's server; the world's own by default.
 
     Raises:
         UnknownStateError: a process would not end.
@@ -33,7 +37,7 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
     if root is None and isinstance(session, Session) and not session.is_dead:
         root = world.processes.identify(session.pane_pid)
     family = world.processes.family([root] if root else [], instance=session.instance)
-    world.tmux.kill(session.id, name=session.name, instance=session.instance)
+    (server or world.tmux).kill(session.id, name=session.name, instance=session.instance)
     survivors = world.processes.end(family, grace_s=GRACE_S)
     for _ in range(ROUNDS):  # children that were forked while we ended their parents
         late = world.processes.family([], instance=session.instance)
@@ -41,6 +45,19 @@ def end_session(world: FullWorld, session: Session | StartedSession, *, root: Pr
             break
         survivors = world.processes.end(late, grace_s=GRACE_S)
     _check_ended(survivors, f"of session {session.name!r}")
+
+
+def end_agent(world: FullWorld, agent: Agent) -> None:
+    """End a polecat's agent: its session with all it started; where no pane of it is to be found, its processes.
+
+    Raises:
+        UnknownStateError: a process would not end.
+        TmuxUnreachableError: the server could not be asked.
+    """
+    if agent.session is not None:
+        end_session(world, agent.session, server=agent.server)
+    else:
+        _check_ended(world.processes.end(agent.processes, grace_s=GRACE_S), f"of {agent.session_name!r}")
 
 
 def end_unseen(world: FullWorld, instance: str) -> None:

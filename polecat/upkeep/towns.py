@@ -14,6 +14,7 @@ from pathlib import Path
 
 from polecat.documents import Route, TownConfig
 from polecat.errors import InvalidNameError, PolecatError
+from polecat.names import shell_line
 from polecat.town.files import why_not, write_json
 from polecat.town.find import MARKER, Town
 from polecat.town.registry import write_town
@@ -45,7 +46,7 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
     """
     root = Path(os.path.abspath(directory))
     name = root.name if name is None else name
-    if not name.strip() or not name.isprintable():
+    if not name.strip(" ") or not name.isprintable():
         raise InvalidNameError("town", name, "is empty or holds control characters")
     with contextlib.ExitStack() as undo, clear_errors(f"make a town of {root}"):
         _must_suit(root)
@@ -68,7 +69,9 @@ _TOWN_SETTINGS = {"type": "town-settings", "version": 1, "default_agent": "claud
 def _must_suit(root: Path) -> None:
     """Refuse a directory that cannot become a town."""
     if os.path.lexists(root / MARKER):
-        raise PolecatError(f"{root} is a town already", hint=f"add a rig to it: polecat rig add NAME GIT_URL --town {root}")
+        raise PolecatError(
+            f"{root} is a town already", hint=f"add a rig to it: polecat rig add NAME GIT_URL --town {shell_line(root)}"
+        )
     for above in root.parents:
         if os.path.lexists(above / MARKER):
             raise PolecatError(f"{root} would be within the town {above}", hint="choose a directory outside it")

@@ -10,8 +10,9 @@ from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.plan import Choice
-from polecat.errors import GitError, PolecatError, ProgramTimeoutError
+from polecat.errors import GitError, PolecatError, ProgramTimeoutError, UnknownStateError
 from polecat.model import FetchPolicy
+from polecat.names import shell_line
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree
@@ -61,7 +62,12 @@ class SharedFetch:
         if self._failure is None:
             self._lock = try_take(fetch_lock(context.rig), what="fetch")
             if self._lock is not None:
-                self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
+                try:
+                    self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
+                except (
+                    UnknownStateError
+                ) as error:  # something that git would stumble over; what was fetched before is still there
+                    self._failure = error.message
 
     def _is_wanted(self) -> bool:
         if self._policy.when != "if-older-than":
@@ -82,7 +88,7 @@ class SharedFetch:
                 self._pending.wait()
             else:
                 self._use_the_other()
-        except (GitError, ProgramTimeoutError) as error:
+        except (GitError, ProgramTimeoutError, UnknownStateError) as error:
             return error.message
         finally:
             self.close()
@@ -121,19 +127,18 @@ def find_base(world: FullWorld, context: RigContext, branch: str, *, failure: st
     age_s = world.git.last_fetch_age_s(context.repo)
     if commit is not None:
         return Base(branch=branch, commit=commit, age_s=age_s, warning=_stale(failure, age_s) if failure else "")
-    known = world.git.remote_branches(context.repo)
+    known, at = world.git.remote_branches(context.repo), shell_line(context.repo.path)
     if failure:
         raise GitError(
             f"the remote of rig {context.rig.name!r} cannot be reached and nothing of it is here: {failure}",
-            hint="check the remote's address and your access: "
-            f"git -C {context.repo.path} remote -v; git -C {context.repo.path} fetch origin",
+            hint=f"check the remote's address and your access: git -C {at} remote -v; git -C {at} fetch origin",
         )
     listed = f"; it has {', '.join(known[:8])}" if known else ""
     raise GitError(
         f"the remote of rig {context.rig.name!r} has no branch {branch!r}{listed}",
         hint="name one that exists with --base-branch, or set default_branch in the rig's config.json"
         if known
-        else f"push a first commit, or add a remote: git -C {context.repo.path} remote add origin URL",
+        else f"push a first commit, or add a remote: git -C {at} remote add origin URL",
     )
 
 

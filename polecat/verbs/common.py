@@ -11,15 +11,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from attrs import AttrsInstance, asdict
+from attrs import AttrsInstance, asdict, evolve
 
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.ports import OnEvent, World
-from polecat.town.find import Town, find_town
+from polecat.town.find import Town, find_town, readable_rigs
 from polecat.town.homes import list_homes
 from polecat.verbs.schemas import document
+from polecat.verbs.tables import UNSEEN, plain_lines
 
 # ------------------------------------------------------------------------------------------------------- arguments
 
@@ -109,7 +110,12 @@ def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
     town = town_of(args)
     if len(parts) == 2 and all(parts):
         return town.rig(parts[0]), parts[1]
-    meant = [f"{rig.name}/{name}" for rig in town.rigs() for name in list_homes(rig).dirs if args.polecat in (rig.name, name)]
+    meant = [
+        f"{rig.name}/{name}"
+        for rig in readable_rigs(town)[0]
+        for name in list_homes(rig).dirs
+        if args.polecat in (rig.name, name)
+    ]
     raise no_address(args.polecat, f"did you mean {' or '.join(meant[:5])}?" if meant and args.polecat else "")
 
 
@@ -131,7 +137,10 @@ def rig_of(args: argparse.Namespace) -> Rig:
 
 
 def world_of(args: argparse.Namespace, *, on_event: OnEvent | None = None) -> World:
-    """The world with the tmux server that was named; where none was, the town's."""
+    """The world with the tmux server that was named; where none was, the town's. A caller in Python may have given one."""
+    if args.world is not None:
+        given: World = evolve(args.world, on_event=on_event)
+        return given
     if args.socket == "":
         raise PolecatError("--socket is empty", hint="name a tmux server, or leave it out for the town's")
     return World(tmux=None if args.socket is None else TmuxCli(socket=args.socket), on_event=on_event)
@@ -142,7 +151,7 @@ def world_of(args: argparse.Namespace, *, on_event: OnEvent | None = None) -> Wo
 
 def answer(args: argparse.Namespace, command: str, value: object, *lines: str) -> int:
     """Print a result, as the JSON that is promised for a command if that was asked for, as lines otherwise; return the exit code."""
-    print(json_text(command, value) if args.json else "\n".join(lines))
+    print(json_text(command, value) if args.json else plain_lines("\n".join(lines)))
     return 0
 
 
@@ -150,7 +159,8 @@ def json_text(command: str, value: object, *, is_one_line: bool = False) -> str:
     """Write a result as the JSON that is promised for a command; see `polecat.verbs.schemas`."""
     is_ascii = not (sys.stdout.encoding or "").lower().startswith("utf")
     text = json.dumps(document(command, value), indent=None if is_one_line else 2, ensure_ascii=is_ascii, default=_as_text)
-    return re.sub("[\ud800-\udfff]", lambda match: f"\\u{ord(match[0]):04x}", text)  # bytes of a name that are no UTF-8
+    # what a terminal would obey, and bytes of a name that are no UTF-8; JSON itself escapes only the first 32 characters
+    return re.sub(f"(?!\n){UNSEEN}", lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _as_text(value: object) -> str:

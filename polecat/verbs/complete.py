@@ -11,7 +11,7 @@ from polecat.core.presets import PRESETS
 from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.town.config import load_agent_registry
-from polecat.town.find import Town, find_town
+from polecat.town.find import Town, find_town, readable_rigs
 from polecat.town.homes import list_homes
 from polecat.town.settings import load_rig_settings, load_town_settings
 
@@ -35,7 +35,7 @@ def names_of(town: Town, kind: str) -> Iterable[str]:
     """The names of one kind in a town."""
     if kind == "agents":
         return {*PRESETS, *_agents(town)}
-    rigs = town.rigs()
+    rigs = readable_rigs(town)[0]
     if kind == "rigs":
         return [rig.name for rig in rigs]
     return [f"{rig.name}/{name}" for rig in rigs for name in _polecats(rig)]
@@ -43,8 +43,9 @@ def names_of(town: Town, kind: str) -> Iterable[str]:
 
 def _agents(town: Town) -> set[str]:
     found = {*load_town_settings(town.root).agents, *load_agent_registry(town.root / "settings" / "agents.json")}
-    for rig in town.rigs():
-        found |= {*load_rig_settings(rig.path).agents, *load_agent_registry(rig.path / "settings" / "agents.json")}
+    for rig in readable_rigs(town)[0]:
+        with contextlib.suppress(PolecatError):
+            found |= {*load_rig_settings(rig.path).agents, *load_agent_registry(rig.path / "settings" / "agents.json")}
     return found
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
-import shlex
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from polecat.lifecycle.remove import Removed, remove_polecat
 from polecat.lifecycle.spawn import spawn_many
 from polecat.lifecycle.talk import nudge_polecat
 from polecat.model import Rig, SpawnedPolecat, SpawnOptions
+from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town import files
 from polecat.town.events import EVENTS_FILE
@@ -130,7 +130,7 @@ class _Show:
         self.typed(f"polecat capture {RIG}/{first.polecat_name}")
         self.say(self._screen(first))
         self.typed(f"tail -n 1 {EVENTS_FILE}")
-        self.say((rig.town_root / EVENTS_FILE).read_text("utf-8").rstrip().rpartition("\n")[2])
+        self.say((rig.town_root / EVENTS_FILE).read_text("utf-8").rstrip("\n").rpartition("\n")[2])
         return cats, self._take_back(rig, cats[-1].polecat_name)
 
     def _make_rig(self) -> Rig:
@@ -157,20 +157,20 @@ class _Show:
         until_s = time.monotonic() + 5
         while "you said" not in (text := self.tmux.capture(cat.pane)) and time.monotonic() < until_s:
             time.sleep(0.02)
-        return "\n".join(f"  | {line}" for line in text.splitlines())
+        return "\n".join(f"  | {line}" for line in text.split("\n"))
 
     def _take_back(self, rig: Rig, name: str) -> Removed:
         self.typed(f"polecat remove {RIG}/{name}")
         try:
             return remove_polecat(rig, name, world=self.world)
         except WorkAtRiskError as risk:
-            self.say("\n  ".join([f"polecat: {risk.message}", *risk.hint.splitlines()]))
+            self.say("\n  ".join([f"polecat: {risk.message}", *risk.hint.split("\n")]))
         self.typed(f"polecat remove {RIG}/{name} --nuclear")
         gone = remove_polecat(rig, name, nuclear=True, world=self.world)
         self.say("\n".join(lines(gone, will=False)))
         self.typed(f"git log --oneline -2 {gone.rescue}")
         words = ["git", "log", "--oneline", "-2", gone.rescue]
-        self.say(run_program(words, env=self.environ, cwd=find_repo(rig).path).stdout.decode("utf-8", "replace").rstrip())
+        self.say(run_program(words, env=self.environ, cwd=find_repo(rig).path).stdout.decode("utf-8", "replace").rstrip("\n"))
         return gone
 
 
@@ -201,7 +201,7 @@ def _use_scripted_agent(rig: Rig, script: Path) -> None:
 
 
 def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
-    town = shlex.quote(str(place / "town"))
+    town = shell_line(place / "town")
     first = f"{cats[0].rig_name}/{cats[0].polecat_name}"
     return [
         "\nKept. Play with it:",
@@ -210,7 +210,7 @@ def _how_to_go_on(place: Path, cats: list[SpawnedPolecat]) -> list[str]:
         f"  polecat attach {first}        (Ctrl-b d leaves it again)",
         f"  polecat spawn {RIG}",
         "and when you have seen enough:",
-        f"  tmux -S {shlex.quote(str(place / 'tmux.sock'))} kill-server; rm -rf {shlex.quote(str(place))}",
+        f"  tmux -S {shell_line(place / 'tmux.sock')} kill-server; rm -rf {shell_line(place)}",
     ]
 
 

@@ -61,7 +61,7 @@ def lines(found: Checkup) -> list[str]:
 def _lines(finding: Finding) -> list[str]:
     word, colour = _SIGNS[finding.level]
     said = [f"  {paint(word.ljust(5), colour)}  {plain(finding.text)}"]
-    return [*said, *(f"         {line}" for line in map(plain, finding.remedy.splitlines()))]
+    return [*said, *(f"         {line}" for line in map(plain, finding.remedy.split("\n")) if line)]
 
 
 VERBS = {"doctor": (EXAMPLE, add_arguments, run)}

@@ -11,6 +11,7 @@ from polecat.model import Rig
 from polecat.names import agent_id, check_bead_id
 from polecat.ports import Bead
 from polecat.town.breaker import agent_failures, reset_breaker
+from polecat.town.find import readable_rigs
 from polecat.upkeep.addressing import check_exists
 from polecat.verbs.common import add_action, add_common, answer, facts_of, no_address, town_of
 from polecat.verbs.tables import plain
@@ -69,7 +70,7 @@ def _subject(args: argparse.Namespace) -> tuple[Rig, str]:
     check_bead_id(args.subject)
     if args.rig is not None:
         return town.rig(args.rig), ""
-    rigs = [rig for rig in town.rigs() if args.subject.startswith(f"{rig.prefix}-")]
+    rigs = [rig for rig in readable_rigs(town)[0] if args.subject.startswith(f"{rig.prefix}-")]
     if len(rigs) == 1:
         return rigs[0], ""
     raise PolecatError(f"which rig is {args.subject!r} of?", hint="say it with --rig")
@@ -83,7 +84,7 @@ def _one(bead: Bead | None, wanted: str) -> tuple[Bead, ...]:
 
 def _answer(args: argparse.Namespace, rig: Rig, held: tuple[Bead, ...]) -> int:
     facts = [facts_of(bead, failures=agent_failures(rig, bead.id)) for bead in held]
-    lines = [plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip()) for bead in held]
+    lines = [plain(f"{bead.id}  {bead.status}  {bead.assignee or 'nobody'}  {bead.title}".rstrip(" ")) for bead in held]
     return answer(args, "hook", facts, *lines or ["nothing on the hook"])
 
 

@@ -7,7 +7,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from polecat.model import Polecat, PolecatState
+from polecat.errors import PolecatError
+from polecat.model import Polecat, PolecatState, Rig
+from polecat.town.find import readable_rigs
 from polecat.upkeep.inspection import work_at_risk
 from polecat.upkeep.listing import get_polecat, list_polecats
 from polecat.upkeep.staleness import detect_stale
@@ -67,28 +69,42 @@ def list_(args: argparse.Namespace) -> int:
     """List, once or again and again."""
     if args.watch is None:
         with Progress("looking at polecats"):
-            text = _text(args)
+            text, is_all = _text(args)
         print(text)
-        return 0
+        return 0 if is_all else 1
     try:
         while True:
-            text = _text(args)
+            text, _ = _text(args)
             print(f"{CLEAR}{text}" if sys.stdout.isatty() else text, flush=True)
             time.sleep(args.watch)
     except KeyboardInterrupt:  # that is how one stops watching
         return 0
 
 
-def _text(args: argparse.Namespace) -> str:
+def _text(args: argparse.Namespace) -> tuple[str, bool]:
+    """What is to be printed, and whether every rig could be listed."""
     town, world = town_of(args), world_of(args)
-    rigs = [town.rig(args.rig)] if args.rig is not None else town.rigs()
-    cats = [cat for rig in rigs for cat in list_polecats(rig, world=world)]
+    rigs, broken = ([town.rig(args.rig)], []) if args.rig is not None else readable_rigs(town)
+    cats: list[Polecat] = []
+    for rig in rigs:
+        try:
+            cats += list_polecats(rig, world=world)
+        except PolecatError as error:
+            if args.rig is not None:
+                raise
+            broken.append(error)
+    for why in broken:
+        print(plain(f"polecat: not listed: {why.message}"), file=sys.stderr)
+    return _listed(args, cats, rigs), not broken
+
+
+def _listed(args: argparse.Namespace, cats: list[Polecat], rigs: list[Rig]) -> str:
     if not rigs and sys.stderr.isatty():
         print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
     if args.json:
         return json_text("list", [as_json(cat) for cat in cats], is_one_line=args.watch is not None)
-    if any(cat.is_running is None for cat in cats) and args.watch is None:
-        print("polecat: warning: tmux could not be asked, so what runs is unknown; see why: polecat doctor", file=sys.stderr)
+    if args.watch is None:
+        warn_of_unknown(cats)
     return shown(cats, with_rig=args.rig is None and len(rigs) > 1) if cats else "no polecats"
 
 
@@ -96,6 +112,23 @@ def shown(cats: list[Polecat], *, with_rig: bool) -> str:
     """The table, each state in its colour where stdout shows colours, no wider than the terminal."""
     colours = [("", STATE_COLOURS[cat.state], "", "", "", "") for cat in cats]
     return table(rows(cats, with_rig=with_rig), width=terminal_width(), whole=2, colours=colours)
+
+
+def warn_of_unknown(cats: list[Polecat]) -> None:
+    """Say on stderr what could not be told, once for each reason."""
+    reasons: dict[str, dict[str, None]] = {}
+    for cat in cats:
+        for why in cat.unknown.values():
+            reasons.setdefault(why, {})[cat.name] = None
+    for why, names in reasons.items():
+        print(
+            plain(
+                f"polecat: warning: not everything is known of {', '.join([*names][:5])}{', …' if len(names) > 5 else ''}: {why}"
+            ),
+            file=sys.stderr,
+        )
+    if reasons:
+        print("polecat: warning: see what mends it: polecat doctor", file=sys.stderr)
 
 
 def as_json(cat: Polecat) -> dict[str, object]:
@@ -117,14 +150,18 @@ def rows(cats: list[Polecat], *, with_rig: bool) -> list[tuple[str, ...]]:
         (
             f"{cat.rig_name}/{cat.name}" if with_rig else cat.name,
             cat.state.value,
-            cat.branch or "-",
-            cat.issue or "-",
+            _told(cat, "branch", cat.branch),
+            _told(cat, "issue", cat.issue),
             "unknown" if cat.work is None else str(cat.work),
             _session(cat),
         )
         for cat in cats
     ]
     return [head, *body]
+
+
+def _told(cat: Polecat, name: str, value: str | None) -> str:
+    return value or ("unknown" if name in cat.unknown else "-")
 
 
 def _session(cat: Polecat) -> str:
@@ -169,6 +206,7 @@ def status(args: argparse.Namespace) -> int:
     with Progress(f"looking at {args.polecat}"):
         cat = get_polecat(rig, name, world=world)
         verdict = work_at_risk(rig, cat, world=world)
+    warn_of_unknown([cat])
     head, body = rows([cat], with_rig=False)
     said = {label.lower(): plain(text) for label, text in zip(head, body, strict=True)}
     said["state"] = paint(said["state"], STATE_COLOURS[cat.state])

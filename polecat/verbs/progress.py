@@ -7,6 +7,8 @@ import threading
 import time
 from typing import Self, TextIO
 
+from polecat.verbs.tables import plain_lines
+
 DELAY_S = 1.0
 """What is done sooner needs no line."""
 
@@ -57,7 +59,7 @@ class Progress:
         """Print a line that stays."""
         with self._mutex:
             self._erase()
-            print(text, file=self._out, flush=True)
+            print(plain_lines(text), file=self._out, flush=True)
 
     def _tick(self) -> None:
         wait_s = self._delay_s

@@ -9,6 +9,7 @@ from polecat.lifecycle.repair import Repaired, repair_polecat
 from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
 from polecat.verbs.listing import as_json
 from polecat.verbs.progress import Progress
+from polecat.verbs.tables import plain
 
 EXAMPLE = "example:\n  polecat repair gastown/nux\n"
 
@@ -38,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
             dry_run=args.dry_run,
         )
     for warning in done.warnings:
-        print(f"polecat: warning: {warning}", file=sys.stderr)
+        print(plain(f"polecat: warning: {warning}"), file=sys.stderr)
     return answer(args, "repair", {**as_json(done.polecat), **facts_of(done)}, *lines(done, will=args.dry_run))
 
 

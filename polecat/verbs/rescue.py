@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import shlex
 from datetime import UTC, datetime
 
 from polecat.adapters.git.cli import GitCli
 from polecat.errors import NotFoundError
+from polecat.names import shell_line
 from polecat.ports import Repo, Rescue
 from polecat.town.find import find_repo
 from polecat.verbs.common import add_action, add_common, answer, facts_of, rig_of
@@ -63,7 +63,7 @@ def _chosen(args: argparse.Namespace, found: tuple[Rescue, ...]) -> Rescue:
 
 def _show(args: argparse.Namespace, git: GitCli, repo: Repo, one: Rescue) -> int:
     files = dict(git.rescued_files(repo, one.ref))
-    command = f"git -C {shlex.quote(str(repo.path))} worktree add --detach DIR {one.ref}"
+    command = shell_line("git", "-C", repo.path, "worktree", "add", "--detach", "DIR", one.ref)
     lines = [f"{one.ref}  {one.commit}", f"{plain(one.message)}, saved {_when(one).isoformat(timespec='seconds')}"]
     lines += [f"  {what:<8} {plain(path)}" for path, what in files.items()] or ["  no changes beyond its commit"]
     lines += [f"  also in  {ref}" for ref in one.refs if ref != one.ref]

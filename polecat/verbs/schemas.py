@@ -21,7 +21,7 @@ _POLECAT: Fields = (
     ("agent_id", "string", "its address, `RIG/polecats/NAME`"),
     ("state", "string", "`spawning`, `working`, `done`, `stuck`, `stalled`, `zombie` or `unknown`"),
     ("clone_path", "string", "its worktree"),
-    ("branch", "string", "its branch; empty if it has no worktree"),
+    ("branch", "string", "its branch; empty for none"),
     ("issue", "string or null", "the bead it holds"),
     ("session_name", "string", "its tmux session, or the name that one would have"),
     ("running", "boolean or null", "its session exists and its agent lives; null if that could not be told"),
@@ -31,6 +31,7 @@ _POLECAT: Fields = (
     ("created_at", "time or null", "when it was spawned"),
     ("active_at", "time or null", "when its session last showed something"),
     ("key", "string", "the key that it was ordered with; empty for none"),
+    ("unknown", "object", "which of these fields could not be told, each with why"),
 )
 
 _RECONCILED: Fields = (
@@ -148,6 +149,7 @@ SHAPES: Mapping[str, Fields] = {
         ("ready", "integer", "spares that are ready now"),
         ("made", "integer", "of them new"),
         ("discarded", "integer", "spares that were thrown away"),
+        ("warnings", "list of string", "why, where git could not judge one"),
     ),
     "reconciled": _RECONCILED,
     "pruned": (

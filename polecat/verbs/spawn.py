@@ -14,7 +14,7 @@ from polecat.core.plan import SpawnPlan, describe
 from polecat.errors import InvalidNameError, PolecatError
 from polecat.lifecycle.spawn import MAX_CONCURRENT, plan_spawn, spawn_many
 from polecat.model import FetchPolicy, SpawnedPolecat, SpawnOptions
-from polecat.names import check_env_key
+from polecat.names import check_env_key, shell_line
 from polecat.place.env_file import load_env_file
 from polecat.ports import Event
 from polecat.verbs.common import add_common, answer, facts_of, json_text, rig_of, seconds, whole, world_of
@@ -107,7 +107,7 @@ def _variable(text: str) -> tuple[str, str]:
 
 
 def _beads(text: str) -> list[str]:
-    beads = [bead for part in text.split(",") if (bead := part.strip())]
+    beads = [bead for part in text.split(",") if (bead := part.strip(" \t\r\n"))]
     if not beads:
         raise argparse.ArgumentTypeError("names no bead")
     return beads
@@ -204,7 +204,7 @@ def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
     if args.json:
         return
     for cat in cats:
-        print(cat.agent_id, flush=True)
+        print(plain(cat.agent_id), flush=True)
         if args.timings:
             steps = (*cat.timings.steps, ("total", cat.timings.total_s))
             print("\n".join(f"  {step:<10} {seconds:8.3f} s" for step, seconds in steps), file=sys.stderr)
@@ -212,9 +212,9 @@ def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
             print(plain_lines(f"polecat: warning: {warning}"), file=sys.stderr)
         if cat.readiness == "waiting":
             print(f"polecat: {cat.agent_id} waits for you: it asks '{cat.waiting_for}'", file=sys.stderr)
-            print(f"  answer it: {attach_command(cat)}", file=sys.stderr)
+            print(plain(f"  answer it: {attach_command(cat)}"), file=sys.stderr)
         elif sys.stderr.isatty():
-            print(f"attach: {attach_command(cat)}", file=sys.stderr)
+            print(plain(f"attach: {attach_command(cat)}"), file=sys.stderr)
 
 
 def attach_command(cat: SpawnedPolecat) -> str:
@@ -223,10 +223,10 @@ def attach_command(cat: SpawnedPolecat) -> str:
     Examples:
         >>> attach_command(SpawnedPolecat(rig_name="a", polecat_name="nux", clone_path=Path("/x"), session_name="gt-a-nux",
         ...     pane="%1", branch="b", base_commit="c"))
-        'tmux attach -t =gt-a-nux'
+        "tmux attach -t '=gt-a-nux'"
     """
-    flag = "" if not cat.tmux_socket else f"-{'S' if '/' in cat.tmux_socket else 'L'} {cat.tmux_socket} "
-    return f"tmux {flag}attach -t ={cat.session_name}"
+    where = () if not cat.tmux_socket else ("-S" if "/" in cat.tmux_socket else "-L", cat.tmux_socket)
+    return shell_line("tmux", *where, "attach", "-t", f"={cat.session_name}")
 
 
 def as_json(cat: SpawnedPolecat) -> dict[str, object]:

@@ -10,7 +10,10 @@ import unicodedata
 from collections.abc import Sequence
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90"}
-_UNSEEN = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+UNSEEN = r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+"""What a terminal obeys instead of showing it, what ends a line or turns its direction, and bytes that are no UTF-8."""
+
+_PAINT = r"\x1b\[(?:0|[39][0-4])m"
 _LEAST = 6
 """No column gets narrower than this, even if a line then is too long for the terminal."""
 
@@ -22,12 +25,12 @@ def plain(text: str) -> str:
         >>> print(plain("a\x1b[2J\nb\udcff"))
         a\x1b[2J\x0ab\xff
     """
-    return re.sub(_UNSEEN, _escaped, text)
+    return re.sub(UNSEEN, _escaped, text)
 
 
 def plain_lines(text: str) -> str:
-    """As `plain`, with its line breaks left."""
-    return "\n".join(plain(line) for line in text.splitlines())
+    """As `plain`, with its line breaks left, and the colours of `paint`."""
+    return re.sub(rf"(?!{_PAINT}|[\n\t]){UNSEEN}", _escaped, text)
 
 
 def _escaped(match: re.Match[str]) -> str:
@@ -109,7 +112,7 @@ def table(
         padding = [" " * (wide - width_of(cell)) for cell, wide in zip(shown, widths, strict=True)]
         if number and colours:
             shown = [paint(cell, colour) for cell, colour in zip(shown, colours[number - 1], strict=True)]
-        lines.append("  ".join(cell + pad for cell, pad in zip(shown, padding, strict=True)).rstrip())
+        lines.append("  ".join(cell + pad for cell, pad in zip(shown, padding, strict=True)).rstrip(" "))
     return "\n".join(lines)
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 
 from polecat.adapters.tmux.commands import HOW_TO_GET_TMUX
 from polecat.errors import ProgramMissingError
 from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_polecat
+from polecat.names import shell_line
 from polecat.verbs.common import add_common, add_json, add_polecat, add_town, answer, facts_of, polecat_of, whole, world_of
 
 # ------------------------------------------------------------------------------------------------------------- attach
@@ -35,7 +35,7 @@ def attach(args: argparse.Namespace) -> int:
     command = attach_command(rig, name, world=world_of(args))
     if args.json or args.print:
         facts = facts_of(command, rig_name=rig.name, polecat_name=name)
-        return answer(args, "attach", facts, shlex.join(command.argv))
+        return answer(args, "attach", facts, shell_line(*command.argv))
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:

@@ -7,6 +7,7 @@ import argparse
 from polecat.upkeep.spares import warm_spares
 from polecat.verbs.common import add_common, answer, facts_of, rig_of, whole, world_of
 from polecat.verbs.progress import Progress
+from polecat.verbs.tables import plain
 
 EXAMPLE = """\
 examples:
@@ -30,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
     with Progress("making spares"):
         done = warm_spares(rig, args.count, world=world_of(args))
     text = f"{done.ready} spare(s) ready, {done.made} new, {done.discarded} thrown away"
-    return answer(args, "warm", facts_of(done, rig_name=rig.name), text)
+    return answer(args, "warm", facts_of(done, rig_name=rig.name), text, *(plain(f"warning: {one}") for one in done.warnings))
 
 
 VERBS = {"warm": (EXAMPLE, add_arguments, run)}

@@ -50,7 +50,6 @@ def _of_git(**changes: object) -> SafetyFacts:
         (_of_git(nested=("other",)), "nested-repository", "nuclear"),
         (_of_git(problems=("status: timeout",)), "unknown", "nuclear"),
         (_of(git=None), "unknown", "nuclear"),
-        (_of(inside=None), "unknown", "nuclear"),
         (_of(problems=("its beads (down)",)), "unknown", "nuclear"),
         (_of(precious=(".env",)), "ignored", "force"),
         (_of(stray=("notes",)), "stray-files", "force"),
@@ -132,7 +131,7 @@ GIT = st.builds(
 FACTS = st.builds(
     SafetyFacts,
     git=st.none() | GIT,
-    inside=st.sampled_from([None, (), ("vim (7)",)]),
+    inside=st.sampled_from([(), ("vim (7)",)]),
     caller_inside=st.booleans(),
     hooked_bead=st.sampled_from(["", "gt-1"]),
     active_mr=st.sampled_from(["", "mr"]),
@@ -149,7 +148,7 @@ def test_force_lifts_less_than_nuclear_and_nothing_lifts_standing_inside(facts: 
     assert set(verdict.blocking(nuclear=True)) <= set(verdict.blocking(force=True)) <= set(verdict.blocking())
     assert verdict.is_safe is (verdict.blocking() == ())
     assert ("caller-inside" in verdict.blocking(nuclear=True)) is facts.caller_inside
-    if facts.problems or facts.git is None or facts.git.problems or facts.inside is None:
+    if facts.problems or facts.git is None or facts.git.problems:
         assert "unknown" in verdict.blocking(force=True)
 
 

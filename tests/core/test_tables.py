@@ -158,7 +158,7 @@ def test_what_is_undone_is_what_the_table_says(tmp_path: Path) -> None:
 
 def _all_signals() -> Iterator[Signals]:
     for claimed, claimant, lives, work, said in itertools.product(
-        (True, False),
+        (True, False, None),
         (True, False),
         (True, False, None),
         (True, False, None),

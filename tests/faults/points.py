@@ -25,7 +25,7 @@ class Points(Fault):
         root: only changes below this directory count; lock files do not.
         wanted: the point, by number or name; 0 for none.
         last_words: called with the point and all that were passed, just before the end.
-        inside_calls: what a port does to do its work counts as well; not for pretended ports, whose deeds are one step each.
+        inside_calls: what a port does to do its work counts as well; not for pretended ports, whose operations are one step each.
     """
 
     def __init__(

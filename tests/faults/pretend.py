@@ -323,11 +323,7 @@ def die_at(scene: Scene, point: int | str, *, place: Path) -> Death:
 
 def _die(scene: Scene, point: int | str, will: Path) -> None:
     def write_will(at: str, points: tuple[str, ...]) -> None:
-        out = io.BytesIO()
-        pickler = pickle.Pickler(out)
-        pickler.dispatch_table = {type(threading.Lock()): _new_lock, type(threading.RLock()): _new_rlock}
-        pickler.dump((at, points, scene.world))
-        will.write_bytes(out.getvalue())
+        will.write_bytes(pickled((at, points, scene.world)))
 
     points = Points(scene.rig.town_root, point, write_will, inside_calls=False)
     sys.addaudithook(points.listen)
@@ -335,6 +331,15 @@ def _die(scene: Scene, point: int | str, will: Path) -> None:
     points.stop()
     write_will("", tuple(points.points))
     os._exit(0)
+
+
+def pickled(value: object) -> bytes:
+    """A pretend world, or a value that holds one, as bytes."""
+    out = io.BytesIO()
+    pickler = pickle.Pickler(out)
+    pickler.dispatch_table = {type(threading.Lock()): _new_lock, type(threading.RLock()): _new_rlock}
+    pickler.dump(value)
+    return out.getvalue()
 
 
 def _new_lock(_: object) -> tuple[Callable[[], object], tuple[()]]:

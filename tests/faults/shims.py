@@ -80,7 +80,7 @@ def install_shims(place: Path) -> Shims:
     for program in ("git", "tmux"):
         real = shutil.which(program)
         assert real is not None
-        cases = "\n".join(f"    {shlex.quote(how)}) {deed} ;;" for how, deed in BREAKS.items())
+        cases = "\n".join(f"    {shlex.quote(how)}) {way} ;;" for how, way in BREAKS.items())
         words = {"CASES": cases, "REAL": shlex.quote(real), "HERE": shlex.quote(str(place)), "PROGRAM": program, "LONG": long_s}
         text = _SHIM
         for word, value in words.items():

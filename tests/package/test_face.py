@@ -13,7 +13,7 @@ import traceback
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import attrs
 import pytest
@@ -112,7 +112,7 @@ def test_an_errors_cause_travels_with_it() -> None:
     error.add_note("seen by a test")
 
     for again in (pickle.loads(pickle.dumps(error)), copy.deepcopy(error)):
-        cause: Any = again.__cause__
+        cause = cast("Any", again.__cause__)
         assert (type(again), again.undone, again.__notes__) == (polecat.SpawnFailedError, ("worktree",), ["seen by a test"])
         assert (type(cause), cause.message, cause.hint) == (polecat.BeadsError, "the store said no", "ask it again")
         assert str(cause.__cause__) == "TimeoutExpired: Command '['bd']' timed out after 3 seconds"

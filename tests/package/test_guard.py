@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,22 @@ def test_calls_are_counted(program_counts: ProgramCounts, tmp_path: Path) -> Non
     assert program_counts.count("tmux") == 1
     program_counts.reset()
     assert program_counts.count("git") == 0
+
+
+def test_what_a_suite_in_the_background_starts_can_be_interrupted() -> None:
+    """The tests of interrupts pass as well when the suite was started with SIGINT ignored, as `nox &` does."""
+    project = Path(__file__).parents[2]
+    argv = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/adapters/processes/test_program.py"]
+    done = subprocess.run(
+        ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *argv, "-k", "interrupt_ends"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stdout
 
 
 def test_git_is_nobody(home: Path) -> None:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from polecat.core.presets import PRESETS
 from polecat.documents import Trust
 from polecat.model import Rig
-from polecat.place.json_edit import with_value
+from polecat.place.json_edit import with_value, without_key
 from polecat.place.prepare import leave_place, sweep_places
 from polecat.place.trust import Inherited, inherit_trust, same_repository, withdraw_trust
-from polecat.place.trust_stores import ClaudeTrust, CodexTrust
+from polecat.place.trust_stores import ClaudeTrust, CodexTrust, FolderTrust
 
 CLAUDE, CODEX = PRESETS["claude"], PRESETS["codex"]
 
@@ -58,6 +58,20 @@ def test_only_the_one_value_changes(document: dict[str, object], keys: list[str]
     assert json.loads(new) == expected
     start = os.path.commonprefix([text, new])  # noqa: RUF071  of texts
     assert new.endswith(text[len(start) :]) or len(new) <= len(text) + 4
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    document=st.dictionaries(st.text(max_size=5), JSON, max_size=4), indent=st.sampled_from([None, 0, 2, "\t"]), data=st.data()
+)
+def test_only_the_one_member_goes(document: dict[str, object], indent: int | str | None, data: st.DataObject) -> None:
+    """Whatever the document and its form, the result is the same document without one member; without it there, nothing changes."""
+    text = json.dumps({**document, "in": dict(document)}, indent=indent)
+    key = data.draw(st.sampled_from([*document, "no-such"]))
+
+    assert without_key(text, ["no-such", "x"]) == without_key(text, ["in", key, "no-such", "x"]) == text
+    assert json.loads(without_key(text, ["in", key]))["in"] == {name: value for name, value in document.items() if name != key}
+    assert key not in json.loads(without_key(text, [key]))
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"a": 1,}', "null", '{"a": [}', "[" * 100_000])
@@ -116,12 +130,24 @@ def test_claude_is_given_one_entry(claude: ClaudeTrust) -> None:
     assert not claude.set_trusted(Path("/gt/gas/polecats/nux/gas"), trusted=True)
 
 
-def test_claude_loses_only_the_trust(claude: ClaudeTrust) -> None:
-    """Taking trust back keeps what Claude Code has learned about the directory meanwhile."""
-    claude.set_trusted(Path("/home/me/gas"), trusted=False)
+def test_claude_loses_only_the_trust(claude: ClaudeTrust, tmp_path: Path) -> None:
+    """Taking trust back keeps what Claude Code has learned about a directory that is there, and leaves no entry of one that is gone."""
+    project = {str(tmp_path): {"allowedTools": [], "hasTrustDialogAccepted": True}}
+    claude.path.write_text(json.dumps({"projects": {**project, "/gone": {"allowedTools": [], "hasTrustDialogAccepted": True}}}))
 
-    assert claude.path.read_text() == CONFIG.replace('"hasTrustDialogAccepted": true', '"hasTrustDialogAccepted": false')
+    assert claude.set_trusted(tmp_path, trusted=False)
+    assert claude.set_trusted(Path("/gone"), trusted=False)
+
+    assert json.loads(claude.path.read_text()) == {"projects": {str(tmp_path): {"allowedTools": []}}}
     assert not claude.set_trusted(Path("/nowhere"), trusted=False)
+
+
+def test_what_was_given_and_taken_back_leaves_every_byte_as_it_was(claude: ClaudeTrust) -> None:
+    """Giving and taking back is no change at all."""
+    claude.set_trusted(Path("/gt/gas/polecats/nux/gas"), trusted=True)
+    claude.set_trusted(Path("/gt/gas/polecats/nux/gas"), trusted=False)
+
+    assert claude.path.read_text() == CONFIG
 
 
 def test_claude_lock_is_respected(claude: ClaudeTrust) -> None:
@@ -263,15 +289,73 @@ def test_nothing_given_is_nothing_handed_on(place: Place, tmp_path: Path) -> Non
     assert place.store.path.read_text() == before
 
 
-@pytest.mark.parametrize("policy", ["ask", "accept"])
-def test_other_policies_hand_nothing_on(place: Place, policy: Trust) -> None:
-    """Only ``inherit`` writes; a change of mind takes back what was handed on before."""
+def test_asking_hands_nothing_on(place: Place) -> None:
+    """With ``ask`` nothing is written; a change of mind takes back what was handed on before."""
     place.trust(place.rig.path)
     place.inherit()
 
-    assert place.inherit(policy) == Inherited()
+    assert place.inherit("ask") == Inherited()
     assert not place.store.is_trusted(place.clone)
     assert place.store.is_trusted(place.rig.path)
+
+
+def test_accepting_trusts_the_worktree_and_nothing_else(place: Place) -> None:
+    """With ``accept`` the worktree itself is entered, whatever the user trusts, and the removal leaves the file as it was."""
+    place.store.path.write_text(CONFIG)
+
+    assert place.inherit("accept") == Inherited()
+
+    assert place.store.is_trusted(place.clone)
+    assert not place.store.is_trusted(place.rig.path / ".repo.git")
+    leave_place(place.rig, "nux")
+    assert place.store.path.read_text() == CONFIG
+
+
+@pytest.mark.parametrize("agent", ["claude", "codex", "gemini"])
+def test_accepting_makes_no_file_of_an_agent_that_was_never_started(place: Place, agent: str) -> None:
+    """An agent without any configuration asks more than this: it is left to its questions, without a warning."""
+    given = inherit_trust(place.rig, place.clone, PRESETS[agent], policy="accept", environ={"HOME": str(place.home)})
+
+    assert given == Inherited()
+    assert os.listdir(place.home) == []
+
+
+@pytest.mark.parametrize(
+    ("agent", "file", "environ"),
+    [
+        ("gemini", ".gemini/trustedFolders.json", {}),
+        ("gemini", "x.json", {"GEMINI_CLI_TRUSTED_FOLDERS_PATH": "x.json"}),
+        ("gemini", "other/.gemini/trustedFolders.json", {"GEMINI_CLI_HOME": "other"}),
+        ("qwen", ".qwen/trustedFolders.json", {}),
+        ("qwen", "q/trustedFolders.json", {"QWEN_HOME": "q"}),
+        ("qwen", "y.json", {"QWEN_CODE_TRUSTED_FOLDERS_PATH": "y.json"}),
+    ],
+)
+def test_folders_that_gemini_and_qwen_trust(place: Place, agent: str, file: str, environ: Mapping[str, str]) -> None:
+    """Their list gets one entry and loses it again; what stands in it otherwise stays."""
+    path = place.home / file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = f'{{\n  "/mine": "DO_NOT_TRUST", "{place.rig.path}": "TRUST_FOLDER"\n}}\n'
+    path.write_text(text)
+    where = {"HOME": str(place.home), **{key: str(place.home / value) for key, value in environ.items()}}
+
+    given = inherit_trust(place.rig, place.clone, PRESETS[agent], policy="inherit", environ=where)
+
+    assert given == Inherited(source=str(place.rig.path))
+    assert json.loads(path.read_text())[str(place.clone)] == "TRUST_FOLDER"
+    withdraw_trust(place.rig, "nux")
+    assert path.read_text() == text
+
+
+def test_a_folder_the_user_refused_stays_refused(tmp_path: Path) -> None:
+    """A list that does not exist yet is made; an entry that says something else is the user's."""
+    store = FolderTrust(path=tmp_path / "trustedFolders.json")
+
+    assert store.set_trusted(Path("/w"), trusted=True)
+    assert store.path.read_text() == '{"/w": "TRUST_FOLDER"}\n'
+    store.path.write_text('{"/w": "DO_NOT_TRUST"}')
+    assert not store.set_trusted(Path("/w"), trusted=True)
+    assert not store.set_trusted(Path("/w"), trusted=False)
 
 
 def test_account_gets_the_users_trust(place: Place, tmp_path: Path) -> None:

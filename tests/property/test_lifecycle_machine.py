@@ -291,7 +291,7 @@ class Lifecycle(RuleBasedStateMachine):
 
 TestLifecycle = Lifecycle.TestCase
 TestLifecycle.__doc__ = (
-    "T-24, T-28, T-29: in any order of deeds and accidents names are unique, owners exist, and no work vanishes."
+    "T-24, T-28, T-29: in any order of operations and accidents names are unique, owners exist, and no work vanishes."
 )
 TestLifecycle.settings = settings(
     max_examples=int(os.environ.get("POLECAT_MACHINE_EXAMPLES", "20")),

@@ -20,7 +20,7 @@ SIGNS = {"show-environment": "list", "new-session": "start", "list-panes": "watc
 
 
 def started(counts: ProgramCounts) -> dict[str, int]:
-    """How often each command of git was run, and each deed of tmux."""
+    """How often each command of git was run, and each operation of tmux."""
     found: Counter[str] = Counter()
     for call in counts.calls("git"):
         words = call.split()
@@ -28,7 +28,7 @@ def started(counts: ProgramCounts) -> dict[str, int]:
         values = {at + 1 for at in options if words[at] in ("-c", "-C")}
         found["git " + next(word for at, word in enumerate(words) if at not in options | values)] += 1
     for call in counts.calls("tmux"):
-        found["tmux " + next((deed for sign, deed in SIGNS.items() if sign in call), call)] += 1
+        found["tmux " + next((operation for sign, operation in SIGNS.items() if sign in call), call)] += 1
     return dict(found)
 
 

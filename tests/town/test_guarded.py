@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import stat
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from polecat.errors import PolecatError
+from polecat.town.files import write_bytes
 from polecat.town.guarded import append_guarded, read_guarded, read_json_object
+from polecat.town.locks import is_held, take
 
 
 def _fifo(path: Path) -> None:
@@ -21,7 +25,11 @@ def _loop(path: Path) -> None:
 
 
 def _device(path: Path) -> None:
-    path.symlink_to("/dev/zero")
+    path.symlink_to("/dev/null")
+
+
+def _dangling(path: Path) -> None:
+    path.symlink_to(path.with_name("nothing"))
 
 
 def _sparse(path: Path) -> None:
@@ -33,6 +41,7 @@ BAD: dict[str, Callable[[Path], None]] = {
     "fifo": _fifo,
     "directory": Path.mkdir,
     "loop": _loop,
+    "link to nothing": _dangling,
     "device": _device,
     "terabyte": _sparse,
 }
@@ -56,6 +65,36 @@ def test_nothing_is_appended_to_what_is_no_regular_file(make: Callable[[Path], N
 
     with pytest.raises(OSError, match=r"."):
         append_guarded(path, b"line\n")
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "loop", "link to nothing", "device"])
+def test_nothing_takes_the_place_of_what_is_no_file(kind: str, tmp_path: Path) -> None:
+    """A device that a link leads to is not replaced by a file, not even by who may; nor is a lock made of one."""
+    path = tmp_path / "file"
+    if kind == "device" and os.geteuid() == 0:
+        try:
+            os.mknod(tmp_path / "zeros", 0o666 | stat.S_IFCHR, os.makedev(1, 5))
+        except OSError:
+            pytest.skip("no device may be made here, and the system's own is not risked")
+        path.symlink_to(tmp_path / "zeros")
+    else:
+        BAD[kind](path)
+    before = os.lstat(path)
+
+    with pytest.raises(OSError, match=r"."):
+        write_bytes(path, b"x")
+    with pytest.raises(PolecatError, match="cannot lock"):
+        take(path, what="try", timeout_s=0)
+    assert os.lstat(path) == before
+    assert {one.name for one in tmp_path.iterdir()} <= {"file", "zeros"}
+
+
+def test_a_pipe_is_not_waited_at_for_a_lock(tmp_path: Path) -> None:
+    """Whether a lock is held is told at once, whatever stands in its place."""
+    path = tmp_path / "lock"
+    os.mkfifo(path)
+
+    assert is_held(path) is False
 
 
 def test_a_pipe_that_somebody_reads_gets_nothing(tmp_path: Path) -> None:

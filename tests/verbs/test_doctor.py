@@ -124,7 +124,7 @@ def test_what_waits_in_the_trash_is_weighed(town: HandTown, run: Run) -> None:
     assert "in the trash" not in run("doctor").out
 
 
-def test_every_trouble_has_a_remedy(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_finding_has_a_remedy(town: HandTown, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A lock of git that nobody holds, a rig that is gone, settings that are broken, a tmux that says no: each says what mends it."""
     lock = town.repo_dir / "packed-refs.lock"
     lock.touch()

@@ -68,7 +68,7 @@ def test_a_closed_stdin_is_an_empty_one(town: Path) -> None:
     assert (done.returncode, done.stderr.splitlines()[0]) == (1, "polecat: there is nothing to send")
 
 
-def test_a_closed_stderr_is_no_trouble(town: Path) -> None:
+def test_a_closed_stderr_is_no_error(town: Path) -> None:
     """Without a stderr the result is the same."""
     assert shell("polecat list 2>&-", town).stdout == shell("polecat list", town).stdout
 

@@ -31,6 +31,11 @@ from polecat.ports import AgentBead, AgentFields, Bead
 TAKE_BACK_S = 5.0
 """How long undoing a failed change may take, when the operation's own time is up."""
 
+_TRIMMED = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+)
+"""What a ``bd`` takes from the ends of a title: Go's idea of white space."""
+
 
 class BdCli:
     """`Beads` in the database of ``bd``, version 0.47 or later.
@@ -215,8 +220,8 @@ def _open(talk: Talk, issue: Issue | None, wanted: AgentBead, description: str) 
         _reopen(talk, issue, wanted.title, description)
     _mirror(talk, issue or Issue(bead=Bead(id=wanted.id)), hook=wanted.fields.hook_bead, role=wanted.fields.role_bead)
     agent = _read_agent(talk, wanted.id)
-    wanted = attrs.evolve(wanted, title=wanted.title.strip(), fields=parse_description(description))
-    if attrs.evolve(agent, title=agent.title.strip()) != wanted:  # whatever a bd takes for blank at the ends of a title
+    wanted = attrs.evolve(wanted, title=wanted.title.strip(_TRIMMED), fields=parse_description(description))
+    if attrs.evolve(agent, title=agent.title.strip(_TRIMMED)) != wanted:
         raise _not_kept(wanted.id, f"{wanted}", f"{agent}")
     return agent
 

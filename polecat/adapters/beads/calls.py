@@ -15,7 +15,6 @@ Source:
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import random
 import time
@@ -37,7 +36,9 @@ from polecat.errors import (
     ProgramMissingError,
     ProgramTimeoutError,
 )
+from polecat.names import shell_line
 from polecat.town import locks
+from polecat.town.guarded import read_json_object
 
 FIRST_PAUSE_S = 0.05
 LONGEST_PAUSE_S = 2.0
@@ -235,10 +236,10 @@ def holds_database(beads_dir: Path, dialect: Dialect) -> bool:
     if dialect.has_daemon:
         return any(path.name != "vc.db" and ".backup" not in path.name for path in beads_dir.glob("*.db"))
     try:
-        metadata = json.loads((beads_dir / "metadata.json").read_text("utf-8"))
+        metadata = read_json_object(beads_dir / "metadata.json") or {}
     except (OSError, ValueError):
         return False
-    return isinstance(metadata, dict) and metadata.get("dolt_mode") == "server"
+    return metadata.get("dolt_mode") == "server"
 
 
 def _check_where(talk: Talk) -> None:
@@ -251,7 +252,7 @@ def _check_where(talk: Talk) -> None:
     if not os.path.realpath(found).startswith(os.path.realpath(beads_dir) + os.sep):
         raise BeadsConfigError(
             f"the beads directory {beads_dir} holds no database; bd would use {found} instead",
-            hint=f"create one there: cd {beads_dir.parent} && bd init --prefix PREFIX",
+            hint=f"create one there: cd {shell_line(beads_dir.parent)} && bd init --prefix PREFIX",
         )
 
 

@@ -11,7 +11,6 @@ Source:
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import shutil
@@ -19,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import attrs
 from attrs import frozen
@@ -26,6 +26,7 @@ from attrs import frozen
 from polecat.adapters.processes import program
 from polecat.errors import BeadsConfigError, BeadsUnavailableError, ProgramError, ProgramTimeoutError
 from polecat.town.files import write_json
+from polecat.town.guarded import read_json_object
 
 PROBE_TIMEOUT_S = 10.0
 _LOCK = threading.Lock()
@@ -158,7 +159,7 @@ def _load(cache_dir: Path | None, key: str) -> Dialect | None:
     if cache_dir is None:
         return None
     try:
-        entry = json.loads((cache_dir / "bd-dialect.json").read_text("utf-8"))
+        entry: Any = read_json_object(cache_dir / "bd-dialect.json") or {}
         return read_dialect(*entry["answers"]) if entry["key"] == key else None
     except (OSError, ValueError, KeyError, TypeError):
         return None  # only a cache: whatever is wrong with it, we ask again

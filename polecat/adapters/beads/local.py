@@ -18,7 +18,9 @@ from attrs import field, frozen
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
 from polecat.errors import BeadsConfigError, BeadsUnavailableError
+from polecat.names import shell_line
 from polecat.ports import AgentBead, AgentFields, Bead
+from polecat.town.guarded import is_regular
 
 SCHEMA_VERSION = 1
 """What this version writes into ``PRAGMA user_version``; a file with a higher one is refused."""
@@ -158,9 +160,7 @@ class LocalBeads:
     def _look(self, where: str, *values: str) -> list[_Row]:
         """Read beads; none where there is no store yet."""
         with self._explained():
-            try:
-                self.path.stat()
-            except FileNotFoundError:
+            if not self._is_there():
                 return []
             with contextlib.closing(self._connect("rw")) as db, contextlib.suppress(UnicodeEncodeError):
                 if self._version(db):
@@ -171,6 +171,7 @@ class LocalBeads:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         with self._explained():
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._is_there()
             with contextlib.closing(self._connect("rwc")) as db, db:  # the latter commits, or takes everything back
                 db.execute("PRAGMA journal_mode = PERSIST")
                 db.execute("PRAGMA synchronous = NORMAL")
@@ -180,6 +181,11 @@ class LocalBeads:
                     db.execute(_INDEX)
                     db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
                 yield db
+
+    def _is_there(self) -> bool:
+        """Whether there is a store. SQLite would wait at a pipe for ever, also where its journal should be."""
+        is_regular(self.path.with_name(f"{self.path.name}-journal"))
+        return is_regular(self.path)
 
     def _connect(self, mode: str) -> sqlite3.Connection:
         uri = f"{self.path.absolute().as_uri()}?mode={mode}"
@@ -208,13 +214,16 @@ class LocalBeads:
         except sqlite3.DatabaseError as error:
             raise BeadsUnavailableError(
                 f"the beads file {self.path} is damaged, or is no beads file: {error}",
-                hint=f"move it away (mv '{self.path}' '{self.path}.damaged') or restore a backup; without it polecat starts anew",
+                hint=f"move it away ({shell_line('mv', self.path, f'{self.path}.damaged')}) or restore a backup; without it polecat starts anew",
             ) from error
 
 
 def _rows(db: sqlite3.Connection, where: str, *values: str) -> list[_Row]:
     rows = []
-    for bead_id, title, status, assignee, labels, description in db.execute(_READ + where, values):
+    for row in db.execute(_READ + where, values):
+        if not all(isinstance(value, str) for value in row):
+            raise sqlite3.DatabaseError(f"it holds something else than text: {row!r:.80}")
+        bead_id, title, status, assignee, labels, description = row
         names = tuple(labels.split("\n") if labels else ())
         bead = Bead(id=bead_id, title=title, status=status, assignee=assignee, labels=names)
         rows.append(_Row(bead=bead, description=description))

@@ -15,6 +15,7 @@ from polecat.adapters.git import (
     config,
     facts,
     files,
+    guard,
     ignored,
     publish,
     refs,
@@ -65,7 +66,7 @@ class GitCli:
         text = self._git.must(["version"], at=None).text
         found = re.search(r"(\d+)\.(\d+)\S*", text)
         if found is None or (int(found[1]), int(found[2])) < OLDEST_GIT:
-            raise GitError(f"git is too old: {text.strip()!r}", hint="polecat needs git 2.31 or later")
+            raise GitError(f"git is too old: {text!r}", hint="polecat needs git 2.31 or later")
         return found[0]
 
     def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch:
@@ -158,7 +159,7 @@ class GitCli:
 
     def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository, if it still is stale; a commit that only it held gets a rescue ref."""
-        head = (files.read_text(registration.admin_dir / "HEAD") or "").strip()
+        head = (files.read_text(registration.admin_dir / "HEAD") or "").rstrip("\n")
         if files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
             owner = registration.path.parent.name if registration.path else registration.admin_dir.name
             if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
@@ -245,7 +246,8 @@ class GitCli:
         return self._count(repo, [commit, "--not", "--remotes", f"--glob={RESCUE_REFS}*"]) == 0
 
     def _count(self, repo: Repo, what: Sequence[str]) -> int:
-        text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.strip()
+        guard.check_refs(repo.git_dir)
+        text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.rstrip("\n")
         if not text.isdecimal():
             raise GitError(f"git rev-list said {text[:60]!r}, which is no number", cwd=repo.path)
         return int(text)

@@ -8,12 +8,14 @@ so that one which a killed process left is told from git's own. Callers hold the
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
 from pathlib import Path
 
 from polecat.errors import GitError
+from polecat.town.guarded import read_guarded
 
 _OURS = "polecat"
 
@@ -34,11 +36,11 @@ def set_upstream(git_dir: Path, branch: str, upstream: str | None, *, patience_s
     lock, draft = _lock_of(git_dir), path.with_name("polecat-draft-config")
     clear_dead(git_dir)
     try:
-        if upstream is None and without_branch(old := path.read_bytes(), branch) == old:
+        if upstream is None and without_branch(old := _read(path), branch) == old:
             return
         _take(lock, patience_s)
         try:
-            new = without_branch(path.read_bytes(), branch)
+            new = without_branch(_read(path), branch)
             if upstream is not None:
                 new += (b"" if new.endswith(b"\n") or not new else b"\n") + _section(branch, upstream)
             draft.write_bytes(new)
@@ -67,13 +69,21 @@ def without_branch(text: bytes, branch: str) -> bytes:
         return text
     kept: list[bytes] = []
     is_ours = is_continued = False
-    for line in text.splitlines(keepends=True):
-        if not is_continued and line.lstrip().startswith(b"["):
-            is_ours = line.strip() == header
+    for line in re.findall(rb"[^\n]*\n|[^\n]+", text):
+        bare = line.strip(b" \t\r\n")
+        if not is_continued and bare.startswith(b"["):
+            is_ours = bare == header
         is_continued = line.rstrip(b"\r\n").endswith(b"\\")
         if not is_ours:
             kept.append(line)
     return b"".join(kept)
+
+
+def _read(path: Path) -> bytes:
+    data = read_guarded(path)
+    if data is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path))
+    return data
 
 
 def _header(branch: str) -> bytes:

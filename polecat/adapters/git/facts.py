@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from polecat.adapters.git import files, refs
+from polecat.adapters.git import files, guard, refs
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
@@ -91,6 +91,7 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     place = place_of(repo, worktree)
     ours = tuple(path.rstrip("/") for path in ignore)
     looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
+    guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
     questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"], "files": LISTING}
@@ -124,14 +125,14 @@ def _text(looking: Gathering, what: str, done: Finished | None) -> str | None:
     """Return what git said if it said it without a doubt, otherwise note the problem."""
     if done is None:
         return None
-    if done.exit_code != 0 or done.stderr.strip():
+    if done.exit_code != 0 or done.stderr.strip(b"\n"):
         looking.problem(f"{what}: git exited {done.exit_code}: {error_line(done.error_text)}")
     return os.fsdecode(done.stdout) if done.exit_code == 0 else None
 
 
 def _count(looking: Gathering, what: str, done: Finished | None) -> int | None:
     text = _text(looking, what, done)
-    if text is None or text.strip().isdecimal():
+    if text is None or re.fullmatch(r"[0-9]+\n?", text):
         return None if text is None else int(text)
     looking.problem(f"{what}: git said {text[:60]!r}, which is no number")
     return None
@@ -163,7 +164,7 @@ def unfinished_heads(admin: Path) -> list[str]:
     folders = [f"{folder}/{name}" for folder in ("rebase-merge", "rebase-apply") for name in ("orig-head", "autostash")]
     names = (*folders, "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH")
     found = (line for name in names for line in (files.read_text(admin / name) or "").split("\n"))
-    return [line.strip() for line in found if files.is_oid(line.strip())]
+    return [line for line in found if files.is_oid(line)]
 
 
 def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry, ...]:
@@ -200,7 +201,8 @@ def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> 
     if looking.facts.head is None:
         return entries
     tree = _text(looking, "files", looking.git.run(["ls-tree", "-r", "-z", looking.facts.head], at=looking.place, read_only=True))
-    known = {line.partition("\t")[2]: line.split()[2] for line in (tree or "").split("\0") if line}
+    rows = (line.partition("\t") for line in (tree or "").split("\0") if line)
+    known = {path: words.split(" ")[2] for words, _, path in rows}
     kept = (entry for entry in entries if entry.kind != "1" or entry.staged != "D")
     return tuple(
         entry for entry in kept if entry.kind != "?" or _blob(looking, entry.path, known.get(entry.path, "")) is not True

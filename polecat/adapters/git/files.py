@@ -6,6 +6,7 @@ millisecond where a process takes five. Repositories with the *reftable* format 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import stat
@@ -13,6 +14,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.errors import GitError, UnknownStateError
+from polecat.town.guarded import read_guarded
+
+_PACKED_BYTES = 512 * 1024 * 1024
+"""A repository may have millions of refs."""
 
 _BAD_REF = r"(?:^|/)\.|\.\.|[\x00-\x20\x7f~^:?*\[\\]|@\{|/$|//|\.lock(?:/|$)|\.$"
 
@@ -70,21 +75,22 @@ def read_ref(git_dir: Path, ref: str) -> str | None:
         value = _loose(git_dir, name) or _packed(git_dir).get(name) or _loose(git_dir, name)
         if value is None or not value.startswith("ref: "):
             return value
-        name = value.removeprefix("ref: ").strip()
+        name = value.removeprefix("ref: ")
     raise UnknownStateError(f"{ref} in {git_dir} points in a circle")
 
 
 def list_refs(git_dir: Path, prefix: str) -> dict[str, str]:
-    """Return all refs whose full name starts with *prefix* and the object id of each; symbolic ones left out.
+    """Return all refs whose full name starts with *prefix* and the object id of each; symbolic ones and damaged ones left out.
 
     Raises:
-        UnknownStateError: some of them cannot be read.
+        UnknownStateError: they cannot be listed.
     """
     found: dict[str, str] = {}
     top = git_dir / prefix.rpartition("/")[0]
     for name in _loose_names(git_dir, top):
-        if name.startswith(prefix) and (value := _loose(git_dir, name)) is not None:
-            found[name] = value
+        with contextlib.suppress(UnknownStateError):  # a damaged one is nobody's but its own; `read_ref` says so
+            if name.startswith(prefix) and (value := _loose(git_dir, name)) is not None:
+                found[name] = value
     # packed after loose: a ref packed meanwhile is then seen at least once
     packed = {name: value for name, value in _packed(git_dir).items() if name.startswith(prefix)}
     return {name: value for name, value in sorted((packed | found).items()) if not value.startswith("ref: ")}
@@ -130,45 +136,42 @@ def identify(git_dir: Path, path: Path) -> Path | None:
     return git_dir / "worktrees" / admin.name if is_whole else None
 
 
-def read_text(path: Path) -> str | None:
-    """Return what a plain file holds, None if it is absent or no plain file; undecodable bytes survive as surrogates.
+def read_text(path: Path | str) -> str | None:
+    """Return what a plain file holds, None if it is absent, a directory or a symlink; undecodable bytes survive as surrogates.
 
     Raises:
-        UnknownStateError: it is there and cannot be read.
+        UnknownStateError: it is there and cannot be read, or is a pipe or a device.
     """
     try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except (FileNotFoundError, NotADirectoryError):
+        data = read_guarded(path, follow=False)
+    except IsADirectoryError:
         return None
     except OSError as error:
         if stat.S_ISLNK(_mode(path)):
             return None
         raise _unknown(path, error) from error
-    try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        with os.fdopen(fd, "rb", closefd=False) as file:
-            return os.fsdecode(file.read())
-    except OSError as error:
-        raise _unknown(path, error) from error
-    finally:
-        os.close(fd)
+    if data is not None and b"\0" in data:
+        raise UnknownStateError(f"cannot read {path}: it holds a NUL, which git never writes there")
+    return None if data is None else os.fsdecode(data)
 
 
 def rebased_branch(admin: Path) -> str | None:
     """Return the branch that a worktree goes back to when its rebase is over, None if none is under way."""
     names = (read_text(admin / folder / "head-name") for folder in ("rebase-merge", "rebase-apply"))
-    return next((name.strip().removeprefix("refs/heads/") for name in names if name), None)
+    return next((name.rstrip("\n").removeprefix("refs/heads/") for name in names if name), None)
 
 
 def _loose(git_dir: Path, name: str) -> str | None:
     path = git_dir / name
     try:
-        text = path.read_text("ascii").strip()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        data = read_guarded(path)
+    except IsADirectoryError:
         return None
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise _unknown(path, error) from error
+    if data is None:
+        return None
+    text = os.fsdecode(data).rstrip(" \t\r\n")
     if is_oid(text) or text.startswith("ref: refs/"):
         return text
     raise UnknownStateError(
@@ -188,9 +191,7 @@ def _loose_names(git_dir: Path, top: Path) -> Iterator[str]:
 
 def _packed(git_dir: Path) -> dict[str, str]:
     try:
-        data = (git_dir / "packed-refs").read_bytes()
-    except FileNotFoundError:
-        return {}
+        data = read_guarded(git_dir / "packed-refs", limit_bytes=_PACKED_BYTES) or b""
     except OSError as error:
         raise _unknown(git_dir / "packed-refs", error) from error
     lines = (line.split(" ", 1) for line in os.fsdecode(data).split("\n") if line[:1] not in ("#", "^", ""))
@@ -201,13 +202,13 @@ def _same(one: Path, other: Path) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _mode(path: Path) -> int:
+def _mode(path: Path | str) -> int:
     try:
         return os.lstat(path).st_mode
     except OSError:
         return 0
 
 
-def _unknown(path: Path, error: Exception) -> UnknownStateError:
+def _unknown(path: Path | str, error: Exception) -> UnknownStateError:
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return UnknownStateError(f"cannot read {path}: {reason}")

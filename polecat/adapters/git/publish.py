@@ -90,7 +90,7 @@ def _forget_branch(git: GitProgram, git_dir: Path, branch: str, oid: str) -> Non
     """Drop a loose ref of ours that still stands at *oid*, and its configuration; nobody else knows its name. One that was packed stays."""
     target = git_dir / f"refs/heads/{branch}"
     with contextlib.suppress(OSError, GitError):
-        if (files.read_text(target) or "").strip() == oid:
+        if (files.read_text(target) or "").rstrip("\n") == oid:
             target.unlink()
         config.set_upstream(git_dir, branch, None, patience_s=git.lock_patience_s)
 

@@ -20,7 +20,7 @@ def resolve(git: GitProgram, repo: Repo, ref: str) -> str | None:
     done = git.run(["rev-parse", "-q", "--verify", f"{ref}^{{commit}}"], at=repo, read_only=True)
     if done.exit_code == 1 and not done.stderr:
         return None
-    return expect_success(done).text.strip()
+    return expect_success(done).text.rstrip("\n")
 
 
 def listed(git: GitProgram, repo: Repo, prefix: str) -> dict[str, str]:
@@ -46,8 +46,8 @@ def _named_by_head(git: GitProgram, repo: Repo, at: Place) -> str:
     """Return the ref that HEAD names, or the commit."""
     if not files.uses_reftable(repo.git_dir):
         return (files.read_text(at.git_dir / "HEAD") or "").rstrip("\n").removeprefix("ref: ")
-    symbolic = git.run(["symbolic-ref", "-q", "HEAD"], at=at, read_only=True).text.strip()  # the file is a stub there
-    return symbolic or git.run(["rev-parse", "-q", "--verify", "HEAD"], at=at, read_only=True).text.strip()
+    symbolic = git.run(["symbolic-ref", "-q", "HEAD"], at=at, read_only=True).text.rstrip("\n")  # the file is a stub there
+    return symbolic or git.run(["rev-parse", "-q", "--verify", "HEAD"], at=at, read_only=True).text.rstrip("\n")
 
 
 def user_of(git: GitProgram, repo: Repo, branch: str) -> str | None:

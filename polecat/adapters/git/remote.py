@@ -9,9 +9,11 @@ import shutil
 import time
 from pathlib import Path
 
+from polecat.adapters.git import guard
 from polecat.adapters.git.run import TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.processes.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
+from polecat.names import shell_line
 from polecat.ports import Repo
 
 STAMP = "polecat-fetched"
@@ -51,7 +53,7 @@ class CliFetch:
             time.sleep(0.05 * attempt)
             done = self.git.start(_FETCH, at=self.repo, timeout_s=self.timeout_s, remote=True).wait()
         in_the_way = "cannot lock ref" in done.error_text and "exists; cannot create" in done.error_text
-        expect_success(done, hint=f"git -C {self.repo.path} remote prune origin" if in_the_way else "")
+        expect_success(done, hint=shell_line("git", "-C", self.repo.path, "remote", "prune", "origin") if in_the_way else "")
         _stamp(self.repo, self.began_at_s)
 
     def cancel(self) -> None:
@@ -66,6 +68,7 @@ class CliFetch:
 
 def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch:
     """Begin a fetch."""
+    guard.check_refs(repo.git_dir, heads=True)
     began_at_s = time.time()
     running = git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
     return CliFetch(git, repo, running, timeout_s=timeout_s, began_at_s=began_at_s)

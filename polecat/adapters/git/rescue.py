@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 
 from attrs import evolve
 
-from polecat.adapters.git import files
+from polecat.adapters.git import files, guard
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
 from polecat.adapters.git.refs import resolve
@@ -54,6 +54,7 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
 def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
     files.check_repository(repo.git_dir)
+    guard.check_refs(repo.git_dir, RESCUE_REFS)
     form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
     lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.split("\n")[:-1]
     rows = [line.split("\0", 3) for line in lines]
@@ -75,7 +76,7 @@ def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
 def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
     """Say what a rescue changes in the commit it stands on: path to ``added``, ``changed`` or ``deleted``."""
     words = ["show", "-s", "--format=%P", ref]
-    parents = git.must(words, at=repo, read_only=True).text.split()
+    parents = [one for one in git.must(words, at=repo, read_only=True).text.rstrip("\n").split(" ") if one]
     one = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", "--no-commit-id"]
     tail = [parents[0], ref] if parents else ["--root", ref]
     parts = os.fsdecode(git.must([*one, *tail], at=repo, read_only=True).stdout).split("\0")
@@ -94,7 +95,7 @@ def _save(
         return None
     at_s = int(time.time())
     parents = tuple(dict.fromkeys([head, *unfinished_heads(tree.git_dir)] if head else []))
-    subject = " ".join(wish.message.split()) or "rescue"
+    subject = re.sub(r"[\0-\x20]+", " ", wish.message).strip(" ") or "rescue"
     message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)

@@ -21,6 +21,7 @@ from typing import TypedDict, Unpack
 
 from attrs import frozen
 
+from polecat.adapters.git import guard
 from polecat.adapters.processes import program
 from polecat.adapters.processes.start import directly
 from polecat.errors import GitError, ProgramError, ProgramMissingError
@@ -65,7 +66,7 @@ def error_line(stderr: str) -> str:
         >>> error_line("Preparing worktree\\nfatal: invalid reference: x\\nhint: try y")
         'invalid reference: x'
     """
-    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    lines = [said for line in stderr.split("\n") if (said := line.strip(" \t\r"))]
     for mark in ("fatal: ", "error: ", "ERROR: "):
         for line in lines:
             if line.startswith(mark):
@@ -162,10 +163,12 @@ class GitProgram:
         if in_dir is not None:
             env["GIT_CEILING_DIRECTORIES"] = str(in_dir.absolute().parent)
         elif isinstance(at, Repo):
+            guard.check_opened(at.git_dir, None)
             words.append(f"--git-dir={at.git_dir.absolute()}")
             cwd = at.path
         elif at is not None:
             place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
+            guard.check_opened(place.git_dir, place.work_tree)
             named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree}
             env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
             cwd = place.work_tree or place.git_dir

@@ -71,7 +71,7 @@ def list_tree(git: GitProgram, tree: Place) -> Listing:
     commands = ([*STATUS, "--branch", "--no-renames"], LISTING)
     status, listing = map(expect_success, git.together(commands, at=tree, timeout_s=git.rescue_timeout_s))
     for done in (status, listing):
-        if done.stderr.strip():
+        if done.stderr.strip(b"\n"):
             raise RescueFailedError(f"git warned: {error_line(done.error_text)}")
     links, hidden = parse_listing(listing.stdout)
     return Listing(head=head_of(status.stdout), entries=parse_status(status.stdout), links=links, hidden=tuple(hidden))
@@ -186,7 +186,7 @@ def inner_place(tree: Place, path: str) -> Place | None:
 def commit_at(git: GitProgram, place: Place, name: str) -> str | None:
     """Return the commit a name stands for, None if there is none."""
     done = git.run(["rev-parse", "-q", "--verify", f"{name}^{{commit}}"], at=place, read_only=True)
-    return done.text.strip() if done.exit_code == 0 else None
+    return done.text.rstrip("\n") if done.exit_code == 0 else None
 
 
 def _work_tree(tree: Place) -> Path:

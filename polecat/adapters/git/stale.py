@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from pathlib import Path
 
 from polecat.adapters.git import files
-from polecat.errors import GitError
+from polecat.errors import GitError, UnknownStateError
 from polecat.ports import Repo, StaleRegistration
 
 MOVING = "polecat: being moved"
@@ -53,8 +54,10 @@ def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
 
 
 def names_worktree(admin: Path, path: Path) -> bool:
-    """Say whether a registration is of the worktree at *path*."""
-    back = (files.read_text(admin / "gitdir") or "").strip("\n")
+    """Say whether a registration is provably of the worktree at *path*; one that cannot be read is not."""
+    back = ""
+    with contextlib.suppress(UnknownStateError):
+        back = (files.read_text(admin / "gitdir") or "").strip("\n")
     return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
 
 
@@ -62,20 +65,24 @@ def _is_plainly_alive(admin: str) -> bool:
     """Say at a glance what is true of nearly all: filled once, not locked, its directory there. Anything else is looked at closely."""
     try:
         os.lstat(f"{admin}/index")
-        with open(f"{admin}/gitdir", "rb") as file:
-            link = os.fsdecode(file.read())
-        os.lstat(os.path.join(admin, link.rstrip("\n")))
-    except (OSError, ValueError):
+        link = (files.read_text(f"{admin}/gitdir") or "").rstrip("\n")
+        if not link:
+            return False
+        os.lstat(os.path.join(admin, link))
+    except (OSError, ValueError, UnknownStateError):
         return False
     return not os.path.lexists(f"{admin}/locked")
 
 
 def _stale(admin: Path) -> StaleRegistration | None:
-    locked, gitdir, head, common = (files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
+    try:
+        locked, gitdir, head, common = (files.read_text(admin / name) for name in ("locked", "gitdir", "HEAD", "commondir"))
+    except UnknownStateError:
+        return None
     path = Path(os.path.abspath(admin / gitdir.strip("\n"))).parent if gitdir and gitdir.strip("\n") else None
     if locked == MOVING:
         locked = None
-    is_whole = bool(head and head.strip("0\n") and common and common.strip() and path)
+    is_whole = bool(head and head.strip("0\n") and common and common.strip("\n") and path)
     if is_whole and locked is None and path is not None:
         is_gone = _is_gone(path) and not _is_elsewhere(admin, path)
         return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if is_gone else None
@@ -93,7 +100,10 @@ def _is_elsewhere(admin: Path, recorded: Path) -> bool:
     rig = admin.parents[2]  # <rig>/.repo.git/worktrees/<name>, or <clone>/.git/worktrees/<name>
     for place in (rig, rig.parent, rig.parent.parent):
         for count in range(1, min(6, len(recorded.parts))):
-            link = files.read_text(place.joinpath(*recorded.parts[-count:]) / ".git") or ""
+            try:
+                link = files.read_text(place.joinpath(*recorded.parts[-count:]) / ".git") or ""
+            except UnknownStateError:  # it may well be this one
+                return True
             if link.rstrip("\n").endswith(f"/worktrees/{admin.name}"):
                 return True
     return False

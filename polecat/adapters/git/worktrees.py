@@ -20,6 +20,7 @@ from polecat.adapters.git import config, files, publish, refs, submodules
 from polecat.adapters.git.run import TRIES, GitProgram, Place, expect_success, is_transient
 from polecat.adapters.git.stale import MOVING, must_be_free, names_worktree, rename
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
+from polecat.names import shell_line
 from polecat.ports import Repo, Worktree
 
 
@@ -132,7 +133,9 @@ def move(git: GitProgram, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         raise GitError(f"cannot move {worktree.path}: {error.strerror or error}", cwd=repo.path) from error
     moved = mend(git, repo, to)
     if moved is None:
-        raise GitError(f"{to} was moved there but is no worktree", cwd=repo.path, hint=f"git -C {to} worktree repair")
+        raise GitError(
+            f"{to} was moved there but is no worktree", cwd=repo.path, hint=shell_line("git", "-C", to, "worktree", "repair")
+        )
     return moved
 
 

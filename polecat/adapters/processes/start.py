@@ -182,5 +182,5 @@ def by_sh(call: Call) -> Child:
                 _ok_code=_ANY_CODE,
             )
         except sh.ForkException as error:
-            raise _cannot(call, str(error).strip().rpartition("\n")[2].strip()) from None
+            raise _cannot(call, str(error).strip(" \n").rpartition("\n")[2].strip(" ")) from None
     return _Sh(running.process)

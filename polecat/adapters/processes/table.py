@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import signal
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -141,7 +142,7 @@ class ProcessTable:
         except OSError as error:
             raise UnknownStateError(f"process {pid} cannot be looked at: {error.strerror or error}") from error
         head, _, tail = text.rpartition(b")")  # the name stands in brackets and may hold anything, brackets included
-        words = tail.split()
+        words = tail.split(b" ")[1:]
         name = head.partition(b"(")[2].decode("utf-8", "replace")
         process = Process(pid=pid, start_time=int(words[19]), name=name)
         return _Row(process=process, parent=int(words[1]), is_zombie=words[0] in (b"Z", b"X"))
@@ -192,7 +193,7 @@ def _ask(*argv: str) -> str:
 def _rows_from_ps() -> dict[int, _Row]:
     rows = {}
     for line in _ask("ps", "-Ao", "pid=,ppid=,stat=,lstart=,comm=").split("\n"):
-        words = line.split(None, 8)
+        words = re.split(" +", line.strip(" "), maxsplit=8)
         if len(words) == 9:
             began = time.mktime(time.strptime(" ".join(words[4:8]), "%b %d %H:%M:%S %Y"))
             process = Process(pid=int(words[0]), start_time=int(began), name=os.path.basename(words[8]))

@@ -222,7 +222,7 @@ class TmuxCli:
         end = "kill-pane" if pane_id and instance else "kill-session"
         then: list[Command] = [("display-message", "-p", "killed"), (end, "-t", target)]
         answer = self._server.ask([guarded(target, all_of(*which), then, [("display-message", "-p", "absent")])])
-        said = answer.text.strip()
+        said = answer.text.strip("\n")
         if said not in ("killed", "absent") and not means_not_found(answer.error_text):
             self._server.raise_unusable(answer)
         return said == "killed"

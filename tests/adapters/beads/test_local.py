@@ -52,6 +52,39 @@ def test_refused_change_keeps_nothing(tmp_path: Path) -> None:
     assert store.bead("gt-1") == before
 
 
+def test_a_value_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    """SQLite keeps whatever it is given; what is no text is said, not stumbled over."""
+    store = LocalBeads(tmp_path / "beads.sqlite3")
+    store.hook("gt-1", assignee="gas/polecats/nux")
+    with sqlite3.connect(store.path) as db:
+        db.execute("UPDATE beads SET labels = x'00ff'")
+    db.close()
+
+    with pytest.raises(BeadsUnavailableError, match="damaged"):
+        store.bead("gt-1")
+
+
+@pytest.mark.parametrize("name", ["beads.sqlite3", "beads.sqlite3-journal"])
+@pytest.mark.parametrize("kind", ["fifo", "directory", "loop", "link to nothing"])
+def test_what_is_no_file_is_no_store(tmp_path: Path, name: str, kind: str) -> None:
+    """A pipe in the place of the store or its journal is not waited at; a link to nothing is not an empty store."""
+    store, path = LocalBeads(tmp_path / "beads.sqlite3"), tmp_path / name
+    store.hook("gt-1", assignee="gas/polecats/nux")
+    path.unlink()
+    if kind == "fifo":
+        os.mkfifo(path)
+    elif kind == "directory":
+        path.mkdir()
+    else:
+        path.symlink_to(path if kind == "loop" else tmp_path / "nothing")
+
+    with pytest.raises(BeadsUnavailableError, match="cannot be used"):
+        store.bead("gt-1")
+    with pytest.raises(BeadsUnavailableError, match="cannot be used"):
+        store.hook("gt-1", assignee="gas/polecats/nux")
+    assert not (tmp_path / "nothing").exists()
+
+
 @pytest.mark.parametrize(
     "damage", [b"this is no database, by any standard of databases" * 40, b"SQLite format 3\0" + b"\xff" * 8000]
 )

@@ -85,7 +85,7 @@ def test_first_worktree_may_go(tmp_path: Path) -> None:
 
 
 def test_protocols_that_git_refuses_stay_refused(tmp_path: Path) -> None:
-    """git allows no submodules from the file system by default; the trouble says so, and nothing is left of the attempt."""
+    """git allows no submodules from the file system by default; the error says so, and nothing is left of the attempt."""
     rig = _rig(tmp_path, "a")
     made = rig.add()
 
@@ -110,14 +110,14 @@ def test_one_unreachable_submodule_leaves_the_others(tmp_path: Path) -> None:
     assert (made.path / "libs/b/code").read_text() == "b"
 
 
-def test_no_time_is_a_trouble_for_each(tmp_path: Path) -> None:
+def test_no_time_is_an_error_for_each(tmp_path: Path) -> None:
     """When the time is over each submodule that is left is named; none is half there."""
     rig = _rig(tmp_path, "a", "b")
     made = rig.add()
 
-    troubles = _fill(rig, made, timeout_s=0.0)
+    errors = _fill(rig, made, timeout_s=0.0)
 
-    assert len(troubles) == 2
+    assert len(errors) == 2
     assert os.listdir(made.path / "libs/a") == []
 
 

@@ -309,8 +309,9 @@ def test_interrupt_ends_the_program(door: Door, tmp_path: Path) -> None:
     wait_until_gone(int((tmp_path / "pid").read_text()))
 
 
-def test_an_interrupt_as_a_start_ends_leaves_every_handler(door: Door) -> None:
-    """A signal that comes as soon as its handler is back, and before the other one is, does not leave this process deaf to the other."""
+@pytest.mark.parametrize("when", [[1], [0, 1]], ids=["as-it-begins", "as-it-ends"])
+def test_an_interrupt_between_two_handlers_leaves_both(door: Door, when: list[int]) -> None:
+    """A signal whose handler is in force while the other one's is held does not leave this process deaf to the other."""
     script = f"""\
 import os, signal, sys
 from polecat.adapters.processes import program, start
@@ -321,7 +322,7 @@ def interrupt(frame, event, arg):
     if event == "c_return" and getattr(arg, "__name__", "") == "signal":
         back = [number for number in ours if signal.getsignal(number) is ours[number]]
         seen.append(len(back))
-        if seen[-2:] == [0, 1]:
+        if seen[-2:] == {when}:
             os.kill(os.getpid(), back[0])
 sys.setprofile(interrupt)
 try:
