@@ -15,10 +15,13 @@ import argparse
 import time
 from pathlib import Path
 
+from measuring.looks import LOOKS
 from measuring.places import a_place
 from measuring.report import print_table, write_table
-from measuring.rows import GROUPS, Row
+from measuring.rows import GROUPS as SPAWNS
+from measuring.rows import Row
 
+GROUPS = {**SPAWNS, **LOOKS}
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "explanation" / "speed.md"
 
 

@@ -37,24 +37,26 @@ _HOMES = {
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
+    "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Delivery Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
-        AgentBead AgentFields Bead Beads Clock Event Git GitBranches GitClones GitFacts GitIgnored GitMoves GitRecovery
-        GitRescues GitSpares GitSubmodules OnEvent PaneStatus PendingFetch Process Processes
-        Repo Rescue Session SessionRequest StaleRegistration StartedSession Tmux Watch Worktree World
+        AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored
+        GitLists GitMoves GitRecovery GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch
+        Process Processes Repo Rescue Screen Session SessionRequest StaleRegistration Standing StartedSession Tmux Typed
+        Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
     "polecat.upkeep.branches": "CleanedBranches clean_branches",
     "polecat.upkeep.doctor": "Checkup check_town",
     "polecat.upkeep.findings": "Finding",
     "polecat.upkeep.inspection": "work_at_risk",
-    "polecat.upkeep.listing": "get_polecat list_polecats",
+    "polecat.upkeep.adoption": "Adopted adopt_checkout find_rig",
+    "polecat.upkeep.listing": "Staleness detect_stale get_polecat list_polecats",
     "polecat.upkeep.reconcile": "reconcile_pool",
-    "polecat.upkeep.rigs": "add_rig",
+    "polecat.upkeep.rigs": "add_rig remove_rig",
     "polecat.upkeep.spares": "Warmed warm_spares",
-    "polecat.upkeep.staleness": "Staleness detect_stale",
     "polecat.upkeep.towns": "init_town",
 }
 """Where each public name is defined."""

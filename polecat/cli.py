@@ -29,6 +29,29 @@ EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 LONGEST_LINE = 1000
 """No line of an error is longer, whatever was typed."""
 
+COMMON = {"--town": True, "--socket": True, "--json": False, "--dry-run": False}
+"""Options that may stand before the verb as well, and whether a value follows."""
+
+SYNONYMS = {
+    **dict.fromkeys(("rm", "delete", "del", "destroy", "nuke", "clean"), "remove"),
+    **dict.fromkeys(("kill", "end", "halt"), "stop"),
+    **dict.fromkeys(("ls", "ps", "polecats", "top"), "list"),
+    **dict.fromkeys(("logs", "tail", "peek", "output", "screen", "cat"), "capture"),
+    **dict.fromkeys(("new", "create", "add", "run", "up", "sling", "launch"), "spawn"),
+    **dict.fromkeys(("show", "info", "describe", "inspect"), "status"),
+    **dict.fromkeys(("open", "enter", "connect", "join", "switch", "a"), "attach"),
+    **dict.fromkeys(("message", "msg", "tell", "say", "type", "prompt"), "nudge"),
+    **dict.fromkeys(("restart", "resume", "continue"), "start"),
+    **dict.fromkeys(("rigs", "projects"), "rig list"),
+    **dict.fromkeys(("check", "diagnose"), "doctor"),
+    **dict.fromkeys(("fix", "reset"), "repair"),
+    **dict.fromkeys(("use", "here", "import"), "adopt"),
+    "changes": "diff",
+    "gc": "prune",
+    "undo": "rescue",
+}
+"""What other tools call it → what it is called here."""
+
 VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
     "list": ("polecat.verbs.listing", "list the polecats of a rig, or of all rigs"),
@@ -37,18 +60,22 @@ VERBS: dict[str, tuple[str, str]] = {
     "capture": ("polecat.verbs.talk", "print what a polecat's agent shows"),
     "nudge": ("polecat.verbs.talk", "type a text to a polecat's agent"),
     "send": ("polecat.verbs.talk", "type what stdin holds to a polecat's agent"),
+    "start": ("polecat.verbs.start", "start a polecat's agent again, in the place it has"),
     "stop": ("polecat.verbs.remove", "end a polecat's session and all its agent started"),
     "remove": ("polecat.verbs.remove", "remove a polecat; its work is saved first, or proved to be elsewhere"),
     "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),
     "hook": ("polecat.verbs.hook", "show, set or clear what is on a hook"),
+    "diff": ("polecat.verbs.listing", "show with git what a polecat has changed since it left the default branch"),
+    "log": ("polecat.verbs.listing", "show with git the commits of a polecat that the default branch lacks"),
     "stale": ("polecat.verbs.listing", "say which polecats are stale"),
     "rescue": ("polecat.verbs.rescue", "find what was saved before it was removed"),
     "warm": ("polecat.verbs.warm", "make worktrees ahead of time, so that spawns in huge projects take no checkout"),
     "prune": ("polecat.verbs.reconcile", "reconcile, and delete the branches of polecats that are gone"),
     "doctor": ("polecat.verbs.doctor", "check the town: what is wrong, and the command that repairs it"),
     "reconcile": ("polecat.verbs.reconcile", "make names, sessions and directories of a rig agree"),
+    "adopt": ("polecat.verbs.town", "use a checkout of yours: its project becomes a rig, and no verb needs its name there"),
     "init": ("polecat.verbs.town", "make a town"),
-    "rig": ("polecat.verbs.town", "add a rig to the town"),
+    "rig": ("polecat.verbs.town", "add, list or remove the rigs of the town"),
     "demo": ("polecat.verbs.demo", "see it work in a throw-away town"),
     "completion": ("polecat.verbs.completion", "print the script that completes words in bash, zsh or fish"),
     "complete": ("polecat.verbs.complete", ""),
@@ -102,9 +129,9 @@ def main(argv: Sequence[str], *, world: World | None = None) -> int:
     try:
         code = _run(argv, world)
         return code if _flush() else EXIT_ERROR
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         _flush()
-        print("polecat: interrupted; what was unfinished has been taken back", file=sys.stderr)
+        print("; ".join(["polecat: interrupted", *getattr(stop, "__notes__", ())]), file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # whoever read our output has gone; that is their right
         _flush()
@@ -156,11 +183,26 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     if not argv:
         parser.print_help(sys.stderr)
         raise SystemExit(EXIT_USAGE)
+    argv = _verb_first(parser, argv)
     args, unknown = parser.parse_known_args(argv)
+    args.parser = _deepest(parser, argv)
     if unknown:
-        _deepest(parser, argv).refuse(unknown)
+        args.parser.refuse(unknown)
     args.whole_parser = lambda: _parser(VERBS)
     return args
+
+
+def _verb_first(parser: _Parser, argv: Sequence[str]) -> list[str]:
+    """Put options that every verb has, and that stand before the verb, behind it and its action, where they are understood."""
+    rest, front = list(argv), []
+    while rest and rest[0].partition("=")[0] in COMMON:
+        takes_value = COMMON[rest[0].partition("=")[0]] and "=" not in rest[0]
+        front += rest[: 1 + takes_value]
+        del rest[: 1 + takes_value]
+    words = 0
+    while words < len(rest) and (below := parser.below().get(rest[words])) is not None:
+        parser, words = below, words + 1
+    return [*rest[:words], *front, *rest[words:]]
 
 
 def _deepest(parser: _Parser, argv: Sequence[str]) -> _Parser:
@@ -211,7 +253,10 @@ class _Parser(argparse.ArgumentParser):
             if action.choices is not None and message.startswith(start):
                 wrong = message.removeprefix(start).partition(" (choose")[0].strip("'")
                 known = [word for word in action.choices if VERBS.get(word, ("", "?"))[1]]
-                message = f"no {str(action.metavar or action.dest).lower()} {wrong!r}{_meant(wrong, known)}"
+                what = str(action.metavar or action.dest).lower()
+                synonym = SYNONYMS.get(wrong, "") if what == "verb" else ""
+                meant = f"; here it is {synonym!r}" if synonym.partition(" ")[0] in known else _meant(wrong, known)
+                message = f"no {what} {wrong!r}{meant}"
         places = [_place(action) for action in self._actions if not action.option_strings]
         print(f"usage: {self.prog} [OPTION]... {' '.join(places)}".rstrip(" "), file=sys.stderr)
         print(_short(plain(f"{self.prog}: error: {message}")), file=sys.stderr)

@@ -66,6 +66,8 @@ class Rig:
 
 
 WaitFor = Literal["ready", "no"]
+ScreenKind = Literal["busy", "idle", "asks", "unknown"]
+DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -253,12 +255,49 @@ class SpawnedPolecat:
 
 
 @publish
+@frozen(kw_only=True)
+class Delivery:
+    """What became of a text that was typed to an agent.
+
+    Attributes:
+        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
+            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
+            the screen does not tell what became of it.
+        asks: the question it was refused for; empty if it has not begun.
+        session_name: the tmux session.
+        presses: how often Enter was pressed.
+        waited_s: how long it took, seconds.
+    """
+
+    outcome: DeliveryOutcome
+    asks: str = ""
+    session_name: str = ""
+    presses: int = 0
+    waited_s: float = 0.0
+
+    @property
+    def is_taken(self) -> bool:
+        """The agent has it."""
+        return self.outcome == "taken"
+
+    def __str__(self) -> str:
+        if self.outcome == "refused":
+            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
+        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
+            self.outcome
+        ]
+
+
+@publish
 class PolecatState(enum.Enum):
-    """What a polecat is doing, as far as two independent signals agree."""
+    """What a polecat is doing, as far as independent signals agree; what each means is in `polecat.core.states`."""
 
     SPAWNING = "spawning"
     WORKING = "working"
+    IDLE = "idle"
+    WAITING = "waiting"
     DONE = "done"
+    FAILED = "failed"
     STUCK = "stuck"
     STALLED = "stalled"
     ZOMBIE = "zombie"
@@ -307,6 +346,48 @@ class WorkStatus:
         return ", ".join(text for is_some, text in counts if is_some) or "clean"
 
 
+EndReason = Literal["exit", "signal", "stopped", "server gone", "removed", "unknown"]
+
+
+@publish
+@frozen(kw_only=True)
+class Ended:
+    """How an agent ended.
+
+    Attributes:
+        reason: ``exit`` it exited; ``signal`` it was killed; ``stopped`` its session was ended on request; ``server gone`` its tmux
+            server went away, as in a reboot; ``removed`` its polecat was removed while somebody waited for it; ``unknown`` nothing
+            was kept that tells.
+        status: its exit status, if it exited.
+        signal: the signal, if it was killed.
+        at: when, if that is known.
+
+    Examples:
+        >>> str(Ended(reason="exit", status=3)), Ended(reason="exit", status=0).is_success
+        ('exit 3', True)
+    """
+
+    reason: EndReason = "unknown"
+    status: int | None = None
+    signal: int | None = None
+    at: datetime | None = field(default=None, eq=False)
+
+    @property
+    def is_success(self) -> bool:
+        """It exited with status 0."""
+        return self.status == 0
+
+    @property
+    def is_failure(self) -> bool:
+        """It exited with another status, or was killed."""
+        return self.reason in ("exit", "signal") and not self.is_success
+
+    def __str__(self) -> str:
+        if self.reason in ("exit", "signal"):
+            return f"{self.reason} {self.status if self.signal is None else self.signal}"
+        return {"server gone": "its tmux server went away", "unknown": "nobody knows how"}.get(self.reason, self.reason)
+
+
 @publish
 @frozen(kw_only=True)
 class Polecat:
@@ -319,12 +400,21 @@ class Polecat:
         clone_path: its worktree.
         branch: the branch checked out there; empty for none.
         issue: the bead it holds, if one.
+        hook_bead: the bead that its spawn put on its hook, whoever has it now; None if there was none, or polecat did not make it.
+        ended: how its agent ended; None while it runs, while that is unknown, and where none was started.
         session_name: the name its session has or would have.
         is_running: its agent lives; None when that could not be told.
         work: what of its work exists nowhere else; None when that could not be counted.
         instance: id of the spawn that made it; empty when polecat did not make it.
         created_at: when it was spawned, if we know.
-        active_at: when its session last showed something, if we know.
+        active_at: when its screen last changed, if we know.
+        screen: what its screen means: ``busy`` its agent works; ``idle`` it sits at its prompt; ``asks`` it waits for an answer;
+            ``unknown`` none of this can be told.
+        waiting_for: what it asks; empty if nothing.
+        ahead: how many commits its branch has that the rig's default branch, as the remote had it at the last fetch, lacks; None when
+            that was not counted.
+        behind: how many commits that branch has that its own lacks.
+        is_merged: that branch has all that its own has, also by a squash merge. A branch without commits of its own is merged.
         key: the caller's own name for the order that it was made for; empty for none.
         unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
@@ -335,12 +425,19 @@ class Polecat:
     clone_path: Path
     branch: str = ""
     issue: str | None = None
+    hook_bead: str | None = None
+    ended: Ended | None = None
     session_name: str = ""
     is_running: bool | None = None
     work: WorkStatus | None = None
     instance: str = ""
     created_at: datetime | None = None
     active_at: datetime | None = None
+    screen: ScreenKind = "unknown"
+    waiting_for: str = ""
+    ahead: int | None = None
+    behind: int | None = None
+    is_merged: bool | None = None
     key: str = ""
     unknown: Mapping[str, str] = field(factory=dict, hash=False)
 

@@ -9,6 +9,7 @@ import time
 from measuring.places import Place
 from polecat import Rig
 from polecat.adapters import GitCli
+from polecat.adapters.tmux.commands import STAMP
 from polecat.ports import Repo
 
 _HOUR_AGO_S = 3600
@@ -37,11 +38,15 @@ def fill_rig(place: Place, rig: Rig, count: int) -> None:
         branch = repo / "refs" / "heads" / "polecat" / name
         branch.parent.mkdir(parents=True, exist_ok=True)
         branch.write_text(f"{tip}\n")
-        record = {"instance": f"{hash(name) & 0xFFFFFFFF:016x}", "polecat": name, "rig": rig.name}
+        record = {"instance": _instance(rig, name), "polecat": name, "rig": rig.name}
         (rig.runtime_dir / "polecats" / f"{name}.json").write_text(json.dumps(record))
         (rig.runtime_dir / "locks" / f"polecat-{name}.lock").touch()
         os.utime(rig.home_dir(name), (then_s, then_s))
     _start_sessions(place, rig, names)
+
+
+def _instance(rig: Rig, name: str) -> str:
+    return f"{rig.name}-{name}"
 
 
 def _start_sessions(place: Place, rig: Rig, names: list[str]) -> None:
@@ -51,4 +56,5 @@ def _start_sessions(place: Place, rig: Rig, names: list[str]) -> None:
             identity = {"GT_ROLE": "polecat", "GT_RIG": rig.name, "GT_POLECAT": name}
             options = [word for key, value in identity.items() for word in ("-e", f"{key}={value}")]
             words += ["new-session", "-d", "-s", f"gt-{rig.name}-{name}", *options, "sleep", "100000", ";"]
+            words += ["set-option", "-t", f"=gt-{rig.name}-{name}:", STAMP, _instance(rig, name), ";"]
         place.run("tmux", "-S", place.socket, *words[:-1])

@@ -55,7 +55,7 @@ class Row:
         return self.bar is None or (self.value is not None and self.value <= self.bar)
 
 
-def _ratio(what: str, bar: float | None, one: Times, *others: Times, times: int = 1) -> Row:
+def ratio(what: str, bar: float | None, one: Times, *others: Times, times: int = 1) -> Row:
     median_s = times * sum(other.median_s for other in others)
     best_s = times * sum(other.best_s for other in others)
     cpu_s = times * sum(other.cpu_median_s for other in others)
@@ -64,15 +64,15 @@ def _ratio(what: str, bar: float | None, one: Times, *others: Times, times: int 
         bar=bar,
         value=one.median_s / median_s,
         best=one.best_s / best_s,
-        detail=f"{_ms(one.median_s)} ÷ {_ms(median_s)} ms (processor {_ms(one.cpu_median_s)} ÷ {_ms(cpu_s)})",
+        detail=f"{ms(one.median_s)} ÷ {ms(median_s)} ms (processor {ms(one.cpu_median_s)} ÷ {ms(cpu_s)})",
     )
 
 
-def _ms(seconds: float) -> str:
+def ms(seconds: float) -> str:
     return f"{seconds * 1000:.0f}" if seconds >= 0.0995 else f"{seconds * 1000:.1f}"
 
 
-def _beads(number: int) -> SpawnOptions:
+def beads(number: int) -> SpawnOptions:
     return SpawnOptions(hook_bead=f"gt-b{number}")
 
 
@@ -95,7 +95,7 @@ def small(place: Place, rounds: int) -> Iterator[Row]:
         clear_polecats(place, rig)
 
     def spawn() -> None:
-        spawn_for_sling(rig, _beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
+        spawn_for_sling(rig, beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
 
     def spawn_by_command() -> None:
         words = ("spawn", "small", "--hook", f"gt-b{next(numbers)}", "--town", str(place.town.root), "--socket", place.socket)
@@ -114,11 +114,11 @@ def small(place: Place, rounds: int) -> Iterator[Row]:
         rounds=4 * rounds,  # the disk changes its speed every few seconds, and the ratios with it
         what="one spawn, 200 files",
     )
-    yield _ratio("`spawn_for_sling`, 200 files ÷ the three bare commands", 1.6, times["spawn"], times["bare"])
+    yield ratio("`spawn_for_sling`, 200 files ÷ the three bare commands", 1.6, times["spawn"], times["bare"])
     what = "`python -m polecat spawn` ÷ (`python -c pass` + the three bare commands)"
-    yield _ratio(what, None, times["command"], times["pass"], times["bare"])
-    yield _ratio("`python -m polecat --help` ÷ `python -c pass`", 3, times["help"], times["pass"])
-    yield _ratio("`import polecat` ÷ `import attrs`", 1.3, times["import"], times["attrs"])
+    yield ratio(what, None, times["command"], times["pass"], times["bare"])
+    yield ratio("`python -m polecat --help` ÷ `python -c pass`", 3, times["help"], times["pass"])
+    yield ratio("`import polecat` ÷ `import attrs`", 1.3, times["import"], times["attrs"])
 
 
 # --------------------------------------------------------------------------------------------------------- many at once
@@ -130,7 +130,7 @@ def _batch(place: Place, name: str, size: tuple[int, int], count: int, rounds: i
     numbers = itertools.count(1)
 
     def spawn() -> None:
-        opts = [_beads(next(numbers)) for _ in range(count)]
+        opts = [beads(next(numbers)) for _ in range(count)]
         _unless_failed(spawn_many(rig, opts, world=World(tmux=place.tmux, environ=place.environ)))
 
     def spawn_bare() -> None:
@@ -151,13 +151,13 @@ def _batch(place: Place, name: str, size: tuple[int, int], count: int, rounds: i
 def batch_small(place: Place, rounds: int) -> Iterator[Row]:
     """Thirty at once."""
     many, bare = _batch(place, "thirty", SMALL, 30, max(3, rounds // 3))
-    yield _ratio("`spawn_many` of 30, 200 files ÷ 30 bare spawns in sequence", 0.7, many, bare)
+    yield ratio("`spawn_many` of 30, 200 files ÷ 30 bare spawns in sequence", 0.7, many, bare)
 
 
 def batch_large(place: Place, rounds: int) -> Iterator[Row]:
     """Eight at once, of a large project."""
     many, bare = _batch(place, "eight", LARGE, 8, max(3, rounds // 5))
-    yield _ratio("`spawn_many` of 8, 20,000 files ÷ 8 bare spawns in sequence", 0.8, many, bare)
+    yield ratio("`spawn_many` of 8, 20,000 files ÷ 8 bare spawns in sequence", 0.8, many, bare)
 
 
 # --------------------------------------------------------------------------------------------------------- warm spares
@@ -177,7 +177,7 @@ def spares(place: Place, rounds: int) -> Iterator[Row]:
         warm()
 
     def spawn() -> None:
-        spawn_for_sling(rig, _beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
+        spawn_for_sling(rig, beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
 
     warm()
     times = compare(
@@ -185,7 +185,7 @@ def spares(place: Place, rounds: int) -> Iterator[Row]:
         rounds=max(3, rounds // 2),
         what="warm spare, 20000 files",
     )
-    yield _ratio("spawn with a warm spare, 20,000 files ÷ bare spawn of the same", 0.15, times["spare"], times["bare"])
+    yield ratio("spawn with a warm spare, 20,000 files ÷ bare spawn of the same", 0.15, times["spare"], times["bare"])
 
 
 # ----------------------------------------------------------------------------------------------------------- reconcile
@@ -213,8 +213,8 @@ def reconcile(place: Place, rounds: int) -> Iterator[Row]:
     # All 1,110 sessions are on one server, so what tmux and its listing take is the same for the three and falls out.
     each_s = (times["1000"].median_s - times["10"].median_s) / 990
     best_s = (times["1000"].best_s - times["10"].best_s) / 990
-    ms = " / ".join(_ms(times[str(count)].median_s) for count in rigs)
-    listing = f"of it {_ms(times['listing'].median_s)} ms for tmux to list the 1,111 sessions of the server"
+    ms = " / ".join(ms(times[str(count)].median_s) for count in rigs)
+    listing = f"of it {ms(times['listing'].median_s)} ms for tmux to list the 1,111 sessions of the server"
     yield Row(
         what="reconcile: time for each further polecat, between 10 and 1,000",
         bar=50,
@@ -249,7 +249,7 @@ def pool(place: Place, rounds: int) -> Iterator[Row]:
         what="names",
     )
     worst = max(times.values(), key=lambda one: one.median_s)
-    detail = ", ".join(f"{name} {_ms(one.median_s)}" for name, one in times.items())
+    detail = ", ".join(f"{name} {ms(one.median_s)}" for name, one in times.items())
     what = "`reconcile_pool_with` + `allocate_name` at 100,000 names, the slowest of three pools"
     yield Row(what=what, bar=100, unit="ms", value=worst.median_s * 1000, best=worst.best_s * 1000, detail=f"{detail} ms")
 

@@ -14,7 +14,10 @@ _MONO = "font-family:var(--font-stack--monospace,monospace);font-size:12.5px"
 _COLOURS = {
     "spawning": "#3b82f6",
     "working": "#22a559",
+    "idle": "#d99a00",
+    "waiting": "#d99a00",
     "done": "#8a8f98",
+    "failed": "#e05252",
     "stuck": "#d99a00",
     "stalled": "#e05252",
     "zombie": "#a855f7",
@@ -131,7 +134,8 @@ _QUESTIONS = {
     "pauses": "pauses?",
     "session": "session",
     "works": "holds work?",
-    "says_done": "says done?",
+    "says": "says done?",
+    "how": "how?",
 }
 
 

@@ -41,9 +41,9 @@ def steps() -> str:
 
 def states() -> str:
     """The rules by which a polecat's state is judged."""
-    head = ("claim", "waits on purpose", "session", "holds work", "says it is done", "state", "that is")
+    head = ("claim", "waits on purpose", "session", "holds work", "says", "shows, or ended", "state", "that is")
     rows = (
-        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says_done)), f"**{r.state.value}**", r.means)
+        (*(cell or "any" for cell in (r.claim, r.pauses, r.session, r.works, r.says, r.how)), f"**{r.state.value}**", r.means)
         for r in STATE_RULES
     )
     return table(head, rows)
@@ -53,8 +53,8 @@ def agents() -> str:
     """The built-in agents."""
     rows = []
     for name, agent in PRESETS.items():
-        ready = "its prompt" if agent.readiness.prompt_pattern else f"it lives for {agent.readiness.window_s:g} s"
-        if agent.readiness.delay_s and not agent.readiness.prompt_pattern:
+        ready = "its prompt" if agent.signs.prompt else f"it lives for {agent.readiness.window_s:g} s"
+        if agent.readiness.delay_s and not agent.signs.prompt:
             ready = f"{agent.readiness.delay_s:g} s"
         prompt = {"argument": "as argument", "typed": "typed"}.get(
             agent.prompt_style, f"with {agent.prompt_style.partition(':')[2]}"

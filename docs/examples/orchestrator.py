@@ -12,7 +12,7 @@ from polecat import Polecat, PolecatError, PolecatState, Rig, SpawnedPolecat, Sp
 
 TASK = "Do {bead} and push it. Then run: polecat hook clear $GT_RIG/$GT_POLECAT, and end."
 PAUSE = partial(time.sleep, 2)
-OVER = (PolecatState.DONE, PolecatState.ZOMBIE, PolecatState.STALLED)
+OVER = (PolecatState.DONE, PolecatState.ZOMBIE, PolecatState.FAILED, PolecatState.STALLED)
 
 
 def work_off(

@@ -7,11 +7,12 @@ another agent.
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
 from polecat.core.presets import CLAUDE, PRESETS, PROVIDERS, Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.screens import Signs
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError
 from polecat.names import agent_id, nearest
@@ -110,6 +111,25 @@ def resolve_agent(
     return known.get(default, chosen_by="the town's 'default_agent' setting"), tuple(warnings)
 
 
+def find_agent(
+    name: str, *, rig_settings: RigSettings, town_settings: TownSettings, registries: Sequence[Mapping[str, AgentEntry]] = ()
+) -> Agent | None:
+    """Find an agent by its name, as `resolve_agent` looks names up; None if nobody defines it.
+
+    Raises:
+        AgentNotFoundError: its definition names no program.
+    """
+    known = _Known(
+        settings={"rig settings": rig_settings.agents, "town settings": town_settings.agents},
+        registries={f"agents.json {at}": entries for at, entries in enumerate(registries)},
+    )
+    if rig_settings.runtime is not None:
+        agent = from_runtime("", rig_settings.runtime, source="rig settings")
+        if agent.name == name:
+            return agent
+    return known.find(name)
+
+
 def _for_role(known: _Known, name: str, which: Which) -> tuple[Agent | None, str]:
     agent = known.find(name)
     if agent is None:
@@ -151,6 +171,7 @@ def from_runtime(name: str, config: RuntimeConfig, *, source: str) -> Agent:
         command=command,
         args=own_args,
         process_names=config.process_names or agent.process_names or (posixpath.basename(command),),
+        signs=_signs(agent.signs, config),
         readiness=_readiness(agent.readiness, config),
         prompt_style="typed" if config.prompt_mode == "none" else _as_argument(agent, config.prompt_mode),
         session_id_env=config.session_id_env or agent.session_id_env,
@@ -167,15 +188,15 @@ def _as_argument(agent: Agent, prompt_mode: str) -> str:
 
 def _readiness(base: Readiness, config: RuntimeConfig) -> Readiness:
     delay_s = config.ready_delay_ms / 1000 if config.ready_delay_ms else base.delay_s
-    if config.ready_prompt_prefix:
-        return evolve(base, prompt_pattern=prefix_pattern(config.ready_prompt_prefix), delay_s=max(0.0, delay_s))
-    said = bool(config.process_names or config.ready_delay_ms)
-    return evolve(
-        base,
-        prompt_pattern="" if said else base.prompt_pattern,
-        process_names=config.process_names or base.process_names,
-        delay_s=max(0.0, delay_s),
-    )
+    return evolve(base, process_names=config.process_names or base.process_names, delay_s=max(0.0, delay_s))
+
+
+def _signs(base: Signs, config: RuntimeConfig) -> Signs:
+    """What an agent's screen shows. What settings say of its readiness takes the place of what is known: a prompt is believed at once."""
+    if not (config.ready_prompt_prefix or config.process_names or config.ready_delay_ms):
+        return base
+    prompt = prefix_pattern(config.ready_prompt_prefix) if config.ready_prompt_prefix else ""
+    return evolve(base, prompt=prompt, starting="", begun="", footer="", is_full_screen=False, settle_s=0.0)
 
 
 def _hooks(base: Hooks, config: RuntimeConfig) -> Hooks:

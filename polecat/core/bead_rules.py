@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final
 
 from polecat.core.agent_description import AGENT_LABEL, parse_description
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError, NotFoundError
 from polecat.names import assignees
-from polecat.ports import AgentBead, Bead
+from polecat.ports import AgentBead, Bead, Holdings
 
 HELD_STATUSES: Final = ("hooked", "in_progress", "open")
 """The statuses in which a bead is somebody's, the most urgent first."""
@@ -108,6 +108,55 @@ def as_agent(bead: Bead, description: str) -> AgentBead:
     return AgentBead(
         id=bead.id, title=bead.title, fields=parse_description(description), is_open=bead.status not in CLOSED_STATUSES
     )
+
+
+def holdings(
+    agents: Mapping[str, str], find: Callable[[frozenset[str]], Iterable[tuple[Bead, str]]]
+) -> dict[str, Holdings | BeadsError]:
+    """Answer what each of many agents holds, from as few looks at a store as it takes.
+
+    Args:
+        agents: assignee → the id of its agent bead.
+        find: gives beads and their descriptions. It is asked first for no ids, and gives at least every bead that somebody may hold;
+            then for ids, until nothing is missing.
+
+    Examples:
+        >>> rows = {"gt-1": (Bead(id="gt-1", status="hooked", assignee="gas/nux"), "")}
+        >>> holdings({"gas/polecats/nux": "gt-gas-polecat-nux"}, lambda ids: [rows[i] for i in ids & rows.keys()] or rows.values())
+        {'gas/polecats/nux': Holdings(held=(Bead(id='gt-1', title='', status='hooked', assignee='gas/nux', labels=()),), agent=None, named=None)}
+    """
+    rows = {bead.id: (bead, description) for bead, description in find(frozenset())}
+    asked: set[str] = set()
+    while missing := ({*agents.values(), *_hooks(agents.values(), rows)} - rows.keys() - asked):
+        asked |= missing
+        rows.update((bead.id, (bead, description)) for bead, description in find(frozenset(missing)))
+    held: dict[str, list[Bead]] = {}
+    for bead, _ in rows.values():
+        held.setdefault(bead.assignee, []).append(bead)
+    return {who: _holdings_of(who, agent_id, rows, held) for who, agent_id in agents.items()}
+
+
+def _hooks(agent_ids: Iterable[str], rows: Mapping[str, tuple[Bead, str]]) -> Iterator[str]:
+    """The beads that those open agent beads name which were found."""
+    for bead, description in (rows[one] for one in agent_ids if one in rows):
+        if (
+            AGENT_LABEL in bead.labels
+            and bead.status not in CLOSED_STATUSES
+            and (named := parse_description(description).hook_bead)
+        ):
+            yield named
+
+
+def _holdings_of(
+    who: str, agent_id: str, rows: Mapping[str, tuple[Bead, str]], held: Mapping[str, list[Bead]]
+) -> Holdings | BeadsError:
+    try:
+        agent = as_agent(*rows[agent_id]) if agent_id in rows else None
+    except BeadsError as error:
+        return error
+    hook = agent.fields.hook_bead if agent and agent.is_open else ""
+    mine = (bead for spelling in spellings(who) for bead in held.get(spelling, ()))
+    return Holdings(held=in_order(mine), agent=agent, named=rows[hook][0] if hook in rows else None)
 
 
 def fields_at_close() -> dict[str, str]:

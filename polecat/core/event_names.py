@@ -85,12 +85,31 @@ EVENTS: Mapping[str, EventKind] = {
         },
         is_timed=True,
     ),
+    "polecat_started": EventKind(
+        "a polecat that had ended runs again, in its own place; its duration is the whole of it",
+        {
+            "session": _SESSION,
+            "session_id": "tmux's id of the session",
+            "tmux_socket": "the server's socket; null for the user's own server",
+            "pane": "the id of its pane",
+            "pid": "the agent's process id",
+            "agent": "the agent's name",
+            "hook_bead": "the work; null if there is none",
+            "readiness": "`ready`, `waiting` or `not awaited`",
+            "waiting_for": "what it asks first; empty if nothing",
+            "warnings": "what went wrong without stopping it",
+            "timings": "step → seconds",
+        },
+        is_timed=True,
+    ),
     "spawn_failed": EventKind(
-        "a spawn was refused, or has failed and was undone",
+        "a spawn or a start was refused, or has failed and was undone",
         {"step": "the step that failed", "left_behind": "what could not be undone"},
     ),
     # what is done with a polecat
-    "polecat_nudged": EventKind("a text was typed to it", {"session": _SESSION, "bytes": "how long the text was"}),
+    "polecat_nudged": EventKind(
+        "a text was typed to it", {"session": _SESSION, "bytes": "how long the text was", "outcome": "what became of it"}
+    ),
     "session_ended": EventKind("its session was ended on request", {"session": _SESSION}),
     "polecat_repaired": EventKind(
         "it has a fresh worktree",
@@ -106,8 +125,15 @@ EVENTS: Mapping[str, EventKind] = {
         },
     ),
     # a reconcile
-    "claim_adopted": EventKind("its spawner died after the agent had started; it is kept"),
-    "claim_recovered": EventKind("its spawner, repairer or remover died; what it had begun was undone or finished"),
+    "claim_adopted": EventKind("its spawner died after the agent had started, which lives or has left something; it is kept"),
+    "claim_recovered": EventKind(
+        "its spawner, repairer or remover died; what it had begun was undone or finished",
+        {
+            "purpose": "what it was about: `spawn`, `start`, `repair` or `remove`",
+            "bead": "the bead that was on its hook; empty for none",
+            "branch": "its branch",
+        },
+    ),
     "empty_home_removed": EventKind("an empty home was removed"),
 }
 """Name → what it says. ``on_event`` receives them as `Event`; structlog gets the same."""

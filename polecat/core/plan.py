@@ -107,7 +107,15 @@ class Choice:
 
 
 def make_plan(
-    rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, orphan_session: str, unix_ms: int, local_time: str
+    rig: Rig,
+    opts: SpawnOptions,
+    choice: Choice,
+    *,
+    name: str,
+    orphan_session: str,
+    unix_ms: int,
+    local_time: str,
+    resume: bool = False,
 ) -> SpawnPlan:
     """Decide everything about one spawn that has its name.
 
@@ -119,6 +127,7 @@ def make_plan(
         orphan_session: the orphan session that stands in its way; empty for none.
         unix_ms: the time in milliseconds; it becomes part of the branch's name.
         local_time: the time as the start-up nudge shows it, ``YYYY-MM-DDTHH:MM``.
+        resume: the agent continues its conversation.
     """
     base = opts.base_branch or rig.default_branch
     typed, warnings = typed_text(rig, opts, choice, name=name, local_time=local_time)
@@ -134,7 +143,7 @@ def make_plan(
         session_name=session_name(rig.name, name),
         orphan_session=orphan_session,
         agent=choice.agent,
-        argv=choice.agent.argv(opts.prompt),
+        argv=choice.agent.argv(opts.prompt, resume=resume),
         environment=tuple(sorted({*identity, *choice.variables, *opts.env})),
         account=choice.account,
         config_dir=choice.config_dir,

@@ -84,8 +84,9 @@ class Reconciliation:
     Attributes:
         in_use: the names that are taken.
         orphans: names whose session has no directory; `reconcile_pool` ends these sessions.
-        recovered: names whose spawn died half-way; what it had made is undone.
-        adopted: names whose spawner died though the agent lives; they are kept.
+        recovered: names whose spawn, repair or removal died half-way; what it had made is undone, or it is finished.
+        taken_back: of those whose spawn was undone, what went with it: the name, its bead and its branch.
+        adopted: names whose spawner died though the agent lives, or has left something; they are kept.
         emptied: names whose home was empty and was removed.
         stale: worktree registrations whose directory is gone.
         forgotten: what we remembered of polecats that are gone, and claims that were never published.
@@ -95,6 +96,7 @@ class Reconciliation:
     in_use: frozenset[str]
     orphans: tuple[str, ...]
     recovered: tuple[str, ...] = field(default=(), repr=False)
+    taken_back: tuple[str, ...] = field(default=(), repr=False)
     adopted: tuple[str, ...] = field(default=(), repr=False)
     emptied: tuple[str, ...] = field(default=(), repr=False)
     stale: tuple[str, ...] = field(default=(), repr=False)

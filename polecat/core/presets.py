@@ -1,8 +1,6 @@
-"""What we know about agents: their commands, how they show that they are ready, what they ask. Pure data.
+"""What we know about agents: their commands, how they take a prompt, how they are resumed. Pure data.
 
-Patterns are read by tmux as POSIX extended regular expressions, against one line of the screen at a time with its trailing blanks
-cut off. They hold nothing that means something else in Python's `re`, so that fakes can use them too. Agents draw some of their
-blanks as U+00A0, which a dot stands for as well. They are short, because tmux gets them with every look, many times in one call.
+What their screens look like is in `polecat.core.agent_screens`.
 """
 
 from __future__ import annotations
@@ -13,55 +11,40 @@ from typing import Literal
 
 from attrs import field, frozen
 
+from polecat.core.agent_screens import (
+    AMP_SIGNS,
+    AUGGIE_SIGNS,
+    CLAUDE_SIGNS,
+    CODEX_SIGNS,
+    CURSOR_SIGNS,
+    GEMINI_SIGNS,
+    OPENCODE_SIGNS,
+)
+from polecat.core.screens import BLANK, Dialog, Signs
 from polecat.errors import SpawnRefusedError
 
-DialogPolicy = Literal["answer-once", "trust", "report"]
 ResumeStyle = Literal["", "flag", "subcommand"]
 
 SURVIVAL_WINDOW_S = 0.25
-"""How long an agent about which nothing is known must live to count as started."""
+"""How long a process that settings name must live to count as started."""
 
 MAX_PROMPT_BYTES = 128 * 1024 - 64
 """Linux passes no single argument of 128 KiB or more; a flag may stand in front of the prompt."""
 
-_BLANK = "[ \u00a0]"
-
 
 @frozen(kw_only=True)
 class Readiness:
-    """How an agent shows that it is ready; the first that is known counts.
+    """How an agent shows that it is ready where its prompt is not known; the first that is known counts.
 
     Attributes:
-        prompt_pattern: a line of its screen, as an extended regular expression; empty if not known.
         process_names: names of the foreground process; only where settings name them, because we start agents without a shell.
         delay_s: how long it is known to take.
-        window_s: how long it must live, where nothing else is known.
+        window_s: how long that process must live.
     """
 
-    prompt_pattern: str = ""
     process_names: tuple[str, ...] = ()
     delay_s: float = 0.0
     window_s: float = SURVIVAL_WINDOW_S
-
-
-@frozen(kw_only=True)
-class Dialog:
-    """A question an agent may ask before it is ready.
-
-    Several entries of one name are variants of one question: it is answered once, with the keys of the first that is seen.
-
-    Attributes:
-        name: what it is about.
-        pattern: a line of the screen that shows it, as an extended regular expression.
-        keys: what to press, by tmux's names; none for a question that is never answered.
-        policy: ``answer-once`` confirms what the command line already asked for; ``trust`` is answered where the settings say so;
-            ``report`` is left to a person.
-    """
-
-    name: str
-    pattern: str
-    keys: tuple[str, ...] = ()
-    policy: DialogPolicy = "report"
 
 
 @frozen(kw_only=True)
@@ -82,8 +65,8 @@ class Agent:
         command: the program, one path or name.
         args: its arguments.
         process_names: how its process is called.
-        readiness: how it shows that it is ready.
-        dialogs: what it may ask, most specific first.
+        signs: what its screen shows.
+        readiness: how it shows that it is ready, where its prompt is not known.
         prompt_style: how it takes its first instruction: ``argument``, ``flag:<flag>`` or ``typed``.
         ends_options: it understands ``--`` as the end of its options.
         config_dir_env: the variable that names its configuration directory; empty if it has none.
@@ -92,6 +75,8 @@ class Agent:
         instructions_file: the file it reads its instructions from.
         resume_flag: how a session is resumed; empty if it cannot be.
         resume_style: whether that is a flag or a subcommand.
+        continues: the words that continue its last conversation in the working directory; none where that is not known. They stand where
+            `resume_style` says.
         supports_hooks: it runs hooks at all.
         source: where it was found.
     """
@@ -100,8 +85,8 @@ class Agent:
     command: str
     args: tuple[str, ...] = ()
     process_names: tuple[str, ...] = ()
+    signs: Signs = field(factory=Signs)
     readiness: Readiness = field(factory=Readiness)
-    dialogs: tuple[Dialog, ...] = ()
     prompt_style: str = "argument"
     ends_options: bool = False
     config_dir_env: str = ""
@@ -110,28 +95,36 @@ class Agent:
     instructions_file: str = "CLAUDE.md"
     resume_flag: str = ""
     resume_style: ResumeStyle = ""
+    continues: tuple[str, ...] = ()
     supports_hooks: bool = False
     source: str = "built in"
+
+    @property
+    def dialogs(self) -> tuple[Dialog, ...]:
+        """What it may ask."""
+        return self.signs.dialogs
 
     @property
     def all_process_names(self) -> tuple[str, ...]:
         """Every name its process may have, that of its program included."""
         return tuple(dict.fromkeys((*self.process_names, *self.readiness.process_names, posixpath.basename(self.command))))
 
-    def argv(self, prompt: str | None = None) -> tuple[str, ...]:
-        """The program and its arguments, with the prompt where this agent takes one at its start.
+    def argv(self, prompt: str | None = None, *, resume: bool = False) -> tuple[str, ...]:
+        """The program and its arguments, with the prompt where this agent takes one at its start; *resume* continues its conversation.
 
         A prompt that starts with a dash is never taken for an option; an agent of which we do not know that it understands ``--``
         gets a blank in front of it.
 
         Raises:
-            SpawnRefusedError: the system could not pass such a prompt.
+            SpawnRefusedError: the system could not pass such a prompt, or nobody knows how this agent continues a conversation.
 
         Examples:
+            >>> CLAUDE.argv("go on", resume=True)
+            ('claude', '--dangerously-skip-permissions', '--continue', 'go on')
             >>> Agent(name="x", command="x", args=("-v",), ends_options=True).argv("-fix it")
             ('x', '-v', '--', '-fix it')
         """
-        words = (self.command, *self.args)
+        words = self._words(resume)
         if not prompt or self.prompt_style == "typed":
             return words
         _check_argument(prompt)
@@ -142,6 +135,17 @@ class Agent:
         if looks_like_flag and not self.ends_options:
             return (*words, f" {prompt}")
         return (*words, "--", prompt) if looks_like_flag else (*words, prompt)
+
+    def _words(self, resume: bool) -> tuple[str, ...]:
+        if not resume:
+            return (self.command, *self.args)
+        if not self.continues:
+            raise SpawnRefusedError(
+                f"nobody told how agent {self.name!r} continues its conversation", hint="start it afresh: polecat start --fresh"
+            )
+        if self.resume_style == "subcommand":
+            return (self.command, *self.continues, *self.args)
+        return (self.command, *self.args, *self.continues)
 
     def resume_argv(self, session_id: str) -> tuple[str, ...]:
         """The program and its arguments to resume a session; empty if it cannot or there is none.
@@ -183,43 +187,26 @@ def prefix_pattern(prefix: str) -> str:
         Contract §9.7; incident T-35.
     """
     words = prefix.replace("\u00a0", " ").split(" ")
-    bare = f"{_BLANK}+".join(word.translate(_ESCAPES) for word in words if word)
-    ends = f"({_BLANK}|$)" if prefix != prefix.rstrip(" \u00a0") else ""
-    return f"^{_BLANK}*{bare}{ends}"
+    bare = f"{BLANK}+".join(word.translate(_ESCAPES) for word in words if word)
+    ends = f"({BLANK}|$)" if prefix != prefix.rstrip(" \u00a0") else ""
+    return f"^{BLANK}*{bare}{ends}"
 
 
 # ---------------------------------------------------------------------------------------------------------- claude
-
-# The choices of its questions follow "❯" too, numbered or, in newer versions, "Yes…" and "No…": the prompt's arrow is alone or
-# followed by the composer's own suggestion. The two footers are drawn only where text can be typed.
-_CLAUDE_READY = f"^│?{_BLANK}*(>{_BLANK}+[^0-9NY \u00a0]|❯{_BLANK}*Try |[>❯]{_BLANK}*│?$)|\\? for shortcuts|bypass permissions on"
-_CLAUDE_DIALOGS = (
-    Dialog(name="bypass-permissions", pattern="❯.*Yes, I accept", keys=("Enter",), policy="answer-once"),
-    Dialog(name="bypass-permissions", pattern="Bypass.Permissions.mode", keys=("Down", "Enter"), policy="answer-once"),
-    # Some versions point at "No, exit" first: Enter alone would end the agent.
-    Dialog(name="trust-folder", pattern="❯.No, exit", keys=("Down", "Enter"), policy="trust"),
-    Dialog(
-        name="trust-folder",
-        pattern="Do you trust the files in|one you trust\\?|❯.*Yes, (proceed|I trust this f)",
-        keys=("Enter",),
-        policy="trust",
-    ),
-    Dialog(name="set-up", pattern="Select login method|Choose the text style|use this API key|settings require approval"),
-)
 
 CLAUDE = Agent(
     name="claude",
     command="claude",
     args=("--dangerously-skip-permissions",),
     process_names=("node",),
-    readiness=Readiness(prompt_pattern=_CLAUDE_READY),
-    dialogs=_CLAUDE_DIALOGS,
+    signs=CLAUDE_SIGNS,
     ends_options=True,
     config_dir_env="CLAUDE_CONFIG_DIR",
     session_id_env="CLAUDE_SESSION_ID",
     hooks=Hooks(provider="claude", dir=".claude", settings_file="settings.json"),
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
     supports_hooks=True,
 )
 
@@ -230,16 +217,12 @@ _CODEX = Agent(
     command="codex",
     args=("--yolo",),
     process_names=("codex",),
-    readiness=Readiness(prompt_pattern=f"^{_BLANK}*(›({_BLANK}+[^0-9 \u00a0]|$)|▌.*Ask Codex)"),
-    dialogs=(
-        Dialog(name="trust-folder", pattern="›.2\\. No", keys=("Up", "Enter"), policy="trust"),
-        Dialog(name="trust-folder", pattern="trust the contents of this dir", keys=("Enter",), policy="trust"),
-        Dialog(name="set-up", pattern="Sign in with ChatGPT|›.1\\. Update now|Hooks need review"),
-    ),
+    signs=CODEX_SIGNS,
     ends_options=True,
     instructions_file="AGENTS.md",
     resume_flag="resume",
     resume_style="subcommand",
+    continues=("resume", "--last"),
 )
 
 _CURSOR = Agent(
@@ -247,12 +230,7 @@ _CURSOR = Agent(
     command="cursor-agent",
     args=("-f",),
     process_names=("cursor-agent",),
-    readiness=Readiness(prompt_pattern="→.*(Plan, search, build|Add a follow-up)"),
-    dialogs=(
-        Dialog(name="trust-folder", pattern="\\[a\\] Trust this workspace", keys=("a",), policy="trust"),
-        Dialog(name="trust-folder", pattern="Workspace Trust Required"),
-        Dialog(name="set-up", pattern="Press any key to (log|sign) in"),
-    ),
+    signs=CURSOR_SIGNS,
     ends_options=True,
     resume_flag="--resume",
     resume_style="flag",
@@ -263,20 +241,12 @@ _GEMINI = Agent(
     command="gemini",
     args=("--approval-mode", "yolo"),
     process_names=("gemini",),
-    readiness=Readiness(prompt_pattern="Type your message or @path"),
-    dialogs=(
-        Dialog(
-            name="trust-folder",
-            pattern="Do you trust (this folder|the files in)",
-            keys=("Enter",),
-            policy="trust",
-        ),
-        Dialog(name="set-up", pattern="How would you like to authenticate"),
-    ),
+    signs=GEMINI_SIGNS,
     prompt_style="flag:--prompt-interactive",
     session_id_env="GEMINI_SESSION_ID",
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--resume", "latest"),
     supports_hooks=True,
 )
 
@@ -285,9 +255,11 @@ _AUGGIE = Agent(
     command="auggie",
     args=("--allow-indexing",),
     process_names=("auggie",),
+    signs=AUGGIE_SIGNS,
     ends_options=True,
     resume_flag="--resume",
     resume_style="flag",
+    continues=("--continue",),
 )
 
 _AMP = Agent(
@@ -295,7 +267,7 @@ _AMP = Agent(
     command="amp",
     args=("--dangerously-allow-all", "--no-ide"),
     process_names=("amp",),
-    readiness=Readiness(delay_s=3.0),
+    signs=AMP_SIGNS,
     prompt_style="typed",
     resume_flag="threads continue",
     resume_style="subcommand",
@@ -314,8 +286,9 @@ PROVIDERS: Mapping[str, Agent] = {
         name="opencode",
         command="opencode",
         process_names=("opencode",),
-        readiness=Readiness(delay_s=3.0),
+        signs=OPENCODE_SIGNS,
         prompt_style="typed",
+        continues=("--continue",),
         hooks=Hooks(provider="opencode", dir=".opencode/plugin", settings_file="gastown.js"),
         instructions_file="AGENTS.md",
     ),

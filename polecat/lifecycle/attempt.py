@@ -28,6 +28,7 @@ class Attempt:
         world: the world it runs in.
         rig_name: the rig.
         opts: what was asked.
+        verb: what is being done, for errors.
         choice: what was decided before it had a name; set by the step *admit*.
         plan: all its decisions; set by the step *claim*.
         claim: its claim; set by the step *claim*, written again by later steps.
@@ -41,6 +42,7 @@ class Attempt:
     world: FullWorld
     rig_name: str
     opts: SpawnOptions
+    verb: str = "spawn"
     choice: Choice = field(init=False)
     plan: SpawnPlan = field(init=False)
     claim: Record = field(init=False)
@@ -130,7 +132,9 @@ class Attempt:
     def _as_failure(self, error: PolecatError) -> PolecatError:
         failure = error
         if not isinstance(failure, StepFailedError):
-            failure = SpawnFailedError(f"cannot spawn {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint)
+            failure = SpawnFailedError(
+                f"cannot {self.verb} {self.plan.agent_id}: {error.message}", step=self._at, hint=error.hint
+            )
             failure.__cause__ = error
         failure.undone, failure.left_behind = tuple(self.undo.undone), tuple(self.undo.left_behind)
         failure.args = (f"{failure.message}\n  {failure.outcome()}",)

@@ -91,6 +91,7 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         session=plan.session_name,
         tmux_socket=attempt.world.tmux.socket or "",
         agent=plan.agent.name,
+        account=plan.account,
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
@@ -104,7 +105,9 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
     return pool
 
 
-def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime) -> SpawnPlan:
+def plan_for(
+    observed: Observation, opts: SpawnOptions, choice: Choice, name: str, now: datetime, *, resume: bool = False
+) -> SpawnPlan:
     """Make the plan of a spawn that gets *name* at this moment."""
     orphan = observed.sessions.own.get(name)
     return make_plan(
@@ -115,6 +118,7 @@ def plan_for(observed: Observation, opts: SpawnOptions, choice: Choice, name: st
         orphan_session=orphan.name if orphan else "",
         unix_ms=int(now.timestamp() * 1000),
         local_time=now.astimezone().strftime("%Y-%m-%dT%H:%M"),
+        resume=resume,
     )
 
 

@@ -18,7 +18,7 @@ from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id
 from polecat.town.homes import list_homes
 from polecat.town.locks import holding, polecat_lock, take
-from polecat.town.records import Record, read_claim, read_current
+from polecat.town.records import Record, read_claim, read_current, stands_beside
 from polecat.upkeep.observation import observe
 from polecat.upkeep.recovery import recover_first
 
@@ -61,7 +61,7 @@ def polecat_of_key(world: FullWorld, rig: Rig, opts: SpawnOptions, held: ExitSta
     key = opts.key or ""
     held.callback(take(key_lock(rig, key), what=f"make the polecat of {key}", timeout_s=KEY_TIMEOUT_S).release)
     there = find_key(rig, opts)
-    if there is None or (claim := read_claim(rig, there.polecat)) is None or claim.purpose == "repair":
+    if there is None or (claim := read_claim(rig, there.polecat)) is None or stands_beside(claim):
         return there
     with holding(polecat_lock(rig, there.polecat), what=f"look for the polecat of {key}"):
         recover_first(world, observe(world, rig), there.polecat)

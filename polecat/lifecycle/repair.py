@@ -30,7 +30,7 @@ from polecat.upkeep.liveness import Agent, find_agent
 from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
 from polecat.upkeep.trash import empty_trash
-from polecat.upkeep.undo import Undo
+from polecat.upkeep.undo import TAKEN_BACK, Undo
 from polecat.upkeep.worktrees import Base, check_out, discard_worktree, fetch_base, make_worktree, prepare_worktree
 
 
@@ -180,6 +180,7 @@ class _Repair:
             self.undo.run()
             if isinstance(error, (PolecatError, OSError)):
                 raise self._as_failure(error, step) from error
+            error.add_note(TAKEN_BACK)
             raise
         return self._finish(claim, saved)
 

@@ -11,6 +11,7 @@ from attrs import frozen
 from polecat.core.readiness import Awaited, Judgement, judge
 from polecat.core.themes import status_theme
 from polecat.errors import PolecatError, SessionNotFoundError
+from polecat.lifecycle.delivery import Typist
 from polecat.model import Rig
 from polecat.ports import Clock, PaneStatus, Tmux
 from polecat.town.events import EVENTS_FILE
@@ -84,7 +85,7 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
             verdict = judge(one, status, now_s=now_s)
             if verdict.outcome == "answer" and verdict.dialog is not None:
                 with suppress(SessionNotFoundError):  # it has just ended; the next status says how
-                    tmux.send_keys(one.pane_id, verdict.dialog.keys, instance=one.instance)
+                    Typist(tmux, one.pane_id, instance=one.instance, clock=clock).press(verdict.dialog.keys)
             if verdict.outcome in ("pending", "answer"):
                 pending[at] = verdict.awaited
                 continue

@@ -10,7 +10,7 @@ free, so a `reconcile` knows that it died and removes what it had made.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 
@@ -28,8 +28,9 @@ from polecat.ports import World
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.hook import check_bead
 from polecat.upkeep.observation import Observation, check_disk, choose, observe, observe_sessions, read_context
-from polecat.upkeep.recovery import recover
+from polecat.upkeep.recovery import take_back
 from polecat.upkeep.spares import refill_in_background
+from polecat.upkeep.undo import TAKEN_BACK
 from polecat.upkeep.worktrees import SharedFetch
 
 MAX_CONCURRENT = 4
@@ -107,9 +108,11 @@ def spawn_many(
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in _checked(opts)]
     try:
         _spawn_all(world, rig, attempts, max_concurrent, RateLimit(world.clock, min_interval_s))
-    except BaseException:
+    except BaseException as stop:
         for attempt in attempts:
-            attempt.abandon(partial(_sweep, world, rig))
+            attempt.abandon(partial(sweep, world, rig))
+        if any(attempt.is_claimed for attempt in attempts):
+            stop.add_note(TAKEN_BACK)
         raise
     if is_real and any(attempt.used_spare for attempt in attempts):
         refill_in_background(rig, world.environ)
@@ -164,8 +167,8 @@ def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_conc
     with ExitStack() as held:
         # first of all, because what is there is the answer even where another would be refused;
         # whoever waits for several keys does so in one order, and holds nothing else yet
-        _each(sorted(attempts, key=lambda attempt: attempt.opts.key or ""), lambda attempt: steps.reserve_key(rig, attempt, held))
-        _each(attempts, lambda attempt: steps.admit(context, attempt))
+        each(sorted(attempts, key=lambda attempt: attempt.opts.key or ""), lambda attempt: steps.reserve_key(rig, attempt, held))
+        each(attempts, lambda attempt: steps.admit(context, attempt))
         if not still_open(attempts):
             return
         with closing(
@@ -173,11 +176,11 @@ def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_conc
         ) as fetch:  # runs in parallel with everything up to the worktree
             observed = observe_sessions(world, context)
             world.tmux.check()  # the listing has checked the version, unless no server runs yet
-            _each(attempts, lambda attempt: steps.reserve_bead(observed, attempt, held))
+            each(attempts, lambda attempt: steps.reserve_bead(observed, attempt, held))
             claim_names(observed, still_open(attempts))
-            _each(attempts, lambda attempt: _build(observed, attempt, fetch, rate), max_concurrent)
-        _await_agents(world, rig, still_open(attempts))
-        _each(attempts, lambda attempt: steps.make_record(observed, attempt))
+            each(attempts, lambda attempt: _build(observed, attempt, fetch, rate), max_concurrent)
+        await_all(world, rig, still_open(attempts))
+        each(attempts, lambda attempt: steps.make_record(observed, attempt))
 
 
 def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, rate: RateLimit) -> None:
@@ -190,25 +193,34 @@ def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, rate: Ra
     steps.mark_working(attempt)
 
 
-def _await_agents(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> None:
+def await_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt]) -> None:
+    """Wait for the agents of all attempts with the same calls; each that fails, fails alone."""
     waiting = [attempt for attempt in attempts if attempt.opts.wait == "ready"]
     for attempt in waiting:
         attempt.now_at("ready")
     try:
-        for at, waited in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
-            guarded(waiting[at], partial(steps.finish_wait, rig, waited))
+        with ThreadPoolExecutor(thread_name_prefix="polecat") as pool:  # typing waits until the text is taken
+            typing: list[Future[None]] = []
+            for at, waited in await_agents(world.tmux, [steps.awaited(attempt) for attempt in waiting], clock=world.clock):
+                finish = partial(guarded, waiting[at], partial(steps.finish_wait, rig, waited))
+                if len(waiting) > 1 and waiting[at].plan.typed:
+                    typing.append(pool.submit(finish))
+                else:
+                    finish()
+            for one in typing:
+                one.result()
     except PolecatError as error:  # the server cannot be asked any more; each spawn gets an error of its own
         for attempt in still_open(waiting):
             attempt.fail(UnknownStateError(error.message, hint=error.hint))
 
 
-def _sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
-    """Remove what an interrupted spawn had made but not yet noted: by its instance, as a reconcile would."""
+def sweep(world: FullWorld, rig: Rig, attempt: Attempt) -> None:
+    """Remove what an interrupted spawn or start had made but not yet noted: by its instance, as a reconcile would."""
     if attempt.is_claimed:
         claim = attempt.claim
         world.tmux.kill("", name=claim.session, instance=claim.instance)
         if rig.home_dir(claim.polecat).exists():
-            recover(world, observe(world, rig), claim)
+            take_back(world, observe(world, rig), claim)
 
 
 def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:
@@ -217,7 +229,7 @@ def _eagerest(attempts: Sequence[Attempt]) -> FetchPolicy:
     return min(policies, key=lambda p: (("always", "if-older-than", "never").index(p.when), p.max_age_s))
 
 
-def _each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concurrent: int = 1) -> None:
+def each(attempts: Sequence[Attempt], do: Callable[[Attempt], None], max_concurrent: int = 1) -> None:
     """Do something with every attempt that is still open, one after the other or in parallel."""
     todo = still_open(attempts)
     if max_concurrent <= 1 or len(todo) <= 1:

@@ -15,11 +15,13 @@ from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
+from polecat.lifecycle.delivery import Typist
 from polecat.lifecycle.keys import polecat_of_key
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
 from polecat.model import Rig, SpawnedPolecat
 from polecat.ports import SessionRequest, StartedSession
 from polecat.town.breaker import count_failure, reset_breaker
+from polecat.town.endings import end_path
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, settle, write_claim
@@ -128,6 +130,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
+        server = attempt.world.processes.identify(session.server_pid)
         attempt.claim = evolve(
             attempt.claim,
             session_id=session.id,
@@ -135,6 +138,7 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
             agent_pid=session.pane_pid,
             agent_started=attempt.agent.start_time if attempt.agent else 0,
             server_pid=session.server_pid,
+            server_started=server.start_time if server else 0,
             socket_path=session.socket_path,
         )
         write_claim(observed.rig, attempt.claim)
@@ -160,9 +164,10 @@ def _start(observed: Observation, attempt: Attempt) -> StartedSession:
 
 def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
     rig, plan, choice, instance = observed.rig, attempt.plan, attempt.choice, attempt.claim.instance
-    scratch = rig.runtime_dir / "launch"
-    scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
     name, caller = plan.polecat_name, attempt.world.environ
+    scratch, end_file = rig.runtime_dir / "launch", end_path(rig, name, instance)
+    for private in (scratch, end_file.parent):
+        private.mkdir(mode=0o700, parents=True, exist_ok=True)
     return SessionRequest(
         name=plan.session_name,
         instance=instance,
@@ -172,6 +177,7 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
         session_environment={**identity_env(rig, choice, name=name), "POLECAT_ID": instance},
         options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
         on_exit=on_exit_command(rig, name, plan.session_name, instance),
+        end_file=end_file,
         scratch_dir=scratch,
         bind_keys=attempt.opts.bind_keys,
     )
@@ -228,7 +234,16 @@ def finish_wait(rig: Rig, waited: WaitResult, attempt: Attempt) -> None:
         return
     attempt.emit("agent_ready", duration_s=waited.waited_s, agent=plan.agent.name)
     if plan.typed:
-        attempt.world.tmux.send_text(attempt.claim.pane, plan.typed, instance=attempt.claim.instance)
+        _type(attempt, plan.typed)
+
+
+def _type(attempt: Attempt, text: str) -> None:
+    """Type the agent's text; that it was not taken is a warning, and a question that came up meanwhile is what it waits for."""
+    typist = Typist(attempt.world.tmux, attempt.claim.pane, instance=attempt.claim.instance, clock=attempt.world.clock)
+    delivery = typist.deliver(text, attempt.plan.agent.signs)
+    attempt.waiting_for = delivery.asks
+    if delivery.outcome in ("not taken", "refused"):
+        attempt.warnings.append(f"the agent was ready, but did not take its first text: {delivery}")
 
 
 def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
@@ -248,7 +263,7 @@ def _death(plan: SpawnPlan, waited: WaitResult) -> AgentDiedError:
     )
 
 
-def make_record(observed: Observation, attempt: Attempt) -> None:
+def make_record(observed: Observation, attempt: Attempt, *, event: str = "polecat_spawned") -> None:
     """Turn the claim into a record and append to the feed; from here on nothing is undone."""
     with attempt.step("record", emits=False):
         world, plan = attempt.world, attempt.plan
@@ -260,9 +275,11 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
                 reset_breaker(observed.rig, plan.hook_bead)
             except PolecatError as error:
                 attempt.warnings.append(error.message)
-        payload = {"rig": observed.rig.name, "polecat": plan.polecat_name}
+        payload, kind = {"rig": observed.rig.name, "polecat": plan.polecat_name}, "spawn"
+        if event == "polecat_started":
+            payload, kind = {"agent": plan.agent_id, "session": plan.session_name}, "session_start"
         try:
-            append_event(observed.rig.town_root, event_line(world.clock.now(), "spawn", actor="gt", payload=payload))
+            append_event(observed.rig.town_root, event_line(world.clock.now(), kind, actor="gt", payload=payload))
         except OSError as error:
             attempt.warnings.append(f"the activity feed could not be written: {error.strerror or error}")
     result = evolve(
@@ -274,18 +291,18 @@ def make_record(observed: Observation, attempt: Attempt) -> None:
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result))
+    attempt.emit(event, duration_s=result.timings.total_s, **_facts(result, event))
 
 
-def _facts(result: SpawnedPolecat) -> dict[str, object]:
-    """The facts of the last event of a spawn: those that the table of events lists for it."""
+def _facts(result: SpawnedPolecat, event: str) -> dict[str, object]:
+    """The facts of the last event of a spawn or a start: those that the table of events lists for it."""
     written = {
         "clone_path": str(result.clone_path),
         "session": result.session_name,
         "warnings": list(result.warnings),
         "timings": dict(result.timings.steps),
     }
-    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS["polecat_spawned"].facts}
+    return {key: written[key] if key in written else getattr(result, key) for key in EVENTS[event].facts}
 
 
 def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:

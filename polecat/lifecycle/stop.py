@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from polecat.adapters.world import full_world
 from polecat.errors import SessionNotFoundError
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.lifecycle.sessions import last_screen
+from polecat.model import Ended, Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
+from polecat.town.endings import end_path, write_end
 from polecat.upkeep.addressing import find_target
 from polecat.upkeep.inspection import record_of
 from polecat.upkeep.liveness import find_agent
@@ -53,9 +57,15 @@ def stop_polecat(
         agent = find_agent(world, rig, record, observed.sessions)
         if not agent.is_there:
             raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session")
-        if not dry_run:
-            end_agent(world, agent)
-            instance = agent.session.instance if agent.session else record.instance
-            facts = {"session": agent.session_name}
-            world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=instance, facts=facts))
+        if dry_run:
+            return agent.session_name
+        ended = Ended(reason="stopped", at=world.clock.now())
+        screen = last_screen(agent.server, agent.session.pane_id) if agent.session else ""
+        end_agent(world, agent)
+        instance = agent.session.instance if agent.session else record.instance
+        if instance and not (agent.session and agent.session.is_dead):
+            with suppress(OSError):  # how it ended is worth less than that it has
+                write_end(end_path(rig, name, instance), ended, screen)
+        facts = {"session": agent.session_name}
+        world.emit(Event(name="session_ended", rig=rig.name, polecat=name, instance=instance, facts=facts))
         return agent.session_name

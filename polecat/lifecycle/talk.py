@@ -10,23 +10,27 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
+from polecat.adapters.processes.clock import SystemClock
 from polecat.adapters.tmux.cli import TmuxCli
 from polecat.adapters.world import caller_environ
 from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.lifecycle.delivery import Typist
+from polecat.model import Delivery, Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
+from polecat.town.endings import end_path, read_end
 from polecat.town.locks import holding
 from polecat.town.logs import emit
 from polecat.town.records import read_current
 from polecat.town.settings import load_town_settings
 from polecat.upkeep.addressing import Target, find_target
+from polecat.upkeep.liveness import signs_by_agent
 
-NUDGE_TIMEOUT_S = 10.0
-"""How long a sender waits for the one before. A paste takes milliseconds; one that takes longer hangs."""
+NUDGE_TIMEOUT_S = 30.0
+"""How long a sender waits for the one before, which waits until its text is taken."""
 
 
 def nudge_lock(rig: Rig, name: str) -> Path:
@@ -41,10 +45,12 @@ def nudge_polecat(
     *,
     world: World | None = None,
     timeout_s: float = NUDGE_TIMEOUT_S,
-) -> str:
-    """Type a message to a polecat's agent, whole, with one Enter. Senders at the same time wait for each other.
+) -> Delivery:
+    """Type a message to a polecat's agent, whole, and say what became of it. Senders at the same time wait for each other.
 
-    Nothing is typed into a session that is not the polecat's own any more; tmux checks that in the same call.
+    The text is pasted once; when it is seen, Enter is pressed; when the agent's composer still holds it, Enter is pressed again. An agent
+    that asks something gets nothing, because the text would be its answer. Nothing is typed into a session that is not the polecat's own
+    any more; tmux checks that in the same call.
 
     Args:
         rig: the rig, or its name.
@@ -55,7 +61,7 @@ def nudge_polecat(
         timeout_s: how long to wait for other senders.
 
     Returns:
-        The name of the session.
+        What became of it: taken, shown but not taken, refused, or unknown.
 
     Raises:
         PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
@@ -68,8 +74,8 @@ def nudge_polecat(
         >>> from polecat.testing import example_world
         >>> rig, world = example_world()
         >>> cat = spawn_for_sling(rig, world=world)
-        >>> nudge_polecat(rig, cat, "are you there?", world=world)
-        'gt-gastown-furiosa'
+        >>> nudge_polecat(rig, cat, "are you there?", world=world).outcome
+        'taken'
         >>> world.tmux.typed(cat.pane)
         ['are you there?']
 
@@ -84,20 +90,26 @@ def nudge_polecat(
     rig, name = target.rig, target.name
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
-        tmux, session = _find_session(target, world)
-        tmux.send_text(session.pane_id, text, instance=session.instance)
-    facts: dict[str, object] = {"session": session.name, "bytes": len(text.encode("utf-8", "surrogateescape"))}
+        tmux, session, agent = _find_session(target, world)
+        clock = (world.clock if world else None) or SystemClock()
+        typist = Typist(tmux, session.pane_id, instance=session.instance, clock=clock)
+        delivery = evolve(typist.deliver(text, signs_by_agent(rig)(agent)), session_name=session.name)
+    facts: dict[str, object] = {
+        "session": session.name,
+        "bytes": len(text.encode("utf-8", "surrogateescape")),
+        "outcome": delivery.outcome,
+    }
     emit(
         Event(name="polecat_nudged", rig=rig.name, polecat=name, instance=session.instance, facts=facts),
         world.on_event if world else None,
     )
-    return session.name
+    return delivery
 
 
 def capture_polecat(
     rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, lines: int = 200, world: World | None = None
 ) -> str:
-    """Read what a polecat's agent shows.
+    """Read what a polecat's agent shows; of one that has ended, the last that it showed.
 
     Args:
         rig: the rig, or its name.
@@ -110,7 +122,7 @@ def capture_polecat(
 
     Raises:
         PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session.
+        SessionNotFoundError: it has no session, and nothing was kept of its end.
 
     Examples:
         >>> from polecat import spawn_for_sling
@@ -123,9 +135,24 @@ def capture_polecat(
     """
     if lines < 1:
         raise PolecatError(f"cannot read {lines} lines", hint="ask for 1 or more")
-    tmux, session = _find_session(find_target(rig, polecat), world)
-    text = tmux.capture(session.pane_id, lines=lines)
+    target = find_target(rig, polecat)
+    try:
+        tmux, session, _ = _find_session(target, world)
+        text = tmux.capture(session.pane_id, lines=lines)
+    except SessionNotFoundError:
+        kept = _kept_screen(target)
+        if kept is None:
+            raise
+        text = kept
     return "\n".join(text.split("\n")[-lines:])
+
+
+def _kept_screen(target: Target) -> str | None:
+    with suppress(UnknownStateError):
+        record = read_current(target.rig, target.name)
+        kept = read_end(end_path(target.rig, target.name, record.instance)) if record is not None else None
+        return None if kept is None else kept[1]
+    return None
 
 
 # ------------------------------------------------------------------------------------------------------- attaching
@@ -173,7 +200,7 @@ def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
         ('tmux', '-u', 'attach-session', '-t', '=gt-gastown-furiosa')
     """
     env = caller_environ(world)
-    tmux, session = _find_session(find_target(rig, polecat), world)
+    tmux, session, _ = _find_session(find_target(rig, polecat), world)
     socket = tmux.socket
     where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
     is_here = _is_inside(socket, env)
@@ -196,8 +223,8 @@ def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
 # --------------------------------------------------------------------------------------------------------- finding
 
 
-def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
-    """Find a polecat's server and session: by its stamp, because a person may rename it; else by its name.
+def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, str]:
+    """Find a polecat's server and session, and the name of its agent: by its stamp, because a person may rename it; else by its name.
 
     Raises:
         SessionNotFoundError: it has none. For a value, a session of its name with another stamp is not its own.
@@ -215,4 +242,4 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session]:
     session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")
-    return tmux, session
+    return tmux, session, record.agent if record is not None else ""

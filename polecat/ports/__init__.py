@@ -10,14 +10,16 @@ Three promises hold for every method of every port, and the contracts of `poleca
 from __future__ import annotations
 
 from polecat.errors import publish
-from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads
+from polecat.ports.beads import AgentBead, AgentFields, Bead, Beads, Holdings
 from polecat.ports.clock import Clock, Event, OnEvent
 from polecat.ports.git import Git, PendingFetch
 from polecat.ports.git_extras import (
     GIT_EXTRAS,
     GitBranches,
+    GitCheckouts,
     GitClones,
     GitIgnored,
+    GitLists,
     GitMoves,
     GitRecovery,
     GitRescues,
@@ -26,9 +28,9 @@ from polecat.ports.git_extras import (
     needs,
     optional,
 )
-from polecat.ports.git_words import RESCUE_REFS, GitFacts, Merged, Repo, Rescue, StaleRegistration, Worktree
+from polecat.ports.git_words import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
 from polecat.ports.processes import Process, Processes
-from polecat.ports.tmux import PaneStatus, Session, SessionRequest, StartedSession, Tmux, Watch
+from polecat.ports.tmux import PaneStatus, Screen, Session, SessionRequest, StartedSession, Tmux, Typed, Watch
 from polecat.ports.world import World
 
 __all__ = [
@@ -38,18 +40,22 @@ __all__ = [
     "AgentFields",
     "Bead",
     "Beads",
+    "Checkout",
     "Clock",
     "Event",
     "Git",
     "GitBranches",
+    "GitCheckouts",
     "GitClones",
     "GitFacts",
     "GitIgnored",
+    "GitLists",
     "GitMoves",
     "GitRecovery",
     "GitRescues",
     "GitSpares",
     "GitSubmodules",
+    "Holdings",
     "Merged",
     "OnEvent",
     "PaneStatus",
@@ -58,11 +64,14 @@ __all__ = [
     "Processes",
     "Repo",
     "Rescue",
+    "Screen",
     "Session",
     "SessionRequest",
     "StaleRegistration",
+    "Standing",
     "StartedSession",
     "Tmux",
+    "Typed",
     "Watch",
     "Worktree",
     "World",

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from attrs import frozen
+
+from polecat.errors import BeadsError
 
 
 @frozen(kw_only=True)
@@ -55,6 +58,21 @@ class Bead:
     labels: tuple[str, ...] = ()
 
 
+@frozen(kw_only=True)
+class Holdings:
+    """What a store knows of one agent.
+
+    Attributes:
+        held: the beads it holds, as `Beads.held_by` lists them.
+        agent: its agent bead, open or closed; None if there is none.
+        named: the bead that its open agent bead names as its hook; None if it names none, or none that the store has.
+    """
+
+    held: tuple[Bead, ...] = ()
+    agent: AgentBead | None = None
+    named: Bead | None = None
+
+
 class Beads(Protocol):
     """The store of work. Found is a value, not found is None, *unknown* is `BeadsUnavailableError` or `BeadsConfigError`.
 
@@ -98,6 +116,17 @@ class Beads(Protocol):
 
     def held_by(self, assignee: str) -> tuple[Bead, ...]:
         """List the beads somebody holds: hooked ones first, then in progress, then open, by id within these; no others."""
+        ...
+
+    def holdings(self, agents: Mapping[str, str]) -> Mapping[str, Holdings | BeadsError]:
+        """Look many agents up at once: as `held_by`, `agent` and `bead` would for each, but at the cost of a few questions for all.
+
+        Args:
+            agents: assignee → the id of its agent bead.
+
+        Returns:
+            An answer for each assignee. Where the id is that of a piece of work, the answer is the error.
+        """
         ...
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:

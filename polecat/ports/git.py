@@ -30,7 +30,7 @@ class Git(Protocol):
     """The repository of a rig and its worktrees: what a spawn, a list and a removal cannot do without.
 
     An adapter may have more: `GitRescues`, `GitMoves`, `GitSpares`, `GitRecovery`, `GitBranches`, `GitClones`, `GitSubmodules`,
-    `GitIgnored`. An operation that needs one of them and does not find it raises `UnsupportedError`.
+    `GitIgnored`, `GitLists`, `GitCheckouts`. An operation that needs one of them and does not find it raises `UnsupportedError`.
 
     Callers hold the rig's repository lock round every method that makes, moves or deletes a worktree or a branch, `check_out` excepted.
     """

@@ -5,13 +5,13 @@ An adapter has a protocol when it has all of its methods; nothing is declared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar, cast, runtime_checkable
 
 from polecat.errors import UnsupportedError
 from polecat.ports.git import Git
-from polecat.ports.git_words import Repo, Rescue, StaleRegistration, Worktree
+from polecat.ports.git_words import Checkout, Repo, Rescue, StaleRegistration, Standing, Worktree
 
 P = TypeVar("P")
 
@@ -172,7 +172,7 @@ class GitRecovery(Protocol):
 
 @runtime_checkable
 class GitBranches(Protocol):
-    """Which branches there are and whether anything depends on them. `clean_branches` and `detect_stale` need it."""
+    """Which branches there are and whether anything depends on them. `clean_branches` and `detect_stale` need it; a list tells more with it."""
 
     def branches(self, repo: Repo, prefix: str) -> Mapping[str, str]:
         """Return the local branches whose name starts with *prefix*, and the commit each stands at."""
@@ -190,11 +190,11 @@ class GitBranches(Protocol):
         """
         ...
 
-    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
-        """Count the commits of *ref* that *head* lacks; None if *ref* does not exist.
+    def standing(self, repo: Repo, head: str, ref: str) -> Standing | None:
+        """Say how the commit *head* relates to the branch with the full name *ref*; None if that does not exist.
 
         Raises:
-            GitError: it could not be counted.
+            GitError: it could not be told.
         """
         ...
 
@@ -255,6 +255,32 @@ class GitIgnored(Protocol):
         ...
 
 
+@runtime_checkable
+class GitLists(Protocol):
+    """Finding many worktrees at once. Without it a list finds them one by one, which takes longer."""
+
+    def find_worktrees(self, repo: Repo, paths: Iterable[Path]) -> Mapping[Path, Worktree]:
+        """Prove which directories are worktrees of *repo*, as `Git.find_worktree` does. One of which it cannot be told is left out."""
+        ...
+
+
+@runtime_checkable
+class GitCheckouts(Protocol):
+    """Knowing people's own checkouts. `adopt_checkout` needs it, and `find_rig` in a checkout."""
+
+    def checkout_at(self, place: Path) -> Checkout | None:
+        """Find the checkout that a directory is in; None if it is in none."""
+        ...
+
+    def remember_rig(self, checkout: Path, *, town: Path, rig: str) -> None:
+        """Write into a checkout's own configuration which rig it was adopted into.
+
+        Raises:
+            GitError: it cannot be written.
+        """
+        ...
+
+
 GIT_EXTRAS: tuple[type, ...] = (
     GitRescues,
     GitMoves,
@@ -264,5 +290,7 @@ GIT_EXTRAS: tuple[type, ...] = (
     GitClones,
     GitSubmodules,
     GitIgnored,
+    GitLists,
+    GitCheckouts,
 )
 """All of them."""

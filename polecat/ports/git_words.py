@@ -46,6 +46,25 @@ class Worktree:
 
 
 @frozen(kw_only=True)
+class Checkout:
+    """A person's own checkout of a project.
+
+    Attributes:
+        path: its top directory.
+        url: where it comes from, as its ``origin`` says; empty for nowhere.
+        branch: the branch checked out; empty when detached.
+        town: the town of the rig it was adopted into; None if it was not.
+        rig: that rig's name.
+    """
+
+    path: Path
+    url: str = ""
+    branch: str = ""
+    town: Path | None = None
+    rig: str = ""
+
+
+@frozen(kw_only=True)
 class StaleRegistration:
     """A registration in the repository whose directory is gone."""
 
@@ -55,6 +74,21 @@ class StaleRegistration:
 
 
 Merged = Literal["ancestor", "same changes", "no", "unknown"]
+
+
+@frozen(kw_only=True)
+class Standing:
+    """How a commit relates to a branch.
+
+    Attributes:
+        ahead: how many commits it has that the branch lacks.
+        behind: how many commits the branch has that it lacks.
+        merged: whether the branch has what it has: it is an ancestor; its changes are all there (squash merge); not; or unknown.
+    """
+
+    ahead: int = 0
+    behind: int = 0
+    merged: Merged = "unknown"
 
 
 @frozen(kw_only=True)

@@ -44,6 +44,14 @@ class Processes(Protocol):
         """
         ...
 
+    def instances(self) -> frozenset[str]:
+        """Tell which instances have a process: the ``POLECAT_ID`` of every environment, by the rules of `family`, in one look for all.
+
+        Raises:
+            UnknownStateError: the table could not be read.
+        """
+        ...
+
     def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
         """End processes in the order given: SIGTERM, wait up to *grace_s*, SIGKILL; by id *and* start time.
 

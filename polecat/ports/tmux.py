@@ -24,9 +24,11 @@ class Session:
         pane_id: its first pane.
         pane_pid: the process of that pane.
         is_dead: that process has ended and its pane is kept.
+        exit_code: how it ended, if it exited.
+        signal: how, if it was killed; both None while it lives, and where the server does not know.
         attached: how many clients look at it.
         created_at_s: creation, Unix seconds.
-        active_at_s: last activity, Unix seconds.
+        active_at_s: when the program last wrote to its window, Unix seconds.
         started_in: the directory its pane was started in; empty where the server does not tell.
         is_shared: another session shows one of its panes as well.
     """
@@ -38,6 +40,8 @@ class Session:
     pane_id: str = ""
     pane_pid: int = 0
     is_dead: bool = False
+    exit_code: int | None = None
+    signal: int | None = None
     attached: int = 0
     created_at_s: int = 0
     active_at_s: int = 0
@@ -58,6 +62,8 @@ class SessionRequest:
         session_environment: the identity variables that windows opened later get as well.
         options: session options (status bar and such), in order.
         on_exit: a command run by the server when the process ends; exit status and signal (one of them empty) are appended.
+        end_file: where the server keeps how the process ended, and its last screen, when it ends by itself; before *on_exit* is run and
+            before the session goes. `polecat.core.endings` has the form. Its directory exists and is private.
         scratch_dir: private directory for the file that carries argv and environment.
         columns: width.
         rows: height.
@@ -72,6 +78,7 @@ class SessionRequest:
     session_environment: Mapping[str, str] = field(factory=dict)
     options: tuple[tuple[str, str], ...] = ()
     on_exit: tuple[str, ...] = ()
+    end_file: Path | None = None
     scratch_dir: Path = field()
     columns: int = 160
     rows: int = 48
@@ -116,6 +123,37 @@ class Watch:
 
 
 @frozen(kw_only=True)
+class Screen:
+    """What is seen of a pane.
+
+    Attributes:
+        text: what stands on its screen.
+        cursor: where the cursor is: column and row, from 0.
+        is_alternate: the program draws on the alternate screen.
+        is_raw: the program reads single keys, the terminal no whole lines for it; None where that cannot be told.
+        takes_paste: the program has asked that a paste be marked as one; None where the server does not tell, as before tmux 3.7.
+        changed_at_s: when the program last wrote to its window, Unix seconds; 0 if that is not known.
+    """
+
+    text: str = ""
+    cursor: tuple[int, int] = (0, 0)
+    is_alternate: bool = False
+    is_raw: bool | None = None
+    takes_paste: bool | None = None
+    changed_at_s: int = 0
+
+    @property
+    def lines(self) -> list[str]:
+        """Its lines without their trailing blanks, as patterns see them."""
+        return [line.rstrip(" ") for line in self.text.split("\n")]
+
+    @property
+    def is_blank(self) -> bool:
+        """Nothing stands on it."""
+        return not self.text.strip()
+
+
+@frozen(kw_only=True)
 class PaneStatus:
     """How one watched pane is.
 
@@ -129,6 +167,7 @@ class PaneStatus:
         command: name of the foreground process.
         matched: per pattern of the watch, whether it is on the screen.
         is_released: the start is over; see `Watch.release_on`.
+        screen: what is seen of it; None where it is gone.
     """
 
     pane_id: str
@@ -140,6 +179,20 @@ class PaneStatus:
     command: str = ""
     matched: tuple[bool, ...] = ()
     is_released: bool = False
+    screen: Screen | None = None
+
+
+@frozen(kw_only=True)
+class Typed:
+    """What was seen around something that was typed.
+
+    Attributes:
+        before: the screen right before, in the same call.
+        after: how the pane was afterwards.
+    """
+
+    before: Screen
+    after: PaneStatus
 
 
 class Tmux(Protocol):
@@ -204,7 +257,15 @@ class Tmux(Protocol):
         """
         ...
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(
+        self,
+        pane_id: str,
+        text: str,
+        *,
+        instance: str = "",
+        enter: bool = True,
+        look_after_s: float = 0.0,
+    ) -> Typed:
         """Type *text* into a pane, byte for byte, then Enter exactly once.
 
         Args:
@@ -212,13 +273,17 @@ class Tmux(Protocol):
             text: any text: several lines, UTF-8, a leading dash, a trailing semicolon.
             instance: refuse if the pane does not bear this stamp; empty means do not check.
             enter: whether to press Enter.
+            look_after_s: how long to wait before the look afterwards, seconds.
+
+        Returns:
+            What was seen before and after.
 
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
         """
         ...
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys by their tmux names, one after the other, guarded as `send_text` is."""
         ...
 

@@ -25,7 +25,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from polecat.testing.contract import Contract
-from polecat.testing.fake_agents import FakeAgent
+from polecat.testing.fake_agents import FakeAgent, FakeStep
 from polecat.testing.fake_beads import FakeBeads
 from polecat.testing.fake_clock import FakeClock
 from polecat.testing.fake_git import FakeGit
@@ -56,6 +56,7 @@ __all__ = [
     "FakeGit",
     "FakeHost",
     "FakeProcesses",
+    "FakeStep",
     "FakeTmux",
     "FakeTown",
     "FakeWorld",

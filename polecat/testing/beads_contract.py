@@ -11,7 +11,7 @@ from attrs import frozen
 
 from polecat.core.agent_description import FIELD_NAMES
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError, NotFoundError, PolecatError
-from polecat.ports import AgentBead, AgentFields, Bead, Beads
+from polecat.ports import AgentBead, AgentFields, Bead, Beads, Holdings
 from polecat.testing.contract import Contract, of_checks
 
 
@@ -216,6 +216,24 @@ def check_held_in_order(t: BeadsUnderTest) -> None:
     assert [bead.id for bead in t.store.held_by(who)] == [hooked, begun, still_open]
 
 
+def check_many_are_looked_up_at_once(t: BeadsUnderTest) -> None:
+    """What many agents hold is told at once as each single question tells it; where an agent's id is that of work, for that one only."""
+    busy, idle, gone, absent, bad = (t.new_assignee() for _ in range(5))
+    hooked, begun, others = (t.new_work(word) for word in ("hooked", "begun", "another's"))
+    t.store.assign(begun, assignee=busy)
+    t.store.hook(hooked, assignee=busy)
+    t.store.hook(others, assignee=t.new_assignee())
+    named = {busy: hooked, idle: others, gone: f"{t.prefix}-{_unique()}"}
+    agents = {who: _open(t, hook_bead=hook).id for who, hook in named.items()}
+    t.store.close_agent(agents[gone], reason="removed")
+    answers = t.store.holdings({**agents, absent: t.new_agent_id(), bad: others})
+    assert isinstance(answers[bad], BeadsError)
+    assert answers[absent] == Holdings() and t.store.holdings({}) == {}
+    for who, bead_id in agents.items():
+        bead = t.store.bead(named[who])
+        assert answers[who] == Holdings(held=t.store.held_by(who), agent=t.store.agent(bead_id), named=bead), who
+
+
 def check_assign_and_unassign(t: BeadsUnderTest) -> None:
     """Work is given and taken back, only from whom it was expected to be with."""
     who = t.new_assignee()
@@ -287,6 +305,7 @@ def check_one_of_many_gets_it(t: BeadsUnderTest) -> None:
     check_hook_compares,
     check_closed_is_refused,
     check_held_in_order,
+    check_many_are_looked_up_at_once,
     check_assign_and_unassign,
     check_unassign_keeps_closed,
     check_parallel_updates_lose_nothing,

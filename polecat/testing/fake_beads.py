@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 
 import attrs
 
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
-from polecat.ports import AgentBead, AgentFields, Bead
+from polecat.errors import BeadsError
+from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 
 
 class FakeBeads:
@@ -85,6 +87,11 @@ class FakeBeads:
         """See `Beads.held_by`."""
         with self._lock:
             return bead_rules.in_order(bead for bead in self._beads.values() if bead_rules.holds(bead, assignee))
+
+    def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
+        """See `Beads.holdings`."""
+        with self._lock:
+            return bead_rules.holdings(agents, lambda _: [(bead, self._descriptions.get(bead.id, "")) for bead in self.beads()])
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
         """See `Beads.hook`."""

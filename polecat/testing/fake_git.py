@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve
 
 from polecat.errors import GitError, RescueFailedError
-from polecat.ports import RESCUE_REFS, GitFacts, Repo, Rescue, StaleRegistration, Worktree
+from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Repo, Rescue, StaleRegistration, Worktree
 from polecat.testing.fake_git_refs import FakeGitRefs, must_be_free, rename, step
 from polecat.testing.fake_git_world import FakeTree, matches, write_files
 
@@ -30,6 +30,7 @@ class FakeGit(FakeGitRefs):
         calls: the port methods called so far, in order.
         failures: errors to be raised instead of a method's next call; see `fail_next`.
         is_remote_down: the remote cannot be reached.
+        checkouts: people's own checkouts, by their top directories.
 
     Examples:
         >>> git = FakeGit(files={"a.txt": "1"})
@@ -90,6 +91,29 @@ class FakeGit(FakeGitRefs):
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Prove that *path* is a worktree of *repo*: its ``.git`` file and the registration must name each other."""
         return self._find(repo, path)
+
+    @step
+    def find_worktrees(self, repo: Repo, paths: Iterable[Path]) -> dict[Path, Worktree]:
+        """Find those of many directories that are worktrees of *repo*."""
+        return {path: found for path in paths if (found := self._find(repo, path)) is not None}
+
+    @step
+    def checkout_at(self, place: Path) -> Checkout | None:
+        """Find the checkout a test has put there, or the worktree."""
+        for path in (place, *place.parents):
+            if (found := self.checkouts.get(path)) is not None:
+                return found
+            if (path / ".git").exists():
+                return Checkout(path=path)
+        return None
+
+    @step
+    def remember_rig(self, checkout: Path, *, town: Path, rig: str) -> None:
+        """Note which rig a checkout was adopted into."""
+        found = self.checkout_at(checkout)
+        if found is None or found.path != checkout:
+            raise GitError(f"git config failed: {checkout} is no checkout", cwd=checkout)
+        self.checkouts[checkout] = evolve(found, town=town, rig=rig)
 
     @step
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
 from polecat.errors import GitError
-from polecat.ports import Repo
+from polecat.ports import Repo, Standing
 from polecat.testing.fake_git_world import FakeGitWorld
 
 P = ParamSpec("P")
@@ -99,14 +99,15 @@ class FakeGitRefs(FakeGitWorld):
         return {name: commit for name, commit in sorted(self.repo(repo).heads.items()) if name.startswith(prefix)}
 
     @step
-    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
-        """Count the commits of *ref* that *head* lacks."""
+    def standing(self, repo: Repo, head: str, ref: str) -> Standing | None:
+        """Say how a commit relates to a branch."""
         tip = self._resolve(repo, ref)
         if tip is None:
             return None
         if head not in self.commits:
             raise GitError(f"git rev-list failed: bad object {head}", cwd=repo.path)
-        return len(self.ancestry(tip) - self.ancestry(head))
+        ours, its = self.ancestry(head), self.ancestry(tip)
+        return Standing(ahead=len(ours - its), behind=len(its - ours), merged="no" if ours - its else "ancestor")
 
     @step
     def is_elsewhere(self, repo: Repo, commit: str) -> bool:

@@ -13,7 +13,7 @@ import attrs
 from attrs import Factory, define, frozen
 
 from polecat.errors import GitError
-from polecat.ports import GitFacts, Merged, Repo, Rescue
+from polecat.ports import Checkout, GitFacts, Merged, Repo, Rescue
 
 
 @frozen(kw_only=True)
@@ -63,6 +63,7 @@ class FakeGitWorld:
         self.calls: list[str] = []
         self.failures: list[tuple[str, Exception]] = []
         self.is_remote_down = False
+        self.checkouts: dict[Path, Checkout] = {}
         self.ignored = tuple(ignored)
         self.commits: dict[str, FakeCommit] = {}
         self.remote: dict[str, str] = {}

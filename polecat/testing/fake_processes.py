@@ -47,6 +47,10 @@ class FakeProcesses:
         """The given processes, and those of the instance."""
         return tuple(p for p, mark, _ in self._alive.values() if p in roots or (instance and mark == instance))
 
+    def instances(self) -> frozenset[str]:
+        """The instances that have a process."""
+        return frozenset(mark for _, mark, _ in self._alive.values() if mark)
+
     def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
         """End them, but for the stubborn ones."""
         for process in processes:

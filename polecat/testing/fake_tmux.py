@@ -5,38 +5,29 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from attrs import evolve
 
+from polecat.core.endings import ended_by
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
-from polecat.names import is_polecat_name
-from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Watch
-from polecat.testing.fake_agents import READY, FakeAgent, Pane, check_name, check_sizes, ends_watch
+from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
+from polecat.testing.fake_agents import (
+    READY,
+    FakeAgent,
+    FakeStep,
+    Pane,
+    as_gas_town_made_it,
+    check_name,
+    check_sizes,
+    ends_watch,
+)
 from polecat.testing.fake_processes import FakeProcesses
+from polecat.town.endings import write_end
 
 _LOOK_S = 0.05
 _IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
-
-
-class _WhateverTown(str):
-    """The town of a session that a test gives by its name alone: whichever town asks."""
-
-    __slots__ = ()
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, str)
-
-    __hash__ = str.__hash__
-
-
-def _as_gas_town_made_it(name: str) -> Session:
-    """A session whose own environment says what its name says: ``gt-RIG-NAME`` is a polecat."""
-    parts = name.split("-", 2)
-    if len(parts) < 3 or parts[0] != "gt" or not all(parts) or not is_polecat_name(parts[2]) or parts[2].startswith("crew-"):
-        return Session(id="", name=name)
-    said = {"GT_ROLE": "polecat", "GT_RIG": parts[1], "GT_POLECAT": parts[2], "GT_ROOT": _WhateverTown("town")}
-    return Session(id="", name=name, environment=said)
 
 
 class FakeTmux:
@@ -79,9 +70,10 @@ class FakeTmux:
         self._panes: dict[str, Pane] = {}
         self._next_id = 0
         self._server_pid = 1_000_000
+        self._processes.add(self._server_pid)
         self._mutex = threading.RLock()
         for session in sessions:
-            self._add(_as_gas_town_made_it(session) if isinstance(session, str) else session)
+            self._add(as_gas_town_made_it(session) if isinstance(session, str) else session)
 
     # ------------------------------------------------------------------------------------------------------ the port
 
@@ -115,6 +107,7 @@ class FakeTmux:
         with self._reached():
             for pane in list(self._panes.values()):
                 self._is_dead(pane)
+                pane.screen(self._now_s())
             return tuple(pane.session for pane in self._panes.values())
 
     def start(self, request: SessionRequest) -> StartedSession:
@@ -155,7 +148,7 @@ class FakeTmux:
                 return statuses
             wait_s = min(_LOOK_S, left_s)
             left_s = round(left_s - wait_s, 6)
-            (time.sleep if self._clock is None else self._clock.sleep)(wait_s)
+            self._sleep(wait_s)
         return ()
 
     def release(self, session: StartedSession) -> bool:
@@ -173,24 +166,27 @@ class FakeTmux:
             pane = self._find(pane_id)
             if pane is None:
                 raise SessionNotFoundError(f"there is no pane {pane_id}")
-            return pane.screen.rstrip(" \n")
+            return pane.screen(self._now_s()).text.rstrip(" \n")
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True, look_after_s: float = 0.0) -> Typed:
         """Type text; read it back with `typed` or `received`."""
-        with self._reached():
-            pane = self._typable(pane_id, instance)
-            if text:
-                pane.typed.append(text)
-                pane.received += text
-            if enter:
-                pane.press("Enter")
+        return self._type(pane_id, instance, text, ("Enter",) if enter else (), look_after_s)
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys; read them back with `pressed`."""
+        return self._type(pane_id, instance, "", keys, look_after_s)
+
+    def _type(self, pane_id: str, instance: str, text: str, keys: Sequence[str], look_after_s: float) -> Typed:
         with self._reached():
             pane = self._typable(pane_id, instance)
+            before = pane.screen(self._now_s())
+            if text:
+                pane.paste(text)
             for key in keys:
                 pane.press(key)
+        self._sleep(look_after_s)
+        with self._reached():
+            return Typed(before=before, after=self._status(Watch(pane_id=pane_id, instance=pane.session.instance)))
 
     def kill(self, session_id: str, *, name: str, instance: str = "", pane_id: str = "") -> bool:
         """End a session if it still is the one meant."""
@@ -236,7 +232,8 @@ class FakeTmux:
     def show(self, name: str, screen: str) -> None:
         """Let the agent of a session show something else."""
         pane = self._named(name)
-        pane.agent = evolve(pane.agent, screen=screen, ready_after_looks=0)
+        pane.behave(evolve(pane.agent, screen=screen, ready_after_looks=0, steps=()))
+        self._is_active(pane)
 
     def crash(self, name: str, exit_code: int | None = 1, *, signal: int | None = None) -> None:
         """End the process of a session; the session goes with it, unless its start is not over yet."""
@@ -248,12 +245,14 @@ class FakeTmux:
         pane.session = evolve(pane.session, name=new_name)
 
     def restart_server(self) -> None:
-        """End the server and all its sessions; ids begin anew."""
+        """End the server and all its sessions, as a reboot does, and start another; ids begin anew."""
         with self._mutex:
             for pane in list(self._panes.values()):
                 self._drop(pane)
             self._next_id = 0
+            self._processes.forget(self._server_pid)
             self._server_pid += 1
+            self._processes.add(self._server_pid)
 
     # ---------------------------------------------------------------------------------------------------- internals
 
@@ -267,12 +266,21 @@ class FakeTmux:
             )
         return self._mutex
 
+    def _now_s(self) -> int:
+        return int(time.time() if self._clock is None else self._clock.now().timestamp())
+
+    def _sleep(self, seconds: float) -> None:
+        if seconds > 0:
+            (time.sleep if self._clock is None else self._clock.sleep)(seconds)
+
     def _add(self, session: Session, *, agent: FakeAgent | None = None, request: SessionRequest | None = None) -> Pane:
         number = self._next_id
         self._next_id += 1
         given = evolve(
             session,
             id=session.id or f"${number}",
+            created_at_s=session.created_at_s or self._now_s(),
+            active_at_s=session.active_at_s or self._now_s(),
             pane_id=session.pane_id or f"%{number}",
             pane_pid=session.pane_pid or self._server_pid * 1000 + number,
         )
@@ -292,11 +300,17 @@ class FakeTmux:
             self._end(pane, signal=15)
         return pane.session.is_dead
 
+    def _is_active(self, pane: Pane) -> None:
+        pane.session = evolve(pane.session, active_at_s=self._now_s())
+
     def _end(self, pane: Pane, *, exit_code: int | None = None, signal: int | None = None) -> None:
         with self._mutex:
-            pane.exit_code, pane.signal = exit_code, signal
+            self._is_active(pane)
             pane.looks = max(pane.looks, pane.agent.ready_after_looks)
-            pane.session = evolve(pane.session, is_dead=True)
+            pane.session = evolve(pane.session, is_dead=True, exit_code=exit_code, signal=signal)
+            if pane.request is not None and pane.request.end_file is not None:
+                at = datetime.fromtimestamp(self._now_s(), UTC)
+                write_end(pane.request.end_file, ended_by(exit_code, signal, at=at), pane.screen(self._now_s()).text)
             self._processes.forget(pane.session.pane_pid)
             if pane.is_released:
                 self._panes.pop(pane.session.id, None)
@@ -337,11 +351,11 @@ class FakeTmux:
         pane = self._find(watch.pane_id)
         if pane is None or pane.session.instance != watch.instance:
             return PaneStatus(pane_id=watch.pane_id, exists=False, matched=(False,) * len(watch.patterns))
-        seen = pane.look(watch)
+        seen = pane.look(watch, self._now_s())
         at = watch.release_on
         if at is not None and not seen.is_dead and seen.matched[at] and sum(seen.matched) == 1:
             pane.is_released = True
         return evolve(seen, is_released=pane.is_released)
 
 
-__all__ = ["FakeAgent", "FakeTmux"]
+__all__ = ["FakeAgent", "FakeStep", "FakeTmux"]

@@ -8,11 +8,13 @@ from polecat.ports import (
     GitBranches,
     GitClones,
     GitIgnored,
+    GitLists,
     GitMoves,
     GitRecovery,
     GitRescues,
     GitSpares,
     GitSubmodules,
+    Standing,
 )
 from polecat.testing.git_under_test import GitUnderTest, refuses
 
@@ -178,15 +180,17 @@ def check_branches(at: GitUnderTest) -> None:
     refuses(lambda: git.branches(at.no_repo, ""))
 
 
-def check_how_far_behind(at: GitUnderTest) -> None:
-    """How many commits of the remote a commit lacks is counted; what does not exist is None, a commit nobody knows an error."""
-    git, old = at.having(GitBranches), at.start
+def check_how_a_commit_stands(at: GitUnderTest) -> None:
+    """What a commit and a branch of the remote have of each other is counted; no branch is None, a commit nobody knows an error."""
+    git, old, main = at.having(GitBranches), at.start, "refs/remotes/origin/main"
+    ours = at.commit(at.add("nux").path)
     at.advance_remote()
     at.fetch()
-    assert git.commits_behind(at.repo, old, "refs/remotes/origin/main") == 1
-    assert git.commits_behind(at.repo, at.start, "refs/remotes/origin/main") == 0
-    assert git.commits_behind(at.repo, old, "refs/remotes/origin/nope") is None
-    refuses(lambda: git.commits_behind(at.repo, "1" * 40, "refs/remotes/origin/main"))
+    assert git.standing(at.repo, old, main) == Standing(behind=1, merged="ancestor")
+    assert git.standing(at.repo, at.start, main) == Standing(merged="ancestor")
+    assert git.standing(at.repo, ours, main) == Standing(ahead=1, behind=1, merged="no")
+    assert git.standing(at.repo, old, "refs/remotes/origin/nope") is None
+    refuses(lambda: git.standing(at.repo, "1" * 40, main))
 
 
 def check_a_commit_is_elsewhere_once_it_is_saved(at: GitUnderTest) -> None:
@@ -234,7 +238,7 @@ def check_remote_default_branch(at: GitUnderTest) -> None:
     refuses(lambda: git.remote_default_branch(at.repo, timeout_s=30))
 
 
-# ------------------------------------------------------------------------------------------ GitSubmodules, GitIgnored
+# -------------------------------------------------------------------------------- GitSubmodules, GitIgnored, GitLists
 
 
 def check_a_worktree_without_submodules_stays_as_it_is(at: GitUnderTest) -> None:
@@ -255,3 +259,13 @@ def check_nothing_is_ignored_unless_the_project_says_so(at: GitUnderTest) -> Non
     (source / "README.md").write_text("tracked")
     assert git.ignored_files(made, source, ["*"]) == ()
     assert git.ignored_files(made, at.room / "absent", ["*"]) == ()
+
+
+def check_many_worktrees_are_found_at_once(at: GitUnderTest) -> None:
+    """Each directory that is a worktree is found, as it would be alone; what is none is left out and spoils no other."""
+    git = at.having(GitLists)
+    one, other = at.add("nux"), at.add("ace")
+    absent, link = at.room / "absent", at.room / "link"
+    link.symlink_to(one.path)
+    found = git.find_worktrees(at.repo, [one.path, absent, link, other.path, at.room])
+    assert found == {made.path: at.git.find_worktree(at.repo, made.path) for made in (one, other)}

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 
 from attrs import evolve
 
 from polecat.errors import InvalidNameError, ProgramError, SessionExistsError, SessionNotFoundError, TmuxUnreachableError
+from polecat.model import Ended
 from polecat.ports import StartedSession, Watch
 from polecat.testing.contract import Contract, of_checks
 from polecat.testing.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for
+from polecat.town.endings import read_end
 
 HOSTILE_NAMES = ("", "a.b", "a:b", "-x", "a b", "a#{pid}", "=a", "a*", "$1", "%1", "é", "a\nb", "a/b", "x" * 201)
 """Names tmux would rewrite, expand or read as something else."""
@@ -128,7 +131,8 @@ def an_end_during_the_start_is_seen_with_its_screen(under: TmuxUnderTest) -> Non
         (status,) = under.tmux.watch([watch_for(made, "never shown")], timeout_s=PATIENCE_S)
         assert (status.exists, status.is_dead, status.exit_code, status.signal) == (True, True, code, None)
         assert f"last words {code}" in under.tmux.capture(made.pane_id)
-        assert under.session(made.name).is_dead
+        found = under.session(made.name)
+        assert (found.is_dead, found.exit_code, found.signal) == (True, code, None)
         assert under.tmux.release(made) is False
         assert under.names() == [made.name]
         assert under.tmux.kill(made.id, name=made.name, instance=made.instance) is True
@@ -143,6 +147,24 @@ def a_released_session_ends_with_its_process(under: TmuxUnderTest) -> None:
     eventually(lambda: under.names() == ["kept"], "the released session is gone")
     (status,) = under.tmux.watch([watch_for(kept)], timeout_s=PATIENCE_S)
     assert (status.is_dead, status.exit_code, status.signal) == (True, None, 9)
+
+
+def an_end_is_kept_before_its_session_goes(under: TmuxUnderTest) -> None:
+    """How a process ended, and its last screen, is in the file that the request names, for its owner alone; an end on request leaves none."""
+    crashed, exited, killed = (under.start(name, screen=f"ready\nwords of {name}") for name in ("crashed", "exited", "killed"))
+    assert under.tmux.release(crashed) is True
+    under.crash(crashed)
+    eventually(lambda: "crashed" not in under.names(), "the released session is gone")
+    ended, screen = read_end(under.end_file("crashed")) or (None, "")
+    assert ended == Ended(reason="signal", signal=9)
+    assert ended.at is not None and "words of crashed" in screen
+    assert under.end_file("crashed").stat().st_mode & 0o777 == 0o600
+    last = under.tmux.start(under.request("last", screen="last words", exits=3))
+    eventually(lambda: read_end(under.end_file("last")) is not None, "its end is kept, though its start is not over")
+    assert read_end(under.end_file("last")) == (Ended(reason="exit", status=3), "last words")
+    for made in (exited, killed, last):
+        assert under.tmux.kill(made.id, name=made.name, instance=made.instance) is True
+    assert sorted(os.listdir(under.room / "ended")) == ["crashed", "last"]
 
 
 def a_watch_can_end_the_start_on_sight(under: TmuxUnderTest) -> None:
@@ -193,6 +215,34 @@ def a_pane_of_another_is_gone(under: TmuxUnderTest) -> None:
     for watches in ([stranger], [nowhere], [stranger, nowhere]):
         for status in under.tmux.watch(watches, timeout_s=PATIENCE_S):
             assert (status.exists, status.is_dead, status.matched) == (False, False, (False,))
+
+
+def a_watch_tells_what_is_seen(under: TmuxUnderTest) -> None:
+    """A watch gives the screen's text line by line, where the cursor is, whether the program reads keys, and when it changed."""
+    made, dead = under.start("one", screen="ready\nline two\n❯ "), under.start("dead", screen="last words", exits=3)
+    one, two = under.tmux.watch([watch_for(made, "ready"), watch_for(dead)], timeout_s=PATIENCE_S)
+    assert one.screen is not None and two.screen is not None
+    assert [line.rstrip() for line in one.screen.text.split("\n")] == ["ready", "line two", "❯"]
+    assert one.screen.cursor == (2, 2), one.screen
+    assert one.screen.is_raw is True and not one.screen.is_alternate
+    assert one.screen.changed_at_s > 0
+    assert under.session("one").active_at_s == one.screen.changed_at_s
+    assert "last words" in two.screen.text
+    under.crash(made)
+    eventually(lambda: under.tmux.watch([watch_for(made)], timeout_s=0)[0].is_dead, "its end")
+    gone = evolve(watch_for(made), pane_id="%98765")
+    assert under.tmux.watch([gone], timeout_s=0)[0].screen is None
+
+
+def typing_tells_what_was_seen_around_it(under: TmuxUnderTest) -> None:
+    """Typing says what the screen showed before, and how the pane is afterwards, in one call."""
+    made = under.start("one", screen="ready> ")
+    typed = under.tmux.send_text(made.pane_id, "hello", instance=made.instance, enter=False, look_after_s=0.01)
+    assert (typed.before.text.rstrip(), typed.after.exists, typed.after.is_dead) == ("ready>", True, False)
+    assert typed.after.screen is not None
+    pressed = under.tmux.send_keys(made.pane_id, ["Enter"], instance=made.instance)
+    assert pressed.before.text.startswith("ready>") and pressed.after.pane_id == made.pane_id
+    eventually(lambda: under.received(made) == "hello\r", "the text and one Enter")
 
 
 def a_missing_pane_has_no_screen(under: TmuxUnderTest) -> None:
@@ -287,13 +337,16 @@ def a_renamed_session_is_still_found(under: TmuxUnderTest) -> None:
     what_no_program_could_take_is_refused,
     an_end_during_the_start_is_seen_with_its_screen,
     a_released_session_ends_with_its_process,
+    an_end_is_kept_before_its_session_goes,
     a_watch_can_end_the_start_on_sight,
     a_watch_ends_with_what_it_waits_for,
     a_watch_of_many_ends_with_the_first,
     a_pane_of_another_is_gone,
+    a_watch_tells_what_is_seen,
     a_missing_pane_has_no_screen,
     text_arrives_whole_with_one_enter,
     keys_are_pressed_in_order,
+    typing_tells_what_was_seen_around_it,
     nothing_is_typed_into_the_wrong_pane,
     a_prefix_is_not_a_match,
     only_the_one_meant_is_killed,

@@ -48,8 +48,15 @@ class TmuxUnderTest:
             argv=self.program(screen, exits),
             environment={"PATH": "/usr/bin:/bin", "POLECAT_ID": f"i-{name}"},
             session_environment={"GT_POLECAT": name},
+            end_file=self.end_file(name),
             scratch_dir=self.room / "scratch",
         )
+
+    def end_file(self, name: str) -> Path:
+        """Where the end of a session of that name is to be kept."""
+        place = self.room / "ended"
+        place.mkdir(mode=0o700, exist_ok=True)
+        return place / name
 
     def start(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> StartedSession:
         """Start a session and wait until it shows its screen or has ended."""

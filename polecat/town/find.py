@@ -212,7 +212,7 @@ def find_town(start: Path | str | None = None, *, environ: Mapping[str, str] | N
         Contract §13.2.
     """
     env = os.environ if environ is None else environ
-    place = _working_directory(env) if start is None else Path(os.path.abspath(start))
+    place = working_directory(env) if start is None else Path(os.path.abspath(start))
     if place is None:
         return _town_at(_town_of_environment(env))
     root = _climb(place)
@@ -224,7 +224,7 @@ def find_town(start: Path | str | None = None, *, environ: Mapping[str, str] | N
     return _town_at(root)
 
 
-def _working_directory(environ: Mapping[str, str]) -> Path | None:
+def working_directory(environ: Mapping[str, str]) -> Path | None:
     """The working directory, by the name the user knows it by; None if it was deleted."""
     try:
         here = os.getcwd()

@@ -61,7 +61,7 @@ def clone_path(rig: Rig, name: str) -> Path:
     """
     home = rig.home_dir(name)
     new = home / rig.name
-    if not new.is_dir() and home.is_dir() and (home / ".git").exists():
+    if not os.path.isdir(new) and os.path.isdir(home) and os.path.exists(home / ".git"):
         return home
     return new
 

@@ -19,11 +19,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from attrs import NOTHING, asdict, fields_dict, frozen
+from attrs import NOTHING, asdict, evolve, fields_dict, frozen
 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name
+from polecat.town.endings import drop_ends, kept_ends, name_of
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_json_object
 from polecat.town.homes import Homes
@@ -50,12 +51,14 @@ class Record:
         agent_started: when that process began, in the system's own unit; with its id it is unique.
         socket_path: the resolved socket of its tmux server: where it is asked for, whatever the settings name by now.
         server_pid: the tmux server's process; pane and session ids mean something only while it lives.
+        server_started: when that process began, as `agent_started`; 0 where that is not known.
         tmux_socket: which tmux server; empty for the default one.
         agent: which agent was started.
+        account: the account it was started with; empty for none.
         process_names: how that agent's process may be called.
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
-        purpose: what a claim is for: ``spawn``, ``repair`` or ``remove``.
+        purpose: what a claim is for: ``spawn``, ``start``, ``repair`` or ``remove``.
         host: the machine that it was made on, if that has a name; what others see of it there proves nothing.
         key: the caller's own name for the order that it was made for.
         may_have_run: its agent was about to be started, so there may be work of it in the worktree.
@@ -75,14 +78,16 @@ class Record:
     agent_started: int = 0
     socket_path: str = ""
     server_pid: int = 0
+    server_started: int = 0
     tmux_socket: str = ""
     agent: str = ""
+    account: str = ""
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
     host: str = ""
     key: str = ""
-    purpose: Literal["spawn", "repair", "remove"] = "spawn"
+    purpose: Literal["spawn", "start", "repair", "remove"] = "spawn"
     may_have_run: bool = False
 
 
@@ -140,7 +145,8 @@ def settle(rig: Rig, claim: Record) -> None:
     """Turn a claim into a record: the spawn is complete."""
     path = _record_path(rig, claim.polecat)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, claim)
+    _write(path, evolve(claim, purpose="spawn") if claim.purpose == "start" else claim)
+    drop_ends(rig, claim.polecat, but=claim.instance)
     (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
 
@@ -156,13 +162,18 @@ def read_record(rig: Rig, name: str) -> Record | None:
 def read_current(rig: Rig, name: str) -> Record | None:
     """Read what a polecat is now: its claim while it is being made or removed, else its record; None if polecat did not make it.
 
-    While it is being repaired it is what its record says: the claim of a repair counts only once it has become the record.
+    While it is being repaired or started again it is what its record says: such a claim counts only once it has become the record.
 
     Raises:
         UnknownStateError: it cannot be read.
     """
     claim = read_claim(rig, name)
-    return claim if claim is not None and claim.purpose != "repair" else read_record(rig, name)
+    return claim if claim is not None and not stands_beside(claim) else read_record(rig, name)
+
+
+def stands_beside(claim: Record) -> bool:
+    """Say whether a claim leaves the record what it is until it has become the record itself."""
+    return claim.purpose in ("repair", "start")
 
 
 def drop_record(rig: Rig, name: str, *, instance: str) -> None:
@@ -172,6 +183,7 @@ def drop_record(rig: Rig, name: str, *, instance: str) -> None:
         if record is None or record.instance != instance:
             return
     _record_path(rig, name).unlink(missing_ok=True)
+    drop_ends(rig, name)
 
 
 def withdraw_claim(rig: Rig, record: Record) -> None:
@@ -188,6 +200,7 @@ def withdraw_claim(rig: Rig, record: Record) -> None:
     with contextlib.suppress(FileNotFoundError):
         home.rename(withdrawn)
         drop_draft(withdrawn)
+    drop_ends(rig, record.polecat)
 
 
 def _is_draft(name: str) -> bool:
@@ -203,10 +216,11 @@ def forget(rig: Rig, name: str) -> None:
     """Drop what we remember of a name that has no home; the caller holds the polecat's lock."""
     if not os.path.lexists(rig.home_dir(name)):
         _record_path(rig, name).unlink(missing_ok=True)
+        drop_ends(rig, name)
 
 
 def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable[[str], bool]) -> tuple[Path, ...]:
-    """Claims and records that were never published, or no longer are, because their writer was killed in between.
+    """Claims and records that were never published, or no longer are, because their writer was killed in between; ends of nobody.
 
     Args:
         rig: the rig; the caller holds its pool lock, under which claims are published.
@@ -217,7 +231,8 @@ def drafts(rig: Rig, inside: Mapping[str, tuple[str, ...]], *, is_free: Callable
     files = [(name, rig.home_dir(name) / file) for name, files in inside.items() for file in files if _is_draft(file)]
     files += [(path.name[1:].partition(".json.")[0], path) for path in _record_path(rig, "x").parent.glob(".*.json.*")]
     free = {name for name in {name for name, _ in files} & inside.keys() if is_free(name)}
-    return tuple(sorted([*homes, *(path for name, path in files if name in free and path.is_file())]))
+    ends = [path for path in kept_ends(rig) if not os.path.lexists(rig.home_dir(name := name_of(path))) and is_free(name)]
+    return tuple(sorted([*homes, *ends, *(path for name, path in files if name in free and path.is_file())]))
 
 
 def drop_draft(draft: Path) -> None:
@@ -261,6 +276,11 @@ def _read(path: Path) -> Record | None:
         ) from error
 
 
+_FIELDS: dict[str, tuple[Any, type]] = {
+    name: (field.default, str if field.default is NOTHING else type(field.default)) for name, field in fields_dict(Record).items()
+}
+"""Field of a record → its default and its type."""
+
 _LIMIT_BYTES = 64 * 1024
 """Far more than a record takes."""
 
@@ -272,16 +292,15 @@ def _checked(raw: Mapping[str, object]) -> Record:
         ValueError: something is not of its type, or the instance or name could not have been given by us.
     """
     values: dict[str, Any] = {}
-    for name, field in fields_dict(Record).items():
-        value = raw.get(name, field.default)
-        if isinstance(field.default, tuple) and isinstance(value, list) and all(isinstance(one, str) for one in value):
+    for name, (default, wanted) in _FIELDS.items():
+        value = raw.get(name, default)
+        if wanted is tuple and isinstance(value, list) and all(isinstance(one, str) for one in value):
             value = tuple(value)
-        wanted = str if field.default is NOTHING else type(field.default)
         if type(value) is not wanted:
             raise ValueError(f"{name!r} must be a {wanted.__name__}, not {value!r:.40}")
         values[name] = value
     if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", values["instance"]) or not is_polecat_name(values["polecat"]):
         raise ValueError("its instance or its name is none that polecat gives")
-    if values["purpose"] not in ("spawn", "repair", "remove"):
-        raise ValueError(f"'purpose' must be spawn, repair or remove, not {values['purpose']!r:.40}")
+    if values["purpose"] not in ("spawn", "start", "repair", "remove"):
+        raise ValueError(f"'purpose' must be spawn, start, repair or remove, not {values['purpose']!r:.40}")
     return Record(**values)

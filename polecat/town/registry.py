@@ -5,6 +5,7 @@ Each writer changes one thing in a file, keeps everything it does not know, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from polecat.documents import RigConfig, RigEntry, TownConfig
@@ -65,11 +66,20 @@ def register_rig(town_root: Path, name: str, entry: RigEntry) -> None:
     new["added_at"] = format_time(entry.added_at)
     if entry.beads_prefix or entry.beads_repo:
         new["beads"] = {"repo": entry.beads_repo, "prefix": entry.beads_prefix}
+    _change_rigs(town_root, lambda rigs: {**rigs, name: new})
+
+
+def unregister_rig(town_root: Path, name: str) -> None:
+    """Take a rig out of the registry. Errors as `register_rig`."""
+    _change_rigs(town_root, lambda rigs: {key: value for key, value in rigs.items() if key != name})
+
+
+def _change_rigs(town_root: Path, change: Callable[[Mapping[str, object]], Mapping[str, object]]) -> None:
     load_rigs(town_root)
     path = rigs_path(town_root)
     old = read_document(path)
     doc = old or parse_document(path, "{}")
     rigs = doc.object_of("rigs")
-    entries = dict(sorted({**rigs.members, name: new}.items()))
+    entries = dict(sorted(change(rigs.members).items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {**(doc.members or {"version": 1}), str(rigs.at[-1]): entries}, mode=0o600 if old is None else None)

@@ -15,7 +15,7 @@ from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, read_current, read_record
-from polecat.upkeep.liveness import Life, liveness
+from polecat.upkeep.liveness import Life, Look
 from polecat.upkeep.observation import Observation
 
 ROLE_BEAD = "hq-polecat-role"
@@ -100,7 +100,7 @@ def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life
                 record = read_current(rig, name)
             except UnknownStateError as error:
                 return Life(verdict="unknown", why=error.message)
-            return liveness(world, rig, name, record, observed.sessions)
+            return Look(world=world, rig=rig, sessions=observed.sessions).life(name, record)
     parts = bead.assignee.split("/")
     is_gone = len(parts) == 3 and parts[:2] == [rig.name, "polecats"]
     return _DEAD if is_gone else Life(verdict="alive")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from attrs import frozen
 
@@ -91,6 +92,30 @@ def _git_facts(
     except PolecatError as error:
         problems.append(error.message)
         return None, GitFacts(problems=(error.message,))
+
+
+def review_command(
+    rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, what: Literal["diff", "log"], *words: str, base: str | None = None
+) -> tuple[str, ...]:
+    """Make the git command that shows a polecat's work against what it is to be merged into.
+
+    Args:
+        rig: the rig, or its name.
+        polecat: its name, or a value of it; a value means that spawn and no later polecat of the same name.
+        what: ``diff`` for what has changed since it left the branch, uncommitted changes included; ``log`` for its commits.
+        words: more words for git.
+        base: the branch of the remote to compare with; None means the rig's default branch.
+
+    Returns:
+        The command.
+
+    Raises:
+        PolecatNotFoundError: there is no such polecat, or the value's polecat is gone and another one has its name.
+    """
+    target = find_target(rig, polecat)
+    ref = f"origin/{base or target.rig.default_branch}"
+    against = ("--merge-base", ref) if what == "diff" else (f"{ref}..HEAD",)
+    return ("git", "-C", str(clone_path(target.rig, target.name)), what, *against, *words)
 
 
 def base_ref(rig: Rig) -> str:

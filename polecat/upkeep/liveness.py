@@ -1,16 +1,30 @@
-"""Where a polecat's session is, and whether its agent lives: asked of the server that its record names, and of the process table."""
+"""What is seen of a polecat's agent: where its session is and whether it lives, how it ended, and what its screen means.
+
+Whether it lives is asked of the server that its record names, and of the process table.
+"""
 
 from __future__ import annotations
 
-from attrs import frozen
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from functools import cached_property
+
+from attrs import define, field, frozen
 
 from polecat.adapters.world import FullWorld
+from polecat.core.agents import find_agent as find_agent_of
+from polecat.core.endings import ended_by
+from polecat.core.presets import PRESETS
+from polecat.core.screens import ScreenState, Signs, judge_screen
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError
-from polecat.model import Rig
+from polecat.model import Ended, Rig
 from polecat.names import session_name
-from polecat.ports import Process, Session, Tmux
+from polecat.ports import Process, Screen, Session, Tmux, Watch
+from polecat.town.config import load_agent_registry
+from polecat.town.endings import end_path, read_end
 from polecat.town.records import Record
+from polecat.town.settings import load_rig_settings, load_town_settings
 
 
 @frozen(kw_only=True)
@@ -30,63 +44,93 @@ class Life:
     why: str = ""
 
 
-def find_session(
-    world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError
-) -> tuple[Tmux, Session | None]:
-    """Find a polecat's session on the server that its record names, whatever the settings name by now.
+@define(kw_only=True, slots=False)
+class Look:
+    """One look at sessions and processes, for as many polecats of a rig as are asked about: nothing is asked for twice.
 
     Args:
         world: the outside.
         rig: the rig.
-        name: the polecat.
-        record: its record; None if polecat did not make it.
         sessions: those of the world's own server, or why that could not be asked.
-
-    Returns:
-        The server, and the session; None if the server has none of that polecat.
-
-    Raises:
-        TmuxError: the server could not be asked.
-
-    Source:
-        Design §7.
     """
-    instance = record.instance if record else ""
-    if isinstance(sessions, SessionIndex) and instance in sessions.by_instance:
-        return world.tmux, sessions.by_instance[instance]
-    server = world.tmux.at(record.socket_path) if record and record.socket_path else world.tmux
-    if server is not world.tmux:
-        sessions = index_sessions(server.list_sessions(), rig)
-    if isinstance(sessions, PolecatError):
-        raise sessions
-    return server, sessions.of(name, instance)
 
+    world: FullWorld
+    rig: Rig
+    sessions: SessionIndex | PolecatError
+    _servers: dict[str, tuple[Tmux, SessionIndex] | PolecatError] = field(factory=dict, init=False)
 
-def liveness(world: FullWorld, rig: Rig, name: str, record: Record | None, sessions: SessionIndex | PolecatError) -> Life:
-    """Say whether a polecat's agent lives. Arguments as for `find_session`.
+    def find_session(self, name: str, record: Record | None) -> tuple[Tmux, Session | None]:
+        """Find a polecat's session on the server that its record names, whatever the settings name by now.
 
-    Source:
-        Design §7.
-    """
-    if record is not None and record.host not in ("", world.host):
-        elsewhere = f"it was made on host {record.host!r}, whose processes are not seen here"
-        return Life(verdict="unknown", unseen=elsewhere, why=elsewhere)
-    unseen = why = ""
-    session: Session | None = None
-    try:
-        session = find_session(world, rig, name, record, sessions)[1]
-        pane: Seen = "absent" if session is None else "ended" if session.is_dead else "running"
-    except PolecatError as error:
-        pane, unseen = "unknown", error.message
-    process: Seen = "absent"
-    if record is not None and pane != "running":
+        Args:
+            name: the polecat.
+            record: its record; None if polecat did not make it.
+
+        Returns:
+            The server, and the session; None if the server has none of that polecat.
+
+        Raises:
+            TmuxError: the server could not be asked.
+
+        Source:
+            Design §7.
+        """
+        instance = record.instance if record else ""
+        if isinstance(self.sessions, SessionIndex) and instance in self.sessions.by_instance:
+            return self.world.tmux, self.sessions.by_instance[instance]
+        server, sessions = self._server_at(record.socket_path if record else "")
+        return server, sessions.of(name, instance)
+
+    def _server_at(self, socket_path: str) -> tuple[Tmux, SessionIndex]:
+        if socket_path not in self._servers:
+            self._servers[socket_path] = self._ask_at(socket_path)
+        answer = self._servers[socket_path]
+        if isinstance(answer, PolecatError):
+            raise answer
+        return answer
+
+    def _ask_at(self, socket_path: str) -> tuple[Tmux, SessionIndex] | PolecatError:
         try:
-            runs = recorded_process(world, record) or world.processes.family([], instance=record.instance)
-            process = "running" if runs else "absent"
+            server = self.world.tmux.at(socket_path) if socket_path else self.world.tmux
+            if server is not self.world.tmux:
+                return server, index_sessions(server.list_sessions(), self.rig)
         except PolecatError as error:
-            process, why = "unknown", error.message
-    verdict = judge_liveness(pane=pane, process=process)
-    return Life(verdict=verdict, session=session, unseen=unseen, why=(why or unseen) if verdict == "unknown" else "")
+            return error
+        return self.sessions if isinstance(self.sessions, PolecatError) else (server, self.sessions)
+
+    def life(self, name: str, record: Record | None) -> Life:
+        """Say whether a polecat's agent lives. Where that cannot be told it is *unknown*, which is not dead.
+
+        Args:
+            name: the polecat.
+            record: its record; None if polecat did not make it, and then only a session can tell.
+
+        Source:
+            Design §7.
+        """
+        if record is not None and record.host not in ("", self.world.host):
+            elsewhere = f"it was made on host {record.host!r}, whose processes are not seen here"
+            return Life(verdict="unknown", unseen=elsewhere, why=elsewhere)
+        unseen = why = ""
+        session: Session | None = None
+        try:
+            session = self.find_session(name, record)[1]
+            pane: Seen = "absent" if session is None else "ended" if session.is_dead else "running"
+        except PolecatError as error:
+            pane, unseen = "unknown", error.message
+        process: Seen = "absent"
+        if record is not None and pane != "running":
+            try:
+                runs = recorded_process(self.world, record) or record.instance in self._instances
+                process = "running" if runs else "absent"
+            except PolecatError as error:
+                process, why = "unknown", error.message
+        verdict = judge_liveness(pane=pane, process=process)
+        return Life(verdict=verdict, session=session, unseen=unseen, why=(why or unseen) if verdict == "unknown" else "")
+
+    @cached_property
+    def _instances(self) -> frozenset[str]:
+        return self.world.processes.instances()
 
 
 @frozen(kw_only=True)
@@ -119,7 +163,7 @@ def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionInde
         UnknownStateError: the process table could not be read.
     """
     name = record.polecat
-    server, session = find_session(world, rig, name, record, sessions)
+    server, session = Look(world=world, rig=rig, sessions=sessions).find_session(name, record)
     if session is not None:
         return Agent(server=server, session=session, processes=(), session_name=session.name)
     processes = agent_processes(world, record)
@@ -139,4 +183,85 @@ def agent_processes(world: FullWorld, record: Record) -> tuple[Process, ...]:
 def recorded_process(world: FullWorld, record: Record) -> Process | None:
     """Return exactly the process that a record names as the agent's, if it runs, wherever its pane is."""
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
-    return process if process is not None and process.start_time == record.agent_started else None
+    is_same = process is not None and process.start_time == record.agent_started
+    return process if process is not None and is_same and world.processes.is_alive(process) else None
+
+
+# ------------------------------------------------------------------------------------------------------- how it ended
+
+
+def how_it_ended(world: FullWorld, rig: Rig, record: Record | None, session: Session | None) -> Ended | None:
+    """Say how an agent that lives no more has ended.
+
+    What was kept when it ended counts; else what its pane still tells; else that its server is not the one it was started on any more.
+
+    Args:
+        world: the outside.
+        rig: the rig.
+        record: the polecat's record; None if polecat did not make it.
+        session: what is left of its session.
+
+    Returns:
+        How; None if no agent was ever started under this record.
+    """
+    kept = read_end(end_path(rig, record.polecat, record.instance)) if record is not None else None
+    if kept is not None:
+        return kept[0]
+    if session is not None:
+        at = datetime.fromtimestamp(session.active_at_s, UTC) if session.active_at_s else None
+        return ended_by(session.exit_code, session.signal, at=at)
+    if record is None:
+        return Ended()
+    if not record.session_id and not record.may_have_run:
+        return None
+    return Ended(reason="server gone" if server_is_gone(world, record) else "unknown")
+
+
+def server_is_gone(world: FullWorld, record: Record) -> bool:
+    """Say whether the tmux server that a record names has provably ended: no process has its id, or another one has it by now."""
+    if not record.server_pid:
+        return False
+    try:
+        process = world.processes.identify(record.server_pid)
+        if process is None or not world.processes.is_alive(process):
+            return True
+    except PolecatError:
+        return False
+    return bool(record.server_started) and process.start_time != record.server_started
+
+
+# -------------------------------------------------------------------------------------------------- what its screen means
+
+
+def signs_by_agent(rig: Rig) -> Callable[[str], Signs]:
+    """Make a function that says what is known of an agent's screen; the files are read once, here.
+
+    Of an agent that nobody defines any more, or where a file cannot be read, what is built in counts, or else nothing is known.
+    """
+    try:
+        settings, town = load_rig_settings(rig.path), load_town_settings(rig.town_root)
+        registries = [load_agent_registry(root / "settings" / "agents.json") for root in (rig.path, rig.town_root)]
+    except PolecatError:
+        return lambda name: PRESETS[name].signs if name in PRESETS else Signs()
+
+    def signs(name: str) -> Signs:
+        agent = find_agent_of(name, rig_settings=settings, town_settings=town, registries=registries)
+        return agent.signs if agent else Signs()
+
+    return signs
+
+
+def look_at(world: FullWorld, sessions: Iterable[Session]) -> Mapping[str, Screen]:
+    """Read the screens of sessions, all in one call: pane id → what is seen of it. One that cannot be seen is left out.
+
+    Raises:
+        TmuxError: the server could not be asked.
+    """
+    watches = [Watch(pane_id=one.pane_id, instance=one.instance) for one in sessions if one.pane_id and not one.is_dead]
+    statuses = world.tmux.watch(watches, timeout_s=0) if watches else ()
+    return {status.pane_id: status.screen for status in statuses if status.screen is not None and not status.is_dead}
+
+
+def state_of(world: FullWorld, screen: Screen | None, signs: Signs) -> ScreenState:
+    """Say what a screen means now."""
+    return judge_screen(screen, signs, now_s=world.clock.now().timestamp())

@@ -27,7 +27,7 @@ from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lo
 from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import Observation, check_homes, observe
-from polecat.upkeep.recovery import adopt, agent_lives, recover
+from polecat.upkeep.recovery import adopt, agent_lives, left_something, recover
 from polecat.upkeep.termination import end_session
 from polecat.upkeep.trash import empty_trash, trash_dir
 
@@ -42,8 +42,8 @@ class ReconcilePlan:
     Attributes:
         in_use: the names that are taken.
         orphans: name → the session to end.
-        dead_claims: name → a claim whose claimant is dead, and its agent too: to be undone or finished.
-        living_claims: name → a claim whose claimant is dead while its agent lives: to be adopted.
+        dead_claims: name → a claim whose claimant is dead, and its agent too without leaving anything: to be undone or finished.
+        living_claims: name → a claim whose claimant is dead while its agent lives, or has left something: to be adopted.
         empty_homes: names whose home is empty and old.
         stale: registrations to be dropped.
         records: names with a record that Gas Town has removed.
@@ -129,7 +129,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
 def _claims(
     world: FullWorld, observed: Observation, homes: Homes, files: Mapping[str, tuple[str, ...]], kept: list[str]
 ) -> tuple[dict[str, Record], dict[str, Record]]:
-    """The claims of dead claimants: those whose agents are dead too, and those whose agents live."""
+    """The claims of dead claimants: those of which nothing is left, and those whose agents live or have left something."""
     dead: dict[str, Record] = {}
     living: dict[str, Record] = {}
     for name in homes.dirs:
@@ -138,7 +138,8 @@ def _claims(
         try:
             claim = read_claim(observed.rig, name)
             if claim is not None and not is_held(polecat_lock(observed.rig, name)):
-                (living if agent_lives(world, observed, claim) else dead)[name] = claim
+                is_kept = agent_lives(world, observed, claim) or left_something(world, observed, claim)
+                (living if is_kept else dead)[name] = claim
         except PolecatError as error:
             kept.append(f"claim of {name}: {error.message}")
     return dead, living
@@ -155,6 +156,11 @@ def _orphans(rig: Rig, sessions: SessionIndex, names: Iterable[str], kept: list[
         else:
             found[name] = session
     return found
+
+
+def _taken_back(claim: Record) -> str:
+    """Name what went with a spawn that was undone."""
+    return f"{claim.polecat}: {f'bead {claim.hook_bead}' if claim.hook_bead else 'no bead'}, branch {claim.branch}"
 
 
 def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
@@ -201,6 +207,9 @@ class _Reconcile:
             orphans=tuple(sorted(orphans)),
             adopted=adopted,
             recovered=recovered,
+            taken_back=tuple(
+                _taken_back(plan.dead_claims[name]) for name in recovered if plan.dead_claims[name].purpose == "spawn"
+            ),
             emptied=emptied,
             stale=stale,
             forgotten=(*forgotten, *dropped),
@@ -230,7 +239,8 @@ class _Reconcile:
 
     def _recover(self, name: str) -> bool:
         claim = self.plan.dead_claims[name]
-        return self._settle(recover, claim) and self._emit("claim_recovered", name, claim.instance)
+        facts = {"purpose": claim.purpose, "bead": claim.hook_bead, "branch": claim.branch}
+        return self._settle(recover, claim) and self._emit("claim_recovered", name, claim.instance, **facts)
 
     def _settle(self, how: Callable[[FullWorld, Observation, Record], None], claim: Record) -> bool:
         """Settle a claim if it is still the planned one; another process may have been quicker."""

@@ -11,19 +11,21 @@ from pathlib import Path
 from attrs import evolve
 
 from polecat.adapters.world import FullWorld
+from polecat.core.states import DONE_STATES
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
 from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
+from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.hook import other_host, restore_hook
-from polecat.upkeep.liveness import recorded_process
+from polecat.upkeep.liveness import how_it_ended, recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing
-from polecat.upkeep.worktrees import discard_worktree
+from polecat.upkeep.worktrees import discard_worktree, is_untouched
 
 
 def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
@@ -34,8 +36,8 @@ def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
     """
     _check_host(world, claim)
     match claim.purpose:
-        case "spawn":
-            _undo_spawn(world, observed, claim)
+        case "spawn" | "start":
+            (_keep if left_something(world, observed, claim) else take_back)(world, observed, claim)
         case "remove":
             _finish_removal(world, observed, claim)
         case "repair":
@@ -67,12 +69,13 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
     """
     _check_host(world, claim)
     session = observed.sessions.by_instance.get(claim.instance)
-    if claim.purpose == "spawn" and session is None and _runs_elsewhere(world, claim):
+    starts = claim.purpose in ("spawn", "start")
+    if starts and session is None and _runs_elsewhere(world, claim):
         raise UnknownStateError(
             f"the agent of {agent_id(observed.rig.name, claim.polecat)} lives outside of the tmux server that was asked",
             hint=f"its spawn named the server {claim.socket_path or claim.tmux_socket or 'of then'}; ask that one: --socket",
         )
-    if claim.purpose != "spawn" or session is None or session.is_dead:
+    if not starts or session is None or session.is_dead:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     return agent is None or agent.is_open
@@ -95,28 +98,84 @@ def _runs_elsewhere(world: FullWorld, claim: Record) -> bool:
     return is_other_server and claim.may_have_run and bool(world.processes.family([], instance=claim.instance))
 
 
-def _undo_spawn(world: FullWorld, observed: Observation, claim: Record) -> None:
+def left_something(world: FullWorld, observed: Observation, claim: Record) -> bool:
+    """Say whether the agent of a dead claimant's spawn ran and left something, so that its polecat is kept and judged like any other.
+
+    That is: it ended well, handed its bead back, said that it is done, or its worktree is not as it was made. A worktree that cannot
+    be looked at counts as work. A spawn that was being undone, whose agent bead is closed, left nothing. Of a start it is enough that
+    the agent ran: the place was there before.
+
+    Raises:
+        PolecatError: git or the store cannot say.
+    """
+    rig, name = observed.rig, claim.polecat
+    if claim.purpose not in ("spawn", "start") or not claim.may_have_run:
+        return False
+    ended = how_it_ended(world, rig, claim, observed.sessions.by_instance.get(claim.instance))
+    has_ended = ended is not None and (ended.is_success or ended.is_failure)  # by itself; else an undo may have ended it
+    if claim.purpose == "start":
+        return has_ended
+    worktree = world.git.find_worktree(observed.repo, rig.home_dir(name) / rig.name)
+    agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
+    if worktree is None or (agent is not None and not agent.is_open):
+        return False
+    if ended is not None and has_ended:
+        held = [bead.id for bead in world.beads.held_by(agent_id(rig.name, name))]
+        has_handed_back = bool(claim.hook_bead) and claim.hook_bead not in held
+        if ended.is_success or has_handed_back or (agent is not None and agent.fields.agent_state in DONE_STATES):
+            return True
+    return not is_untouched(world, observed, worktree, at=claim.base_commit)
+
+
+def _keep(world: FullWorld, observed: Observation, claim: Record) -> None:
+    """Keep a polecat whose spawner died and whose agent has ended: what is left of its session goes, how it ended stays."""
+    rig, session = observed.rig, observed.sessions.by_instance.get(claim.instance)
+    if session is not None:
+        path = end_path(rig, claim.polecat, claim.instance)
+        ended = how_it_ended(world, rig, claim, session)
+        if ended is not None and read_end(path) is None:
+            write_end(path, ended, world.tmux.capture(session.pane_id))
+        end_session(world, session)
+    agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
+    if agent is not None and agent.fields.agent_state == "spawning":
+        world.beads.update_agent(claim.agent_bead, agent_state="working")
+    settle(rig, claim)
+
+
+def take_back(world: FullWorld, observed: Observation, claim: Record) -> None:
+    """Undo the spawn of a dead claimant: its session, its bead, its worktree, its name; of a start, the session alone.
+
+    Raises:
+        PolecatError: something could not be done; the claim stays for the next time.
+    """
     session = observed.sessions.by_instance.get(claim.instance)
     if session is not None:
         end_session(world, session)
     elif claim.may_have_run:
         end_unseen(world, claim.instance)
-    _hand_back(world, claim)
-    discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
     for path in (observed.rig.runtime_dir / "launch").glob(f"*{claim.instance}*"):  # it holds the agent's environment
         path.unlink(missing_ok=True)
+    if claim.purpose == "start":
+        end_path(observed.rig, claim.polecat, claim.instance).unlink(missing_ok=True)
+        drop_claim(observed.rig, claim)
+        return
+    _hand_back(world, claim)
+    discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
     withdraw_claim(observed.rig, claim)
 
 
 def adopt(world: FullWorld, observed: Observation, claim: Record) -> None:
     """Keep a polecat whose spawn was killed after its agent had started, and finish the spawn.
 
-    Text that the spawn was about to type may be missing; the claim does not know. If the agent ends meanwhile, the spawn is undone.
+    Text that the spawn was about to type may be missing; the claim does not know. An agent that has ended is judged by what it left.
 
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
-    session = observed.sessions.by_instance[claim.instance]
+    session = observed.sessions.by_instance.get(claim.instance)
+    if session is None or session.is_dead:
+        recover(world, observed, claim)
+        return
     found = StartedSession(
         id=session.id,
         name=session.name,

@@ -1,10 +1,11 @@
-"""Adding rigs to a town, so that Gas Town and polecat both accept them.
+"""Adding rigs to a town, so that Gas Town and polecat both accept them, and taking them away.
 
 Nothing is visible before it is complete: the rig is made under a hidden name, renamed into place, and registered last.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shutil
@@ -12,15 +13,16 @@ from pathlib import Path
 
 from polecat.adapters.world import caller_environ, real_git
 from polecat.documents import RigConfig, RigEntry, Route
-from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError
+from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError, WorkAtRiskError
 from polecat.model import Rig
 from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest
-from polecat.ports import Git, GitClones, Repo, World, needs
+from polecat.ports import Git, GitBranches, GitClones, GitRescues, Repo, World, needs, optional
 from polecat.town.config import load_rigs
 from polecat.town.files import write_bytes, write_json
-from polecat.town.find import Town
-from polecat.town.locks import LOCK_TIMEOUT_S, holding
-from polecat.town.registry import register_rig, write_rig_config
+from polecat.town.find import Town, find_repo
+from polecat.town.homes import list_homes
+from polecat.town.locks import LOCK_TIMEOUT_S, holding, pool_lock
+from polecat.town.registry import register_rig, unregister_rig, write_rig_config
 from polecat.town.routes import add_route, load_routes, remove_route, rig_prefix
 from polecat.upkeep.towns import clear_errors, now
 
@@ -42,6 +44,7 @@ def add_rig(
     *,
     branch: str | None = None,
     prefix: str | None = None,
+    local_repo: Path | str | None = None,
     world: World | None = None,
     clone_timeout_s: float = CLONE_TIMEOUT_S,
     lock_timeout_s: float = LOCK_TIMEOUT_S,
@@ -58,6 +61,8 @@ def add_rig(
         git_url: where the source comes from; a path on this machine is made absolute.
         branch: the branch new work starts from; None means the remote's default.
         prefix: what ids of the rig's beads start with; None derives it from the name.
+        local_repo: a clone of the same project on this machine: what it has is not downloaded again, and where an agent trusts it, the
+            rig's polecats are trusted as well.
         world: the world to use; only its git is used.
         clone_timeout_s: how long the clone may take.
         lock_timeout_s: how long to wait for others who change the town's registry.
@@ -92,6 +97,7 @@ def add_rig(
         path=town.root / name,
         git_url=_check_url(git_url),
         prefix=check_prefix(prefix or derive_prefix(name)),
+        local_repo=None if local_repo is None else Path(os.path.abspath(local_repo)),
     )
     git = (world.git if world else None) or real_git(caller_environ(world))
     clones = needs(git, GitClones, "add a rig")
@@ -121,11 +127,16 @@ def _check_url(url: str) -> str:
     """Return the URL; a path on this machine made absolute, because the rig's repository is elsewhere."""
     if not url.strip(" ") or not url.isprintable() or url.startswith("-"):
         raise PolecatError(f"{url!r} cannot be the URL of a repository", hint="give a URL or a path, such as ./project")
-    if "://" in url or _SCP_LIKE.match(url):
+    if not is_local_path(url):
         return url
     if not os.path.isdir(url) and not os.path.isfile(url):
         raise NotFoundError(f"there is no repository at {os.path.abspath(url)}", hint="give a URL or the path of a repository")
     return os.path.abspath(url)
+
+
+def is_local_path(url: str) -> bool:
+    """Say whether what names a repository is a path on this machine."""
+    return "://" not in url and not _SCP_LIKE.match(url)
 
 
 def _clear_leftovers(rig: Rig) -> None:
@@ -146,20 +157,33 @@ def _forget_route(rig: Rig) -> None:
 def _must_be_free(rig: Rig) -> None:
     """Refuse a name, a path or a prefix that is taken."""
     root = rig.town_root
-    entries, routes = load_rigs(root), load_routes(root)
-    if rig.name in entries:
+    if rig.name in load_rigs(root):
         raise RigExistsError(f"the town {root} has a rig {rig.name!r} already", hint=f"it is in {rig.path}")
     if os.path.lexists(rig.path):
         raise RigExistsError(f"{rig.path} exists already and is not a rig of the town", hint="choose another name")
-    owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
-    for other, entry in entries.items():
-        owners[rig_prefix(routes, other).casefold()] = other
-        if entry.beads_prefix:
-            owners[entry.beads_prefix.removesuffix("-").casefold()] = other
-    owner = owners.get(rig.prefix.casefold())
+    owner = prefix_owners(root).get(rig.prefix.casefold())
     if owner is not None:
         whose = "the town itself" if owner == "." else f"rig {owner.split('/')[0]!r}"
         raise InvalidNameError("prefix", rig.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
+
+
+def prefix_owners(root: Path) -> dict[str, str]:
+    """Prefix of beads, in small letters → the path of the rig that has it, ``.`` for the town itself."""
+    entries, routes = load_rigs(root), load_routes(root)
+    owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
+    for name, entry in entries.items():
+        owners[rig_prefix(routes, name).casefold()] = name
+        if entry.beads_prefix:
+            owners[entry.beads_prefix.removesuffix("-").casefold()] = name
+    return owners
+
+
+def free_prefix(root: Path, name: str) -> str:
+    """The prefix that a rig's name suggests, with a number behind it where that is taken."""
+    first, owners = derive_prefix(name), prefix_owners(root)
+    return next(
+        one for number in itertools.count(1) if (one := first if number == 1 else f"{first}{number}").casefold() not in owners
+    )
 
 
 def _build(rig: Rig, wanted: str | None, git: Git, clones: GitClones, timeout_s: float) -> None:
@@ -167,9 +191,12 @@ def _build(rig: Rig, wanted: str | None, git: Git, clones: GitClones, timeout_s:
     draft = _draft(rig)
     draft.mkdir()
     (draft / _HALF_MADE).touch()
-    repo = clones.clone_bare(rig.git_url, draft / ".repo.git", timeout_s=timeout_s)
+    repo = clones.clone_bare(rig.git_url, draft / ".repo.git", reference=rig.local_repo, timeout_s=timeout_s)
     branch = _choose_branch(rig.git_url, wanted, git, clones, repo)
-    config = RigConfig(name=rig.name, git_url=rig.git_url, default_branch=branch, created_at=now(), beads_prefix=rig.prefix)
+    local = str(rig.local_repo or "")
+    config = RigConfig(
+        name=rig.name, git_url=rig.git_url, local_repo=local, default_branch=branch, created_at=now(), beads_prefix=rig.prefix
+    )
     write_rig_config(draft, config)
     for below in ("polecats", "crew", "witness", "settings", ".runtime/overlay", ".runtime/setup-hooks"):
         (draft / below).mkdir(parents=True)
@@ -206,9 +233,101 @@ def _put_in_place(rig: Rig) -> None:
     os.rename(draft, rig.path)
     try:
         add_route(root, Route(prefix=f"{rig.prefix}-", path=rig.name))
-        register_rig(root, rig.name, RigEntry(git_url=rig.git_url, added_at=now(), beads_prefix=rig.prefix))
+        register_rig(
+            root,
+            rig.name,
+            RigEntry(git_url=rig.git_url, local_repo=str(rig.local_repo or ""), added_at=now(), beads_prefix=rig.prefix),
+        )
     except BaseException:
         os.rename(rig.path, draft)
         _forget_route(rig)
         raise
     (rig.path / _HALF_MADE).unlink(missing_ok=True)
+
+
+# ------------------------------------------------------------------------------------------------------------ taking away
+
+
+def remove_rig(
+    town: Town, name: str, *, force: bool = False, world: World | None = None, lock_timeout_s: float = LOCK_TIMEOUT_S
+) -> Path:
+    """Take a rig out of a town and delete its directory. Where it came from, and checkouts elsewhere, stay as they are.
+
+    Args:
+        town: the town.
+        name: the rig.
+        force: go on in spite of saved work: rescues, kept entries of the trash, branches with commits that no remote has.
+        world: the world to use; only its git is used.
+        lock_timeout_s: how long to wait for others who change the rig or the town's registry.
+
+    Returns:
+        The directory that is gone.
+
+    Raises:
+        RigNotFoundError: the town has no such rig.
+        WorkAtRiskError: it has polecats, or clones of people or of Gas Town's agents; or saved work, and *force* is not asked for.
+        UnknownStateError: what it holds cannot be told.
+        LockTimeoutError: another process uses it. In every case nothing was changed.
+
+    Examples:
+        >>> from polecat import find_town
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> remove_rig(find_town(rig.town_root), rig.name, world=world).exists()
+        False
+    """
+    rig, what = town.rig(name), f"rig remove {name}"
+    git = (world.git if world else None) or real_git(caller_environ(world))
+    mayor = town.root / "mayor"
+    with (
+        clear_errors(f"remove rig {name!r} from {town.root}"),
+        holding(mayor / f".rig-{name}.lock", what=what, timeout_s=lock_timeout_s),
+    ):
+        with holding(pool_lock(rig), what=what, timeout_s=lock_timeout_s):
+            _must_be_unused(rig, git, force=force)
+            shutil.rmtree(_draft(rig), ignore_errors=True)
+            with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
+                unregister_rig(town.root, name)
+                _forget_route(rig)
+                os.rename(rig.path, _draft(rig))
+        shutil.rmtree(_draft(rig), ignore_errors=True)
+    return rig.path
+
+
+def _must_be_unused(rig: Rig, git: Git, *, force: bool) -> None:
+    """Refuse to take away what somebody uses, and what is nowhere else unless that is accepted."""
+    homes = list_homes(rig)
+    if homes.taken:
+        names = sorted(homes.taken)
+        raise WorkAtRiskError(
+            f"rig {rig.name!r} has polecats: {', '.join(names[:10])}",
+            reasons=("polecats",),
+            hint=f"remove them first: polecat remove {rig.name}/{names[0]}",
+        )
+    clones = [path for path in (rig.path / "mayor" / "rig", rig.path / "refinery" / "rig") if path.exists()]
+    clones += [path for path in (rig.path / "crew").glob("*") if path.is_dir()]
+    if clones:
+        raise WorkAtRiskError(
+            f"rig {rig.name!r} has clones that others work in: {', '.join(map(str, clones[:5]))}",
+            reasons=("clones",),
+            hint="take them away first, or let Gas Town do it: gt rig remove",
+        )
+    saved = [] if force else _saved_in(rig, git)
+    if saved:
+        raise WorkAtRiskError(
+            f"rig {rig.name!r} holds what is nowhere else: {'; '.join(saved)}",
+            reasons=("saved",),
+            hint=f"look at it:  polecat rescue list {rig.name}\nor drop it:  polecat rig remove {rig.name} --force",
+        )
+
+
+def _saved_in(rig: Rig, git: Git) -> list[str]:
+    repo, saved = find_repo(rig), []
+    if (rescues := optional(git, GitRescues)) is not None and (found := rescues.rescues(repo)):
+        saved.append(f"{len(found)} rescue(s)")
+    if (branches := optional(git, GitBranches)) is not None:
+        own = [name for name, tip in branches.branches(repo, "").items() if not branches.is_elsewhere(repo, tip)]
+        saved += [f"unpushed commits on {', '.join(own[:5])}"] if own else []
+    if kept := list((rig.polecats_dir / ".trash").glob("*.keep")):
+        saved.append(f"{len(kept)} kept entry(s) in {rig.polecats_dir / '.trash'}")
+    return saved

@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 from polecat.town.logs import log
 
+TAKEN_BACK = "what was unfinished has been taken back"
+"""The note on an interrupt that stopped something which had begun."""
+
 UndoStep = Callable[[], object]
 """Undoes one thing. A text that it returns says what of it stays on purpose, such as a branch with new commits."""
 

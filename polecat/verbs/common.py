@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -14,11 +15,12 @@ from typing import Any
 from attrs import AttrsInstance, asdict, evolve
 
 from polecat.adapters.tmux.cli import TmuxCli
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, ProgramMissingError, RigNotFoundError, TownNotFoundError
 from polecat.model import Rig
 from polecat.ports import OnEvent, World
 from polecat.town.find import Town, find_town, readable_rigs
 from polecat.town.homes import list_homes
+from polecat.upkeep.adoption import find_rig
 from polecat.verbs.schemas import document
 from polecat.verbs.tables import UNSEEN, plain_lines
 
@@ -48,7 +50,16 @@ def add_common(parser: argparse.ArgumentParser, *, dry_run: bool = False) -> Non
 
 def add_polecat(parser: argparse.ArgumentParser) -> None:
     """Add ``RIG/NAME``."""
-    parser.add_argument("polecat", metavar="RIG/NAME", help="the polecat, such as gastown/nux")
+    parser.add_argument(
+        "polecat", metavar="RIG/NAME", help="the polecat, such as gastown/nux; within its rig or checkout just nux"
+    )
+
+
+def add_rig_name(parser: argparse.ArgumentParser) -> None:
+    """Add ``RIG``."""
+    parser.add_argument(
+        "rig", metavar="RIG", nargs="?", help="the rig; within one, or within a checkout that was adopted, that one"
+    )
 
 
 def add_action(actions: Any, parser: argparse.ArgumentParser, action: str, what: str) -> argparse.ArgumentParser:
@@ -103,13 +114,21 @@ def seconds(least: float, most: float, *, hint: str = "") -> Callable[[str], flo
 
 
 def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
-    """The rig and the name of the polecat that was named; ``rig/polecats/name`` is understood too."""
+    """The rig and the name of the polecat that was named; ``rig/polecats/name`` is understood too, and ``name`` where we are in its rig."""
     parts = args.polecat.split("/")
     if len(parts) == 3 and parts[1] == "polecats":
         parts = [parts[0], parts[2]]
     town = town_of(args)
     if len(parts) == 2 and all(parts):
         return town.rig(parts[0]), parts[1]
+    here = None if args.town else _rig_here()
+    if (
+        len(parts) == 1
+        and parts[0]
+        and here is not None
+        and (parts[0] in list_homes(here).dirs or parts[0] not in _rig_names(town))
+    ):
+        return here, parts[0]
     meant = [
         f"{rig.name}/{name}"
         for rig in readable_rigs(town)[0]
@@ -125,15 +144,51 @@ def no_address(text: str, hint: str = "") -> PolecatError:
 
 
 def town_of(args: argparse.Namespace) -> Town:
-    """The town that was named, or the one around us."""
+    """The town that was named, or the one around us, or that of the checkout we are in."""
     if args.town == "":
         raise PolecatError("--town is empty", hint="name a directory, or leave it out inside a town")
-    return find_town(Path(args.town)) if args.town else find_town()
+    if args.town:
+        return find_town(Path(args.town))
+    try:
+        return find_town()
+    except TownNotFoundError as error:
+        if (rig := _rig_here()) is None:
+            error.hint = f"{error.hint}\nin a checkout of yours: polecat adopt"
+            raise
+        return find_town(rig.town_root)
 
 
 def rig_of(args: argparse.Namespace) -> Rig:
-    """The rig that was named."""
-    return town_of(args).rig(args.rig)
+    """The rig that was named; else the one we are in, or whose checkout we are in; else the only one of the town that was named."""
+    if args.rig is not None:
+        return town_of(args).rig(args.rig)
+    if not args.town:
+        return find_rig()
+    town = town_of(args)
+    names = _rig_names(town)
+    if len(names) == 1:
+        return town.rig(names[0])
+    raise RigNotFoundError(f"which rig of {town.root}? It has {', '.join(names) or 'none'}", known=names, hint="name one")
+
+
+def rigs_of(args: argparse.Namespace) -> tuple[list[Rig], list[PolecatError]]:
+    """The rig that was named, or all of the town, and why others cannot be read; in a checkout outside every town, the rig it was adopted into."""
+    if args.rig is not None:
+        return [rig_of(args)], []
+    with contextlib.suppress(TownNotFoundError):
+        return readable_rigs(find_town(Path(args.town)) if args.town else find_town())
+    return readable_rigs(town_of(args)) if (here := _rig_here()) is None else ([here], [])
+
+
+def _rig_here() -> Rig | None:
+    try:
+        return find_rig()
+    except (TownNotFoundError, RigNotFoundError, ProgramMissingError):
+        return None
+
+
+def _rig_names(town: Town) -> tuple[str, ...]:
+    return tuple(rig.name for rig in readable_rigs(town)[0])
 
 
 def world_of(args: argparse.Namespace, *, on_event: OnEvent | None = None) -> World:

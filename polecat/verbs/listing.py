@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from datetime import UTC, datetime
 
-from polecat.errors import PolecatError
-from polecat.model import Polecat, PolecatState, Rig
-from polecat.town.find import readable_rigs
-from polecat.upkeep.inspection import work_at_risk
-from polecat.upkeep.listing import get_polecat, list_polecats
-from polecat.upkeep.staleness import detect_stale
+from polecat.errors import PolecatError, ProgramMissingError
+from polecat.lifecycle.talk import capture_polecat
+from polecat.model import Ended, Polecat, PolecatState, Rig
+from polecat.names import shell_line
+from polecat.ports import World
+from polecat.upkeep.inspection import review_command, work_at_risk
+from polecat.upkeep.listing import detect_stale, get_polecat, list_polecats
 from polecat.verbs.common import (
     add_common,
+    add_json,
     add_polecat,
+    add_rig_name,
+    add_town,
     answer,
     facts_of,
     json_text,
     polecat_of,
     rig_of,
+    rigs_of,
     seconds,
-    town_of,
     whole,
     world_of,
 )
@@ -43,7 +48,10 @@ CLEAR = "\x1b[H\x1b[2J"
 STATE_COLOURS = {
     PolecatState.SPAWNING: "blue",
     PolecatState.WORKING: "green",
+    PolecatState.IDLE: "yellow",
+    PolecatState.WAITING: "yellow",
     PolecatState.DONE: "grey",
+    PolecatState.FAILED: "red",
     PolecatState.STUCK: "yellow",
     PolecatState.STALLED: "red",
     PolecatState.ZOMBIE: "red",
@@ -53,7 +61,9 @@ STATE_COLOURS = {
 
 def add_list(parser: argparse.ArgumentParser) -> None:
     """Add what ``list`` understands."""
-    parser.add_argument("rig", metavar="RIG", nargs="?", help="the rig; all rigs of the town by default")
+    parser.add_argument(
+        "rig", metavar="RIG", nargs="?", help="the rig; all rigs of the town by default, in a checkout that was adopted its own"
+    )
     parser.add_argument(
         "--watch",
         metavar="SECONDS",
@@ -83,14 +93,13 @@ def list_(args: argparse.Namespace) -> int:
 
 def _text(args: argparse.Namespace) -> tuple[str, bool]:
     """What is to be printed, and whether every rig could be listed."""
-    town, world = town_of(args), world_of(args)
-    rigs, broken = ([town.rig(args.rig)], []) if args.rig is not None else readable_rigs(town)
+    (rigs, broken), world = rigs_of(args), world_of(args)
     cats: list[Polecat] = []
     for rig in rigs:
         try:
             cats += list_polecats(rig, world=world)
         except PolecatError as error:
-            if args.rig is not None:
+            if len(rigs) == 1:
                 raise
             broken.append(error)
     for why in broken:
@@ -100,7 +109,7 @@ def _text(args: argparse.Namespace) -> tuple[str, bool]:
 
 def _listed(args: argparse.Namespace, cats: list[Polecat], rigs: list[Rig]) -> str:
     if not rigs and sys.stderr.isatty():
-        print("no rig yet: polecat rig add NAME GIT_URL", file=sys.stderr)
+        print("no rig yet: polecat rig add NAME GIT_URL, or polecat adopt in a checkout", file=sys.stderr)
     if args.json:
         return json_text("list", [as_json(cat) for cat in cats], is_one_line=args.watch is not None)
     if args.watch is None:
@@ -138,8 +147,10 @@ def as_json(cat: Polecat) -> dict[str, object]:
         polecat_name=cat.name,
         agent_id=cat.agent_id,
         state=cat.state.value,
+        ended=None if cat.ended is None else facts_of(cat.ended, says=str(cat.ended)),
         running=cat.is_running,
         clean=None if cat.work is None else cat.work.is_clean,
+        merged=cat.is_merged,
     )
 
 
@@ -167,12 +178,17 @@ def _told(cat: Polecat, name: str, value: str | None) -> str:
 def _session(cat: Polecat) -> str:
     if cat.is_running is None:
         return "unknown"
-    if not cat.is_running:
-        return "none"
     now = datetime.now(UTC)
+    if not cat.is_running:
+        return "none" if cat.ended is None else how(cat.ended, now)
     since = [] if cat.created_at is None else [ago((now - cat.created_at).total_seconds())]
     active = [] if cat.active_at is None else [f"active {ago((now - cat.active_at).total_seconds())} ago"]
     return ", ".join(since + active) or "running"
+
+
+def how(ended: Ended, now: datetime) -> str:
+    """How and when an agent ended, for people."""
+    return str(ended) if ended.at is None else f"{ended}, {ago((now - ended.at).total_seconds())} ago"
 
 
 def ago(age_s: float) -> str:
@@ -212,8 +228,58 @@ def status(args: argparse.Namespace) -> int:
     said["state"] = paint(said["state"], STATE_COLOURS[cat.state])
     said["worktree"] = plain(str(cat.clone_path))
     said["remove?"] = "nothing would be lost" if verdict.is_safe else plain(str(verdict))
-    facts = {**as_json(cat), "risks": verdict.risks}
-    return answer(args, "status", facts, *(f"{label:<9}  {text}" for label, text in said.items()))
+    last = _last_lines(rig, cat, world) if cat.ended is not None else []
+    facts = {**as_json(cat), "risks": verdict.risks, "last_lines": last}
+    shown = [f"{label:<9}  {text}" for label, text in said.items()]
+    return answer(args, "status", facts, *shown, *(["last lines:", *(f"  {plain(line)}" for line in last)] if last else []))
+
+
+def _last_lines(rig: Rig, cat: Polecat, world: World, *, most: int = 12) -> list[str]:
+    """The last lines with something on them that an agent showed before it ended."""
+    try:
+        text = capture_polecat(rig, cat, world=world)
+    except PolecatError:  # nothing was kept
+        return []
+    return [line.rstrip() for line in text.splitlines() if line.strip()][-most:]
+
+
+# ---------------------------------------------------------------------------------------------------------- diff, log
+
+DIFF_EXAMPLE = """\
+examples:
+  polecat diff gastown/nux
+  polecat diff gastown/nux -- --stat
+"""
+
+LOG_EXAMPLE = """\
+examples:
+  polecat log gastown/nux
+  polecat log gastown/nux -- --oneline --graph
+"""
+
+
+def add_review(parser: argparse.ArgumentParser) -> None:
+    """Add what ``diff`` and ``log`` understand."""
+    add_polecat(parser)
+    parser.add_argument("words", metavar="GIT_ARG", nargs="*", help="more words for git, after --")
+    parser.add_argument(
+        "--base", metavar="B", help="the branch of the remote to compare with; the rig's default branch by default"
+    )
+    parser.add_argument("--print", action="store_true", help="print git's command instead of running it")
+    add_json(parser, help="print git's command as JSON instead of running it")
+    add_town(parser)
+
+
+def review(args: argparse.Namespace) -> int:
+    """Become git, in the polecat's worktree."""
+    rig, name = polecat_of(args)
+    argv = review_command(rig, name, args.verb, *args.words, base=args.base)
+    if args.json or args.print:
+        return answer(args, args.verb, {"rig_name": rig.name, "polecat_name": name, "argv": argv}, shell_line(*argv))
+    try:
+        os.execvp(argv[0], argv)  # noqa: S606  git takes our place
+    except FileNotFoundError:
+        raise ProgramMissingError("git is not on PATH", argv=argv, hint="install git") from None
 
 
 # -------------------------------------------------------------------------------------------------------------- stale
@@ -223,7 +289,7 @@ STALE_EXAMPLE = "example:\n  polecat stale gastown --threshold 50\n"
 
 def add_stale(parser: argparse.ArgumentParser) -> None:
     """Add what ``stale`` understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     parser.add_argument(
         "--threshold", metavar="N", type=whole(1, 1_000_000), default=20, help="so many commits behind are stale; 20 by default"
     )
@@ -244,5 +310,7 @@ def stale(args: argparse.Namespace) -> int:
 VERBS = {
     "list": (LIST_EXAMPLE, add_list, list_),
     "status": (STATUS_EXAMPLE, add_status, status),
+    "diff": (DIFF_EXAMPLE, add_review, review),
+    "log": (LOG_EXAMPLE, add_review, review),
     "stale": (STALE_EXAMPLE, add_stale, stale),
 }

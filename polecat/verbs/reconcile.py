@@ -10,7 +10,7 @@ from polecat.core.pool import Reconciliation
 from polecat.model import Rig
 from polecat.upkeep.branches import clean_branches
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.verbs.common import add_common, answer, facts_of, rig_of, world_of
+from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, rig_of, world_of
 from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain
 
@@ -25,7 +25,7 @@ examples:
 
 def add_reconcile(parser: argparse.ArgumentParser) -> None:
     """Add what ``reconcile`` understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     add_common(parser, dry_run=True)
 
 
@@ -44,12 +44,13 @@ def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:
 
 def lines(done: Reconciliation, *, will: bool, more: Sequence[str] = ()) -> list[str]:
     """A reconciliation for people, and what else was done."""
-    verb = "would " if will else ""
+    verb, undone = "would " if will else "", {line.partition(":")[0] for line in done.taken_back}
     said = [f"{len(done.in_use)} in use: {', '.join(sorted(done.in_use)) or '-'}"]
     for names, what in (
         (done.orphans, "end orphan session of"),
-        (done.recovered, "take back the unfinished spawn of"),
-        (done.adopted, "keep the unrecorded but living"),
+        (done.taken_back, "take back the unfinished spawn of"),
+        ([name for name in done.recovered if name not in undone], "settle what was begun with"),
+        (done.adopted, "keep the unrecorded"),
         (done.emptied, "remove the empty home of"),
         (done.stale, "drop the stale registration of"),
         (done.forgotten, "forget"),
@@ -66,7 +67,7 @@ PRUNE_EXAMPLE = "example:\n  polecat prune gastown --dry-run\n"
 
 def add_prune(parser: argparse.ArgumentParser) -> None:
     """Add what ``prune`` understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     add_common(parser, dry_run=True)
 
 

@@ -10,7 +10,7 @@ from polecat.errors import NotFoundError
 from polecat.names import shell_line
 from polecat.ports import Repo, Rescue
 from polecat.town.find import find_repo
-from polecat.verbs.common import add_action, add_common, answer, facts_of, rig_of
+from polecat.verbs.common import add_action, add_common, add_rig_name, answer, facts_of, rig_of
 from polecat.verbs.tables import plain, table, terminal_width
 
 EXAMPLE = """\
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         ("show", "what one rescue holds, and how to get it back"),
     ):
         sub = add_action(actions, parser, action, what)
-        sub.add_argument("rig", metavar="RIG", help="the rig")
+        add_rig_name(sub)
         if action == "show":
             sub.add_argument("ref", metavar="REF", help="the rescue's ref, the end of it, or a polecat's name for its latest")
         add_common(sub)

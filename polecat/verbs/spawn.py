@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -17,12 +18,15 @@ from polecat.model import FetchPolicy, SpawnedPolecat, SpawnOptions
 from polecat.names import check_env_key, shell_line
 from polecat.place.env_file import load_env_file
 from polecat.ports import Event
-from polecat.verbs.common import add_common, answer, facts_of, json_text, rig_of, seconds, whole, world_of
+from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, json_text, rig_of, seconds, whole, world_of
 from polecat.verbs.progress import Progress
+from polecat.verbs.schemas import DOCUMENTS
 from polecat.verbs.tables import plain, plain_lines
+from polecat.verbs.talk import attach_to
 
 EXAMPLE = """\
 examples:
+  polecat spawn --prompt 'fix the parser' --attach      (in a checkout that was adopted, or in a rig)
   polecat spawn gastown --hook gt-abc12
   polecat spawn gastown --agent codex --prompt 'fix the parser'
   polecat spawn gastown --count 3 --json
@@ -53,7 +57,7 @@ _NEXT = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
     parser.add_argument("--name", metavar="N", help="this name and no other")
     parser.add_argument("--key", metavar="KEY", help="your own name for this order; asking again gives the polecat that is there")
@@ -70,15 +74,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add_agent(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--agent", metavar="A", help="agent to start instead of the rig's")
     parser.add_argument("--account", metavar="H", help="account handle of accounts.json")
+    add_prompt(parser)
+    parser.add_argument("--nudge", metavar="TEXT", help="text to type once the agent is ready")
+    parser.add_argument("--no-nudge", action="store_true", help="type nothing once the agent is ready")
+    add_env(parser)
+    parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
+
+
+def add_prompt(parser: argparse.ArgumentParser) -> None:
+    """Add ``--prompt`` and ``--prompt-file``."""
     prompt = parser.add_mutually_exclusive_group()
     prompt.add_argument("--prompt", metavar="TEXT", help="the agent's first instruction")
     prompt.add_argument("--prompt-file", metavar="F", help="read the instruction from a file; - is stdin")
-    parser.add_argument("--nudge", metavar="TEXT", help="text to type once the agent is ready")
-    parser.add_argument("--no-nudge", action="store_true", help="type nothing once the agent is ready")
+
+
+def add_env(parser: argparse.ArgumentParser) -> None:
+    """Add ``--env`` and ``--env-file``."""
     what = "a variable of the agent; may be repeated. Other users can see what you type here, not what is in a file"
-    parser.add_argument("--env", metavar="KEY=VALUE", action="append", type=_variable, default=[], help=what)
+    parser.add_argument("--env", metavar="KEY=VALUE", action="append", type=variable_of, default=[], help=what)
     parser.add_argument("--env-file", metavar="F", help="variables of the agent, KEY=VALUE a line; - is stdin")
-    parser.add_argument("--bind-keys", action="store_true", help="also bind Gas Town's keys, for the whole tmux server")
 
 
 def _add_several(parser: argparse.ArgumentParser) -> None:
@@ -90,12 +104,16 @@ def _add_several(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_waiting(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--attach", action="store_true", help="attach to the polecat's session at the end; Ctrl-b d leaves it again"
+    )
     parser.add_argument("--no-wait", action="store_true", help="return as soon as the session exists")
     patience = "how long the agent may take to be ready; by default the rig's setting"
     parser.add_argument("--ready-timeout", metavar="S", type=seconds(0.001, 604_800), help=patience)
 
 
-def _variable(text: str) -> tuple[str, str]:
+def variable_of(text: str) -> tuple[str, str]:
+    """Read ``KEY=VALUE`` of an option."""
     key, equals, value = text.partition("=")
     try:
         check_env_key(key)
@@ -122,6 +140,7 @@ def _fetch(text: str) -> FetchPolicy:
 
 def run(args: argparse.Namespace) -> int:
     """Spawn, or say what a spawn would do."""
+    _refuse_conflicts(args)
     rig, opts = rig_of(args), _options(args)
     batch = _batch(args, opts)
     if args.dry_run:
@@ -133,12 +152,38 @@ def run(args: argparse.Namespace) -> int:
         world = world_of(args, on_event=show)
         results = spawn_many(rig, batch, world=world, max_concurrent=args.max_concurrent, min_interval_s=args.every)
     cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
-    _print_cats(args, cats)
+    is_list = args.count is not None or args.beads is not None
+    print_cats(args, cats, document="spawn --count" if is_list else "spawn")
+    end_with(results)
+    return attach_to(rig, cats[0], world) if args.attach else 0
+
+
+def end_with(results: Sequence[SpawnedPolecat | PolecatError]) -> None:
+    """Print all errors but the last, and raise that."""
     failed = [error for error in results if isinstance(error, PolecatError)]
     _print_failed(failed)
     if failed:
         raise failed[-1]
-    return 0
+
+
+def _refuse_conflicts(args: argparse.Namespace) -> None:
+    """Options that contradict each other are wrong usage."""
+    is_batch = args.count is not None or args.beads is not None
+    conflicts = (
+        ("--beads", args.beads, "--hook", args.hook),
+        ("--beads", args.beads, "--count", args.count),
+        ("--beads", args.beads, "--name", args.name),
+        ("--count", args.count is not None and args.count > 1, "--name", args.name),
+        ("--count", args.count is not None and args.count > 1, "--hook", args.hook),
+        ("--nudge", args.nudge, "--no-nudge", args.no_nudge),
+        ("--ready-timeout", args.ready_timeout, "--no-wait", args.no_wait),
+        ("--attach", args.attach, "--json", args.json),
+        ("--attach", args.attach, "--dry-run", args.dry_run),
+        ("--attach", args.attach, "--count or --beads", is_batch),
+    )
+    for one, has_one, other, has_other in conflicts:
+        if has_one not in (None, False) and has_other not in (None, False):
+            args.parser.error(f"{one} goes without {other}")
 
 
 def _print_failed(failed: list[PolecatError]) -> None:
@@ -158,8 +203,6 @@ def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
         raise PolecatError("--key goes without --count and --beads", hint="a key names one polecat; give a call each its own")
     if args.beads is None:
         return [opts] * (args.count or 1)
-    if args.hook or args.count or args.name:
-        raise PolecatError("--beads goes without --hook, --count and --name", hint="it makes one polecat for each bead")
     return [evolve(opts, hook_bead=bead) for bead in args.beads]
 
 
@@ -171,18 +214,24 @@ def _options(args: argparse.Namespace) -> SpawnOptions:
         agent=args.agent,
         base_branch=args.base_branch,
         name=args.name,
-        prompt=_prompt(args),
+        prompt=prompt_of(args),
         nudge=None if args.no_nudge else args.nudge or "auto",
         wait="no" if args.no_wait else "ready",
         fetch=args.fetch,
         bind_keys=args.bind_keys,
         ready_timeout_s=args.ready_timeout,
-        env={**(load_env_file(Path(args.env_file)) if args.env_file else {}), **dict(args.env)},
+        env=env_of(args),
         key=args.key,
     )
 
 
-def _prompt(args: argparse.Namespace) -> str | None:
+def env_of(args: argparse.Namespace) -> dict[str, str]:
+    """The variables that ``--env`` and ``--env-file`` give."""
+    return {**(load_env_file(Path(args.env_file)) if args.env_file else {}), **dict(args.env)}
+
+
+def prompt_of(args: argparse.Namespace) -> str | None:
+    """The text that ``--prompt`` or ``--prompt-file`` gives."""
     prompt: str | None = args.prompt
     file: str | None = args.prompt_file
     if file is None:
@@ -196,16 +245,16 @@ def _prompt(args: argparse.Namespace) -> str | None:
         raise PolecatError(f"the prompt in {file} is no UTF-8 text: {error}", hint="convert it to UTF-8") from None
 
 
-def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
-    if args.json and (args.count is not None or args.beads is not None):
-        print(json_text("spawn --count", [as_json(cat) for cat in cats]))
-    elif args.json and cats:
-        print(json_text("spawn", as_json(cats[0])))
+def print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat], *, document: str) -> None:
+    """Print what was made, as JSON or for people."""
     if args.json:
+        is_list = DOCUMENTS[document].startswith("list of ")
+        if is_list or cats:
+            print(json_text(document, [as_json(cat) for cat in cats] if is_list else as_json(cats[0])))
         return
     for cat in cats:
         print(plain(cat.agent_id), flush=True)
-        if args.timings:
+        if getattr(args, "timings", False):
             steps = (*cat.timings.steps, ("total", cat.timings.total_s))
             print("\n".join(f"  {step:<10} {seconds:8.3f} s" for step, seconds in steps), file=sys.stderr)
         for warning in cat.warnings:
@@ -213,7 +262,7 @@ def _print_cats(args: argparse.Namespace, cats: list[SpawnedPolecat]) -> None:
         if cat.readiness == "waiting":
             print(f"polecat: {cat.agent_id} waits for you: it asks '{cat.waiting_for}'", file=sys.stderr)
             print(plain(f"  answer it: {attach_command(cat)}"), file=sys.stderr)
-        elif sys.stderr.isatty():
+        elif sys.stderr.isatty() and not getattr(args, "attach", False):
             print(plain(f"attach: {attach_command(cat)}"), file=sys.stderr)
 
 

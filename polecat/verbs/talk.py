@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from typing import NoReturn
 
 from polecat.adapters.tmux.commands import HOW_TO_GET_TMUX
 from polecat.errors import ProgramMissingError
-from polecat.lifecycle.talk import attach_command, capture_polecat, nudge_polecat
+from polecat.lifecycle.talk import AttachCommand, attach_command, capture_polecat, nudge_polecat
+from polecat.model import Rig, SpawnedPolecat
 from polecat.names import shell_line
+from polecat.ports import World
 from polecat.verbs.common import add_common, add_json, add_polecat, add_town, answer, facts_of, polecat_of, whole, world_of
 
 # ------------------------------------------------------------------------------------------------------------- attach
@@ -36,6 +39,16 @@ def attach(args: argparse.Namespace) -> int:
     if args.json or args.print:
         facts = facts_of(command, rig_name=rig.name, polecat_name=name)
         return answer(args, "attach", facts, shell_line(*command.argv))
+    return _become(command)
+
+
+def attach_to(rig: Rig, polecat: SpawnedPolecat, world: World) -> NoReturn:
+    """Become tmux, attached to the session of a polecat that was just spawned."""
+    _become(attach_command(rig, polecat, world=world))
+
+
+def _become(command: AttachCommand) -> NoReturn:
+    sys.stdout.flush()
     try:
         os.execvpe(command.argv[0], command.argv, dict(command.environ))  # noqa: S606  tmux takes our place
     except FileNotFoundError:
@@ -65,6 +78,9 @@ def capture(args: argparse.Namespace) -> int:
 
 # -------------------------------------------------------------------------------------------------------- nudge, send
 
+EXIT_CODES = {"taken": 0, "not taken": 3, "refused": 4, "unknown": 5}
+"""What ``nudge`` and ``send`` exit with."""
+
 NUDGE_EXAMPLE = """\
 examples:
   polecat nudge gastown/nux 'please rebase onto main'
@@ -88,8 +104,10 @@ def add_nudge(parser: argparse.ArgumentParser) -> None:
 def nudge(args: argparse.Namespace) -> int:
     """Type the text."""
     rig, name = polecat_of(args)
-    session = nudge_polecat(rig, name, args.text, world=world_of(args))
-    return answer(args, "nudge", {"rig_name": rig.name, "polecat_name": name, "session_name": session}, f"typed to {session}")
+    delivery = nudge_polecat(rig, name, args.text, world=world_of(args))
+    facts = facts_of(delivery, rig_name=rig.name, polecat_name=name)
+    answer(args, "nudge", facts, f"{delivery.session_name}: {delivery}")
+    return EXIT_CODES[delivery.outcome]
 
 
 def add_send(parser: argparse.ArgumentParser) -> None:

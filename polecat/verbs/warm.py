@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from polecat.upkeep.spares import warm_spares
-from polecat.verbs.common import add_common, answer, facts_of, rig_of, whole, world_of
+from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, rig_of, whole, world_of
 from polecat.verbs.progress import Progress
 from polecat.verbs.tables import plain
 
@@ -18,7 +18,7 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
-    parser.add_argument("rig", metavar="RIG", help="the rig")
+    add_rig_name(parser)
     parser.add_argument(
         "count", metavar="N", type=whole(0, 1000), nargs="?", help="how many there should be; the rig's setting by default"
     )

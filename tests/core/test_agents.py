@@ -154,7 +154,7 @@ def test_one_agent_is_used_for_everything() -> None:
 
     assert codex == PRESETS["codex"]
     assert (codex.hooks.provider, codex.instructions_file, codex.config_dir_env) == ("none", "AGENTS.md", "")
-    assert stub.readiness.prompt_pattern == ""
+    assert stub.signs.prompt == ""
     assert stub.dialogs == ()
     assert stub.readiness.process_names == ("sleepy",)
     assert stub.all_process_names == ("sleepy", "stub")
@@ -175,7 +175,7 @@ def test_what_a_custom_agent_says_wins_over_its_provider() -> None:
 
     agent, _ = resolve("x", rig=RigSettings(agents={"x": config}))
 
-    assert re.search(agent.readiness.prompt_pattern, "$$ ")
+    assert re.search(agent.signs.prompt, "$$ ")
     assert agent.readiness.delay_s == 1.5
     assert (agent.session_id_env, agent.config_dir_env) == ("MY_SESSION", "CLAUDE_CONFIG_DIR")
     assert agent.hooks == Hooks()
@@ -283,11 +283,17 @@ SCREENS: list[tuple[str, str, str, tuple[str, ...]]] = [
         "claude",
         "WARNING: Claude Code running in Bypass Permissions mode\n\n❯ 1. No, exit\n  2. Yes, I accept\n\n Enter to confirm",
         "bypass-permissions",
-        ("Down", "Enter"),
+        ("2",),
     ),
     (
         "claude",
         "WARNING: Claude Code running in Bypass Permissions mode\n\n  1. No, exit\n❯ 2. Yes, I accept",
+        "bypass-permissions",
+        ("2",),
+    ),
+    (
+        "claude",
+        "WARNING: Claude Code running in Bypass Permissions mode\n\n  No, exit\n❯ Yes, I accept",
         "bypass-permissions",
         ("Enter",),
     ),
@@ -369,7 +375,7 @@ def verdict(agent: Agent, matched: list[bool]) -> tuple[str, tuple[str, ...]]:
 
 def patterns(agent: Agent) -> list[str]:
     """The patterns of an agent in the order in which they are watched."""
-    return [*(dialog.pattern for dialog in agent.dialogs), agent.readiness.prompt_pattern]
+    return [*(dialog.pattern for dialog in agent.dialogs), agent.signs.prompt]
 
 
 @pytest.mark.parametrize(("name", "screen", "expected", "keys"), SCREENS)
@@ -614,10 +620,12 @@ def test_what_is_said_about_readiness_replaces_what_is_known() -> None:
     assert only("codex", command="codex").readiness == known
     assert only("codex", command="codex", process_names=("p",)).readiness == Readiness(process_names=("p",))
     assert only("codex", command="codex", ready_delay_ms=500).readiness == Readiness(delay_s=0.5)
-    assert only("amp", command="amp").readiness == Readiness(delay_s=3.0)
+    assert only("amp", command="amp").readiness == Readiness()
+    assert only("codex", command="codex", ready_delay_ms=500).signs.settle_s == 0
+    assert not only("codex", command="codex", ready_prompt_prefix="$ ").signs.is_full_screen
     assert only("amp", command="amp", ready_delay_ms=-1).readiness == Readiness(delay_s=0.0)
-    prefixed = only("amp", command="amp", ready_prompt_prefix="$ ", ready_delay_ms=-1).readiness
-    assert (prefixed.delay_s, prefixed.prompt_pattern) == (0.0, prefix_pattern("$ "))
+    prefixed = only("amp", command="amp", ready_prompt_prefix="$ ", ready_delay_ms=-1)
+    assert (prefixed.readiness.delay_s, prefixed.signs.prompt) == (0.0, prefix_pattern("$ "))
 
 
 def test_whose_hooks_are_read() -> None:

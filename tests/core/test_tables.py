@@ -7,15 +7,17 @@ import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from attrs import evolve
 
 import polecat
-from polecat import Event, PolecatError, PolecatState, SpawnFailedError, SpawnOptions, spawn_for_sling
+from polecat import Ended, Event, PolecatError, PolecatState, SpawnFailedError, SpawnOptions, spawn_for_sling
 from polecat.core.event_names import EVENTS, LOGGED
 from polecat.core.states import STATE_RULES, Signals, judge_state, rule_of
 from polecat.core.steps import BY_NAME, STEPS
+from polecat.model import ScreenKind
 from polecat.ports import World
 from polecat.testing import FailAt, FakeAgent, FakeTmux, FakeWorld, fake_world
 from polecat.town.records import Record, publish_claim
@@ -157,14 +159,33 @@ def test_what_is_undone_is_what_the_table_says(tmp_path: Path) -> None:
 
 
 def _all_signals() -> Iterator[Signals]:
-    for claimed, claimant, lives, work, said in itertools.product(
+    ends = (
+        None,
+        *(Ended(reason="exit", status=status) for status in (0, 3)),
+        Ended(reason="signal", signal=9),
+        Ended(reason="server gone"),
+    )
+    screens: tuple[ScreenKind, ...] = get_args(ScreenKind)
+    for claimed, claimant, lives, work, said, given, ended, screen in itertools.product(
         (True, False, None),
         (True, False),
         (True, False, None),
         (True, False, None),
         ("", "working", "done", "closed", "stuck", "awaiting-gate"),
+        (True, False),
+        ends,
+        screens,
     ):
-        yield Signals(is_claimed=claimed, claimant_lives=claimant, session_lives=lives, holds_work=work, agent_state=said)
+        yield Signals(
+            is_claimed=claimed,
+            claimant_lives=claimant,
+            session_lives=lives,
+            holds_work=work,
+            agent_state=said,
+            was_given_work=given,
+            ended=ended,
+            screen=screen,
+        )
 
 
 def test_every_combination_of_signals_has_a_state() -> None:
@@ -182,3 +203,16 @@ def test_unknown_is_never_read_as_an_end() -> None:
             assert judge_state(signals) in (PolecatState.UNKNOWN, PolecatState.STUCK)
         blind = evolve(signals, session_lives=False, holds_work=None, is_claimed=False, agent_state="")
         assert judge_state(blind) is PolecatState.UNKNOWN
+
+
+def test_done_is_only_what_somebody_said() -> None:
+    """Whatever is known besides: without an exit status of 0, a bead handed back or the agent's word, nothing is done; nor with work in hand."""
+    for signals in _all_signals():
+        if judge_state(signals) is PolecatState.DONE:
+            said = signals.agent_state in ("done", "closed")
+            assert signals.holds_work is False
+            assert said or signals.was_given_work or (signals.ended is not None and signals.ended.is_success)
+        crash = evolve(
+            signals, session_lives=False, was_given_work=False, agent_state="", ended=Ended(reason="signal", signal=11)
+        )
+        assert judge_state(crash) is not PolecatState.DONE

@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from polecat import Rig, SpawnOptions, find_town, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
+from polecat import (
+    Rig,
+    SpawnOptions,
+    find_town,
+    reconcile_pool,
+    remove_polecat,
+    repair_polecat,
+    spawn_for_sling,
+    start_polecat,
+    stop_polecat,
+)
 from polecat.adapters import GitCli, LocalBeads, TmuxCli
 from polecat.errors import PolecatError, StepFailedError
 from polecat.ports import World
@@ -20,6 +30,8 @@ from tests.faults.points import Points
 
 VERBS: Mapping[str, Callable[[Rig, dict[str, Any], World], object]] = {
     "spawn": lambda rig, asked, world: spawn_for_sling(rig, SpawnOptions(**asked), world=world),
+    "start": lambda rig, asked, world: start_polecat(rig, **{"resume": False, **asked}, world=world),
+    "stop": lambda rig, asked, world: stop_polecat(rig, **asked, world=world),
     "remove": lambda rig, asked, world: remove_polecat(rig, **{"nuclear": True, **asked}, world=world),
     "repair": lambda rig, asked, world: repair_polecat(rig, **{"nuclear": True, **asked}, world=world),
     "reconcile": lambda rig, asked, world: reconcile_pool(rig, world=world),

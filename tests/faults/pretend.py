@@ -17,7 +17,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from polecat import Rig, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling
+from polecat import Rig, SpawnOptions, reconcile_pool, remove_polecat, repair_polecat, spawn_for_sling, start_polecat
 from polecat.ports import Bead, Repo
 from polecat.testing import FakeBeads, FakeWorld, Fault, fake_world
 from polecat.town.find import find_repo
@@ -88,6 +88,15 @@ def spawning(root: Path) -> Scene:
     rig, world = a_rig(root)
     opts = SpawnOptions(name="furiosa", hook_bead="gt-1", prompt="begin", nudge="go on", env={"KEY": "value"})
     return Scene(rig=rig, world=world, operate=lambda rig, world: spawn_for_sling(rig, opts, world=world))
+
+
+def starting(root: Path) -> Scene:
+    """A start of a polecat whose agent was killed amid uncommitted work."""
+    rig, world, _ = with_furiosa(root, commits=False)
+    world.tmux.crash("gt-gastown-furiosa", signal=9)
+    return Scene(
+        rig=rig, world=world, work=WORK, operate=lambda rig, world: start_polecat(rig, "furiosa", prompt="go on", world=world)
+    )
 
 
 def removing(root: Path) -> Scene:
@@ -175,6 +184,7 @@ _VERBS: Mapping[str, Callable[[str], Callable[[Rig, FakeWorld], object]]] = {
 
 SCENES: Mapping[str, Callable[[Path], Scene]] = {
     "spawn": spawning,
+    "start": starting,
     "remove --force": removing,
     "remove --nuclear": nuking,
     "repair --force": repairing,
@@ -242,7 +252,8 @@ def _normal(data: bytes) -> object:
         return {
             k: v
             for k, v in document.items()
-            if k not in ("instance", "pid", "since", "server_pid", "agent_pid", "pane", "session_id")
+            if k
+            not in ("instance", "pid", "since", "server_pid", "agent_pid", "pane", "session_id", "socket_path", "server_started")
         }
     return data
 

@@ -26,7 +26,7 @@ Cell = tuple[int, str, str]
 WAY = " / "
 """Stands between an operation and the way in which it is broken."""
 
-_ORDER = ("spawn", "remove", "repair", "reconcile")
+_ORDER = ("spawn", "start", "remove", "repair", "reconcile")
 
 
 @define

@@ -19,7 +19,7 @@ from tests.tmux_fixtures import eventually
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MATRIX = "Failing with the real programs"
-VERBS = ("spawn", "remove", "repair", "reconcile")
+VERBS = ("spawn", "start", "remove", "repair", "reconcile")
 LIMIT_S = 1.5
 """How long a program may take where one hangs: short enough to wait for it a hundred times."""
 PLENTY_S = 60.0
@@ -71,6 +71,8 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
         assert rig.order("spawn", FILLED, name=f"{name}-a", hook_bead=f"gt-{name}-a").point
     rig.must("spawn", name=name, hook_bead=f"gt-{name}")
     planted = rig.plant(name, commits=False)
+    if verb == "start":
+        rig.must("stop", polecat=name)
     if verb == "reconcile":
         assert rig.order("repair", "after git.drop_worktree", polecat=name).point
     return planted
@@ -79,7 +81,9 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
 def _asked(verb: str, name: str) -> dict[str, Any]:
     if verb == "spawn":
         return {"name": name, "hook_bead": f"gt-{name}"}
-    return {} if verb == "reconcile" else {"polecat": name, "nuclear": False, "force": True}
+    if verb in ("reconcile", "start"):
+        return {} if verb == "reconcile" else {"polecat": name}
+    return {"polecat": name, "nuclear": False, "force": True}
 
 
 def _changed(before: Mapping[str, Any], now: Mapping[str, Any]) -> set[str]:
@@ -90,6 +94,8 @@ def _is_done(rig: RealRig, verb: str, name: str, now: Mapping[str, Any], planted
     """Whether the operation did what it is for; the branch may stay behind, if the result says so."""
     if verb == "remove":
         return set(now) <= {"branches"}
+    if verb == "start":
+        return bool(now.get("session"))
     if verb == "reconcile" and rig.seen(f"{name}-a"):
         return False
     is_whole = bool(now.get("registrations")) and git("status", "--porcelain", cwd=rig.worktree(name)) == ""

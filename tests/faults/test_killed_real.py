@@ -15,7 +15,7 @@ from tests.git_fixtures import git, manifest
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 MATRIX = "Killed with the real programs"
-VERBS = ("spawn", "remove", "repair", "reconcile")
+VERBS = ("spawn", "start", "remove", "repair", "reconcile")
 PARTS = 4
 
 
@@ -40,6 +40,8 @@ def _prepare(rig: RealRig, verb: str, name: str) -> Planted | None:
         assert rig.order("remove", "after git.drop_worktree", polecat=f"{name}-b").point
     rig.must("spawn", name=name, hook_bead=f"gt-{name}")
     planted = rig.plant(name)
+    if verb == "start":
+        rig.must("stop", polecat=name)
     if verb == "reconcile":
         assert rig.order("repair", "after git.drop_worktree", polecat=name).point
     return planted
@@ -58,6 +60,8 @@ def _outcome(rig: RealRig, verb: str, name: str, before: Mapping[str, Any], plan
         return "as before"
     if verb in ("remove", "repair") and seen == {k: v for k, v in before.items() if k != "session"}:
         return "as before, session ended"
+    if verb == "start" and seen == {**before, "session": True}:
+        return "done"
     if verb == "remove" and not seen:
         return "done"
     if verb == "spawn" and _is_whole(rig, name, seen) and seen.get("session") and seen["agent bead"] == ("working", f"gt-{name}"):

@@ -227,7 +227,7 @@ def test_a_polecat_that_is_being_repaired_is_still_the_same(place: tuple[Rig, Fa
     write_claim(rig, Record(instance="half-made", polecat="nux", rig=rig.name, purpose="repair"))
 
     assert get_polecat(rig, cat, world=world).instance == cat.instance
-    assert nudge_polecat(rig, cat, "hello", world=world) == cat.session_name
+    assert nudge_polecat(rig, cat, "hello", world=world).session_name == cat.session_name
     assert remove_polecat(rig, cat, force=True, world=world).unassigned == ("gt-1",)
 
 
@@ -261,4 +261,4 @@ def test_a_predecessors_value_and_the_real_programs(town: HandTown) -> None:
     assert town.leftovers() == before
     assert second.pid in processes_of(town.root)
     assert town.typed("nux") == b""
-    assert nudge_polecat(town.rig, second, "hello", world=world) == second.session_name
+    assert nudge_polecat(town.rig, second, "hello", world=world).session_name == second.session_name

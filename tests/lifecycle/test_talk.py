@@ -43,7 +43,7 @@ def test_renamed_session_is_still_found(spawned: Spawned) -> None:
     rig, world, cat = spawned
     world.tmux.rename(cat.session_name, "my-favourite")
 
-    assert nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux)) == "my-favourite"
+    assert nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux)).session_name == "my-favourite"
 
 
 def test_session_of_another_instance_gets_nothing(spawned: Spawned) -> None:
@@ -136,5 +136,5 @@ def test_a_listener_that_raises_is_no_part_of_a_nudge(spawned: Spawned) -> None:
     def listen(_event: Event) -> None:
         raise ZeroDivisionError("the listener's own mistake")
 
-    assert nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux, on_event=listen)) == cat.session_name
+    assert nudge_polecat(rig, cat.polecat_name, "hello", world=World(tmux=world.tmux, on_event=listen)).is_taken
     assert world.tmux.typed(cat.pane)[-1] == "hello"

@@ -19,6 +19,7 @@ from attrs import frozen
 from polecat.adapters.beads.bd import BdCli
 from polecat.adapters.processes import program
 from polecat.errors import BeadsConfigError
+from polecat.ports import Holdings
 from polecat.testing import BeadsContract, BeadsUnderTest
 
 _LISTED = [path for path in os.environ.get("POLECAT_BD", "").split(os.pathsep) if path]
@@ -138,3 +139,21 @@ def test_database_further_up_is_not_taken(project: Project) -> None:
     store = BdCli(beads_dir=below, environ=project.env, which=project.binary)
     with pytest.raises(BeadsConfigError, match="holds no database"):
         store.held_by("gas/polecats/nux")
+
+
+def test_a_hundred_agents_take_two_processes(project: Project, tmp_path: Path) -> None:
+    """However many agents are asked about, bd is started once, and once more for what is closed or missing."""
+    counted, calls = tmp_path / "bd", tmp_path / "calls"
+    counted.write_text(f'#!/bin/sh\necho "$*" >>{calls}\nexec {project.binary} "$@"\n')
+    counted.chmod(0o755)
+    work = project.new_work("held by one of them")
+    project.store.hook(work, assignee="crowd/polecats/p7")
+    store = BdCli(beads_dir=project.beads_dir, environ=project.env, which=str(counted), timeout_s=60)
+    store.dialect()
+    calls.unlink()
+
+    answers = store.holdings({f"crowd/polecats/p{n}": f"gt-crowd-polecat-p{n}" for n in range(100)})
+
+    assert len(calls.read_text().splitlines()) == 2
+    held = {who: [bead.id for bead in one.held] for who, one in answers.items() if isinstance(one, Holdings) and one.held}
+    assert held == {"crowd/polecats/p7": [work]}

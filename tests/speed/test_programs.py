@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
-from polecat import FetchPolicy, SpawnedPolecat, SpawnOptions, reconcile_pool, spawn_many
+from polecat import FetchPolicy, SpawnedPolecat, SpawnOptions, WorkStatus, list_polecats, reconcile_pool, spawn_many
+from polecat.adapters import BdCli
 from polecat.ports import World
 from polecat.upkeep.spares import warm_spares
+from tests.adapters.beads.scripted_bd import make_scripted_bd
 from tests.conftest import ProgramCounts
 from tests.git_fixtures import commit
 from tests.spawn_fixtures import HandTown
@@ -108,3 +111,54 @@ def test_a_reconcile(town: HandTown, program_counts: ProgramCounts) -> None:
 
         assert done.in_use == {cat.polecat_name for cat in cats}
         assert started(program_counts) == {"tmux list": 1}
+
+
+def test_a_look_at_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:
+    """Listing polecats is one tmux call, however many there are, and no git process unless their work is counted."""
+    cats = [town.spawn() for _ in range(2)]
+    for more in (0, 3):
+        cats += [town.spawn() for _ in range(more)]
+        program_counts.reset()
+
+        found = list_polecats(town.rig, world=World(tmux=town.server.cli()), with_work=False)
+
+        assert {cat.name for cat in found} == {cat.polecat_name for cat in cats}
+        assert started(program_counts) == {"tmux list": 1}
+
+
+def test_a_look_at_the_work_of_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:
+    """Counting work is one git process for each polecat; two more where one has commits that no remote has."""
+    _, _, ahead = (town.spawn() for _ in range(3))
+    commit(ahead.clone_path, {"new.txt": "new\n"})
+    program_counts.reset()
+
+    found = {cat.name: cat for cat in list_polecats(town.rig, world=World(tmux=town.server.cli()))}
+
+    calls = started(program_counts)
+    assert (calls["git status"], calls["git rev-list"], calls.get("git ls-files", 0)) == (3, 2, 0)
+    assert found[ahead.polecat_name].work == WorkStatus(unpushed=1)
+    assert {(cat.ahead, cat.behind, cat.is_merged) for cat in found.values()} == {(0, 0, True), (1, 0, False)}
+
+
+def test_a_look_at_a_rig_whose_work_bd_keeps(town: HandTown, tmp_path: Path) -> None:
+    """For all polecats together bd is asked once; twice when one names a bead, or is an agent, that is not among what is open."""
+    script = make_scripted_bd(tmp_path / "bd")
+    (town.rig_dir / ".beads" / "dolt").mkdir(parents=True)
+    beads = BdCli(beads_dir=town.rig_dir / ".beads", which=str(script.binary))
+    held = {}
+    for number in range(4):
+        script.add(f"gt-w{number}")
+        held[town.spawn(hook_bead=f"gt-w{number}", beads=beads).polecat_name] = f"gt-w{number}"
+
+    def asked() -> int:
+        before = len(script.commands())
+        found = list_polecats(town.rig, world=World(tmux=town.server.cli(), beads=beads), with_work=False)
+        assert {cat.name: cat.issue for cat in found if cat.issue} == held
+        commands = script.commands()[before:]
+        assert set(commands) == {"list"}
+        return len(commands)
+
+    assert asked() == 1
+    beads.set_status("gt-w0", "closed")
+    held = {name: issue for name, issue in held.items() if issue != "gt-w0"}
+    assert asked() == 2

@@ -5,14 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypedDict
 
 from attrs import asdict
 
-from polecat import AgentBead, AgentFields, Bead, BeadClosedError, BeadsError, BeadTakenError, NotFoundError
+from polecat import AgentBead, AgentFields, Bead, BeadClosedError, BeadsError, BeadTakenError, Holdings, NotFoundError
 
 URGENCY = ("hooked", "in_progress", "open")
 
@@ -82,6 +82,18 @@ class JsonBeads:
             beads = [self._bead(rows, bead_id) for bead_id in sorted(rows)]
         held = [bead for bead in beads if same(bead.assignee, assignee) and bead.status in URGENCY]
         return tuple(sorted(held, key=lambda bead: URGENCY.index(bead.status)))
+
+    def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
+        answers: dict[str, Holdings | BeadsError] = {}
+        for who, bead_id in agents.items():
+            try:
+                agent = self.agent(bead_id)
+            except BeadsError as error:
+                answers[who] = error
+                continue
+            hook = agent.fields.hook_bead if agent and agent.is_open else ""
+            answers[who] = Holdings(held=self.held_by(who), agent=agent, named=self.bead(hook) if hook else None)
+        return answers
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
         return self._give(bead_id, "hooked", assignee, expected)

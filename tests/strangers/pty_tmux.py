@@ -6,9 +6,11 @@ import os
 import re
 import signal
 import subprocess
+import termios
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
 from attrs import evolve
 
@@ -16,6 +18,7 @@ from polecat import (
     InvalidNameError,
     PaneStatus,
     Processes,
+    Screen,
     Session,
     SessionExistsError,
     SessionNotFoundError,
@@ -23,6 +26,7 @@ from polecat import (
     StartedSession,
     TmuxError,
     TmuxUnreachableError,
+    Typed,
     Watch,
 )
 from polecat.adapters import TmuxCli
@@ -60,8 +64,10 @@ class Terminal:
             created_at_s=int(time.time()),
         )
         self.is_released = False
+        self._is_ended_by_us = False
         self._shown = b""
-        self._on_exit = request.on_exit
+        self.changed_at_s = int(time.time())
+        self._on_exit, self._end_file = request.on_exit, request.end_file
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
@@ -86,14 +92,28 @@ class Terminal:
             pid=self.process.pid,
             matched=matched,
             is_released=self.is_released,
+            screen=self.look(),
         )
+
+    def look(self) -> Screen:
+        lines = self._shown.decode("utf-8", "replace").replace("\r\n", "\n").split("\n")
+        is_raw = not termios.tcgetattr(self.master)[3] & termios.ICANON
+        return Screen(text=self.screen, cursor=(len(lines[-1]), len(lines) - 1), is_raw=is_raw, changed_at_s=self.changed_at_s)
 
     def type(self, text: str) -> None:
         data = text.encode()
         while data:
             data = data[os.write(self.master, data) :]
 
+    def _keep_end(self, path: Path, code: int) -> None:
+        """Write it as the documentation of `SessionRequest` says."""
+        status, number = ("", -code) if code < 0 else (code, "")
+        at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(f"status: {status}\nsignal: {number}\nat: {at}\n\n{self.screen}\n")
+
     def end(self) -> None:
+        self._is_ended_by_us = True
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self._reader.join()
@@ -103,9 +123,13 @@ class Terminal:
         try:
             while data := os.read(self.master, 65536):
                 self._shown += data
+                self.changed_at_s = int(time.time())
         except OSError:  # nobody has the other side open any more
             pass
         code = self.process.wait()
+        self.session = evolve(self.session, exit_code=code if code >= 0 else None, signal=-code if code < 0 else None)
+        if self._end_file is not None and not self._is_ended_by_us:
+            self._keep_end(self._end_file, code)
         if self._on_exit:
             subprocess.run([*self._on_exit, *(("", str(-code)) if code < 0 else (str(code), ""))], check=False)
 
@@ -131,7 +155,7 @@ class PtyTmux:
         return "3.5"
 
     def list_sessions(self) -> tuple[Session, ...]:
-        return tuple(evolve(one.session, is_dead=one.is_dead) for one in self._there())
+        return tuple(evolve(one.session, is_dead=one.is_dead, active_at_s=one.changed_at_s) for one in self._there())
 
     def start(self, request: SessionRequest) -> StartedSession:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,199}", request.name):
@@ -172,11 +196,18 @@ class PtyTmux:
     def capture(self, pane_id: str, *, lines: int = 200) -> str:
         return self._pane(pane_id).screen
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
-        self._typable(pane_id, instance).type(text + ("\r" if enter else ""))
+    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True, look_after_s: float = 0.0) -> Typed:
+        return self._type(pane_id, instance, text + ("\r" if enter else ""), look_after_s)
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
-        self._typable(pane_id, instance).type("".join(KEYS.get(key, key) for key in keys))
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
+        return self._type(pane_id, instance, "".join(KEYS.get(key, key) for key in keys), look_after_s)
+
+    def _type(self, pane_id: str, instance: str, text: str, look_after_s: float) -> Typed:
+        one = self._typable(pane_id, instance)
+        before = one.look()
+        one.type(text)
+        time.sleep(look_after_s)
+        return Typed(before=before, after=one.status(Watch(pane_id=pane_id, instance=one.session.instance)))
 
     def at(self, socket_path: str) -> PtyTmux:
         return self  # there is one server: this process

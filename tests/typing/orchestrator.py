@@ -29,7 +29,7 @@ from polecat import (
     work_at_risk,
 )
 
-OVER = frozenset((PolecatState.DONE, PolecatState.ZOMBIE, PolecatState.STALLED))
+OVER = frozenset((PolecatState.DONE, PolecatState.ZOMBIE, PolecatState.FAILED, PolecatState.STALLED))
 """The states in which a polecat does no work any more."""
 
 

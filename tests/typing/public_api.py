@@ -16,6 +16,7 @@ from polecat import (
     Beads,
     Checkup,
     CleanedBranches,
+    Delivery,
     Event,
     Git,
     NamePool,
@@ -116,7 +117,7 @@ def one_polecat_is_a_name_or_a_value(rig: Rig | str, cat: str | Polecat | Spawne
     assert_type(polecat.remove_polecat(rig, cat), Removed)
     assert_type(polecat.repair_polecat(rig, cat), Repaired)
     assert_type(polecat.stop_polecat(rig, cat), str)
-    assert_type(polecat.nudge_polecat(rig, cat, "hello"), str)
+    assert_type(polecat.nudge_polecat(rig, cat, "hello"), Delivery)
     assert_type(polecat.capture_polecat(rig, cat), str)
     assert_type(polecat.attach_command(rig, cat), AttachCommand)
     assert_type(polecat.assigned_issue(rig, cat), Bead | None)
@@ -128,8 +129,10 @@ def one_polecat_is_a_name_or_a_value(rig: Rig | str, cat: str | Polecat | Spawne
 
 def states(state: PolecatState) -> str:
     match state:
-        case PolecatState.WORKING | PolecatState.DONE | PolecatState.STUCK | PolecatState.STALLED | PolecatState.ZOMBIE:
-            return "it has been at work"
+        case PolecatState.WORKING | PolecatState.IDLE | PolecatState.WAITING | PolecatState.STUCK | PolecatState.ZOMBIE:
+            return "it runs"
+        case PolecatState.DONE | PolecatState.FAILED | PolecatState.STALLED:
+            return "it has ended"
         case PolecatState.SPAWNING | PolecatState.UNKNOWN:
             return "not yet, or nobody knows"
         case _:
@@ -145,6 +148,7 @@ def our_gits_have_everything(cli: GitCli, fake: FakeGit) -> None:
     _clones: Sequence[polecat.GitClones] = [cli, fake]
     _submodules: Sequence[polecat.GitSubmodules] = [cli, fake]
     _ignored: Sequence[polecat.GitIgnored] = [cli, fake]
+    _lists: Sequence[polecat.GitLists] = [cli, fake]
 
 
 def every_adapter_is_its_port(place: Path, environ: Mapping[str, str]) -> None:

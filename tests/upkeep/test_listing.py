@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Place:
         (True, None, "done", PolecatState.WORKING),
         (False, True, "working", PolecatState.STALLED),
         (False, False, "done", PolecatState.DONE),
-        (False, False, "", PolecatState.DONE),
+        (False, False, "", PolecatState.STALLED),
         (False, None, "", PolecatState.UNKNOWN),
         (None, True, "working", PolecatState.UNKNOWN),
         (None, None, "", PolecatState.UNKNOWN),
@@ -98,7 +98,7 @@ def test_a_bead_that_the_store_does_not_know_is_still_work(place: Place) -> None
     world.beads.update_agent("gt-gastown-polecat-furiosa", hook_bead="hq-7")
     world.tmux.crash("gt-gastown-furiosa")
     found = get_polecat(rig, "furiosa", world=world)
-    assert (found.state, found.issue) == (PolecatState.STALLED, "hq-7")
+    assert (found.state, found.issue) == (PolecatState.FAILED, "hq-7")
 
 
 def test_everything_about_one(place: Place) -> None:

@@ -333,7 +333,7 @@ def _die_once_the_session_is_made(rig: Rig, world: FakeWorld, *, after: bool) ->
 
 
 def test_work_of_an_agent_nobody_had_noted_is_kept(place: Place) -> None:
-    """T-24: an agent whose spawn was killed before its session was noted may have worked; what it left is kept in the trash."""
+    """T-24: an agent whose spawn was killed before its session was noted may have worked; its polecat is kept, with what it left."""
     rig, world = place
     _die_once_the_session_is_made(rig, world, after=True)
     world.git.edit(rig.home_dir("furiosa") / "gastown", "work.txt", b"only here")
@@ -341,11 +341,9 @@ def test_work_of_an_agent_nobody_had_noted_is_kept(place: Place) -> None:
 
     done = reconcile_pool(rig, world=world)
 
-    kept = [path for path in (rig.polecats_dir / ".trash").glob("*") if path.with_name(f"{path.name}.keep").exists()]
-    assert done.recovered == ("furiosa",)
-    assert [(path / "work.txt").read_bytes() for path in kept] == [b"only here"]
-    reconcile_pool(rig, world=world)
-    assert (kept[0] / "work.txt").exists()
+    assert (done.recovered, done.adopted) == ((), ("furiosa",))
+    assert (rig.home_dir("furiosa") / "gastown" / "work.txt").read_bytes() == b"only here"
+    assert reconcile_pool(rig, world=world).is_quiet
 
 
 def test_an_agent_that_never_ran_leaves_nothing_to_keep(place: Place) -> None:

@@ -76,7 +76,7 @@ def test_bash_offers_verbs_options_and_names(town: Path, script: Path) -> None:
         cwd=town,
     )
 
-    assert verbs == {"status", "stop", "stale"}
+    assert verbs == {"status", "start", "stop", "stale"}
     assert polecats == {"gastown/furiosa"}
     assert rigs == {"gastown", "beads"}
     assert agents == {"mine"}
@@ -157,7 +157,7 @@ def test_other_shells_offer_the_same(town: Path, tmp_path: Path, shell: str, cap
     main(["completion", shell])
     script = capsys.readouterr().out
     for line, wanted in {
-        ("polecat", "st"): {"stale", "status", "stop"},
+        ("polecat", "st"): {"stale", "start", "status", "stop"},
         ("polecat", "attach", "gastown/f"): {"gastown/furiosa"},
         ("polecat", "spawn", "gastown", "--agent", "m"): {"mine"},
         ("polecat", "capture", "gastown/nux", "--l"): {"--lines"},

@@ -160,6 +160,10 @@ def test_verbs_that_change(town: HandTown, run: Run) -> None:
     cat = checked("spawn", run("spawn", "gastown", "--json"))
     checked("nudge", run("nudge", "gastown/furiosa", "hello", "--json"))
     checked("stop", run("stop", "gastown/furiosa", "--json"))
+    assert checked("start", run("start", "gastown/furiosa", "--fresh", "--json"))["branch"] == cat["branch"]
+    town.server.run("kill-server")
+    assert len(checked("start --all", run("start", "--all", "gastown", "--fresh", "--json"))) == 1
+    run("stop", "gastown/furiosa")
     checked("hook", run("hook", "set", "gastown/furiosa", "gt-abc12", "--json"))
     checked("hook", run("hook", "clear", "gt-abc12", "--rig", "gastown", "--json"))
     (Path(cat["clone_path"]) / "draft.txt").write_text("draft")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from tests.cli_fixtures import Answer, Run, untouched
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, start_polecat_session
+from tests.tmux_fixtures import eventually
 
 pytestmark = pytest.mark.real
 
@@ -118,6 +120,40 @@ def test_a_stop_ends_what_its_dry_run_named(town: HandTown, run: Run, cat: dict[
     run("stop", "gastown/furiosa").refused("has no session")
 
 
+# -------------------------------------------------------------------------------------------------------------- start
+
+
+def test_a_start_goes_on_in_the_same_place(town: HandTown, run: Run, cat: dict[str, Any]) -> None:
+    """A polecat that was stopped runs again with its files; one that runs, and one whose agent cannot go on, are refused with the reason."""
+    run("start", "gastown/furiosa", "--fresh").refused(
+        "the agent of gastown/polecats/furiosa runs", "polecat stop gastown/furiosa"
+    )
+    run("stop", "gastown/furiosa")
+    run("start", "gastown/furiosa").refused("nobody told how agent 'recorder' continues its conversation", "--fresh")
+
+    done = run("start", "gastown/furiosa", "--fresh", "--prompt", "go on")
+
+    assert (done.code, done.out) == (0, "gastown/polecats/furiosa\n")
+    assert town.sessions() == ["gt-gastown-furiosa"]
+    assert (Path(cat["clone_path"]) / "draft.txt").exists()
+    assert run("start", "gastown/nobody").code == 1
+
+
+def test_after_a_reboot_one_command_starts_everybody(town: HandTown, run: Run) -> None:
+    """When the tmux server has gone, list says so, and start --all starts everybody of the rig; a second time there is nobody."""
+    run("spawn", "gastown", "--count", "2")
+    town.server.run("kill-server")
+    eventually(lambda: [cat["state"] for cat in run("list", "--json").json] == ["stalled"] * 2, "their server went away")
+    assert {cat["ended"]["reason"] for cat in run("list", "--json").json} == {"server gone"}
+    assert "its tmux server went away" in run("list").out
+
+    done = run("start", "--all", "gastown", "--fresh")
+
+    assert done.out.splitlines() == ["gastown/polecats/furiosa", "gastown/polecats/nux"]
+    assert sorted(town.sessions()) == ["gt-gastown-furiosa", "gt-gastown-nux"]
+    assert run("start", "--all", "gastown", "--fresh").out == "nobody's tmux server went away\n"
+
+
 # ------------------------------------------------------------------------------------------------- reconcile and prune
 
 
@@ -182,7 +218,9 @@ def test_status_of_a_polecat_with_nothing_to_lose(town: HandTown, run: Run) -> N
     """Where nothing would be lost, status says that."""
     run("spawn", "gastown")
     run("stop", "gastown/furiosa")
-    assert run("status", "gastown/furiosa").out.rstrip().endswith("nothing would be lost")
+    said = run("status", "gastown/furiosa").out
+    assert "remove?    nothing would be lost" in said
+    assert re.search(r"^session +stopped, \d+ s ago$", said, re.MULTILINE)
     assert run("status", "gastown/furiosa", "--json").json["risks"] == []
 
 
@@ -249,3 +287,24 @@ def test_the_hook_by_hand(town: HandTown, run: Run) -> None:
     run("hook", "set", "gt-abc12", "gt-abc12").refused("RIG/NAME")
     run("hook", "show", "zz-1").refused("which rig", "--rig")
     run("hook", "show", "gt-nope").refused("no bead 'gt-nope'")
+
+
+def test_how_an_agent_ended_is_shown_after_the_end(town: HandTown, run: Run) -> None:
+    """List, status and capture tell how an agent ended and what it showed last, for people and for programs; the session is gone."""
+    town.agent("frail", 'printf "> "; read -r _; echo "no more credit" >&2; exit 3')
+    run("spawn", "gastown", "--agent", "frail", "--prompt", "begin")
+    run("nudge", "gastown/furiosa", "go")
+    eventually(lambda: run("list", "gastown", "--json").json[0]["state"] == "failed", "it has failed")
+
+    assert town.sessions() == []
+    (cat,) = run("list", "gastown", "--json").json
+    assert {key: cat["ended"][key] for key in ("reason", "status", "signal", "says")} == {
+        "reason": "exit",
+        "status": 3,
+        "signal": None,
+        "says": "exit 3",
+    }
+    assert run("status", "gastown/furiosa", "--json").json["last_lines"][-1] == "no more credit"
+    said = run("status", "gastown/furiosa").out
+    assert re.search(r"^session +exit 3, \d+ s ago$", said, re.MULTILINE) and said.endswith("  no more credit\n")
+    assert run("capture", "gastown/furiosa", "--lines", "1").out == "no more credit\n"

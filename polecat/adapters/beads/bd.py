@@ -26,7 +26,7 @@ from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
 from polecat.errors import BeadsError
 from polecat.names import check_bead_id
-from polecat.ports import AgentBead, AgentFields, Bead
+from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 
 TAKE_BACK_S = 5.0
 """How long undoing a failed change may take, when the operation's own time is up."""
@@ -128,6 +128,17 @@ class BdCli:
             answer = talk.ask("list", "--json", *talk.dialect.list_flags, f"--assignee={spelling}")
             found.update({issue.bead.id: issue.bead for issue in answer.issues() if issue.bead.assignee == spelling})
         return bead_rules.in_order(found.values())
+
+    def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
+        """See `Beads.holdings`: one list of all that is not closed, and one of what is missing in it, if anything is."""
+        talk = self._bd.talk()
+
+        def find(ids: frozenset[str]) -> list[tuple[Bead, str]]:
+            among = ("--all", f"--id={','.join(one for one in sorted(ids) if ',' not in one)}") if ids else ()
+            answer = talk.ask("list", "--json", *talk.dialect.list_flags, *among)
+            return [(issue.bead, issue.description) for issue in answer.issues()]
+
+        return bead_rules.holdings(agents, find)
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
         """See `Beads.hook`."""

@@ -8,8 +8,9 @@ a write waits for the disk twice and not four times. Reading never creates the f
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -17,9 +18,9 @@ from attrs import field, frozen
 
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, format_description, replace_fields
-from polecat.errors import BeadsConfigError, BeadsUnavailableError
+from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError
 from polecat.names import shell_line
-from polecat.ports import AgentBead, AgentFields, Bead
+from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 from polecat.town.guarded import is_regular
 
 SCHEMA_VERSION = 1
@@ -42,6 +43,7 @@ INSERT INTO beads (id, title, status, assignee, labels, description) VALUES (?, 
 ON CONFLICT (id) DO UPDATE SET title = excluded.title, status = excluded.status, assignee = excluded.assignee,
     labels = excluded.labels, description = excluded.description
 """
+_OR_HELD = f"OR (assignee <> '' AND status IN {bead_rules.HELD_STATUSES})"
 _READ = "SELECT id, title, status, assignee, labels, description FROM beads WHERE "
 
 
@@ -121,6 +123,16 @@ class LocalBeads:
         """See `Beads.held_by`."""
         names = bead_rules.spellings(assignee)
         return bead_rules.in_order(row.bead for row in self._look("assignee IN (?, ?)", names[0], names[-1]))
+
+    def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
+        """See `Beads.holdings`."""
+
+        def find(ids: frozenset[str]) -> Iterator[tuple[Bead, str]]:
+            wanted = json.dumps(sorted(ids or agents.values()))
+            rows = self._look(f"id IN (SELECT value FROM json_each(?)) {'' if ids else _OR_HELD}", wanted)
+            return ((row.bead, row.description) for row in rows)
+
+        return bead_rules.holdings(agents, find)
 
     def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
         """See `Beads.hook`; here the look and the change are one transaction."""

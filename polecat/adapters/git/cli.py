@@ -8,10 +8,11 @@ from __future__ import annotations
 import contextlib
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from polecat.adapters.git import (
+    checkouts,
     config,
     facts,
     files,
@@ -28,7 +29,7 @@ from polecat.adapters.git import (
 )
 from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.errors import GitError
-from polecat.ports import RESCUE_REFS, GitFacts, Repo, Rescue, StaleRegistration, Worktree
+from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
 
 OLDEST_GIT = (2, 31)
 
@@ -121,6 +122,18 @@ class GitCli:
     def find_worktree(self, repo: Repo, path: Path) -> Worktree | None:
         """Prove by reading files that *path* is a worktree of *repo*; None if it is not one."""
         return worktrees.find(self._git, repo, path)
+
+    def find_worktrees(self, repo: Repo, paths: Iterable[Path]) -> dict[Path, Worktree]:
+        """Find those of many directories that are worktrees of *repo*."""
+        return worktrees.find_many(self._git, repo, paths)
+
+    def checkout_at(self, place: Path) -> Checkout | None:
+        """Find the checkout that a directory is in; None if it is in none."""
+        return checkouts.find(self._git, place)
+
+    def remember_rig(self, checkout: Path, *, town: Path, rig: str) -> None:
+        """Write into a checkout's own configuration which rig it was adopted into."""
+        checkouts.remember(self._git, checkout, town, rig)
 
     def drop_worktree(self, repo: Repo, worktree: Worktree, *, into: Path) -> None:
         """Take a worktree away: its directory becomes *into*, its registration ``<into>.admin``."""
@@ -230,12 +243,17 @@ class GitCli:
         """Finish a `move_worktree` to *path* that was killed half-way."""
         return worktrees.mend(self._git, repo, path)
 
-    def commits_behind(self, repo: Repo, head: str, ref: str) -> int | None:
-        """Count the commits of *ref* that *head* lacks; None if *ref* does not exist."""
+    def standing(self, repo: Repo, head: str, ref: str) -> Standing | None:
+        """Say how a commit relates to a branch; None if there is no such branch."""
         tip = self.resolve(repo, ref)
-        if tip is None:
-            return None
-        return self._count(repo, [tip, f"^{head}"])
+        if tip is None or tip == head:
+            return Standing(merged="ancestor") if tip else None
+        words = ["rev-list", "--left-right", "--count", f"{head}...{tip}"]
+        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.strip().partition("\t")
+        if not (ahead.isdecimal() and behind.isdecimal()):
+            raise GitError(f"git rev-list said {ahead[:60]!r}, which is no number", cwd=repo.path)
+        merged: Merged = "ancestor" if ahead == "0" else facts.same_changes(self._git, repo, tip, head)
+        return Standing(ahead=int(ahead), behind=int(behind), merged=merged)
 
     def is_checked_out(self, repo: Repo, branch: str) -> bool:
         """Say whether a worktree has this branch checked out or is rebasing it."""

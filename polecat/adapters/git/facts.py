@@ -16,6 +16,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from polecat.adapters.git import files, guard, refs
+from polecat.adapters.git.index import read_index
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
@@ -72,6 +73,10 @@ class Gathering:
         return tuple(path for path in paths if not self.is_ours(path.rstrip("/")))
 
 
+_MAX_INDEX_BYTES = 1 << 30
+"""A hundred bytes and more for each file that is tracked."""
+
+
 def place_of(repo: Repo, worktree: Worktree) -> Place:
     """Say where commands for a worktree work, after proving that it is what it says.
 
@@ -94,16 +99,22 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
-    questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"], "files": LISTING}
+    questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"]}
+    index = files.read_bytes(place.git_dir / "index", limit_bytes=_MAX_INDEX_BYTES)
+    listing = read_index(index) if index and head and len(head) == 40 else None
+    if listing is None:
+        questions["files"] = LISTING
     if head is not None:
-        questions["commits"] = ["rev-list", "--count", head, *unfinished_heads(place.git_dir), "--not", "--remotes"]
+        begun = unfinished_heads(place.git_dir)
+        if begun or head not in refs.listed(git, repo, "refs/remotes/").values():
+            questions["commits"] = ["rev-list", "--count", head, *begun, "--not", "--remotes"]
         if base is not None:
             questions["base"] = ["merge-base", "--is-ancestor", head, base]
     if refs.resolve(git, repo, "refs/stash") is not None:
         questions["stashes"] = ["log", "-g", "--format=%H%x00%s", "refs/stash", "--"]
     answers = _ask(looking, questions)
     entries = _read_status(looking, answers.get("status"))
-    gitlinks = _read_files(looking, answers.get("files"), entries)
+    gitlinks = _read_files(looking, listing or _listing(looking, answers.get("files")), entries)
     _read_commits(looking, answers.get("commits"), answers.get("base"))
     _read_stashes(looking, answers.get("stashes"))
     _read_inner_repositories(looking, entries, gitlinks)
@@ -209,15 +220,21 @@ def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> 
     )
 
 
-def _read_files(looking: Gathering, done: Finished | None, entries: tuple[StatusEntry, ...]) -> tuple[str, ...]:
-    """Find edits that git was told not to look at; return the paths of all submodules."""
+def _listing(looking: Gathering, done: Finished | None) -> tuple[tuple[str, ...], dict[str, str]]:
     if done is None or _text(looking, "files", done) is None:
-        return ()
+        return (), {}
     try:
-        links, hidden = parse_listing(done.stdout)
+        return parse_listing(done.stdout)
     except UnknownStateError as error:
         looking.problem(f"files: {error.message}")
-        return ()
+        return (), {}
+
+
+def _read_files(
+    looking: Gathering, listing: tuple[tuple[str, ...], dict[str, str]], entries: tuple[StatusEntry, ...]
+) -> tuple[str, ...]:
+    """Find edits that git was told not to look at; return the paths of all submodules."""
+    links, hidden = listing
     seen = {entry.path for entry in entries}
     edited = (path for path, oid in hidden.items() if path not in seen and _blob(looking, path, oid) is False)
     looking.facts = evolve(looking.facts, hidden=looking.kept(edited))
@@ -245,21 +262,20 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
     facts = looking.facts
     if facts.head is None:
         return
-    unpushed = _count(looking, "commits", commits) or 0
+    unpushed = _count(looking, "commits", commits) or 0  # not asked where a remote's branch stands at that very commit
     if unpushed and looking.base is not None and not refs.listed(looking.git, looking.repo, "refs/remotes/"):
         rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
         unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
     merged: Merged = "unknown"
     if base is not None and base.exit_code in (0, 1) and not base.stderr:
-        merged = "ancestor" if base.exit_code == 0 else _same_changes(looking)
+        merged = "ancestor" if base.exit_code == 0 else same_changes(looking.git, looking.place, looking.base or "", facts.head)
     looking.facts = evolve(looking.facts, unpushed=unpushed, merged=merged)
 
 
-def _same_changes(looking: Gathering) -> Merged:
+def same_changes(git: GitProgram, at: Repo | Place, base: str, head: str) -> Merged:
     """Squash merges leave no ancestry; but merging again then changes nothing of the base."""
-    base, head = looking.base or "", looking.facts.head or ""
-    merge = looking.git.run(["merge-tree", "--write-tree", base, head], at=looking.place)
-    tree = looking.git.run(["rev-parse", "-q", "--verify", f"{base}^{{tree}}"], at=looking.place, read_only=True)
+    merge = git.run(["merge-tree", "--write-tree", base, head], at=at)
+    tree = git.run(["rev-parse", "-q", "--verify", f"{base}^{{tree}}"], at=at, read_only=True)
     if merge.exit_code == 1:
         return "no"
     if merge.exit_code != 0 or tree.exit_code != 0:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from polecat.errors import GitError, UnknownStateError
-from polecat.town.guarded import read_guarded
+from polecat.town.guarded import MAX_BYTES, read_guarded
 
 _PACKED_BYTES = 512 * 1024 * 1024
 """A repository may have millions of refs."""
@@ -44,7 +44,7 @@ def is_ref_name(ref: str) -> bool:
 
 def uses_reftable(git_dir: Path) -> bool:
     """Say whether the repository keeps its refs in tables, so that files say nothing."""
-    return (git_dir / "reftable").is_dir()
+    return os.path.isdir(f"{git_dir}/reftable")
 
 
 def check_repository(git_dir: Path) -> None:
@@ -55,7 +55,7 @@ def check_repository(git_dir: Path) -> None:
         UnknownStateError: that could not be told.
     """
     try:
-        is_repository = stat.S_ISREG(os.stat(git_dir / "HEAD").st_mode) and (git_dir / "objects").is_dir()
+        is_repository = stat.S_ISREG(os.stat(f"{git_dir}/HEAD").st_mode) and os.path.isdir(f"{git_dir}/objects")
     except (FileNotFoundError, NotADirectoryError):
         is_repository = False
     except OSError as error:
@@ -111,48 +111,70 @@ def registrations(git_dir: Path) -> tuple[Path, ...]:
     return tuple(git_dir / "worktrees" / name for name in registration_names(git_dir))
 
 
-def identify(git_dir: Path, path: Path) -> Path | None:
+def registry_of(git_dir: Path) -> str:
+    """Where a repository keeps its registrations, symlinks resolved, for `identify`."""
+    return os.path.join(os.path.realpath(git_dir), "worktrees")
+
+
+def identify(git_dir: Path, path: Path, registry: str = "") -> Path | None:
     """Prove that *path* is a worktree of the repository: return its registration, None if it is not one.
 
     Both sides must name each other: the ``.git`` file in the directory and the registration in the repository. A symlink, a copied
     ``.git``, a moved directory or a half-made registration proves nothing.
 
+    Args:
+        git_dir: the repository.
+        path: the directory.
+        registry: the repository's `registry_of`, where many are to be identified.
+
     Raises:
         UnknownStateError: something that decides cannot be read.
     """
-    link = read_text(path / ".git")
-    if path.is_symlink() or link is None or not link.startswith("gitdir: "):
+    registry = registry or registry_of(git_dir)
+    dot_git = f"{path}/.git"
+    link = read_text(dot_git)
+    if link is None or os.path.islink(path) or not link.startswith("gitdir: "):
         return None
-    admin = Path(os.path.realpath(path / link.removeprefix("gitdir: ").rstrip("\n")))
-    if admin.parent != Path(os.path.realpath(git_dir)) / "worktrees":
+    admin = link.removeprefix("gitdir: ").rstrip("\n")
+    if os.path.dirname(admin) != registry or os.path.islink(admin) or os.path.islink(registry):
+        admin = os.path.realpath(os.path.join(path, admin))  # takes ten times as long as all the rest of it
+    parent, name = os.path.split(admin)
+    if parent != registry:
         return None
-    common, back, head = (read_text(admin / name) for name in ("commondir", "gitdir", "HEAD"))
-    if not common or not back or not head or read_text(admin / "locked") == "initializing":
+    common, back, head = (read_text(f"{admin}/{file}") for file in ("commondir", "gitdir", "HEAD"))
+    if not common or not back or not head or read_text(f"{admin}/locked") == "initializing":
         return None
-    if not _same(admin / common.rstrip("\n"), git_dir) or not _same(admin / back.rstrip("\n"), path / ".git"):
+    if common != "../..\n" and not _same(os.path.join(admin, common), git_dir):
+        return None
+    if not _same(os.path.join(admin, back), dot_git):
         return None
     line = head.rstrip("\n")
     is_whole = line.startswith("ref: refs/heads/") or (is_oid(line) and line.strip("0"))
-    return git_dir / "worktrees" / admin.name if is_whole else None
+    return git_dir / "worktrees" / name if is_whole else None
 
 
 def read_text(path: Path | str) -> str | None:
     """Return what a plain file holds, None if it is absent, a directory or a symlink; undecodable bytes survive as surrogates.
 
     Raises:
-        UnknownStateError: it is there and cannot be read, or is a pipe or a device.
+        UnknownStateError: it is there and cannot be read, is a pipe or a device, or holds a NUL.
     """
+    data = read_bytes(path)
+    if data is not None and b"\0" in data:
+        raise UnknownStateError(f"cannot read {path}: it holds a NUL, which git never writes there")
+    return None if data is None else os.fsdecode(data)
+
+
+def read_bytes(path: Path | str, *, limit_bytes: int = MAX_BYTES) -> bytes | None:
+    """Return what a plain file holds, undecoded. See `read_text`."""
     try:
-        data = read_guarded(path, follow=False)
+        return read_guarded(path, limit_bytes=limit_bytes, follow=False)
     except IsADirectoryError:
         return None
     except OSError as error:
         if stat.S_ISLNK(_mode(path)):
             return None
         raise _unknown(path, error) from error
-    if data is not None and b"\0" in data:
-        raise UnknownStateError(f"cannot read {path}: it holds a NUL, which git never writes there")
-    return None if data is None else os.fsdecode(data)
 
 
 def rebased_branch(admin: Path) -> str | None:
@@ -162,7 +184,7 @@ def rebased_branch(admin: Path) -> str | None:
 
 
 def _loose(git_dir: Path, name: str) -> str | None:
-    path = git_dir / name
+    path = f"{git_dir}/{name}"
     try:
         data = read_guarded(path)
     except IsADirectoryError:
@@ -198,8 +220,10 @@ def _packed(git_dir: Path) -> dict[str, str]:
     return {words[1]: words[0] for words in lines if len(words) == 2}
 
 
-def _same(one: Path, other: Path) -> bool:
-    return os.path.realpath(one) == os.path.realpath(other)
+def _same(one: str, other: Path | str) -> bool:
+    """Say whether a line of a file names a place. Equal names are one place; only different ones are resolved, which takes long."""
+    one = one.rstrip("\n")
+    return one == os.fspath(other) or os.path.realpath(one) == os.path.realpath(other)
 
 
 def _mode(path: Path | str) -> int:

@@ -13,7 +13,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from polecat.adapters.git import config, files, publish, refs, submodules
@@ -24,14 +24,24 @@ from polecat.names import shell_line
 from polecat.ports import Repo, Worktree
 
 
-def find(git: GitProgram, repo: Repo, path: Path) -> Worktree | None:
-    """Prove by reading files that *path* is a worktree of *repo*."""
+def find(git: GitProgram, repo: Repo, path: Path, *, registry: str = "") -> Worktree | None:
+    """Prove by reading files that *path* is a worktree of *repo*; *registry* as for `files.identify`."""
     path = Path(os.path.abspath(path))
-    admin = files.identify(repo.git_dir, path)
+    admin = files.identify(repo.git_dir, path, registry)
     if admin is None:
         return None
     branch, head = refs.head(git, repo, Place(git_dir=admin, work_tree=path))
     return Worktree(path=path, admin_dir=admin, branch=branch, head=head)
+
+
+def find_many(git: GitProgram, repo: Repo, paths: Iterable[Path]) -> dict[Path, Worktree]:
+    """Find those of many directories that are worktrees of *repo*."""
+    registry, found = files.registry_of(repo.git_dir), {}
+    for path in paths:
+        with contextlib.suppress(PolecatError, OSError):
+            if (worktree := find(git, repo, path, registry=registry)) is not None:
+                found[path] = worktree
+    return found
 
 
 def add(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> Worktree:

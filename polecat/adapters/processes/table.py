@@ -29,6 +29,7 @@ from polecat.errors import ProgramError, UnknownStateError
 from polecat.ports import Process
 
 _POLL_S = 0.01
+_MARK = b"POLECAT_ID="
 _DIE_S = 2.0
 """How long the kernel may take to end a killed process; it takes milliseconds unless the machine is very busy."""
 
@@ -73,9 +74,18 @@ class ProcessTable:
             return ()
         rows = self._rows()
         first = {root.pid for root in roots if root.pid in rows and rows[root.pid].process.start_time == root.start_time}
-        first |= self._marked(rows, instance) if instance else set()
+        first |= {pid for pid, marks in self._marks(rows).items() if instance in marks} if instance else set()
         depths = _below(rows, first)
         return tuple(rows[pid].process for pid in sorted(depths, key=lambda pid: (-depths[pid], pid)))
+
+    def instances(self) -> frozenset[str]:
+        """Tell which instances have a process; see `polecat.ports.Processes.instances`.
+
+        Raises:
+            UnknownStateError: the table could not be read.
+        """
+        marks = self._marks(self._rows())
+        return frozenset().union(*(marks[pid] for pid in marks if pid != os.getpid()))
 
     def end(self, processes: Sequence[Process], *, grace_s: float) -> tuple[Process, ...]:
         """End processes: SIGTERM, wait, SIGKILL; see `polecat.ports.Processes.end`."""
@@ -147,15 +157,20 @@ class ProcessTable:
         process = Process(pid=pid, start_time=int(words[19]), name=name)
         return _Row(process=process, parent=int(words[1]), is_zombie=words[0] in (b"Z", b"X"))
 
-    def _marked(self, rows: Mapping[int, _Row], instance: str) -> set[int]:
-        wanted = f"POLECAT_ID={instance}".encode("utf-8", "surrogateescape")
-        found = set()
+    def _marks(self, rows: Mapping[int, _Row]) -> dict[int, frozenset[str]]:
+        """The instances whose mark a process bears; none that a tmux server above it handed on."""
+        marks: dict[int, frozenset[str]] = {}
         for pid in rows:
             with contextlib.suppress(OSError):
-                if wanted in (self._proc / str(pid) / "environ").read_bytes().split(b"\0"):
-                    found.add(pid)
-        servers = {pid for pid in found if rows[pid].is_tmux_server}
-        return {pid for pid in found if not servers.intersection(_line(rows, pid, set()))}
+                environ = (self._proc / str(pid) / "environ").read_bytes()
+                if _MARK in environ:
+                    words = (word for word in environ.split(b"\0") if word.startswith(_MARK))
+                    marks[pid] = frozenset(word[len(_MARK) :].decode("utf-8", "surrogateescape") for word in words)
+        servers = {pid: marks[pid] for pid in marks if rows[pid].is_tmux_server}
+        return {
+            pid: mine.difference(*(servers[above] for above in _line(rows, pid, set()) if above in servers))
+            for pid, mine in marks.items()
+        }
 
     def _places(self, rows: Iterable[int]) -> Iterator[tuple[int, Path]]:
         for pid in rows:

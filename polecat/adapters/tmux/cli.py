@@ -28,12 +28,11 @@ from polecat.adapters.tmux.commands import (
     means_not_found,
 )
 from polecat.adapters.tmux.listing import ListCall, Listing, OwnCall, with_own
-from polecat.adapters.tmux.send import TYPED, Typing, press_keys, type_text
+from polecat.adapters.tmux.send import send_keys, send_text
 from polecat.adapters.tmux.server import TmuxServer
 from polecat.adapters.tmux.start import release_session, start_session
 from polecat.adapters.tmux.watch import watch_panes
-from polecat.errors import SessionNotFoundError
-from polecat.ports import PaneStatus, Processes, Session, SessionRequest, StartedSession, Watch
+from polecat.ports import PaneStatus, Processes, Session, SessionRequest, StartedSession, Typed, Watch
 
 
 class TmuxCli:
@@ -170,7 +169,15 @@ class TmuxCli:
 
     # ------------------------------------------------------------------------------------------------------ typing
 
-    def send_text(self, pane_id: str, text: str, *, instance: str = "", enter: bool = True) -> None:
+    def send_text(
+        self,
+        pane_id: str,
+        text: str,
+        *,
+        instance: str = "",
+        enter: bool = True,
+        look_after_s: float = 0.0,
+    ) -> Typed:
         """Type *text* into a pane, byte for byte, then Enter exactly once; leaves copy mode first.
 
         The end mark of a bracketed paste inside the text is taken out: it would end the paste early.
@@ -178,27 +185,15 @@ class TmuxCli:
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
         """
-        self._type(pane_id, type_text(pane_id, text, instance=instance, enter=enter))
+        return send_text(self._server, pane_id, text, instance=instance, enter=enter, look_after_s=look_after_s)
 
-    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "") -> None:
+    def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
         """Press keys by their tmux names, one after the other; leaves copy mode first.
 
         Raises:
             SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was pressed.
         """
-        self._type(pane_id, press_keys(pane_id, keys, instance=instance))
-
-    def _type(self, pane_id: str, typing: Typing) -> None:
-        answer = self._server.ask(typing.commands, stdin=typing.stdin)
-        said = answer.text.strip("\n")
-        if answer.exit_code == 0 and said == TYPED:
-            return
-        if answer.exit_code == 0 and said:
-            raise SessionNotFoundError(f"pane {pane_id} {said}; nothing was typed")
-        if typing.clean_up and not means_no_server(answer.error_text):
-            self._server.ask(typing.clean_up)
-        self._server.raise_unless_done(answer, pane_id)
-        self._server.raise_unusable(answer)
+        return send_keys(self._server, pane_id, keys, instance=instance, look_after_s=look_after_s)
 
     # ------------------------------------------------------------------------------------------------- termination
 

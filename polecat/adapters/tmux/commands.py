@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 import secrets
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 
 from polecat.errors import InvalidNameError, ProgramMissingError, TmuxError
@@ -114,6 +113,16 @@ def literal(text: str) -> str:
     return re.sub(r"[#,}]", r"#\g<0>", text)
 
 
+def shown_on(pattern: str) -> str:
+    """Write the format that gives the line of the screen which has a pattern, an extended regular expression; 0 for none.
+
+    Examples:
+        >>> shown_on("^> ")
+        '#{C/r:^> }'
+    """
+    return "#{C/r:" + literal(pattern) + "}"
+
+
 def all_of(*conditions: str) -> str:
     """Join format conditions by *and*.
 
@@ -149,18 +158,21 @@ class Fields:
 
     Values may hold tabs, newlines or whatever a person puts into an option, so the separator is a fresh random word
     rather than a character; it is printable because tmux replaces others when the locale is not UTF-8.
+
+    Attributes:
+        mark: the separator.
     """
 
     def __init__(self) -> None:
-        self._mark = f"~{secrets.token_hex(6)}~"
+        self.mark = f"~{secrets.token_hex(6)}~"
 
     def row(self, *values: str) -> str:
         """Write the format of one row."""
-        return self._mark + "".join(f"{value}{self._mark}" for value in values)
+        return self.mark + "".join(f"{value}{self.mark}" for value in values)
 
     def pieces(self, text: str) -> list[str]:
         """Split at the separators, however many pieces that gives."""
-        return text.split(self._mark)
+        return text.split(self.mark)
 
     def split(self, text: str, count: int) -> list[str]:
         """Split at the separators.
@@ -204,19 +216,6 @@ def read_exports(text: str) -> dict[str, str]:
         else:  # "unset NAME;", or a name no shell would take
             at = text.find("\n", at) + 1 or len(text)
     return found
-
-
-def read_signal(text: str) -> int | None:
-    """Read ``pane_dead_signal``: a number on Linux, a name on BSD and macOS, nothing when no signal is known.
-
-    Examples:
-        >>> read_signal("9"), read_signal("KILL"), read_signal("")
-        (9, 9, None)
-    """
-    if text.isdigit():
-        return int(text)
-    name = text if text.startswith("SIG") else f"SIG{text}"
-    return int(signal.Signals[name]) if name in signal.Signals.__members__ else None
 
 
 def read_number(text: str) -> int | None:

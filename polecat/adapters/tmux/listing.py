@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from polecat.adapters.tmux.commands import AGENT, STAMP, Command, Fields, joined, read_exports
+from polecat.adapters.tmux.commands import AGENT, STAMP, Command, Fields, joined, read_exports, read_number
+from polecat.core.endings import read_signal
 from polecat.ports import Session
 
 IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
@@ -30,7 +31,7 @@ _COLUMNS = (
     "pane_dead_signal",
     "session_attached",
     "session_created",
-    "session_activity",
+    "window_activity",
     "pane_start_path",
     *IDENTITY,
 )
@@ -121,9 +122,11 @@ def _session(pane: Mapping[str, str], stamp_everywhere: str, *, is_owner: bool, 
         pane_id=pane["pane_id"],
         pane_pid=_number(pane["pane_pid"]),
         is_dead=pane["pane_dead"] == "1",
+        exit_code=read_number(pane["pane_dead_status"]),
+        signal=read_signal(pane["pane_dead_signal"]),
         attached=_number(pane["session_attached"]),
         created_at_s=_number(pane["session_created"]),
-        active_at_s=_number(pane["session_activity"] or pane["session_created"]),
+        active_at_s=_number(pane["window_activity"] or pane["session_created"]),
         started_in=pane["pane_start_path"],
         is_shared=is_shared,
     )

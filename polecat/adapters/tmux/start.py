@@ -41,6 +41,7 @@ from polecat.errors import SessionExistsError, TmuxError, TmuxUnreachableError
 from polecat.ports import SessionRequest, StartedSession
 
 _ON_EXIT = "@polecat_on_exit"
+_KEEP_END = "@polecat_keep_end"
 _TICK = "@polecat_tick"
 
 LOST_STATUS = all_of("#{pane_dead}", "#{==:#{pane_dead_status}#{pane_dead_signal},}")
@@ -153,20 +154,22 @@ def release_session(server: TmuxServer, session: StartedSession) -> bool:
 
 
 def crash_hook(instance: str) -> str:
-    """Write what the server does when the process ends: run the on-exit command; end the pane once the start is over.
+    """Write what the server does when the process ends: keep how; run the on-exit command; end the pane once the start is over.
 
-    The session goes with its last pane; one in which a person has a pane of his own stays. The command is read from an option, so that its
-    quoting is the shell's alone. The server waits for it before it ends the pane: with its last session the server itself ends, and with
+    The session goes with its last pane; one in which a person has a pane of his own stays. The commands are read from options, so that
+    their quoting is the shell's alone. The server waits for each before it goes on: with its last session the server itself ends, and with
     it every command that it still runs. If the pane has gone while it waited, the server goes on with the hook in some other one; so
-    the end asks once more whether this is ours.
+    each asks once more whether this is ours.
     """
-    ours = equals(AGENT, instance)
-    run = "#{" + _ON_EXIT + "} '#{pane_dead_status}' '#{pane_dead_signal}' >/dev/null 2>&1"
-    then: list[Command] = [
-        ("if-shell", "-F", "#{" + _ON_EXIT + "}", joined([("run-shell", run)])),
-        ("if-shell", "-F", all_of(ours, "#{" + RELEASED + "}"), "kill-pane"),
-    ]
-    return joined([("if-shell", "-F", ours, joined(then))])
+    ours, how = equals(AGENT, instance), "'#{pane_dead_status}' '#{pane_dead_signal}' >/dev/null 2>&1"
+    keep = "#{" + _KEEP_END + "} '#{socket_path}' '#{pane_id}' " + how
+    return joined(
+        [
+            ("if-shell", "-F", all_of(ours, "#{" + _KEEP_END + "}"), joined([("run-shell", keep)])),
+            ("if-shell", "-F", all_of(ours, "#{" + _ON_EXIT + "}"), joined([("run-shell", "#{" + _ON_EXIT + "} " + how)])),
+            ("if-shell", "-F", all_of(ours, "#{" + RELEASED + "}"), "kill-pane"),
+        ]
+    )
 
 
 def _tick(pane: str, instance: str) -> list[Command]:
@@ -207,6 +210,9 @@ def mark_commands(request: SessionRequest, session: str, pane: str, fields: Fiel
         ("set-option", "-t", session, STAMP, request.instance),
         ("set-option", "-t", session, "destroy-unattached", "off"),
     ]
+    if request.end_file is not None:
+        keep = ("/bin/sh", os.fspath(Path(__file__).with_name("keep_end.sh")), os.fspath(request.end_file))
+        commands.append(("set-option", "-p", "-t", pane, _KEEP_END, shlex.join(keep)))
     if request.on_exit:
         commands.append(("set-option", "-p", "-t", pane, _ON_EXIT, shlex.join(request.on_exit)))
     commands.append(("set-hook", "-p", "-t", pane, "pane-died", crash_hook(request.instance)))
@@ -216,7 +222,7 @@ def mark_commands(request: SessionRequest, session: str, pane: str, fields: Fiel
 
 def unmark_commands(pane: str) -> list[Command]:
     """Write what takes everything back from a pane that a hook of the user's opened in the place of the agent's."""
-    options = (AGENT, RELEASED, "remain-on-exit", "remain-on-exit-format", _ON_EXIT, _TICK)
+    options = (AGENT, RELEASED, "remain-on-exit", "remain-on-exit-format", _KEEP_END, _ON_EXIT, _TICK)
     taken: list[Command] = [("set-option", "-puq", "-t", pane, option) for option in options]
     return [("pipe-pane", "-t", pane), *taken, ("set-hook", "-pu", "-t", pane, "pane-died")]
 
@@ -238,8 +244,8 @@ def check_call_size(request: SessionRequest, argv: list[str]) -> None:
 
 
 def release_commands(pane_id: str) -> list[Command]:
-    """Write what the end of the start changes: the session goes with its process, and last words are nobody's concern."""
-    return [("set-option", "-p", "-t", pane_id, RELEASED, "1"), ("pipe-pane", "-t", pane_id)]
+    """Write what the end of the start changes: the session goes with its process. The pipe stays: last words are kept."""
+    return [("set-option", "-p", "-t", pane_id, RELEASED, "1")]
 
 
 def read_started(request: SessionRequest, text: str, fields: Fields) -> StartedSession | None:

@@ -8,23 +8,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 from polecat.adapters.tmux.commands import (
     AGENT,
-    RELEASED,
     Command,
-    Fields,
     all_of,
     call_bytes,
     equals,
     guarded,
-    literal,
     means_not_found,
-    read_number,
-    read_signal,
+    shown_on,
 )
+from polecat.adapters.tmux.screen import Look, Seen
 from polecat.adapters.tmux.server import TmuxServer
 from polecat.adapters.tmux.start import LOST_STATUS, release_commands
+from polecat.errors import TmuxError
 from polecat.ports import PaneStatus, Watch
 
 _EAGER_STEPS_S = (0.008,) * 8 + (0.02,) * 10 + (0.04,) * 17
@@ -40,6 +39,9 @@ _MAX_STEP_BYTES = 11_000
 _STEP_OVERHEAD_BYTES = 50
 _FEWEST_LOOKS = 8
 """A watch that cannot look so often in one call is better asked again and again."""
+
+_MOST_PANES = 60
+"""How many panes one call looks at."""
 
 _NUDGE_S = 0.03
 
@@ -63,19 +65,31 @@ def watch_panes(server: TmuxServer, watches: Sequence[Watch], *, timeout_s: floa
 
 
 def _look(server: TmuxServer, watches: Sequence[Watch], steps_s: Sequence[float]) -> tuple[PaneStatus, ...]:
-    fields = Fields()
+    """Wait, where one pane is waited for, and look; as many panes at a time as fit into one call."""
     waits: list[Command] = []
     if len(watches) == 1:
         (watch,) = watches
         waits = [guarded(watch.pane_id, _waits(watch), [("run-shell", "-d", f"{step_s:.3f}")]) for step_s in steps_s]
         waits += _nudge_commands(watch.pane_id)
-    answer = server.ask([*waits, *_release_on_sight(watches), _look_command(watches, fields)], extra_s=sum(steps_s))
+    waits += _release_on_sight(watches)
+    parts = [watches[at : at + _MOST_PANES] for at in range(0, len(watches), _MOST_PANES)]
+    return tuple(status for at, part in enumerate(parts) for status in _look_at(server, part, [] if at else waits, steps_s))
+
+
+def _look_at(
+    server: TmuxServer, watches: Sequence[Watch], first: Sequence[Command], steps_s: Sequence[float] = ()
+) -> tuple[PaneStatus, ...]:
+    patterns = tuple(dict.fromkeys(pattern for watch in watches for pattern in watch.patterns))
+    command = "#{pane_current_command}" if any(watch.commands for watch in watches) else ""
+    look = Look([watch.pane_id for watch in watches], extra=(command, " ".join(map(shown_on, patterns))))
+    answer = server.ask([*first, *look.commands()], extra_s=sum(steps_s))
     if answer.exit_code != 0 and means_not_found(answer.error_text):
         return tuple(map(_gone, watches))
     if answer.exit_code != 0 or answer.error_text:
         server.raise_unusable(answer)
     try:
-        return _read_look(answer.text, watches, fields)
+        seen = look.read(answer.text)
+        return tuple(_status(watch, seen.get(watch.pane_id), patterns) for watch in watches)
     except ValueError as error:
         server.raise_unusable(answer, error)
 
@@ -85,25 +99,18 @@ def _with_ends(server: TmuxServer, watches: Sequence[Watch], statuses: tuple[Pan
     lost = [s.pane_id for s in statuses if s.is_dead and s.exit_code is None and s.signal is None]
     if not lost or len(watches) == 1:
         return statuses
-    fields = Fields()
-    answer = server.ask([*_nudge_commands(lost[0]), _look_command(watches, fields)])
-    try:
-        return _read_look(answer.text, watches, fields) if answer.exit_code == 0 else statuses
-    except ValueError:
-        return statuses
+    with suppress(TmuxError):
+        return _look_at(server, watches, _nudge_commands(lost[0]))
+    return statuses
 
 
 def _ends_wait(watch: Watch, status: PaneStatus) -> bool:
     return not status.exists or status.is_dead or any(status.matched) or status.command in watch.commands
 
 
-def _found(pattern: str) -> str:
-    return "#{C/r:" + literal(pattern) + "}"
-
-
 def _waits(watch: Watch) -> str:
     """Write the condition under which there is nothing to report yet."""
-    looks = [_found(pattern) for pattern in watch.patterns]
+    looks = [shown_on(pattern) for pattern in watch.patterns]
     looks += [equals("pane_current_command", command) for command in watch.commands]
     nothing = "#{==:" + "".join(looks) + "," + "0" * len(looks) + "}"
     here = (equals(AGENT, watch.instance), "#{==:#{pane_dead},0}")
@@ -122,8 +129,8 @@ def _release_on_sight(watches: Sequence[Watch]) -> list[Command]:
         if watch.release_on is None:
             continue
         others = [pattern for at, pattern in enumerate(watch.patterns) if at != watch.release_on]
-        shows = "#{!=:" + _found(watch.patterns[watch.release_on]) + ",0}"
-        alone = ["#{==:" + _found(pattern) + ",0}" for pattern in others]
+        shows = "#{!=:" + shown_on(watch.patterns[watch.release_on]) + ",0}"
+        alone = ["#{==:" + shown_on(pattern) + ",0}" for pattern in others]
         ready = all_of(equals(AGENT, watch.instance), "#{==:#{pane_dead},0}", shows, *alone)
         commands.append(guarded(watch.pane_id, ready, release_commands(watch.pane_id)))
     return commands if sum(map(call_bytes, commands)) < _MAX_STEP_BYTES else []
@@ -134,48 +141,12 @@ def _nudge_commands(pane_id: str) -> list[Command]:
     return [guarded(pane_id, LOST_STATUS, [("run-shell", "true"), ("run-shell", "-d", str(_NUDGE_S))])]
 
 
-def _patterns_of(watches: Sequence[Watch]) -> tuple[str, ...]:
-    """List the patterns of all watches, each once."""
-    return tuple(dict.fromkeys(pattern for watch in watches for pattern in watch.patterns))
-
-
-def _look_command(watches: Sequence[Watch], fields: Fields) -> Command:
-    """Write the listing of the watched panes."""
-    command = "#{pane_current_command}" if any(watch.commands for watch in watches) else ""
-    columns = ("pane_id", AGENT, "pane_dead", "pane_dead_status", "pane_dead_signal", "pane_pid", RELEASED)
-    seen = " ".join(_found(pattern) for pattern in _patterns_of(watches))
-    row = fields.row(*("#{" + column + "}" for column in columns), command, seen)
-    if len(watches) == 1:
-        return ("list-panes", "-t", watches[0].pane_id, "-f", equals("pane_id", watches[0].pane_id), "-F", row)
-    return ("list-panes", "-a", "-f", "#{" + AGENT + "}", "-F", row)
-
-
-def _read_look(text: str, watches: Sequence[Watch], fields: Fields) -> tuple[PaneStatus, ...]:
-    """Read the listing.
-
-    Raises:
-        ValueError: it is something else.
-    """
-    patterns = _patterns_of(watches)
-    rows = {row[0]: row for row in fields.read(text, 9)}
-    return tuple(_status(watch, rows.get(watch.pane_id), patterns) for watch in watches)
-
-
-def _status(watch: Watch, row: tuple[str, ...] | None, patterns: tuple[str, ...]) -> PaneStatus:
-    if row is None or row[1] != watch.instance:
+def _status(watch: Watch, seen: Seen | None, patterns: tuple[str, ...]) -> PaneStatus:
+    if seen is None or seen.columns[AGENT] != watch.instance:
         return _gone(watch)
-    _, _, dead, status, signal, pid, released, command, seen = row
-    lines = dict(zip(patterns, seen.split(" "), strict=True)) if patterns else {}
-    return PaneStatus(
-        pane_id=watch.pane_id,
-        is_dead=dead == "1",
-        exit_code=read_number(status),
-        signal=read_signal(signal),
-        pid=int(pid or 0),  # after 3.7 a dead pane has none
-        command=command,
-        matched=tuple(int(lines[pattern]) > 0 for pattern in watch.patterns),
-        is_released=released == "1",
-    )
+    command, found = seen.extra
+    lines = dict(zip(patterns, found.split(" "), strict=True)) if patterns else {}
+    return seen.status(command=command, matched=tuple(int(lines[pattern]) > 0 for pattern in watch.patterns))
 
 
 def _gone(watch: Watch) -> PaneStatus:

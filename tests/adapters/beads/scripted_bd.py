@@ -117,7 +117,9 @@ if command == "show":
         absent(names[0])
     leave(0, as_json([beads[names[0]]]))
 if command == "list":
-    leave(0, as_json([b for b in beads.values() if b["assignee"] == flags["assignee"] and b["status"] != "closed"]))
+    found = [b for b in beads.values() if "--all" in words or b["status"] != "closed"]
+    found = [b for b in found if b["assignee"] == flags.get("assignee", b["assignee"])]
+    leave(0, as_json([b for b in found if "id" not in flags or b["id"] in flags["id"].split(",")]))
 if command == "create":
     bead = {{"id": flags["id"], "title": flags["title"], "description": flags.get("description", ""), "status": "open"}}
     bead.update(assignee="", labels=[flags["labels"]] if "labels" in flags else [], issue_type=flags.get("type", "task"))

@@ -1,0 +1,117 @@
+"""What looking costs: listing polecats, with and without counting their work, and spawning beside many."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from measuring.crowds import fill_rig
+from measuring.door import Door
+from measuring.places import SMALL, Place, clear_polecats, make_origin, make_rig
+from measuring.rounds import Case, compare
+from measuring.rows import Row, beads, ms, ratio
+from polecat import Rig, list_polecats, spawn_for_sling, spawn_many
+from polecat.adapters import BdCli
+from polecat.ports import World
+
+CROWDS = (100, 300, 1000)
+
+
+def looks(place: Place, rounds: int) -> Iterator[Row]:
+    """Listing at 100, 300 and 1,000 polecats, and how many programs that starts with a real bd."""
+    origin = make_origin(place, "looked-at", files=3, dirs=1)
+    rigs = {count: make_rig(place, f"looked{count}", origin) for count in CROWDS}
+    cases = []
+    for count, rig in rigs.items():  # one after the other: the tmux call must list the sessions of this rig and no others
+        fill_rig(place, rig, count)
+        cases = [Case(name="list", act=_look(place, rig)), Case(name="tmux", act=place.tmux.list_sessions)]
+        times = compare(cases, rounds=rounds, what=f"list, {count} polecats")
+        if count == CROWDS[0]:
+            yield ratio("`list_polecats(with_work=False)`, 100 polecats ÷ the tmux call in it", 3, times["list"], times["tmux"])
+        own_s = times["list"].median_s - times["tmux"].median_s
+        best_s = times["list"].best_s - times["tmux"].best_s
+        detail = f"{ms(times['list'].median_s)} ms, of it {ms(times['tmux'].median_s)} ms for the tmux call"
+        what = f"the same: time for each of {count} polecats, the tmux call left out"
+        yield Row(what=what, bar=0.5, unit="ms", value=own_s * 1000 / count, best=best_s * 1000 / count, detail=detail)
+        place.end_sessions()
+    yield _with_bd(place, rigs[CROWDS[0]])
+
+
+def _look(place: Place, rig: Rig) -> Callable[[], object]:
+    return lambda: list_polecats(rig, world=World(tmux=place.tmux, environ=place.environ), with_work=False)
+
+
+def _with_bd(place: Place, rig: Rig) -> Row:
+    """Count what is started when a real bd keeps the work; not measured where there is none."""
+    what, calls = "the same with a real `bd`: outside processes", None
+    if shutil.which("bd", path=place.environ.get("PATH")):
+        work = place.root / "work"
+        work.mkdir()
+        place.run("git", "init", "-q", work)
+        place.run("sh", "-c", f"cd {work} && bd --no-daemon init --quiet --prefix bench")
+        world = World(tmux=place.tmux, environ=place.environ, beads=BdCli(beads_dir=work / ".beads", environ=place.environ))
+        list_polecats(rig, world=world, with_work=False)  # the first look asks this bd what it can
+        with Door() as door:
+            list_polecats(rig, world=world, with_work=False)
+        calls = door.calls
+    detail = "" if calls is None else ", ".join(call.summary for call in calls)
+    return Row(what=what, bar=3, unit="processes", value=None if calls is None else len(calls), detail=detail)
+
+
+def work(place: Place, rounds: int) -> Iterator[Row]:
+    """Counting the work of a hundred real worktrees, against ``git status`` in each."""
+    rig = make_rig(place, "worked", make_origin(place, "worked", files=SMALL[0], dirs=SMALL[1]))
+    world = World(tmux=place.tmux, environ=place.environ)
+    cats = [
+        cat for cat in spawn_many(rig, [beads(number) for number in range(100)], world=world) if not isinstance(cat, Exception)
+    ]
+
+    def statuses() -> None:
+        for cat in cats:
+            place.run("git", "-C", cat.clone_path, "status", "--porcelain")
+
+    times = compare(
+        [Case(name="list", act=lambda: list_polecats(rig, world=world)), Case(name="status", act=statuses)],
+        rounds=max(3, rounds // 3),
+        what="work of 100 polecats",
+    )
+    clear_polecats(place, rig)
+    what = "`list_polecats()` with work, 100 fresh polecats of 200 files ÷ `git status` in each, one after the other"
+    yield ratio(what, 0.6, times["list"], times["status"])
+
+
+def beside_many(place: Place, rounds: int) -> Iterator[Row]:
+    """A spawn beside 300 polecats, against one beside 5."""
+    origin = make_origin(place, "beside", files=SMALL[0], dirs=SMALL[1])
+    numbers, times = itertools.count(1), {}
+    for count in (5, 300):
+        rig = make_rig(place, f"beside{count}", origin)
+        fill_rig(place, rig, count)
+        made: list[Path] = []
+
+        def spawn(rig: Rig = rig, made: list[Path] = made) -> None:
+            cat = spawn_for_sling(rig, beads(next(numbers)), world=World(tmux=place.tmux, environ=place.environ))
+            made.append(cat.clone_path)
+
+        def clear(rig: Rig = rig, made: list[Path] = made) -> None:
+            _put_away(place, rig, made.pop())
+
+        times[count] = compare([Case(name="spawn", act=spawn, after=clear)], rounds=rounds, what=f"a spawn beside {count}")[
+            "spawn"
+        ]
+        place.end_sessions()
+    yield ratio("a spawn beside 300 polecats ÷ a spawn beside 5", 1.3, times[300], times[5])
+
+
+def _put_away(place: Place, rig: Rig, tree: Path) -> None:
+    home = tree.parent
+    place.run("tmux", "-S", place.socket, "kill-session", "-t", f"=gt-{rig.name}-{home.name}")
+    place.put_aside(tree)
+    home.rename(place.root / "aside" / f"home-{next(place.numbers)}")
+    (rig.runtime_dir / "polecats" / f"{home.name}.json").unlink()
+
+
+LOOKS: dict[str, Callable[[Place, int], Iterator[Row]]] = {"looks": looks, "work": work, "beside": beside_many}
+"""Name → what yields its rows."""

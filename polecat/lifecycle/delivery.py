@@ -1,0 +1,127 @@
+"""Typing to an agent so that it is known what became of it: paste, see it, press Enter, see it go. Nothing is pasted twice.
+
+What is decided from the screens is in `polecat.core.delivery`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from attrs import evolve
+
+from polecat.core.delivery import CHANGED_WITHIN_S, PRESS_AGAIN_S, Parcel
+from polecat.core.screens import Signs, judge_screen
+from polecat.errors import SessionNotFoundError
+from polecat.model import Delivery, DeliveryOutcome
+from polecat.ports import Clock, PaneStatus, Screen, Tmux, Watch
+
+LOOK_AFTER_S = 0.02
+"""How soon after typing the first look is taken; an agent that is quick needs no other."""
+
+_LOOKS_S = (0.05, 0.1, 0.2, 0.3)
+"""Waits between further looks; the last one repeats."""
+
+KEY_WITHIN_S = 3.0
+"""How long a key may take to show its effect before the next one is pressed."""
+
+
+class Typist:
+    """Types into one pane.
+
+    Args:
+        tmux: its server.
+        pane_id: the pane.
+        instance: the stamp it must bear; empty means that none is checked.
+        clock: measures and waits.
+    """
+
+    def __init__(self, tmux: Tmux, pane_id: str, *, instance: str, clock: Clock) -> None:
+        self._tmux, self._clock = tmux, clock
+        self._watch = Watch(pane_id=pane_id, instance=instance)
+        self._began_s = clock.monotonic_s()
+        self._presses = 0
+
+    def deliver(self, text: str, signs: Signs) -> Delivery:
+        """Type a text and Enter, and say what became of it.
+
+        Args:
+            text: what is typed.
+            signs: what is known about the agent's screen.
+
+        Raises:
+            SessionNotFoundError: the pane is gone, dead, or not ours any more; nothing was typed.
+
+        Source:
+            Incidents T-40 to T-42.
+        """
+        if signs.dialogs or signs.is_full_screen:
+            screen = self._look().screen or Screen()
+            state = judge_screen(screen, signs)
+            if state.dialog is not None or (signs.is_full_screen and screen.is_raw is False):
+                return self._answer("refused", asks=state.asks)
+        typed = self._tmux.send_text(
+            self._watch.pane_id, text, instance=self._watch.instance, enter=False, look_after_s=LOOK_AFTER_S
+        )
+        parcel = Parcel(text=text, signs=signs, before=typed.before)
+        status = self._until(parcel.is_shown, parcel.shown_within_s, typed.after)
+        if not _lives(status):
+            return self._answer("unknown")
+        parcel = evolve(parcel, shown=status.screen or Screen())
+        self._clock.sleep(parcel.pause_s)
+        return self._press_enter(parcel)
+
+    def press(self, keys: Sequence[str]) -> None:
+        """Press keys, each once the one before has shown its effect: several at once are read as one by some agents.
+
+        Raises:
+            SessionNotFoundError: the pane is gone, dead, or not ours any more.
+        """
+        for at, key in enumerate(keys):
+            is_last = at == len(keys) - 1
+            typed = self._tmux.send_keys(
+                self._watch.pane_id, [key], instance=self._watch.instance, look_after_s=0.0 if is_last else LOOK_AFTER_S
+            )
+            was = typed.before
+            if not is_last:
+                self._until(lambda now, was=was: (now.lines, now.cursor) != (was.lines, was.cursor), KEY_WITHIN_S, typed.after)  # type: ignore[misc]
+
+    def _press_enter(self, parcel: Parcel) -> Delivery:
+        """Press Enter until the text is taken, within the limit, and never when a question would take it for its answer."""
+        for within_s in PRESS_AGAIN_S if parcel.knows_composer else (CHANGED_WITHIN_S,):
+            try:
+                typed = self._tmux.send_keys(
+                    self._watch.pane_id, ["Enter"], instance=self._watch.instance, look_after_s=LOOK_AFTER_S
+                )
+            except SessionNotFoundError:  # it has ended meanwhile
+                return self._answer("unknown")
+            self._presses += 1
+            parcel = evolve(parcel, shown=parcel.shown if parcel.is_shown(parcel.shown) else typed.before)
+            status = self._until(lambda now, sent=parcel: bool(sent.is_taken(now)), within_s, typed.after)  # type: ignore[misc]
+            if not _lives(status) or parcel.is_taken(status.screen or Screen()):
+                return self._answer("taken")
+            if not parcel.may_press(status.screen or Screen()):
+                return self._answer("unknown")
+        return self._answer("not taken")
+
+    def _until(self, is_so: Callable[[Screen], bool], within_s: float, status: PaneStatus) -> PaneStatus:
+        """Look until a screen is as it should be, or the time is up; return the last look."""
+        deadline_s = self._clock.monotonic_s() + within_s
+        looks = 0
+        while _lives(status) and not is_so(status.screen or Screen()):
+            left_s = deadline_s - self._clock.monotonic_s()
+            if left_s <= 0:
+                break
+            status = self._look(min(left_s, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
+            looks += 1
+        return status
+
+    def _look(self, after_s: float = 0.0) -> PaneStatus:
+        return self._tmux.watch([self._watch], timeout_s=after_s)[0]
+
+    def _answer(self, outcome: DeliveryOutcome, *, asks: str = "") -> Delivery:
+        took_s = self._clock.monotonic_s() - self._began_s
+        return Delivery(outcome=outcome, asks=asks, presses=self._presses, waited_s=round(took_s, 3))
+
+
+def _lives(status: PaneStatus) -> bool:
+    return status.exists and not status.is_dead
