@@ -27,6 +27,7 @@ from polecat.fleet.tickets import once
 from polecat.lifecycle.keys import keys_of
 from polecat.lifecycle.remove import remove_polecat
 from polecat.lifecycle.spawn import spawn_many
+from polecat.lifecycle.start import start_polecat
 from polecat.lifecycle.stop import stop_polecat
 from polecat.lifecycle.talk import AttachCommand, attach_command, capture_polecat, nudge_polecat
 from polecat.model import Polecat, PolecatState, Rig, SpawnOptions
@@ -40,22 +41,23 @@ from polecat.upkeep.reconcile import reconcile_pool
 MB = 1024 * 1024
 
 
-def answer(question: str, *, world: World | None = None) -> str:
+def answer(question: str, *, world: World | None = None, clock: Callable[[], float] = time.time) -> str:
     """Answer a question. Whatever goes wrong is an answer too.
 
     Args:
         question: as a `Fleet` writes it.
         world: the world to use; what it leaves out is the host's own.
+        clock: the host's time of day, in seconds.
     """
-    now = world.clock.now().timestamp() if world is not None and world.clock is not None else time.time()
     try:
-        return wire.pack(now=now, answer=_do(wire.unpack(question), now, world))
+        result = _do(wire.unpack(question), clock(), world)
+        return wire.pack(now=clock(), answer=result)
     except PolecatError as error:
-        return wire.pack(now=now, error=error)
+        return wire.pack(now=clock(), error=error)
     except Exception as error:  # noqa: BLE001  whoever asked is told; how far it had come nobody knows
         unexpected = UnknownStateError(f"unexpected error on the host, please report it: {type(error).__name__}: {error}")
         unexpected.add_note(traceback.format_exc())
-        return wire.pack(now=now, error=unexpected)
+        return wire.pack(now=clock(), error=unexpected)
 
 
 def _do(asked: Mapping[str, Any], now: float, world: World | None) -> object:
@@ -161,6 +163,7 @@ VERBS: Mapping[str, Callable[..., object]] = {
     "get": each(get_polecat),
     "nudge": each(nudge_polecat),
     "capture": each(capture_polecat),
+    "start": each(start_polecat),
     "stop": each(stop_polecat),
     "remove": each(remove_polecat),
     "attach": each(attach),

@@ -17,6 +17,7 @@ from polecat.fleet.model import Host, HostUnknownError, Listing, Load, Needs, Or
 from polecat.fleet.placing import choose_hosts
 from polecat.lifecycle.remove import Removed
 from polecat.lifecycle.talk import AttachCommand
+from polecat.model import Delivery
 
 Loads = Mapping[str, Load | PolecatError]
 T = TypeVar("T")
@@ -181,10 +182,22 @@ class Fleet:
 
     def get(self, cats: Sequence[Placed], *, timeout_s: float = 30.0) -> Results[Placed]:
         """Find polecats as they are now."""
-        found = self._each("get", cats, timeout_s)
-        return [one if isinstance(one, PolecatError) else Placed.of(cat.host, one) for cat, one in zip(cats, found, strict=True)]
+        return self._placed(cats, self._each("get", cats, timeout_s))
 
-    def nudge(self, cats: Sequence[Placed], text: str, *, ticket: str = "", timeout_s: float = 30.0) -> Results[str]:
+    def start(
+        self,
+        cats: Sequence[Placed],
+        *,
+        prompt: str | None = None,
+        resume: bool = True,
+        ticket: str = "",
+        timeout_s: float = 300.0,
+    ) -> Results[Placed]:
+        """Start the agents of polecats again where they have ended: new instances in their places. Tickets as for `nudge`."""
+        ticket = ticket or secrets.token_hex(8)
+        return self._placed(cats, self._each("start", cats, timeout_s, ticket=ticket, prompt=prompt, resume=resume))
+
+    def nudge(self, cats: Sequence[Placed], text: str, *, ticket: str = "", timeout_s: float = 30.0) -> Results[Delivery]:
         """Type a text to polecats; asked again with the ticket of a `HostUnknownError`, to nobody twice."""
         return self._each("nudge", cats, timeout_s, ticket=ticket or secrets.token_hex(8), text=text)
 
@@ -235,6 +248,9 @@ class Fleet:
         for host, told in self._asker.ask(verb, asked, timeout_s=timeout_s, ticket=ticket).items():
             results |= zip(batches[host], _each_of(told, len(batches[host])), strict=True)
         return [results[at] for at in range(len(cats))]
+
+    def _placed(self, cats: Sequence[Placed], told: Results[Any]) -> Results[Placed]:
+        return [one if isinstance(one, PolecatError) else Placed.of(cat.host, one) for cat, one in zip(cats, told, strict=True)]
 
     def _no_host(self, name: str) -> NotFoundError:
         return NotFoundError(f"the fleet has no host {name!r}", known=tuple(self.hosts), hint=f"it has {', '.join(self.hosts)}")

@@ -23,7 +23,7 @@ from polecat.core.risk import Risk, Verdict
 from polecat.fleet.model import AskedTooLateError, HostUnknownError, Load, WireError
 from polecat.lifecycle.remove import Removed
 from polecat.lifecycle.talk import AttachCommand
-from polecat.model import FetchPolicy, Polecat, PolecatState, SpawnedPolecat, SpawnOptions, Timings, WorkStatus
+from polecat.model import Delivery, Ended, FetchPolicy, Polecat, PolecatState, SpawnedPolecat, SpawnOptions, Timings, WorkStatus
 
 FORMAT = 1
 """Another number is not understood at all. Fields and classes may come without a new one: whoever does not know them says so."""
@@ -35,7 +35,7 @@ _TAG = "!"
 _VALUES: Mapping[str, type] = {
     cls.__name__: cls
     for cls in (
-        AttachCommand, FetchPolicy, Load, Polecat, PolecatState, Reconciliation, Removed, Risk, SpawnedPolecat, SpawnOptions, Timings,
+        AttachCommand, Delivery, Ended, FetchPolicy, Load, Polecat, PolecatState, Reconciliation, Removed, Risk, SpawnedPolecat, SpawnOptions, Timings,
         Verdict, WorkStatus,
     )
 }  # fmt: skip

@@ -7,6 +7,7 @@ from __future__ import annotations
 import atexit
 import json
 import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
@@ -214,12 +215,13 @@ class FakeHost(Executor):
             takes no call, ``late`` keeps calls until `run_late`, ``twice`` does everything a second time, as engines do that lost a worker,
             ``garbage`` answers with something else.
         asked: how many questions came.
+        now: what its clock says, in seconds; it stands still.
 
     Examples:
         >>> import tempfile
         >>> with tempfile.TemporaryDirectory() as place:
         ...     host = FakeHost(place)
-        ...     host.submit(lambda text, world: f"{text} {type(world).__name__}", "hello").result()
+        ...     host.submit(lambda text, world, clock: f"{text} {type(world).__name__}", "hello").result()
         'hello FakeWorld'
     """
 
@@ -229,6 +231,7 @@ class FakeHost(Executor):
         self.fake = FakeTown(rig=made, world=world if beads is None else evolve(world, beads=beads))
         self.fault: HostFault = ""
         self.asked = 0
+        self.now = time.time()
         self._late: list[tuple[Future[Any], Callable[[], Any]]] = []
 
     @property
@@ -244,7 +247,7 @@ class FakeHost(Executor):
         future: Future[Any] = Future()
 
         def do() -> Any:
-            return fn(*args, **kwargs, world=self.fake.world)
+            return fn(*args, **kwargs, world=self.fake.world, clock=lambda: self.now)
 
         match self.fault:
             case "mute":

@@ -14,6 +14,7 @@ import polecat
 from polecat import (
     AgentNotFoundError,
     BeadTakenError,
+    Delivery,
     NotFoundError,
     PolecatNotFoundError,
     PolecatState,
@@ -50,15 +51,19 @@ def test_the_whole_story(three: Hosts) -> None:
     assert (len(seen.polecats), seen.unknown) == (12, {})
     assert {cat.polecat.state for cat in seen.polecats if isinstance(cat.polecat, polecat.Polecat)} == {PolecatState.WORKING}
 
-    assert (
-        fleet.nudge(cats, "it's $HOME; `x`\nsecond")
-        == ["gt-gastown-furiosa"] * 3 + ["gt-gastown-nux"] * 3 + ["gt-gastown-slit"] * 3 + ["gt-gastown-rictus"] * 3
-    )
+    told = fleet.nudge(cats, "it's $HOME; `x`\nsecond")
+    assert [one.session_name for one in told if isinstance(one, Delivery)] == [
+        f"gt-gastown-{name}" for name in ("furiosa", "nux", "slit", "rictus") for _ in three.hosts
+    ]
     assert isinstance(cats[1].polecat, SpawnedPolecat)
     assert three["beta"].fake.tmux.typed(cats[1].polecat.pane) == ["it's $HOME; `x`\nsecond"]
     three["gamma"].fake.tmux.show("gt-gastown-furiosa", "one\ntwo\n> ")
     assert fleet.capture([cats[2]], lines=2) == ["two\n>"]
     assert fleet.stop(cats[:1]) == ["gt-gastown-furiosa"]
+    [again] = fleet.start(cats[:1], resume=False)
+    assert isinstance(again, Placed) and str(again) == str(cats[0]) and again.instance != cats[0].instance
+    assert fleet.stop([again]) == ["gt-gastown-furiosa"]
+    cats[0] = again
     assert [one.polecat.is_running for one in fleet.get(cats[:2]) if isinstance(one, Placed) and one.polecat] == [False, True]  # type: ignore[union-attr]
 
     (Path(three["beta"].fake.rig.home_dir("furiosa")) / "gastown" / "new.txt").write_text("work")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import attrs
 import pytest
@@ -27,6 +27,8 @@ NOW = datetime(2026, 11, 28, 9, 30, tzinfo=UTC)
 EXAMPLES: Mapping[str, object] = {
     "AttachCommand": AttachCommand(argv=("tmux", "attach"), environ={"A": "b"}, session_name="gt-a-b"),
     "FetchPolicy": polecat.FetchPolicy(when="if-older-than", max_age_s=3.5),
+    "Delivery": polecat.Delivery(outcome="refused", asks="trust"),
+    "Ended": polecat.Ended(reason="exit", status=3, at=NOW),
     "Load": Load(polecats=1, max_polecats=2, keys={"!": "nux", "k": "slit"}),
     "Polecat": polecat.Polecat(
         name="nux", rig_name="gas", state=PolecatState.DONE, clone_path=Path("/x"), work=WorkStatus(modified=1), created_at=NOW, key="k"
@@ -78,6 +80,24 @@ def test_errors_keep_class_words_and_facts(name: str) -> None:
     assert vars(again) == vars(error)
     assert (type(cause), cause.reasons) == (WorkAtRiskError, ("unpushed",))
     assert cause.__cause__.message == "OSError: [Errno 28] No space left on device"
+
+
+def _inside(hint: object) -> set[type]:
+    return {hint} if isinstance(hint, type) else set().union(*map(_inside, get_args(hint)))
+
+
+def test_the_table_is_complete() -> None:
+    """Whatever kind of value stands in a field of one that travels, travels too."""
+    plain = {str, int, float, bool, type(None), Path, datetime, tuple, frozenset, Mapping}
+    inside = {
+        kind
+        for cls in _VALUES.values()
+        if attrs.has(cls)
+        for field in attrs.fields(attrs.resolve_types(cls))
+        for kind in _inside(field.type)
+    }
+
+    assert inside - plain <= set(_VALUES.values())
 
 
 def test_an_error_that_is_none_of_ours_arrives_as_its_words() -> None:
