@@ -174,12 +174,12 @@ def _config(context: RigContext) -> dict[tuple[str, str], list[str]] | None:
         return None
     found: dict[tuple[str, str], list[str]] = {}
     section = ""
-    for line in map(str.strip, _text(path).split("\n")):
+    for line in (line.strip(" \t\r") for line in _text(path).split("\n")):
         if line.startswith("["):
             section = line.strip("[]")
         elif "=" in line and not line.startswith(("#", ";")):
             key, _, value = line.partition("=")
-            found.setdefault((section, key.strip().lower()), []).append(value.strip().strip('"'))
+            found.setdefault((section, key.strip(" \t").lower()), []).append(value.strip(' \t"'))
     return found
 
 
@@ -241,9 +241,9 @@ def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
             f"echo {shell_line(ref)} > {shell_line(head)}",
         )
     for locked in sorted(git_dir.glob("worktrees/*/locked")):
-        link = Path(_text(locked.with_name("gitdir")).rstrip("\n"))
-        if _text(locked) != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
-            text = f"a registration leads to {link.parent}, which is gone, and is locked: {_text(locked).strip()}"
+        link, reason = Path(_text(locked.with_name("gitdir")).rstrip("\n")), _text(locked).rstrip("\n")
+        if reason != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
+            text = f"a registration leads to {link.parent}, which is gone, and is locked: {reason}"
             yield wrong(text, f"git -C {at} worktree unlock {shell_line(link.parent)}")
 
 
