@@ -67,7 +67,6 @@ class Rig:
 
 WaitFor = Literal["ready", "no"]
 ScreenKind = Literal["busy", "idle", "asks", "unknown"]
-DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -103,9 +102,6 @@ class FetchPolicy:
         if len(words) == 2 and words[0] == "if-older-than":
             return cls(when="if-older-than", max_age_s=float(words[1]))
         raise ValueError(f"{text!r} is not 'always', 'never' or 'if-older-than SECONDS'")
-
-
-# What options may be. A value of the wrong type is a TypeError, one out of range a ValueError: mistakes in the calling program.
 
 
 def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
@@ -241,40 +237,6 @@ class SpawnedPolecat:
     def agent_id(self) -> str:
         """The agent's address, such as ``gastown/polecats/furiosa``."""
         return agent_id(self.rig_name, self.polecat_name)
-
-
-@publish
-@frozen(kw_only=True)
-class Delivery:
-    """What became of a text that was typed to an agent.
-
-    Attributes:
-        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
-            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
-            the screen does not tell what became of it.
-        asks: the question it was refused for; empty if it has not begun.
-        session_name: the tmux session.
-        presses: how often Enter was pressed.
-        waited_s: how long it took, seconds.
-    """
-
-    outcome: DeliveryOutcome
-    asks: str = ""
-    session_name: str = ""
-    presses: int = 0
-    waited_s: float = 0.0
-
-    @property
-    def is_taken(self) -> bool:
-        """The agent has it."""
-        return self.outcome == "taken"
-
-    def __str__(self) -> str:
-        if self.outcome == "refused":
-            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
-        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
-            self.outcome
-        ]
 
 
 @publish

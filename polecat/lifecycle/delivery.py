@@ -6,13 +6,13 @@ What is decided from the screens is in `polecat.core.delivery`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
-from attrs import evolve
+from attrs import evolve, frozen
 
 from polecat.core.delivery import CHANGED_WITHIN_S, PRESS_AGAIN_S, Parcel
-from polecat.core.screens import Signs, judge_screen
-from polecat.errors import SessionNotFoundError
-from polecat.model import Delivery, DeliveryOutcome
+from polecat.core.screens import Signs, is_starting, judge_screen
+from polecat.errors import SessionNotFoundError, publish
 from polecat.ports import Clock, PaneStatus, Screen, Tmux, Watch
 
 LOOK_AFTER_S = 0.02
@@ -21,8 +21,48 @@ LOOK_AFTER_S = 0.02
 _LOOKS_S = (0.05, 0.1, 0.2, 0.3)
 """Waits between further looks; the last one repeats."""
 
+STARTED_WITHIN_S = 20.0
+"""How long an agent that shows that it is still starting may take; what is typed to it earlier is lost."""
+
 KEY_WITHIN_S = 3.0
 """How long a key may take to show its effect before the next one is pressed."""
+
+
+DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
+
+
+@publish
+@frozen(kw_only=True)
+class Delivery:
+    """What became of a text that was typed to an agent.
+
+    Attributes:
+        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
+            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
+            the screen does not tell what became of it.
+        asks: the question it was refused for; empty if it has not begun.
+        session_name: the tmux session.
+        presses: how often Enter was pressed.
+        waited_s: how long it took, seconds.
+    """
+
+    outcome: DeliveryOutcome
+    asks: str = ""
+    session_name: str = ""
+    presses: int = 0
+    waited_s: float = 0.0
+
+    @property
+    def is_taken(self) -> bool:
+        """The agent has it."""
+        return self.outcome == "taken"
+
+    def __str__(self) -> str:
+        if self.outcome == "refused":
+            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
+        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
+            self.outcome
+        ]
 
 
 class Typist:
@@ -55,9 +95,10 @@ class Typist:
             Incidents T-40 to T-42.
         """
         if signs.dialogs or signs.is_full_screen:
-            screen = self._look().screen or Screen()
+            status = self._until(lambda now: not is_starting(now, signs), STARTED_WITHIN_S, self._look())
+            screen = status.screen or Screen()
             state = judge_screen(screen, signs)
-            if state.dialog is not None or (signs.is_full_screen and screen.is_raw is False):
+            if state.dialog is not None or (signs.is_full_screen and screen.is_raw is False) or is_starting(screen, signs):
                 return self._answer("refused", asks=state.asks)
         typed = self._tmux.send_text(
             self._watch.pane_id, text, instance=self._watch.instance, enter=False, look_after_s=LOOK_AFTER_S
@@ -111,12 +152,13 @@ class Typist:
             left_s = deadline_s - self._clock.monotonic_s()
             if left_s <= 0:
                 break
-            status = self._look(min(left_s, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
+            self._clock.sleep(min(left_s, _LOOKS_S[min(looks, len(_LOOKS_S) - 1)]))
+            status = self._look()
             looks += 1
         return status
 
-    def _look(self, after_s: float = 0.0) -> PaneStatus:
-        return self._tmux.watch([self._watch], timeout_s=after_s)[0]
+    def _look(self) -> PaneStatus:
+        return self._tmux.watch([self._watch], timeout_s=0)[0]
 
     def _answer(self, outcome: DeliveryOutcome, *, asks: str = "") -> Delivery:
         took_s = self._clock.monotonic_s() - self._began_s

@@ -20,8 +20,8 @@ from polecat.town.locks import holder_of, is_held, polecat_lock, pool_lock
 from polecat.town.pool_state import load_pool
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
-from polecat.upkeep.inspection import inspect
-from polecat.upkeep.liveness import Look
+from polecat.upkeep.inspection import inspect, record_of
+from polecat.upkeep.liveness import Look, find_agent
 from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import entries
@@ -129,7 +129,9 @@ def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Ite
     life = look.life(name, record)
     if life.verdict == "unknown":
         yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", "mend that, or end it by hand")
-    for risk in inspect(world, observed, name, session=life.session).verdict.risks:
+        return
+    agent = find_agent(world, rig, record_of(observed, name), observed.sessions)
+    for risk in inspect(world, observed, name, agent=agent).verdict.risks:
         if risk.code == "unknown":
             yield wrong(f"{who}: {risk.text}", f"see what git says: git -C {shell_line(path)} status")
 
@@ -179,7 +181,7 @@ def _config(context: RigContext) -> dict[tuple[str, str], list[str]] | None:
             section = line.strip("[]")
         elif "=" in line and not line.startswith(("#", ";")):
             key, _, value = line.partition("=")
-            found.setdefault((section, key.strip(" \t").lower()), []).append(value.strip(' \t"'))
+            found.setdefault((section, key.strip(" \t").lower()), []).append(value.strip(" \t").strip('"'))
     return found
 
 

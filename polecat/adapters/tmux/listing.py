@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve, frozen
 
 from polecat.adapters.tmux.commands import AGENT, STAMP, Command, Fields, joined, read_exports, read_number
-from polecat.core.endings import read_signal
 from polecat.ports import Session
+from polecat.town.endings import read_signal
 
 IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
 """The variables that say who a session is."""
@@ -115,12 +115,14 @@ def _position(pane: Mapping[str, str]) -> tuple[int, int, int]:
 
 
 def _session(pane: Mapping[str, str], stamp_everywhere: str, *, is_owner: bool, is_shared: bool) -> Session:
+    """Read one row. A session of ours in which the agent's pane is no more proves nothing: what is left in it is somebody else's."""
     stamp = pane[AGENT] if is_owner else ""
+    is_left = not stamp and pane[STAMP] not in ("", stamp_everywhere)
     return Session(
         id=pane["session_id"],
         name=pane["session_name"],
-        instance=stamp or ("" if pane[STAMP] == stamp_everywhere else pane[STAMP]),
-        environment={key: pane[key] for key in IDENTITY if pane[key]},
+        instance=stamp,
+        environment={} if is_left else {key: pane[key] for key in IDENTITY if pane[key]},
         pane_id=pane["pane_id"],
         pane_pid=_number(pane["pane_pid"]),
         is_dead=pane["pane_dead"] == "1",
