@@ -152,7 +152,7 @@ class Screen:
     @property
     def is_blank(self) -> bool:
         """Nothing stands on it."""
-        return not self.text.strip()
+        return not self.text.strip(" \n")
 
 
 @frozen(kw_only=True)

@@ -222,7 +222,7 @@ def a_watch_tells_what_is_seen(under: TmuxUnderTest) -> None:
     made, dead = under.start("one", screen="ready\nline two\n❯ "), under.start("dead", screen="last words", exits=3)
     one, two = under.tmux.watch([watch_for(made, "ready"), watch_for(dead)], timeout_s=PATIENCE_S)
     assert one.screen is not None and two.screen is not None
-    assert [line.rstrip() for line in one.screen.text.split("\n")] == ["ready", "line two", "❯"]
+    assert [line.rstrip(" ") for line in one.screen.text.split("\n")] == ["ready", "line two", "❯"]
     assert one.screen.cursor == (2, 2), one.screen
     assert one.screen.is_raw is True and not one.screen.is_alternate
     assert one.screen.changed_at_s > 0
@@ -238,7 +238,7 @@ def typing_tells_what_was_seen_around_it(under: TmuxUnderTest) -> None:
     """Typing says what the screen showed before, and how the pane is afterwards, in one call."""
     made = under.start("one", screen="ready> ")
     typed = under.tmux.send_text(made.pane_id, "hello", instance=made.instance, enter=False, look_after_s=0.01)
-    assert (typed.before.text.rstrip(), typed.after.exists, typed.after.is_dead) == ("ready>", True, False)
+    assert (typed.before.text.rstrip(" \n"), typed.after.exists, typed.after.is_dead) == ("ready>", True, False)
     assert typed.after.screen is not None
     pressed = under.tmux.send_keys(made.pane_id, ["Enter"], instance=made.instance)
     assert pressed.before.text.startswith("ready>") and pressed.after.pane_id == made.pane_id

@@ -241,7 +241,8 @@ def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     for locked in sorted(git_dir.glob("worktrees/*/locked")):
         link = Path(_text(locked.with_name("gitdir")).rstrip("\n"))
         if _text(locked) != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
-            text = f"a registration leads to {link.parent}, which is gone, and is locked: {_text(locked).strip()}"
+            why = _text(locked).strip(" \n")
+            text = f"a registration leads to {link.parent}, which is gone, and is locked: {why}"
             yield wrong(text, f"git -C {at} worktree unlock {shell_line(link.parent)}")
 
 

@@ -172,7 +172,7 @@ class _Reading:
 
     def miss(self, fields: str, why: str) -> None:
         """Some fields could not be told."""
-        for name in fields.split():
+        for name in fields.split(" "):
             self.unknown.setdefault(name, why)
 
 

@@ -26,6 +26,7 @@ from polecat import (
     TmuxUnreachableError,
     Town,
     UnknownStateError,
+    ports,
 )
 from polecat.testing import Call, Fault
 from tests.faults.pretend import Picture

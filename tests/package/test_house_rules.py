@@ -278,6 +278,7 @@ OPENERS = {
     "adapters/processes/program.py": "/dev/null",
     "adapters/processes/table.py": "the kernel's",
     "adapters/tmux/launch.py": "a new file",
+    "adapters/tmux/screen.py": "a pane's terminal, asked and not read",
     "place/beneath.py": "opens from directory to directory, and only regular files",
     "place/env_file.py": "the caller names it; it may well be a pipe",
     "town/files.py": "a new file",

@@ -249,7 +249,7 @@ class GitCli:
         if tip is None or tip == head:
             return Standing(merged="ancestor") if tip else None
         words = ["rev-list", "--left-right", "--count", f"{head}...{tip}"]
-        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.strip().partition("\t")
+        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.rstrip("\n").partition("\t")
         if not (ahead.isdecimal() and behind.isdecimal()):
             raise GitError(f"git rev-list said {ahead[:60]!r}, which is no number", cwd=repo.path)
         merged: Merged = "ancestor" if ahead == "0" else facts.same_changes(self._git, repo, tip, head)
