@@ -190,6 +190,14 @@ def faults(session: nox.Session) -> None:
 
 
 @nox.session
+def load(session: nox.Session) -> None:
+    """Spawn 24 polecats at once, again and again, while processes are killed and the repository is collected: `nox -s load -- 600` seconds."""
+    session.install("-e", ".", *group("test"))
+    seconds, *rest = session.posargs or ["60"]
+    pytest(session, "-q", "-s", "-p", "no:randomly", "-o", "timeout=0", "tests/races/test_load.py", "--load-s", seconds, *rest)
+
+
+@nox.session
 def warm(session: nox.Session) -> None:
     """Run the tests of spawns, races and failures with the real programs once more, every rig with two warm spares."""
     session.install("-e", ".", *group("test"))
@@ -270,6 +278,13 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install("-e", ".", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def picture(session: nox.Session) -> None:
+    """Run the demo on a terminal and draw what it prints: docs/_static/demo.svg, the picture of the README."""
+    session.install(".")
+    session.run("python", "docs/_ext/terminal.py")
 
 
 @nox.session

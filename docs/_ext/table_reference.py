@@ -90,6 +90,12 @@ def agents() -> str:
     return table(head, rows)
 
 
+def agent_flags() -> str:
+    """The flags that the built-in agents are started with."""
+    rows = ((code(name), code(" ".join(agent.args)) if agent.args else "none") for name, agent in PRESETS.items())
+    return table(("Agent", "Flags"), rows)
+
+
 def themes() -> str:
     """The themes of names."""
     return table(("Theme", "Names"), ((code(name), f"{len(names)}: {', '.join(names[:4])}, …") for name, names in THEMES.items()))

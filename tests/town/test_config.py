@@ -92,7 +92,7 @@ def test_unreadable_files_are_errors(tmp_path: Path, name: str) -> None:
     """A directory, a pipe or bytes that are no UTF-8 in the place of a file are errors, and nothing hangs."""
     path = tmp_path / name
     path.mkdir(parents=True)
-    with pytest.raises(ConfigError, match="is not a regular file"):
+    with pytest.raises(ConfigError, match="is a directory"):
         LOADERS[name](tmp_path)
 
     path.rmdir()
