@@ -104,7 +104,7 @@ def _runtime(node: Node) -> RuntimeConfig:
         if any(c in node.text_of(key) for c in "\0\n"):
             raise node.missing(key, "must be one line")
     flag = node.text_of("prompt_flag")
-    if any(c.isspace() for c in flag):
+    if re.search(r"\s", flag):
         raise node.missing("prompt_flag", f"must be one word such as --prompt, not {flag!r}")
     return RuntimeConfig(
         provider=node.text_of("provider"),
