@@ -31,7 +31,7 @@ _HOMES = {
         NotFoundError NotReadyError PolecatError PolecatNotFoundError ProgramError ProgramMissingError
         ProgramTimeoutError RemoveFailedError RepairFailedError RescueFailedError RespawnLimitError RigExistsError
         RigFullError RigNotFoundError SessionExistsError SessionNotFoundError SpawnFailedError SpawnRefusedError
-        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WorkAtRiskError
+        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WaitTimeoutError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
     "polecat.lifecycle.delivery": "Delivery",
@@ -41,6 +41,8 @@ _HOMES = {
     "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
+    "polecat.lifecycle.wait": "wait_polecats",
+    "polecat.lifecycle.watch": "Change PolecatWatch watch_polecats",
     "polecat.model": "Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored
@@ -49,7 +51,7 @@ _HOMES = {
         Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
-    "polecat.upkeep.branches": "CleanedBranches clean_branches",
+    "polecat.upkeep.branches": "CleanedBranches clean_branches drop_rescues list_rescues",
     "polecat.upkeep.doctor": "Checkup check_town",
     "polecat.upkeep.findings": "Finding",
     "polecat.upkeep.inspection": "work_at_risk",

@@ -42,6 +42,7 @@ from polecat.errors import TmuxUnreachableError as TmuxUnreachableError
 from polecat.errors import TownNotFoundError as TownNotFoundError
 from polecat.errors import UnknownStateError as UnknownStateError
 from polecat.errors import UnsupportedError as UnsupportedError
+from polecat.errors import WaitTimeoutError as WaitTimeoutError
 from polecat.errors import WorkAtRiskError as WorkAtRiskError
 from polecat.lifecycle.assign import assign_issue as assign_issue
 from polecat.lifecycle.assign import assigned_issue as assigned_issue
@@ -62,6 +63,10 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
+from polecat.lifecycle.wait import wait_polecats as wait_polecats
+from polecat.lifecycle.watch import Change as Change
+from polecat.lifecycle.watch import PolecatWatch as PolecatWatch
+from polecat.lifecycle.watch import watch_polecats as watch_polecats
 from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
@@ -117,6 +122,8 @@ from polecat.upkeep.adoption import adopt_checkout as adopt_checkout
 from polecat.upkeep.adoption import find_rig as find_rig
 from polecat.upkeep.branches import CleanedBranches as CleanedBranches
 from polecat.upkeep.branches import clean_branches as clean_branches
+from polecat.upkeep.branches import drop_rescues as drop_rescues
+from polecat.upkeep.branches import list_rescues as list_rescues
 from polecat.upkeep.doctor import Checkup as Checkup
 from polecat.upkeep.doctor import check_town as check_town
 from polecat.upkeep.findings import Finding as Finding

@@ -104,9 +104,6 @@ class FetchPolicy:
         raise ValueError(f"{text!r} is not 'always', 'never' or 'if-older-than SECONDS'")
 
 
-# What options may be. A value of the wrong type is a TypeError, one out of range a ValueError: mistakes in the calling program.
-
-
 def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
     """Refuse what is neither a string nor None."""
     if value is not None and not isinstance(value, str):

@@ -73,6 +73,7 @@ CURSOR_SIGNS = Signs(
 GEMINI_SIGNS = Signs(
     prompt="Type your message or @path",
     busy="esc to cancel",
+    starting="Waiting for authentication|is restarting to apply",
     begun="Gemini CLI v|esc to cancel|^✦ ",
     footer="^ ?[>*!]   Type your message",
     dialogs=(
@@ -110,4 +111,13 @@ AUGGIE_SIGNS = Signs(
     is_full_screen=True,
 )
 
-OPENCODE_SIGNS = Signs(is_full_screen=True)
+OPENCODE_SIGNS = Signs(
+    prompt="ctrl\\+p commands",
+    busy="esc interrupt",
+    is_full_screen=True,
+    settle_s=0.5,
+)
+
+COPILOT_SIGNS = Signs(is_full_screen=True)
+
+AIDER_SIGNS = Signs(prompt=f"^[a-z-]*>{BLANK}*$")

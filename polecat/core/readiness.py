@@ -12,8 +12,8 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from polecat.core.presets import Agent
-from polecat.core.screens import Dialog, ScreenState, Signs, judge_screen, shows
+from polecat.core.agent_model import Agent
+from polecat.core.screens import Dialog, ScreenState, Signs, is_starting, judge_screen, shows
 from polecat.ports import PaneStatus, Screen, Watch
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
@@ -195,6 +195,6 @@ def _by_sight(awaited: Awaited, status: PaneStatus, state: ScreenState, now_s: f
 
 def _shows_start(screen: Screen, state: ScreenState, signs: Signs) -> bool:
     """Say whether a screen shows that its agent has started, and can be typed to."""
-    if screen.is_blank or shows(screen, signs.starting) or (signs.is_full_screen and screen.is_raw is False):
+    if screen.is_blank or is_starting(screen, signs) or (signs.is_full_screen and screen.is_raw is False):
         return False
     return state.kind in ("idle", "busy") or not signs.prompt

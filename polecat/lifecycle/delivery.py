@@ -11,7 +11,7 @@ from typing import Literal
 from attrs import evolve, frozen
 
 from polecat.core.delivery import PRESS_AGAIN_S, Parcel, has_changed
-from polecat.core.screens import Signs, judge_screen
+from polecat.core.screens import Signs, is_starting, judge_screen
 from polecat.errors import SessionNotFoundError, publish
 from polecat.ports import Clock, PaneStatus, Screen, Tmux, Typed, Watch
 
@@ -20,6 +20,9 @@ LOOK_AFTER_S = 0.02
 
 _LOOKS_S = (0.05, 0.1, 0.2, 0.3)
 """Waits between further looks; the last one repeats."""
+
+STARTED_WITHIN_S = 20.0
+"""How long an agent that shows that it is still starting may take; what is typed to it earlier is lost."""
 
 KEY_WITHIN_S = 3.0
 """How long a key may take to show its effect before the next one is pressed."""
@@ -92,9 +95,10 @@ class Typist:
             Incidents T-40 to T-42.
         """
         if signs.dialogs or signs.is_full_screen:
-            screen = self._look().screen or Screen()
+            status = self._until(lambda now: not is_starting(now, signs), STARTED_WITHIN_S, self._look())
+            screen = status.screen or Screen()
             state = judge_screen(screen, signs)
-            if state.dialog is not None or (signs.is_full_screen and screen.is_raw is False):
+            if state.dialog is not None or (signs.is_full_screen and screen.is_raw is False) or is_starting(screen, signs):
                 return self._answer("refused", asks=state.asks)
         typed = self._tmux.send_text(
             self._watch.pane_id, text, instance=self._watch.instance, enter=False, look_after_s=LOOK_AFTER_S

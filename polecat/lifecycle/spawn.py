@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 
+from attrs import evolve
+
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import SpawnPlan
 from polecat.errors import PolecatError, UnknownStateError
@@ -142,8 +144,9 @@ def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World
     observed = observe(world, rig)
     choice = choose(world, observed, opts)
     check_disk(world, observed)
-    check_bead(world, observed, opts)
-    return plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+    doubt = check_bead(world, observed, opts).warning
+    plan = plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+    return evolve(plan, warnings=(*plan.warnings, doubt)) if doubt else plan
 
 
 def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:

@@ -130,7 +130,7 @@ class Pane:
         if text != self._shown:
             self._shown, self.session = text, evolve(self.session, active_at_s=now_s)
         return Screen(
-            text="\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n"),
+            text="\n".join(line.rstrip(" ") for line in text.split("\n")).rstrip("\n"),
             cursor=(len(text.rpartition("\n")[2]), text.count("\n")),
             is_raw=self.has_begun,
             changed_at_s=self.session.active_at_s,

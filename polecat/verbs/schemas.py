@@ -70,6 +70,7 @@ _RESCUE: Fields = (
     ("commit", "string", "its commit"),
     ("created_at", "time", "when it was saved"),
     ("message", "string", "why"),
+    ("holds", "string", "`files` beyond its commit, `commits` that no remote has, or only a `tip`"),
 )
 
 SHAPES: Mapping[str, Fields] = {
@@ -116,6 +117,11 @@ SHAPES: Mapping[str, Fields] = {
         ("signal", "integer or null", "the signal that killed it"),
         ("at", "time or null", "when"),
         ("says", "string", "the same for people"),
+    ),
+    "change": (
+        ("kind", "string", "`found`, `appeared`, `changed`, `ended` or `gone`"),
+        ("was", "string or null", "its state before; null if it was not there"),
+        ("polecat", "polecat", "the polecat now; one that is gone as it was last"),
     ),
     "risk": (
         ("code", "string", "such as `uncommitted` or `unpushed`"),
@@ -227,6 +233,8 @@ DOCUMENTS: Mapping[str, str] = {
     "spawn --dry-run": "plan",
     "list": "list of polecat",
     "status": "status",
+    "wait": "list of polecat",
+    "watch": "change",  # a line each
     "attach": "attach",
     "capture": "capture",
     "nudge": "nudge",
@@ -242,6 +250,7 @@ DOCUMENTS: Mapping[str, str] = {
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
+    "rescue drop": "list of rescue",
     "warm": "warmed",
     "prune": "pruned",
     "doctor": "checkup",

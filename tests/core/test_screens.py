@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from polecat.core.agent_model import Agent
 from polecat.core.agent_screens import CLAUDE_SIGNS, CODEX_SIGNS, GEMINI_SIGNS, QWEN_SIGNS
-from polecat.core.presets import Agent
 from polecat.core.readiness import Awaited, judge
 from polecat.core.screens import Composer, Dialog, Signs, judge_screen, written
 from polecat.ports import PaneStatus, Screen

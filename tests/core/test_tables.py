@@ -46,6 +46,8 @@ def _emitted() -> set[str]:
     for function, call in _calls():
         if function == "Event":
             found.add(_word(call, 0, "name") or "")
+        elif function == "steps.make_record":
+            found.add(_word(call, 2, "event") or "")
         elif function in ("attempt.emit", "self.emit", "self._emit"):
             found.add(_word(call, 0) or "")
     return found - {""}
@@ -73,6 +75,7 @@ def _act(rig: polecat.Rig, world: FakeWorld, heard: list[Event]) -> None:
     polecat.remove_polecat(rig, cat.polecat_name, force=True, world=evolve(world, on_event=on_event))
     other = spawn_for_sling(rig, world=evolve(world, on_event=on_event))
     polecat.stop_polecat(rig, other.polecat_name, world=evolve(world, on_event=on_event))
+    polecat.start_polecat(rig, other.polecat_name, world=evolve(world, on_event=on_event))
     with pytest.raises(PolecatError):
         spawn_for_sling(rig, SpawnOptions(name=other.polecat_name), world=evolve(world, on_event=on_event))
 

@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 from pathlib import Path
+from typing import cast
 
 import attrs
 from attrs import evolve, frozen
@@ -48,7 +49,7 @@ class Troubled:
 
     def plain(self, value: object) -> str:
         """A value as text, without what differs from one making of this rig to the next."""
-        value = attrs.asdict(value) if attrs.has(type(value)) else value
+        value = attrs.asdict(cast(attrs.AttrsInstance, value)) if attrs.has(type(value)) else value
         text = repr(value).replace(str(self.rig.town_root), "TOWN")
         return re.sub(r"-[0-9a-f]{6}\b|\b[0-9a-f]{16}\b|[0-9.]+ (?:MB|s|min)\b|[0-9]+\.[0-9]+|\d{4}-\d\d-\d\dT[0-9:]+", "…", text)
 

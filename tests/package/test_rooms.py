@@ -15,11 +15,11 @@ PURE = sorted(
     [
         *(PACKAGE / "core").glob("*.py"),
         *(PACKAGE / "ports").glob("*.py"),
-        *(PACKAGE / f"{name}.py" for name in ("documents", "model", "names", "errors")),
+        *(PACKAGE / f"{name}.py" for name in ("documents", "ended", "model", "names", "errors")),
     ]
 )
 ALLOWED = frozenset(
-    "__future__ attrs collections datetime difflib enum fnmatch functools pathlib polecat posixpath re sys typing".split()
+    "__future__ attrs collections datetime difflib enum fnmatch functools pathlib polecat posixpath re shlex sys typing".split()
 )
 """What a pure module may import; nothing of it reads or changes anything outside, but for some methods."""
 
