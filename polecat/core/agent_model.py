@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import Literal
 
 from attrs import field, frozen
@@ -158,11 +159,13 @@ class Agent:
             >>> agent.as_text("/etc is full"), agent.as_text("fix /etc")
             (' /etc is full', 'fix /etc')
         """
-        if not prompt.lstrip().startswith("/") or self.slash == "text":
+        first = prompt.lstrip(" \t\r\n")
+        if not first.startswith("/") or self.slash == "text":
             return prompt
         if self.slash == "refused":
+            word = re.split(r"[ \t\r\n]", first, maxsplit=1)[0]
             raise SpawnRefusedError(
-                f"{self.name} would take the prompt {prompt.split(maxsplit=1)[0]!r}… for a command of its own",
+                f"{self.name} would take the prompt {word!r}… for a command of its own",
                 hint="begin it with another word; a command of the agent can be typed later: polecat nudge RIG/NAME /COMMAND",
             )
         return prompt if prompt[0] != "/" else f" {prompt}"

@@ -78,11 +78,15 @@ def load_town_settings(town_root: Path) -> TownSettings:
     socket = doc.child("tmux_socket")
     if socket is not None and (any(c in socket.text() for c in "\0\n") or socket.text().startswith("-")):
         raise socket.must("a socket's name or path")
+    host = doc.child("host")
+    if host is not None and not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})?", host.text()):
+        raise host.must("up to 64 letters, digits, '.', '_' and '-'")
     return TownSettings(
         default_agent=doc.text_of("default_agent"),
         agents=_agents(doc),
         role_agents=_role_agents(doc),
         tmux_socket=doc.text_of("tmux_socket"),
+        host=doc.text_of("host"),
     )
 
 
@@ -100,7 +104,7 @@ def _runtime(node: Node) -> RuntimeConfig:
         if any(c in node.text_of(key) for c in "\0\n"):
             raise node.missing(key, "must be one line")
     flag = node.text_of("prompt_flag")
-    if any(c.isspace() for c in flag):
+    if re.search(r"\s", flag):
         raise node.missing("prompt_flag", f"must be one word such as --prompt, not {flag!r}")
     return RuntimeConfig(
         provider=node.text_of("provider"),

@@ -66,14 +66,13 @@ VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
 """Functions that are tried in more ways than one."""
 
 UNCALLED = {
-    "is_alive",
+    "remember_rig",
     "rescues",
     "rescued_files",
     "restore_worktree",
     "finish_move",
     "fill_submodules",
     "ignored_files",
-    "send_keys",
 }
 """Port methods that none of these functions needs here."""
 
@@ -163,8 +162,8 @@ def trouble(place: Troubled, told: object, truth: object) -> str:
 
 
 def losses(place: Troubled, before: Picture, now: Picture, done: Picture) -> str:
-    """What is neither as it was nor as the operation makes it; a claim says how far an operation came, and holds nothing else."""
-    keys = [key for key in before if not key.endswith(".claim.json")]
+    """What is neither as it was nor as the operation makes it. A claim only says how far an operation came; a spare is nobody's work."""
+    keys = [key for key in before if not key.endswith((".claim.json", "spares"))]
     seen = {key: [place.plain(one.get(key, "absent")) for one in (now, before, done)] for key in keys}
     return ", ".join(f"{key} is {is_now}" for key, (is_now, *may_be) in seen.items() if is_now not in may_be)
 

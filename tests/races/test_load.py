@@ -96,7 +96,10 @@ class Load:
         self.count.update({"spawns": len(made), "removals": len(removed), "rounds": 1})
         self.count["spawned"] += sum("result" in answer for answer in made)
         self.count["killed"] += sum(answer.get("error") == "killed" for answer in answers)
-        odd = [answer for answer in answers if "error" in answer and answer["error"] not in EXPECTED]
+        late = [
+            answer for answer in answers if "was not free within" in answer.get("message", "")
+        ]  # a machine may be as busy as that
+        odd = [answer for answer in answers if "error" in answer and answer["error"] not in EXPECTED and answer not in late]
         self.count.update(f"failed: {kind}" for kind in errors(answers) if kind != "killed")
         assert not odd, odd
         there = self.homes()
