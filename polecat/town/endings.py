@@ -85,7 +85,7 @@ def end_text(ended: Ended, screen: str) -> str:
     facts.append(f"at: {ended.at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ') if ended.at else ''}")
     if ended.reason == "stopped":
         facts.append("reason: stopped")
-    lines = screen.rstrip().splitlines()[-SCREEN_LINES:]
+    lines = screen.rstrip(" \n").split("\n")[-SCREEN_LINES:]
     kept = "\n".join(lines).encode("utf-8", "surrogateescape")[-SCREEN_BYTES:].decode("utf-8", "replace")
     return "\n".join([*facts, "", kept, ""])
 
@@ -99,8 +99,8 @@ def read_end_text(text: str) -> tuple[Ended, str]:
         ('signal 9', 'why')
     """
     head, _, screen = text.partition("\n\n")
-    facts = dict(line.partition(": ")[::2] for line in head.splitlines())
-    return _ended(facts), screen.rstrip()
+    facts = dict(line.partition(": ")[::2] for line in head.split("\n"))
+    return _ended(facts), screen.rstrip(" \n")
 
 
 def _ended(facts: Mapping[str, str]) -> Ended:

@@ -241,7 +241,7 @@ def _last_lines(rig: Rig, cat: Polecat, world: World, *, most: int = 12) -> list
         text = capture_polecat(rig, cat, world=world)
     except PolecatError:  # nothing was kept
         return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-most:]
+    return [line.rstrip(" ") for line in text.split("\n") if line.strip(" ")][-most:]
 
 
 # ---------------------------------------------------------------------------------------------------------- diff, log
