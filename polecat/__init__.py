@@ -25,13 +25,14 @@ _HOMES = {
     "polecat.core.plan": "SpawnPlan",
     "polecat.core.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
     "polecat.core.risk": "Risk Verdict",
+    "polecat.ended": "Ended",
     "polecat.errors": """
         AccountNotFoundError AgentDiedError AgentNotFoundError BeadClosedError BeadsConfigError BeadsError
         BeadsUnavailableError BeadTakenError ConfigError DiskFullError GitError InvalidNameError LockTimeoutError
         NotFoundError NotReadyError PolecatError PolecatNotFoundError ProgramError ProgramMissingError
         ProgramTimeoutError RemoveFailedError RepairFailedError RescueFailedError RespawnLimitError RigExistsError
         RigFullError RigNotFoundError SessionExistsError SessionNotFoundError SpawnFailedError SpawnRefusedError
-        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WorkAtRiskError
+        StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WaitTimeoutError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
     "polecat.lifecycle.remove": "Removed remove_polecat",
@@ -40,7 +41,9 @@ _HOMES = {
     "polecat.lifecycle.start": "start_polecat start_polecats",
     "polecat.lifecycle.stop": "stop_polecat",
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
-    "polecat.model": "Delivery Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.lifecycle.wait": "wait_polecats",
+    "polecat.lifecycle.watch": "Change PolecatWatch watch_polecats",
+    "polecat.model": "Delivery FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored
         GitLists GitMoves GitRecovery GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch

@@ -5,6 +5,7 @@ from polecat.core.pool import allocate_name as allocate_name
 from polecat.core.pool import reconcile_pool_with as reconcile_pool_with
 from polecat.core.risk import Risk as Risk
 from polecat.core.risk import Verdict as Verdict
+from polecat.ended import Ended as Ended
 from polecat.errors import AccountNotFoundError as AccountNotFoundError
 from polecat.errors import AgentDiedError as AgentDiedError
 from polecat.errors import AgentNotFoundError as AgentNotFoundError
@@ -42,6 +43,7 @@ from polecat.errors import TmuxUnreachableError as TmuxUnreachableError
 from polecat.errors import TownNotFoundError as TownNotFoundError
 from polecat.errors import UnknownStateError as UnknownStateError
 from polecat.errors import UnsupportedError as UnsupportedError
+from polecat.errors import WaitTimeoutError as WaitTimeoutError
 from polecat.errors import WorkAtRiskError as WorkAtRiskError
 from polecat.lifecycle.assign import assign_issue as assign_issue
 from polecat.lifecycle.assign import assigned_issue as assigned_issue
@@ -61,8 +63,11 @@ from polecat.lifecycle.talk import AttachCommand as AttachCommand
 from polecat.lifecycle.talk import attach_command as attach_command
 from polecat.lifecycle.talk import capture_polecat as capture_polecat
 from polecat.lifecycle.talk import nudge_polecat as nudge_polecat
+from polecat.lifecycle.wait import wait_polecats as wait_polecats
+from polecat.lifecycle.watch import Change as Change
+from polecat.lifecycle.watch import PolecatWatch as PolecatWatch
+from polecat.lifecycle.watch import watch_polecats as watch_polecats
 from polecat.model import Delivery as Delivery
-from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState

@@ -56,6 +56,8 @@ VERBS: dict[str, tuple[str, str]] = {
     "spawn": ("polecat.verbs.spawn", "make a polecat: name, worktree, hook, session, agent"),
     "list": ("polecat.verbs.listing", "list the polecats of a rig, or of all rigs"),
     "status": ("polecat.verbs.listing", "say everything about one polecat"),
+    "wait": ("polecat.verbs.wait", "wait until polecats have ended, sit at their prompt or ask something"),
+    "watch": ("polecat.verbs.wait", "print a line for each change of a rig's polecats"),
     "attach": ("polecat.verbs.talk", "attach to a polecat's session"),
     "capture": ("polecat.verbs.talk", "print what a polecat's agent shows"),
     "nudge": ("polecat.verbs.talk", "type a text to a polecat's agent"),

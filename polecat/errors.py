@@ -17,6 +17,7 @@
     ├── WorkAtRiskError                      going on would lose work: .reasons
     ├── RescueFailedError                    work could not be saved, so nothing was deleted
     ├── LockTimeoutError (TimeoutError)      somebody else holds it: .holder .waited_s
+    ├── WaitTimeoutError (TimeoutError)      polecats are not as asked in time: .polecats
     ├── UnknownStateError                    a check failed; unknown is not dead and not clean
     ├── UnsupportedError                     an adapter cannot do it: .operation .protocol
     ├── BeadsError                           the store said no, or did not keep its word
@@ -35,7 +36,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 C = TypeVar("C", bound=type)
 
@@ -243,6 +244,14 @@ class NotReadyError(SpawnFailedError):
     def __init__(self, message: str, *, step: str, screen: str = "", hint: str = "") -> None:
         super().__init__(message, step=step, hint=hint)
         self.screen = screen
+
+
+class WaitTimeoutError(PolecatError, TimeoutError):
+    """Polecats did not become what was waited for in time; ``polecats`` are those that did not, as they were last."""
+
+    def __init__(self, message: str, *, polecats: Sequence[Any] = (), hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.polecats = tuple(polecats)
 
 
 class RepairFailedError(StepFailedError):

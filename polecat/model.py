@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from attrs import Attribute, Factory, field, frozen
 
+from polecat.ended import Ended
 from polecat.errors import publish
 from polecat.names import agent_id, check_env_key, check_rig_name
 
@@ -103,9 +104,6 @@ class FetchPolicy:
         if len(words) == 2 and words[0] == "if-older-than":
             return cls(when="if-older-than", max_age_s=float(words[1]))
         raise ValueError(f"{text!r} is not 'always', 'never' or 'if-older-than SECONDS'")
-
-
-# What options may be. A value of the wrong type is a TypeError, one out of range a ValueError: mistakes in the calling program.
 
 
 def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
@@ -344,48 +342,6 @@ class WorkStatus:
             (self.unpushed, f"{self.unpushed} unpushed commit(s)"),
         )
         return ", ".join(text for is_some, text in counts if is_some) or "clean"
-
-
-EndReason = Literal["exit", "signal", "stopped", "server gone", "removed", "unknown"]
-
-
-@publish
-@frozen(kw_only=True)
-class Ended:
-    """How an agent ended.
-
-    Attributes:
-        reason: ``exit`` it exited; ``signal`` it was killed; ``stopped`` its session was ended on request; ``server gone`` its tmux
-            server went away, as in a reboot; ``removed`` its polecat was removed while somebody waited for it; ``unknown`` nothing
-            was kept that tells.
-        status: its exit status, if it exited.
-        signal: the signal, if it was killed.
-        at: when, if that is known.
-
-    Examples:
-        >>> str(Ended(reason="exit", status=3)), Ended(reason="exit", status=0).is_success
-        ('exit 3', True)
-    """
-
-    reason: EndReason = "unknown"
-    status: int | None = None
-    signal: int | None = None
-    at: datetime | None = field(default=None, eq=False)
-
-    @property
-    def is_success(self) -> bool:
-        """It exited with status 0."""
-        return self.status == 0
-
-    @property
-    def is_failure(self) -> bool:
-        """It exited with another status, or was killed."""
-        return self.reason in ("exit", "signal") and not self.is_success
-
-    def __str__(self) -> str:
-        if self.reason in ("exit", "signal"):
-            return f"{self.reason} {self.status if self.signal is None else self.signal}"
-        return {"server gone": "its tmux server went away", "unknown": "nobody knows how"}.get(self.reason, self.reason)
 
 
 @publish

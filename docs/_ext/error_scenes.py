@@ -130,6 +130,11 @@ SCENES: Mapping[str, Scene] = {
         "read its last words",
         lambda stage: stage.agent(screen="claude: licence expired", exits=3).spawn(),
     ),
+    "WaitTimeoutError": Scene(
+        "`wait_polecats` waited for as long as it was told",
+        "give it longer; `polecats` says who is not as asked, and what each does",
+        lambda stage: polecat.wait_polecats(stage.rig, [stage.spawn()], until=["ended"], timeout_s=60, world=stage.world),
+    ),
     "NotReadyError": Scene(
         "by a spawn whose agent lives and does not become ready",
         "give it longer, or describe its prompt",

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from attrs import evolve
 
-from polecat.core.endings import ended_by
 from polecat.errors import SessionExistsError, SessionNotFoundError, TmuxError, TmuxUnreachableError
 from polecat.ports import Clock, PaneStatus, Session, SessionRequest, StartedSession, Typed, Watch
 from polecat.testing.fake_agents import (
@@ -24,7 +23,7 @@ from polecat.testing.fake_agents import (
     ends_watch,
 )
 from polecat.testing.fake_processes import FakeProcesses
-from polecat.town.endings import write_end
+from polecat.town.endings import ended_by, write_end
 
 _LOOK_S = 0.05
 _IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from attrs import evolve
 
+from polecat.ended import Ended
 from polecat.errors import InvalidNameError, ProgramError, SessionExistsError, SessionNotFoundError, TmuxUnreachableError
-from polecat.model import Ended
 from polecat.ports import StartedSession, Watch
 from polecat.testing.contract import Contract, of_checks
 from polecat.testing.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for

@@ -1,17 +1,28 @@
 """What is kept of how agents ended: a file for each instance in ``<rig>/.runtime/ended``, readable by its owner alone.
 
-It goes with the polecat's record, and when another instance takes its place.
+A file holds a few lines of facts, an empty line, and the last screen. The tmux server writes it when the process ends
+(``adapters/tmux/keep_end.sh``), and whoever ends a session on purpose. It goes with the polecat's record, and when another instance takes
+its place.
 """
 
 from __future__ import annotations
 
 import contextlib
+import signal
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
-from polecat.core.endings import SCREEN_BYTES, end_text, read_end_text
-from polecat.model import Ended, Rig
+from polecat.ended import Ended
+from polecat.model import Rig
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_guarded
+
+SCREEN_LINES = 200
+"""How much of the last screen is kept: so many lines at most."""
+
+SCREEN_BYTES = 32_768
+"""And so many bytes."""
 
 _LIMIT_BYTES = 2 * SCREEN_BYTES
 
@@ -57,3 +68,73 @@ def kept_ends(rig: Rig) -> tuple[Path, ...]:
 def name_of(path: Path) -> str:
     """The polecat of a kept end, or of a draft of one."""
     return path.name.lstrip(".").partition(".")[0]
+
+
+# ---------------------------------------------------------------------------------------------------------- the text
+
+
+def end_text(ended: Ended, screen: str) -> str:
+    r"""Write what is kept of an end.
+
+    Examples:
+        >>> end_text(Ended(reason="exit", status=3), "why\n")
+        'status: 3\nsignal: \nat: \n\nwhy\n'
+    """
+    number = {"status": ended.status, "signal": ended.signal}
+    facts = [f"{key}: {'' if value is None else value}" for key, value in number.items()]
+    facts.append(f"at: {ended.at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ') if ended.at else ''}")
+    if ended.reason == "stopped":
+        facts.append("reason: stopped")
+    lines = screen.rstrip().splitlines()[-SCREEN_LINES:]
+    kept = "\n".join(lines).encode("utf-8", "surrogateescape")[-SCREEN_BYTES:].decode("utf-8", "replace")
+    return "\n".join([*facts, "", kept, ""])
+
+
+def read_end_text(text: str) -> tuple[Ended, str]:
+    """Read it back: how the agent ended, and its last screen. What makes no sense is not told.
+
+    Examples:
+        >>> ended, screen = read_end_text("status: \\nsignal: 9\\nat: 2026-01-13T12:00:00Z\\n\\nwhy\\n")
+        >>> str(ended), screen
+        ('signal 9', 'why')
+    """
+    head, _, screen = text.partition("\n\n")
+    facts = dict(line.partition(": ")[::2] for line in head.splitlines())
+    return _ended(facts), screen.rstrip()
+
+
+def _ended(facts: Mapping[str, str]) -> Ended:
+    status, number, at = facts.get("status", ""), read_signal(facts.get("signal", "")), _time(facts.get("at", ""))
+    if facts.get("reason") == "stopped":
+        return Ended(reason="stopped", at=at)
+    return ended_by(int(status) if status.isdecimal() and len(status) < 6 else None, number, at=at)
+
+
+def ended_by(status: int | None, number: int | None, *, at: datetime | None = None) -> Ended:
+    """The end of a process that is known by its exit status or its signal, or not at all."""
+    return Ended(
+        reason="unknown" if status is number is None else "exit" if number is None else "signal",
+        status=status,
+        signal=number,
+        at=at,
+    )
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def read_signal(text: str) -> int | None:
+    """Read the number of a signal: tmux tells it as a number on Linux, as a name on BSD and macOS, as nothing when none is known.
+
+    Examples:
+        >>> read_signal("9"), read_signal("KILL"), read_signal("")
+        (9, 9, None)
+    """
+    if text.isdecimal() and len(text) < 6:
+        return int(text)
+    name = text if text.startswith("SIG") else f"SIG{text}"
+    return int(signal.Signals[name]) if name in signal.Signals.__members__ else None

@@ -13,16 +13,16 @@ from attrs import define, field, frozen
 
 from polecat.adapters.world import FullWorld
 from polecat.core.agents import find_agent as find_agent_of
-from polecat.core.endings import ended_by
 from polecat.core.presets import PRESETS
 from polecat.core.screens import ScreenState, Signs, judge_screen
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
+from polecat.ended import Ended
 from polecat.errors import PolecatError
-from polecat.model import Ended, Rig
+from polecat.model import Rig
 from polecat.names import session_name
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
-from polecat.town.endings import end_path, read_end
+from polecat.town.endings import end_path, ended_by, read_end
 from polecat.town.records import Record
 from polecat.town.settings import load_rig_settings, load_town_settings
 

@@ -8,9 +8,10 @@ import sys
 import time
 from datetime import UTC, datetime
 
+from polecat.ended import Ended
 from polecat.errors import PolecatError, ProgramMissingError
 from polecat.lifecycle.talk import capture_polecat
-from polecat.model import Ended, Polecat, PolecatState, Rig
+from polecat.model import Polecat, PolecatState, Rig
 from polecat.names import shell_line
 from polecat.ports import World
 from polecat.upkeep.inspection import review_command, work_at_risk

@@ -119,6 +119,11 @@ SHAPES: Mapping[str, Fields] = {
         ("at", "time or null", "when"),
         ("says", "string", "the same for people"),
     ),
+    "change": (
+        ("kind", "string", "`found`, `appeared`, `changed`, `ended` or `gone`"),
+        ("was", "string or null", "its state before; null if it was not there"),
+        ("polecat", "polecat", "the polecat now; one that is gone as it was last"),
+    ),
     "risk": (
         ("code", "string", "such as `uncommitted` or `unpushed`"),
         ("text", "string", "the same for people"),
@@ -229,6 +234,8 @@ DOCUMENTS: Mapping[str, str] = {
     "spawn --dry-run": "plan",
     "list": "list of polecat",
     "status": "status",
+    "wait": "list of polecat",
+    "watch": "change",  # a line each
     "attach": "attach",
     "capture": "capture",
     "nudge": "nudge",

@@ -73,6 +73,7 @@ def _act(rig: polecat.Rig, world: FakeWorld, heard: list[Event]) -> None:
     polecat.remove_polecat(rig, cat.polecat_name, force=True, world=evolve(world, on_event=on_event))
     other = spawn_for_sling(rig, world=evolve(world, on_event=on_event))
     polecat.stop_polecat(rig, other.polecat_name, world=evolve(world, on_event=on_event))
+    polecat.start_polecat(rig, other.polecat_name, world=evolve(world, on_event=on_event))
     with pytest.raises(PolecatError):
         spawn_for_sling(rig, SpawnOptions(name=other.polecat_name), world=evolve(world, on_event=on_event))
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from attrs import evolve, frozen
 
 from polecat.adapters.tmux.commands import AGENT, STAMP, Command, Fields, joined, read_exports, read_number
-from polecat.core.endings import read_signal
 from polecat.ports import Session
+from polecat.town.endings import read_signal
 
 IDENTITY = ("GT_ROLE", "GT_RIG", "GT_POLECAT", "GT_CREW", "GT_ROOT", "POLECAT_ID")
 """The variables that say who a session is."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from attrs import frozen
 
 from polecat.adapters.tmux.commands import AGENT, RELEASED, Command, Fields, equals, guarded, read_number
-from polecat.core.endings import read_signal
 from polecat.ports import PaneStatus, Screen
+from polecat.town.endings import read_signal
 
 COLUMNS = (
     "pane_id",
