@@ -81,12 +81,12 @@ __all__ = [
 ]
 
 _CONTRACTS = {
-    "BeadsContract": "beads_contract",
-    "BeadsUnderTest": "beads_contract",
-    "GitContract": "git_contract",
-    "GitUnderTest": "git_under_test",
-    "TmuxContract": "tmux_contract",
-    "TmuxUnderTest": "tmux_under_test",
+    "BeadsContract": "contracts.beads_contract",
+    "BeadsUnderTest": "contracts.beads_contract",
+    "GitContract": "contracts.git_contract",
+    "GitUnderTest": "contracts.git_under_test",
+    "TmuxContract": "contracts.tmux_contract",
+    "TmuxUnderTest": "contracts.tmux_under_test",
 }
 """Loaded on first use: `polecat.testing.plugin` has pytest show the values of their asserts, and must come first for that."""
 
