@@ -319,6 +319,8 @@ class TownSettings:
         agents: agents the town defines.
         role_agents: the agent of each role.
         tmux_socket: the town's own tmux server, a name or a path; empty for the user's default one.
+        host: this machine's name among those that work together; it stands in claims, records and agent beads, and only the host of that
+            name can say that such a polecat is dead. Needed where several towns share one store of beads; name it before the first spawn.
 
     Source:
         Contract §3.6.
@@ -328,3 +330,4 @@ class TownSettings:
     agents: Mapping[str, RuntimeConfig] = field(factory=dict)
     role_agents: Mapping[str, str] = field(factory=dict)
     tmux_socket: str = ""
+    host: str = ""

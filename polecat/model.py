@@ -110,6 +110,13 @@ def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
         raise TypeError(f"{field.name} must be a string or None, not {value!r}")
 
 
+def _check_key(opts: object, field: Attribute[Any], value: str | None) -> None:
+    """Refuse a key that could not stand on one line of a message."""
+    _check_text(opts, field, value)
+    if value is not None and (not value or len(value) > 200 or not value.isprintable()):
+        raise ValueError(f"key must be 1 to 200 printable characters on one line, not {value!r:.60}")
+
+
 def _copy_env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
     """Take a copy, so that nobody changes it later."""
     if pairs is not None and not isinstance(pairs, Mapping):
@@ -154,6 +161,7 @@ class SpawnOptions:
         env: further variables of the agent's process; they reach it through a private file, not through arguments.
         fetch: when to fetch from the remote; None means the rig's setting.
         bind_keys: also bind the reference's keys, for the whole tmux server.
+        key: the caller's own name for this order; while the polecat that was made for it is there, asking again returns it as it stands.
     """
 
     force: bool = False
@@ -172,6 +180,7 @@ class SpawnOptions:
     )
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
+    key: str | None = field(default=None, validator=_check_key)
 
 
 @publish
@@ -212,6 +221,7 @@ class SpawnedPolecat:
         base_age_s: how old our knowledge of the remote is; None when it never was fetched by us.
         warnings: what went wrong without stopping the spawn.
         timings: seconds per step.
+        key: the caller's own name for the order that it was made for; empty for none.
     """
 
     rig_name: str
@@ -232,6 +242,7 @@ class SpawnedPolecat:
     base_age_s: float | None = None
     warnings: tuple[str, ...] = ()
     timings: Timings = field(factory=Timings, eq=False)
+    key: str = ""
 
     @property
     def agent_id(self) -> str:
@@ -253,10 +264,6 @@ class PolecatState(enum.Enum):
     STALLED = "stalled"
     ZOMBIE = "zombie"
     UNKNOWN = "unknown"
-
-
-def _from_counts(status: WorkStatus) -> bool:
-    return bool(status.modified or status.untracked)
 
 
 @publish
@@ -285,7 +292,7 @@ class WorkStatus:
     untracked: int = 0
     stashes: int = 0
     unpushed: int = 0
-    has_uncommitted: bool = field(default=Factory(_from_counts, takes_self=True))
+    has_uncommitted: bool = field(default=Factory(lambda one: bool(one.modified or one.untracked), takes_self=True))
 
     @property
     def is_clean(self) -> bool:
@@ -370,6 +377,7 @@ class Polecat:
             that was not counted.
         behind: how many commits that branch has that its own lacks.
         is_merged: that branch has all that its own has, also by a squash merge. A branch without commits of its own is merged.
+        key: the caller's own name for the order that it was made for; empty for none.
         unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
@@ -392,6 +400,7 @@ class Polecat:
     ahead: int | None = None
     behind: int | None = None
     is_merged: bool | None = None
+    key: str = ""
     unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property

@@ -35,6 +35,8 @@ class FullWorld(World):
     processes: Processes
     clock: Clock
     environ: Mapping[str, str] = field(repr=False)
+    host: str = ""
+    """The machine's name in the town's settings; empty where it has none."""
 
     def which(self, program: str) -> str | None:
         """Find a program on the caller's PATH."""
@@ -71,6 +73,7 @@ def full_world(rig: Rig, world: World | None) -> FullWorld:
         clock=given_clock(world),
         environ=environ,
         on_event=world.on_event,
+        host=load_town_settings(rig.town_root).host,
     )
 
 

@@ -81,6 +81,7 @@ EVENTS: Mapping[str, EventKind] = {
             "waiting_for": "what it asks first; empty if nothing",
             "warnings": "what went wrong without stopping it",
             "timings": "step → seconds",
+            "key": "the key that it was ordered with; empty for none",
         },
         is_timed=True,
     ),

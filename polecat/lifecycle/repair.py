@@ -197,6 +197,8 @@ class _Repair:
             hook_bead=hook_bead,
             agent_bead=agent_bead_id(rig.prefix, rig.name, name),
             tmux_socket=self.old.world.tmux.socket or "",
+            host=self.old.world.host,
+            key=self.old.record.key,
             purpose="repair",
         )
 

@@ -59,6 +59,8 @@ class Record:
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
         purpose: what a claim is for: ``spawn``, ``start``, ``repair`` or ``remove``.
+        host: the machine that it was made on, if that has a name; what others see of it there proves nothing.
+        key: the caller's own name for the order that it was made for.
         may_have_run: its agent was about to be started, so there may be work of it in the worktree.
     """
 
@@ -83,6 +85,8 @@ class Record:
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
+    host: str = ""
+    key: str = ""
     purpose: Literal["spawn", "start", "repair", "remove"] = "spawn"
     may_have_run: bool = False
 

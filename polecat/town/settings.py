@@ -78,11 +78,15 @@ def load_town_settings(town_root: Path) -> TownSettings:
     socket = doc.child("tmux_socket")
     if socket is not None and (any(c in socket.text() for c in "\0\n") or socket.text().startswith("-")):
         raise socket.must("a socket's name or path")
+    host = doc.child("host")
+    if host is not None and not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})?", host.text()):
+        raise host.must("up to 64 letters, digits, '.', '_' and '-'")
     return TownSettings(
         default_agent=doc.text_of("default_agent"),
         agents=_agents(doc),
         role_agents=_role_agents(doc),
         tmux_socket=doc.text_of("tmux_socket"),
+        host=doc.text_of("host"),
     )
 
 

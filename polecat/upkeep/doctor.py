@@ -145,7 +145,7 @@ def _town_files(town: Town) -> Iterator[Finding]:
             bad.append(from_error(error))
     yield from bad or [ok(f"{root}: its files are valid")]
     if not os.access(root, os.W_OK):
-        yield wrong(f"{root} is not writable for this user", f"ls -ld {root}")
+        yield wrong(f"{root} is not writable for this user", f"ls -ld {shell_line(root)}")
     if not bad:
         yield from _registry(town)
 

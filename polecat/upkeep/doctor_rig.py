@@ -17,6 +17,7 @@ from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.guarded import read_guarded
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.locks import holder_of, is_held, polecat_lock, pool_lock
+from polecat.town.pool_state import load_pool
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.inspection import inspect, record_of
@@ -49,6 +50,7 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
         load_rig_config(rig.path)
         load_agent_registry(rig.path / "settings" / "agents.json")
         context = read_context(rig)
+        load_pool(rig, context.settings)
     except (PolecatError, OSError) as error:
         yield from_error(error)
         return
@@ -241,9 +243,9 @@ def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
             f"echo {shell_line(ref)} > {shell_line(head)}",
         )
     for locked in sorted(git_dir.glob("worktrees/*/locked")):
-        link = Path(_text(locked.with_name("gitdir")).rstrip("\n"))
-        if _text(locked) != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
-            text = f"a registration leads to {link.parent}, which is gone, and is locked: {_text(locked).strip()}"
+        link, reason = Path(_text(locked.with_name("gitdir")).rstrip("\n")), _text(locked).rstrip("\n")
+        if reason != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
+            text = f"a registration leads to {link.parent}, which is gone, and is locked: {reason}"
             yield wrong(text, f"git -C {at} worktree unlock {shell_line(link.parent)}")
 
 

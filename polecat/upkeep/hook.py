@@ -8,9 +8,9 @@ from attrs import frozen
 
 from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.bead_rules import CLOSED_STATUSES, holds
-from polecat.errors import BeadClosedError, BeadTakenError
+from polecat.errors import BeadClosedError, BeadTakenError, SpawnRefusedError
 from polecat.model import Rig, SpawnOptions
-from polecat.names import agent_id
+from polecat.names import agent_bead_id, agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
@@ -73,7 +73,14 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
         return BeadCheck(warning=_doubt(observed.rig, opts.hook_bead))
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
-    life = _life_of_holder(world, observed, bead) if bead.status in ("hooked", "in_progress") and bead.assignee else _DEAD
+    is_held = bead.status in ("hooked", "in_progress") and bool(bead.assignee)
+    if is_held and (host := _host_of_holder(world, observed.rig, bead)):
+        raise BeadTakenError(
+            f"bead {bead.id!r} is {bead.status.replace('_', ' ')} by {host}:{bead.assignee}",
+            holder=f"{host}:{bead.assignee}",
+            hint=f"only host {host!r} can say whether that polecat lives; wait for it, or take the bead back there",
+        )
+    life = _life_of_holder(world, observed, bead) if is_held else _DEAD
     if life.verdict != "dead":
         if opts.name and life.verdict == "alive" and holds(bead, agent_id(observed.rig.name, opts.name)):
             return BeadCheck(bead=bead, existing=read_record(observed.rig, opts.name))
@@ -104,13 +111,37 @@ def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life
     return _DEAD if is_gone else Life(verdict="alive")
 
 
+def _host_of_holder(world: FullWorld, rig: Rig, bead: Bead) -> str:
+    """The other host whose polecat holds a bead; empty where it is ours, or nobody says so."""
+    name = bead.assignee.rpartition("/")[2]
+    return other_host(world, agent_bead_id(rig.prefix, rig.name, name)) if holds(bead, agent_id(rig.name, name)) else ""
+
+
+def other_host(world: FullWorld, agent_bead: str) -> str:
+    """The other host that a polecat of this agent bead lives on, as far as its store knows; empty for none."""
+    agent = world.beads.agent(agent_bead)
+    host = agent.fields.host if agent is not None and agent.is_open else ""
+    return "" if host == world.host else host
+
+
 def open_agent_bead(world: FullWorld, record: Record, *, state: str) -> None:
     """Create or reopen a polecat's agent bead; nothing of an earlier polecat stays in it.
 
     Raises:
         BeadsError: the store refused or did not keep it.
+        SpawnRefusedError: a polecat of that name lives on another host that uses the same store.
     """
-    fields = AgentFields(role_type="polecat", rig=record.rig, agent_state=state, hook_bead=record.hook_bead, role_bead=ROLE_BEAD)
+    if world.host and (host := other_host(world, record.agent_bead)):
+        who = agent_id(record.rig, record.polecat)
+        raise SpawnRefusedError(f"{host}:{who} has the agent bead {record.agent_bead}", hint="spawn again; it gets another name")
+    fields = AgentFields(
+        role_type="polecat",
+        rig=record.rig,
+        agent_state=state,
+        hook_bead=record.hook_bead,
+        role_bead=ROLE_BEAD,
+        host=record.host,
+    )
     world.beads.open_agent(record.agent_bead, title=record.agent_bead, fields=fields)
 
 

@@ -214,6 +214,7 @@ def _found(reading: _Reading, seen: _Seen, name: str, path: Path) -> tuple[Polec
         active_at=datetime.fromtimestamp(life.session.active_at_s, UTC) if life.session and life.session.active_at_s else None,
         screen=shown.kind,
         waiting_for=shown.asks,
+        key=record.key if record else "",
     )
     return cat, worktree
 

@@ -107,6 +107,9 @@ class Look:
         Source:
             Design §7.
         """
+        if record is not None and record.host not in ("", self.world.host):
+            elsewhere = f"it was made on host {record.host!r}, whose processes are not seen here"
+            return Life(verdict="unknown", unseen=elsewhere, why=elsewhere)
         unseen = why = ""
         session: Session | None = None
         try:

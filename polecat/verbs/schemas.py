@@ -41,6 +41,7 @@ _POLECAT: Fields = (
     ),
     ("behind", "integer or null", "commits of the default branch that its branch lacks; null likewise"),
     ("merged", "boolean or null", "the default branch has all its branch has, also by a squash merge; null likewise"),
+    ("key", "string", "the key that it was ordered with; empty for none"),
     ("unknown", "object", "which of these fields could not be told, each with why"),
 )
 
@@ -89,6 +90,7 @@ SHAPES: Mapping[str, Fields] = {
         ("waiting_for", "string", "the question it waits with; empty for none"),
         ("warnings", "list of string", "what went wrong without stopping the spawn"),
         ("timings", "object", "how long each step took, and `total`, in seconds"),
+        ("key", "string", "the key that it was ordered with; empty for none"),
     ),
     "plan": (
         *_WHO,

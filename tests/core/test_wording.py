@@ -134,7 +134,7 @@ def test_a_bead_that_is_missing() -> None:
             TypeError,
             (
                 "no such field of an agent bead: a, colour; there are role_type, rig, agent_state, hook_bead, role_bead, cleanup_status, "
-                "active_mr, notification_level"
+                "active_mr, notification_level, host"
             ),
         ),
         (

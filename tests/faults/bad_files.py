@@ -82,6 +82,9 @@ FILES: Mapping[str, Read] = {
         path=f"{_R}/.runtime/trust/{BAD}.json", whose="polecat", text='{"version": 1, "given": [["claude", "/x", "/y"]]}'
     ),
     "failures of a bead": Read(path=f"{_R}/.runtime/respawns/gt-1.json", whose="nobody", text='{"bead": "gt-1", "failures": 1}'),
+    "how an agent ended": Read(
+        path=f"{_R}/.runtime/ended/{BAD}.@instance", whose="polecat", text="status: 3\nsignal: \nat: \n\nwhy\n"
+    ),
     "launch file": Read(path=f"{_R}/.runtime/launch/launch-0123456789abcdef", whose="nobody", text="export A=1\n"),
     "set-up log": Read(path=f"{_R}/.runtime/logs/setup-{BAD}.log", whose="nobody", text="said\n"),
     ".git of a worktree": Read(path=f"{_R}/polecats/{BAD}/{RIG}/.git", whose="polecat"),
@@ -188,6 +191,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
         "state of the pool",
         *_AGENTS_FILES,
     ),
+    "town/endings.py": ("how an agent ended",),
     "town/events.py": ("feed",),
     "town/files.py": (),  # what the others read with
     "town/find.py": ("town",),
@@ -404,7 +408,7 @@ class Scene:
         room: where they are.
         world: what command lines act on.
         sessions: the sessions that there are.
-        names: what stands for ``@`` and ``@tip`` in `FILES`.
+        names: what stands for ``@``, ``@tip`` and ``@instance`` in `FILES`.
     """
 
     room: Path
@@ -424,7 +428,7 @@ class Scene:
 
     def path_of(self, read: Read) -> Path:
         """Where a file is."""
-        return self.live / read.path.replace("@", self.names["@"])
+        return self.live / read.path.replace("@instance", self.names["@instance"]).replace("@", self.names["@"])
 
     @contextlib.contextmanager
     def spoilt(self, read: Read, wrong: Callable[[Path, bytes], None]) -> Iterator[None]:
@@ -526,7 +530,8 @@ def make_scene(room: Path, template: Path) -> Scene:
     scene = evolve(scene, sessions=tuple(scene.world.tmux.sessions()))
     [admin] = [path.name for path in (repo / "worktrees").iterdir() if path.name.startswith(BAD)]
     tip = git("rev-parse", "refs/remotes/origin/main", cwd=repo).strip()
-    return evolve(scene, names={"@": admin, "@tip": tip})
+    record = json.loads((town / RIG / ".runtime" / "polecats" / f"{BAD}.json").read_text())
+    return evolve(scene, names={"@": admin, "@tip": tip, "@instance": record["instance"]})
 
 
 def work_of(name: str) -> str:

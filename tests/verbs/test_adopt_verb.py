@@ -38,6 +38,7 @@ def test_one_command_once_then_one_a_polecat(checkout: Path, home: Path, run: Ru
     attach = run("attach", "furiosa", "--print")
     status, log = run("status", "furiosa"), run("log", "furiosa", "--print")
 
+    assert run("complete", "polecats").out == "furiosa\n"
     assert adopted.code == 0 and f"town   {home / 'polecat'} (new)" in adopted.out
     assert spawned.out == "toaster/polecats/furiosa\n"
     assert [(cat["polecat_name"], cat["ahead"], cat["behind"], cat["merged"]) for cat in listed] == [("furiosa", 0, 0, True)]

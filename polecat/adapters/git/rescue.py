@@ -178,7 +178,7 @@ def _on_no_remote(git: GitProgram, repo: Repo, commits: Iterable[str]) -> frozen
     """Those of many commits, and what is below them, that are part of no remote-tracking branch, with one process for all."""
     asked = "".join(f"{commit}\n" for commit in commits if commit).encode()
     words = ["rev-list", "--stdin", "--not", "--remotes"]
-    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split()) if asked else frozenset()
+    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split("\n")) if asked else frozenset()
 
 
 def drop(git: GitProgram, repo: Repo, rescue: Rescue) -> bool:
@@ -222,7 +222,7 @@ def _save(
 
 
 def _on_no_remote_at(git: GitProgram, tree: Place, head: str) -> bool:
-    return bool(git.run(["rev-list", "-1", head, "--not", "--remotes"], at=tree, read_only=True).text.strip())
+    return bool(git.run(["rev-list", "-1", head, "--not", "--remotes"], at=tree, read_only=True).text.strip("\n"))
 
 
 def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> bool:
