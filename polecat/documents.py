@@ -116,6 +116,7 @@ class RuntimeConfig:
         args: its arguments; not said means the provider's, empty means none.
         initial_prompt: kept for Gas Town; polecats get their prompt from the spawn.
         prompt_mode: ``arg`` or ``none``.
+        prompt_flag: the flag that the agent takes its first instruction with, such as ``--prompt``; not said means the provider's.
         session_id_env: the variable that holds the agent's session id.
         config_dir_env: the variable that names the agent's configuration directory.
         hooks_provider: whose hooks are installed.
@@ -135,6 +136,7 @@ class RuntimeConfig:
     args: tuple[str, ...] | None = None
     initial_prompt: str = ""
     prompt_mode: str = ""
+    prompt_flag: str = ""
     session_id_env: str = ""
     config_dir_env: str = ""
     hooks_provider: str = ""
@@ -317,6 +319,8 @@ class TownSettings:
         agents: agents the town defines.
         role_agents: the agent of each role.
         tmux_socket: the town's own tmux server, a name or a path; empty for the user's default one.
+        host: this machine's name among those that work together; it stands in claims, records and agent beads, and only the host of that
+            name can say that such a polecat is dead. Needed where several towns share one store of beads; name it before the first spawn.
 
     Source:
         Contract §3.6.
@@ -326,3 +330,4 @@ class TownSettings:
     agents: Mapping[str, RuntimeConfig] = field(factory=dict)
     role_agents: Mapping[str, str] = field(factory=dict)
     tmux_socket: str = ""
+    host: str = ""

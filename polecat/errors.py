@@ -55,9 +55,7 @@ def publish(one: C) -> C:
     return one
 
 
-def rebuild_error(
-    cls: type[PolecatError], message: str, state: dict[str, object], cause: BaseException | None = None
-) -> PolecatError:
+def rebuild_error(cls: type[PolecatError], message: str, state: dict[str, object], cause: BaseException | None) -> PolecatError:
     """Make an error again from what was written down of it, without asking its class what it takes."""
     error = cls.__new__(cls, message)
     Exception.__init__(error, message)
@@ -71,9 +69,7 @@ def _cause_that_travels(error: BaseException) -> BaseException | None:
     cause = error.__cause__
     if cause is None or isinstance(cause, PolecatError) or type(cause).__module__ == "builtins":
         return cause
-    words = PolecatError(f"{type(cause).__name__}: {cause}")
-    words.__cause__ = _cause_that_travels(cause)
-    return words
+    return rebuild_error(PolecatError, f"{type(cause).__name__}: {cause}", {"hint": ""}, _cause_that_travels(cause))
 
 
 @publish
@@ -83,12 +79,10 @@ class PolecatError(Exception):
     Args:
         message: what went wrong and why, one line where possible.
         hint: what to do next, one line or several; shown below the message by the command line.
-
-    Attributes:
-        host: the machine that it was told by, if that was another one (`polecat.fleet`); else empty.
     """
 
     host: str = ""
+    """The machine that told it, if that was another one (`polecat.fleet`)."""
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         super().__init__(message)
@@ -112,8 +106,7 @@ class InvalidNameError(PolecatError, ValueError):
 
     def __init__(self, kind: str, name: str, why: str, *, hint: str = "") -> None:
         super().__init__(f"{kind} name {_shorten(name)!r} {why}", hint=hint)
-        self.kind = kind
-        self.name = name
+        self.kind, self.name = kind, name
 
 
 class ConfigError(PolecatError):
@@ -126,10 +119,7 @@ class ConfigError(PolecatError):
         place = f"{path}" if line is None else f"{path}, line {line}"
         what = f"{field!r} {problem}" if field else problem
         super().__init__(f"{place}: {what}", hint=hint)
-        self.path = path
-        self.line = line
-        self.field = field
-        self.problem = problem
+        self.path, self.line, self.field, self.problem = path, line, field, problem
 
 
 class NotFoundError(PolecatError):
@@ -209,9 +199,7 @@ class StepFailedError(PolecatError):
         self, message: str, *, step: str, undone: Sequence[str] = (), left_behind: Sequence[str] = (), hint: str = ""
     ) -> None:
         super().__init__(message, hint=hint)
-        self.step = step
-        self.undone = tuple(undone)
-        self.left_behind = tuple(left_behind)
+        self.step, self.undone, self.left_behind = step, tuple(undone), tuple(left_behind)
 
     def outcome(self) -> str:
         """One sentence on what is left of the attempt.
@@ -247,9 +235,7 @@ class AgentDiedError(SpawnFailedError):
         hint: str = "",
     ) -> None:
         super().__init__(message, step=step, hint=hint)
-        self.screen = screen
-        self.exit_code = exit_code
-        self.signal = signal
+        self.screen, self.exit_code, self.signal = screen, exit_code, signal
 
 
 class NotReadyError(SpawnFailedError):
@@ -298,9 +284,7 @@ class LockTimeoutError(PolecatError, TimeoutError):
             f"the lock {path}{purpose} was not free within {waited_s:g} s{by}",
             hint="wait for the other process or end it; never delete the lock file",
         )
-        self.path = path
-        self.waited_s = waited_s
-        self.holder = holder
+        self.path, self.waited_s, self.holder = path, waited_s, holder
 
 
 class UnknownStateError(PolecatError):
@@ -344,10 +328,7 @@ class ProgramError(PolecatError):
         hint: str = "",
     ) -> None:
         super().__init__(message, hint=hint)
-        self.argv = tuple(argv)
-        self.exit_code = exit_code
-        self.stderr = stderr
-        self.cwd = cwd
+        self.argv, self.exit_code, self.stderr, self.cwd = tuple(argv), exit_code, stderr, cwd
 
 
 class ProgramMissingError(ProgramError):

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from attrs import Attribute, Factory, field, frozen
 
-from polecat.ended import Ended
 from polecat.errors import publish
 from polecat.names import agent_id, check_env_key, check_rig_name
 
@@ -68,7 +67,6 @@ class Rig:
 
 WaitFor = Literal["ready", "no"]
 ScreenKind = Literal["busy", "idle", "asks", "unknown"]
-DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -110,6 +108,13 @@ def _check_text(_opts: object, field: Attribute[Any], value: object) -> None:
     """Refuse what is neither a string nor None."""
     if value is not None and not isinstance(value, str):
         raise TypeError(f"{field.name} must be a string or None, not {value!r}")
+
+
+def _check_key(opts: object, field: Attribute[Any], value: str | None) -> None:
+    """Refuse a key that could not stand on one line of a message."""
+    _check_text(opts, field, value)
+    if value is not None and (not value or len(value) > 200 or not value.isprintable()):
+        raise ValueError(f"key must be 1 to 200 printable characters on one line, not {value!r:.60}")
 
 
 def _copy_env(pairs: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -156,6 +161,7 @@ class SpawnOptions:
         env: further variables of the agent's process; they reach it through a private file, not through arguments.
         fetch: when to fetch from the remote; None means the rig's setting.
         bind_keys: also bind the reference's keys, for the whole tmux server.
+        key: the caller's own name for this order; while the polecat that was made for it is there, asking again returns it as it stands.
     """
 
     force: bool = False
@@ -174,6 +180,7 @@ class SpawnOptions:
     )
     fetch: FetchPolicy | None = None
     bind_keys: bool = False
+    key: str | None = field(default=None, validator=_check_key)
 
 
 @publish
@@ -214,6 +221,7 @@ class SpawnedPolecat:
         base_age_s: how old our knowledge of the remote is; None when it never was fetched by us.
         warnings: what went wrong without stopping the spawn.
         timings: seconds per step.
+        key: the caller's own name for the order that it was made for; empty for none.
     """
 
     rig_name: str
@@ -234,45 +242,12 @@ class SpawnedPolecat:
     base_age_s: float | None = None
     warnings: tuple[str, ...] = ()
     timings: Timings = field(factory=Timings, eq=False)
+    key: str = ""
 
     @property
     def agent_id(self) -> str:
         """The agent's address, such as ``gastown/polecats/furiosa``."""
         return agent_id(self.rig_name, self.polecat_name)
-
-
-@publish
-@frozen(kw_only=True)
-class Delivery:
-    """What became of a text that was typed to an agent.
-
-    Attributes:
-        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
-            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
-            the screen does not tell what became of it.
-        asks: the question it was refused for; empty if it has not begun.
-        session_name: the tmux session.
-        presses: how often Enter was pressed.
-        waited_s: how long it took, seconds.
-    """
-
-    outcome: DeliveryOutcome
-    asks: str = ""
-    session_name: str = ""
-    presses: int = 0
-    waited_s: float = 0.0
-
-    @property
-    def is_taken(self) -> bool:
-        """The agent has it."""
-        return self.outcome == "taken"
-
-    def __str__(self) -> str:
-        if self.outcome == "refused":
-            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
-        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
-            self.outcome
-        ]
 
 
 @publish
@@ -289,10 +264,6 @@ class PolecatState(enum.Enum):
     STALLED = "stalled"
     ZOMBIE = "zombie"
     UNKNOWN = "unknown"
-
-
-def _from_counts(status: WorkStatus) -> bool:
-    return bool(status.modified or status.untracked)
 
 
 @publish
@@ -321,7 +292,7 @@ class WorkStatus:
     untracked: int = 0
     stashes: int = 0
     unpushed: int = 0
-    has_uncommitted: bool = field(default=Factory(_from_counts, takes_self=True))
+    has_uncommitted: bool = field(default=Factory(lambda one: bool(one.modified or one.untracked), takes_self=True))
 
     @property
     def is_clean(self) -> bool:
@@ -335,6 +306,48 @@ class WorkStatus:
             (self.unpushed, f"{self.unpushed} unpushed commit(s)"),
         )
         return ", ".join(text for is_some, text in counts if is_some) or "clean"
+
+
+EndReason = Literal["exit", "signal", "stopped", "server gone", "removed", "unknown"]
+
+
+@publish
+@frozen(kw_only=True)
+class Ended:
+    """How an agent ended.
+
+    Attributes:
+        reason: ``exit`` it exited; ``signal`` it was killed; ``stopped`` its session was ended on request; ``server gone`` its tmux
+            server went away, as in a reboot; ``removed`` its polecat was removed while somebody waited for it; ``unknown`` nothing
+            was kept that tells.
+        status: its exit status, if it exited.
+        signal: the signal, if it was killed.
+        at: when, if that is known.
+
+    Examples:
+        >>> str(Ended(reason="exit", status=3)), Ended(reason="exit", status=0).is_success
+        ('exit 3', True)
+    """
+
+    reason: EndReason = "unknown"
+    status: int | None = None
+    signal: int | None = None
+    at: datetime | None = field(default=None, eq=False)
+
+    @property
+    def is_success(self) -> bool:
+        """It exited with status 0."""
+        return self.status == 0
+
+    @property
+    def is_failure(self) -> bool:
+        """It exited with another status, or was killed."""
+        return self.reason in ("exit", "signal") and not self.is_success
+
+    def __str__(self) -> str:
+        if self.reason in ("exit", "signal"):
+            return f"{self.reason} {self.status if self.signal is None else self.signal}"
+        return {"server gone": "its tmux server went away", "unknown": "nobody knows how"}.get(self.reason, self.reason)
 
 
 @publish
@@ -364,6 +377,7 @@ class Polecat:
             that was not counted.
         behind: how many commits that branch has that its own lacks.
         is_merged: that branch has all that its own has, also by a squash merge. A branch without commits of its own is merged.
+        key: the caller's own name for the order that it was made for; empty for none.
         unknown: the fields that could not be told, each with why; such a field holds what is known without it. Empty when all could.
     """
 
@@ -386,6 +400,7 @@ class Polecat:
     ahead: int | None = None
     behind: int | None = None
     is_merged: bool | None = None
+    key: str = ""
     unknown: Mapping[str, str] = field(factory=dict, hash=False)
 
     @property

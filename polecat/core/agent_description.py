@@ -27,6 +27,9 @@ from polecat.ports import AgentFields
 AGENT_LABEL: Final = "gt:agent"
 """The label that makes a bead an agent bead, on every version of ``bd``."""
 
+_LEFT_OUT: Final = ("host",)
+"""Fields that the reference does not know: they have a line only where they say something."""
+
 FIELD_NAMES: Final = tuple(AgentFields.__annotations__)
 """The names of the fields, in the order of their lines."""
 
@@ -49,7 +52,7 @@ def format_description(title: str, fields: AgentFields) -> str:
         ['gt-x-polecat-nux', '', 'role_type: polecat', 'rig: null']
     """
     lines = [_one_line("title", title), ""]
-    lines += [_line(name, getattr(fields, name)) for name in FIELD_NAMES]
+    lines += [_line(name, value) for name in FIELD_NAMES if (value := getattr(fields, name)) or name not in _LEFT_OUT]
     return "\n".join(lines)
 
 
@@ -84,10 +87,12 @@ def replace_fields(text: str, changes: Mapping[str, str]) -> str:
         key = _key(line)
         if number > 0 and key in changes:  # the first line is the title, whatever it looks like
             written.add(key)
-            lines.append(_line(key, changes[key]))
+            if changes[key] or key not in _LEFT_OUT:
+                lines.append(_line(key, changes[key]))
         else:
             lines.append(line)
-    lines += [_line(name, changes[name]) for name in FIELD_NAMES if name in changes and name not in written]
+    missing = (name for name in FIELD_NAMES if name in changes and name not in written)
+    lines += [_line(name, changes[name]) for name in missing if changes[name] or name not in _LEFT_OUT]
     return "\n".join(lines)
 
 

@@ -7,7 +7,7 @@ what a user's shell would want and stays.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from polecat.names import agent_id
 
@@ -122,3 +122,47 @@ def agent_environment(
     if "GIT_COMMITTER_NAME" in env and "GIT_AUTHOR_NAME" in identity:
         env["GIT_COMMITTER_NAME"] = identity["GIT_AUTHOR_NAME"]
     return {**env, **identity, **(extra or {})}
+
+
+# ------------------------------------------------------------------------------------------- on a host of a fleet
+
+ENGINE_PREFIXES = ("DASK_", "RAY_", "PARSL_", "SLURM_", "PMI_", "PMIX_", "OMPI_")
+"""Variables that begin so are an engine's own, and say that there is one."""
+
+ENGINE_MODULES = ("distributed", "ray", "parsl", "execnet")
+"""Engines, by the module that their workers have loaded."""
+
+SET_BY_ENGINES = frozenset(
+    """
+    OMP_NUM_THREADS MKL_NUM_THREADS OPENBLAS_NUM_THREADS NUMEXPR_NUM_THREADS VECLIB_MAXIMUM_THREADS MALLOC_TRIM_THRESHOLD_
+    PYTHONHASHSEED PYTHONBREAKPOINT PYTHONPATH CUDA_VISIBLE_DEVICES
+    """.split()
+)
+"""What engines set for their workers. Where there is no engine it is the user's own."""
+
+_CONNECTION = frozenset("SSH_CLIENT SSH_CONNECTION SSH_TTY SSH_ORIGINAL_COMMAND".split())
+
+
+def host_environ(environ: Mapping[str, str], modules: Collection[str] = ()) -> dict[str, str]:
+    """The environment that counts as the caller's where an engine runs us for somebody far away: without what it set for its worker.
+
+    ``TMUX`` goes too: a worker that was started in a window is not where the one who attaches sits. What an ssh connection brought, such as
+    a forwarded agent, ends with it.
+
+    Args:
+        environ: the worker's.
+        modules: the modules that it has loaded.
+
+    Examples:
+        >>> host_environ({"OMP_NUM_THREADS": "8", "TMUX": "/tmp/x,1,0"})
+        {'OMP_NUM_THREADS': '8'}
+        >>> host_environ({"OMP_NUM_THREADS": "1", "DASK_WORKER": "x", "HOME": "/h"})
+        {'HOME': '/h'}
+    """
+    has_engine = any(key.startswith(ENGINE_PREFIXES) for key in environ) or any(name in modules for name in ENGINE_MODULES)
+    gone = {"TMUX", "TMUX_PANE", *_CONNECTION}
+    if has_engine:
+        gone |= SET_BY_ENGINES
+    if "SSH_CONNECTION" in environ:
+        gone.add("SSH_AUTH_SOCK")
+    return {key: value for key, value in environ.items() if key not in gone and not key.startswith(ENGINE_PREFIXES)}

@@ -81,6 +81,7 @@ EVENTS: Mapping[str, EventKind] = {
             "waiting_for": "what it asks first; empty if nothing",
             "warnings": "what went wrong without stopping it",
             "timings": "step → seconds",
+            "key": "the key that it was ordered with; empty for none",
         },
         is_timed=True,
     ),
@@ -148,6 +149,5 @@ LOGGED: Mapping[str, EventKind] = {
     "spare_not_used": EventKind(
         "a warm spare was not as it should be, so a checkout was made", {"spare": "which", "error": "why"}
     ),
-    "spare_not_refreshed": EventKind("a warm spare could not be brought up to date", {"spare": "which", "error": "why"}),
 }
 """Name → what it says. Lines that only structlog gets."""

@@ -36,6 +36,12 @@ _REFUSED = "a typed error; nothing was touched"
 STEPS = (
     Step("look", "settings and the pool's counter are read; no program is started", _REFUSED, is_shared=True),
     Step(
+        "key",
+        "the key's lock is taken; the polecat of the key is looked for, and what a killed spawn of it left is recovered",
+        "a typed error; a polecat that is there is the result",
+        is_optional=True,
+    ),
+    Step(
         "admit",
         "accounts and agents are read: the agent is known and its program on PATH, the account is known, there is free disk",
         _REFUSED,

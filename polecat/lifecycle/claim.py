@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
+from itertools import chain
 
 from polecat.core.plan import Choice, SpawnPlan, make_plan
 from polecat.core.pool import NamePool, allocate_name
 from polecat.errors import PolecatError, RigFullError, SpawnRefusedError
 from polecat.lifecycle.attempt import Attempt
 from polecat.model import SpawnOptions
-from polecat.names import session_name
+from polecat.names import agent_bead_id, session_name
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.records import Record, new_instance_id, publish_claim, withdraw_claim
+from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
+from polecat.upkeep.hook import other_host
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -34,11 +37,12 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
         LockTimeoutError: the pool lock was not free in time.
     """
     rig = observed.rig
+    elsewhere = _names_elsewhere(observed, attempts)
     with holding(pool_lock(rig), what="claim a name"):
         homes = list_homes(rig)
         check_homes(observed, homes, "no name was given out")
         pool = load_pool(rig, observed.settings)
-        taken = set(homes.taken)
+        taken = set(homes.taken) | _still_alive(observed, homes, attempts) | elsewhere
         room = observed.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
@@ -52,6 +56,32 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
                 attempt.fail(error)
         if any(attempt.is_claimed for attempt in attempts):
             save_pool(rig, pool)
+
+
+def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
+    """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
+    lost = [name for name in lost_records(observed.rig, homes) if attempts and name not in observed.sessions.own]
+    if not lost:
+        return set()
+    look = Look(world=attempts[0].world, rig=observed.rig, sessions=observed.sessions)
+    return {name for name in lost if look.life_of(name).verdict != "dead"}
+
+
+def _names_elsewhere(observed: Observation, attempts: Sequence[Attempt]) -> set[str]:
+    """The names, of those that come next, whose polecats live on other hosts that share the store of beads; asked before the lock is taken."""
+    world, rig, found, free = attempts[0].world if attempts else None, observed.rig, set[str](), 0
+    if world is None or not world.host:
+        return found
+    asked = [attempt.opts.name for attempt in attempts if attempt.opts.name]
+    passed = observed.homes.taken
+    names = chain(asked, (name for name, _ in _candidates(observed, None, load_pool(rig, observed.settings), passed)))
+    while free < len(attempts):
+        name = next(names)
+        if other_host(world, agent_bead_id(rig.prefix, rig.name, name)):
+            found.add(name)
+        else:
+            free += 1
+    return found
 
 
 def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[str]) -> NamePool:
@@ -75,6 +105,8 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
         agent_bead=plan.agent_bead,
+        host=attempt.world.host,
+        key=attempt.opts.key or "",
     )
     publish_claim(rig, claim)
     attempt.plan, attempt.claim, attempt.is_claimed = plan, claim, True

@@ -127,7 +127,7 @@ def repair_polecat(
             keeps_hook=hook_bead is None,
         )
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
-        seen = old.inspect(agent.session)
+        seen = old.inspect(agent)
         repair = _Repair(old=old, moves=moves, agent=agent)
         if dry_run:
             saved = old.plan(seen)
@@ -197,6 +197,8 @@ class _Repair:
             hook_bead=hook_bead,
             agent_bead=agent_bead_id(rig.prefix, rig.name, name),
             tmux_socket=self.old.world.tmux.socket or "",
+            host=self.old.world.host,
+            key=self.old.record.key,
             purpose="repair",
         )
 

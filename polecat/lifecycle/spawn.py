@@ -1,8 +1,8 @@
 """How a polecat is made. Read top to bottom; the steps themselves are in `spawn_steps`, in this order.
 
-    look → admit → bead → claim → orphan → worktree → provision → hook → session → working → ready → record
+    look → key → admit → bead → claim → orphan → worktree → provision → hook → session → working → ready → record
 
-*look* and *admit* touch nothing. From the claim on, each step registers its undo only after it succeeded. A failure undoes all of them
+*look*, *key* and *admit* touch nothing. From the claim on, each step registers its undo only after it succeeded. A failure undoes all of them
 in reverse, and the error lists what could not be undone. A process that is killed skips that; its claim is left, and its lock is
 free, so a `reconcile` knows that it died and removes what it had made.
 """
@@ -14,12 +14,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 
+from attrs import evolve
+
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import SpawnPlan
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.lifecycle import spawn_steps as steps
 from polecat.lifecycle.attempt import Attempt, guarded, still_open
 from polecat.lifecycle.claim import claim_names, plan_for, predicted_name
+from polecat.lifecycle.keys import check_key, refuse_twins
 from polecat.lifecycle.rate_limit import RateLimit
 from polecat.lifecycle.sessions import await_agents
 from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
@@ -143,8 +146,10 @@ def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World
     observed = observe(world, rig)
     choice = choose(world, observed, opts)
     check_disk(world, observed)
-    check_bead(world, observed, opts)
-    return plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+    check_key(rig, opts)
+    doubt = check_bead(world, observed, opts).warning
+    plan = plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+    return evolve(plan, warnings=(*plan.warnings, doubt)) if doubt else plan
 
 
 def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
@@ -162,10 +167,14 @@ def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:
 
 def _spawn_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], max_concurrent: int, rate: RateLimit) -> None:
     context = read_context(rig)
-    each(attempts, lambda attempt: steps.admit(context, attempt))
-    if not still_open(attempts):
-        return
+    refuse_twins(attempts)
     with ExitStack() as held:
+        # first of all, because what is there is the answer even where another would be refused;
+        # whoever waits for several keys does so in one order, and holds nothing else yet
+        each(sorted(attempts, key=lambda attempt: attempt.opts.key or ""), lambda attempt: steps.reserve_key(rig, attempt, held))
+        each(attempts, lambda attempt: steps.admit(context, attempt))
+        if not still_open(attempts):
+            return
         with closing(
             SharedFetch(world, context, _eagerest(still_open(attempts)))
         ) as fetch:  # runs in parallel with everything up to the worktree

@@ -13,9 +13,11 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
+from polecat.core.sessions import may_be_ended
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.delivery import Typist
+from polecat.lifecycle.keys import polecat_of_key
 from polecat.lifecycle.sessions import WaitResult, indent, on_exit_command, status_options
 from polecat.model import Rig, SpawnedPolecat
 from polecat.ports import SessionRequest, StartedSession
@@ -38,6 +40,15 @@ def admit(context: RigContext, attempt: Attempt) -> None:
         check_disk(attempt.world, context)
 
 
+def reserve_key(rig: Rig, attempt: Attempt, held: ExitStack) -> None:
+    """Take the lock of the order's key, held to the end of the spawn. A polecat that was made for that key is the result."""
+    if attempt.opts.key:
+        with attempt.step("key"):
+            there = polecat_of_key(attempt.world, rig, attempt.opts, held)
+            if there is not None:
+                _finish_with(attempt, rig, there, f"has the key {attempt.opts.key!r}")
+
+
 def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> None:
     """Refuse a bead that is taken. Its lock is held from here to the end of the spawn.
 
@@ -50,16 +61,22 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
         attempt.bead = found.bead
+        attempt.warnings += filter(None, [found.warning])
         if found.existing is not None:
-            warning = f"{found.existing.polecat} has {bead} already; nothing was made"
-            there = _spawned(observed.rig, found.existing)
-            attempt.finish(evolve(there, hook_bead=bead, readiness="not awaited", warnings=(warning,), timings=attempt.timings()))
+            _finish_with(attempt, observed.rig, evolve(found.existing, hook_bead=bead), f"has {bead}")
+
+
+def _finish_with(attempt: Attempt, rig: Rig, there: Record, why: str) -> None:
+    """End with a polecat that is there already, as it stands."""
+    warning = f"{there.polecat} {why} already; nothing was made"
+    attempt.finish(evolve(_spawned(rig, there), readiness="not awaited", warnings=(warning,), timings=attempt.timings()))
 
 
 def end_orphan(observed: Observation, attempt: Attempt) -> None:
     """End the orphan session that has our name. We hold the polecat's lock, so nobody is making it."""
-    orphan = observed.sessions.own.get(attempt.plan.polecat_name)
-    if orphan is not None:
+    name = attempt.plan.polecat_name
+    orphan = observed.sessions.own.get(name)
+    if orphan is not None and may_be_ended(orphan, observed.sessions, name):
         with attempt.step("orphan") as facts:
             facts["session"] = orphan.name
             end_session(attempt.world, orphan)
@@ -115,6 +132,10 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         attempt.claim = evolve(attempt.claim, may_have_run=True)
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
+        if session.lost:
+            attempt.warnings.append(
+                f"the tmux server has ended since it was asked, and with it the sessions {', '.join(session.lost)}"
+            )
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
         server = attempt.world.processes.identify(session.server_pid)
         attempt.claim = evolve(
@@ -310,4 +331,5 @@ def _spawned(rig: Rig, record: Record) -> SpawnedPolecat:
         session_id=record.session_id,
         tmux_socket=record.tmux_socket or None,
         pid=record.agent_pid,
+        key=record.key,
     )

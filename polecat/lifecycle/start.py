@@ -211,6 +211,8 @@ def _take_place(observed: Observation, attempt: Attempt, target: Target, *, resu
             process_names=plan.agent.all_process_names,
             hook_bead=record.hook_bead,
             agent_bead=plan.agent_bead,
+            host=world.host,
+            key=record.key,
             purpose="start",
         )
         write_claim(rig, claim)

@@ -12,7 +12,7 @@ from polecat.errors import BeadsError
 
 @frozen(kw_only=True)
 class AgentFields:
-    """The fields of an agent bead, as its description carries them. Empty means ``null`` there.
+    """The fields of an agent bead, as its description carries them. Empty means ``null`` there; ``host``, which is polecat's own, is left out.
 
     Source:
         Contract §12.4.
@@ -26,6 +26,7 @@ class AgentFields:
     cleanup_status: str = ""
     active_mr: str = ""
     notification_level: str = ""
+    host: str = ""
 
 
 @frozen(kw_only=True)

@@ -1,6 +1,7 @@
 """The pretend world, and what holds every world to the same rules.
 
-- Fakes: `FakeGit`, `FakeTmux`, `FakeBeads`, `FakeProcesses`, `FakeClock`, and whole worlds of them: `make_rig`, `fake_world`.
+- Fakes: `FakeGit`, `FakeTmux`, `FakeBeads`, `FakeProcesses`, `FakeClock`, whole worlds of them (`make_rig`, `fake_world`), and
+  machines for a fleet (`FakeHost`).
 - Contracts: `GitContract`, `TmuxContract`, `BeadsContract`. The real adapters and the fakes pass them; so must yours.
 - Faults: `FailAt`, `HangAt`, `GarbageAt`, `CrashAt`, `KillAt` and `MeanwhileAt` strike at the *n*-th outside call.
 - Fixtures for pytest, off unless asked for: ``pytest_plugins = ["polecat.testing.plugin"]``; see there.
@@ -32,7 +33,7 @@ from polecat.testing.fake_processes import FakeProcesses
 from polecat.testing.fake_tmux import FakeTmux
 from polecat.testing.faults import Call, CrashAt, Crashed, FailAt, Fault, Garbage, GarbageAt, HangAt, KillAt, MeanwhileAt
 from polecat.testing.real_towns import RealTown, RealWorld, real_town
-from polecat.testing.worlds import FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
+from polecat.testing.worlds import FakeHost, FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
 
 if TYPE_CHECKING:
     from polecat.testing.beads_contract import BeadsContract, BeadsUnderTest
@@ -53,6 +54,7 @@ __all__ = [
     "FakeBeads",
     "FakeClock",
     "FakeGit",
+    "FakeHost",
     "FakeProcesses",
     "FakeStep",
     "FakeTmux",

@@ -7,10 +7,13 @@ from __future__ import annotations
 import atexit
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, Future
 from pathlib import Path
+from typing import Any, Literal
 
-from attrs import frozen
+from attrs import evolve, frozen
 
 from polecat.model import Rig
 from polecat.ports import World
@@ -194,6 +197,79 @@ def example_world() -> tuple[Rig, FakeWorld]:
     directory = tempfile.TemporaryDirectory(prefix="polecat-example-")
     atexit.register(directory.cleanup)
     return fake_world(Path(directory.name))
+
+
+HostFault = Literal["", "mute", "lost", "refuses", "late", "twice", "garbage"]
+
+
+class FakeHost(Executor):
+    """An executor for `polecat.fleet.Host` that does what it is asked at once, in this process, in a world of its own.
+
+    Args:
+        root: an empty directory.
+        rig: the name of its rig.
+        beads: a store that it shares with others; its own by default.
+
+    Attributes:
+        fault: what goes wrong from now on: ``mute`` does nothing and never answers, ``lost`` does it and the answer is lost, ``refuses``
+            takes no call, ``late`` keeps calls until `run_late`, ``twice`` does everything a second time, as engines do that lost a worker,
+            ``garbage`` answers with something else.
+        asked: how many questions came.
+        now: what its clock says, in seconds; it stands still.
+
+    Examples:
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as place:
+        ...     host = FakeHost(place)
+        ...     host.submit(lambda text, world, clock: f"{text} {type(world).__name__}", "hello").result()
+        'hello FakeWorld'
+    """
+
+    def __init__(self, root: Path | str, rig: str = "gastown", *, beads: FakeBeads | None = None) -> None:
+        Path(root).mkdir(parents=True, exist_ok=True)
+        made, world = fake_world(Path(root), rig)
+        self.fake = FakeTown(rig=made, world=world if beads is None else evolve(world, beads=beads))
+        self.fault: HostFault = ""
+        self.asked = 0
+        self.now = time.time()
+        self._late: list[tuple[Future[Any], Callable[[], Any]]] = []
+
+    @property
+    def town(self) -> str:
+        """The town's directory, for `polecat.fleet.Host`."""
+        return str(self.fake.rig.town_root)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Do it, or what the fault makes of it."""
+        if self.fault == "refuses":
+            raise RuntimeError("cannot schedule new futures after shutdown")
+        self.asked += 1
+        future: Future[Any] = Future()
+
+        def do() -> Any:
+            return fn(*args, **kwargs, world=self.fake.world, clock=lambda: self.now)
+
+        match self.fault:
+            case "mute":
+                pass
+            case "late":
+                self._late.append((future, do))
+            case "lost":
+                do()
+                future.set_exception(ConnectionResetError("the connection was lost"))
+            case "garbage":
+                future.set_result("<html>")
+            case "twice":
+                do()
+                future.set_result(do())
+            case _:
+                future.set_result(do())
+        return future
+
+    def run_late(self) -> list[Any]:
+        """Do what was kept, as an engine does that has found its worker again; return the answers, which nobody waits for."""
+        kept, self._late = self._late, []
+        return [do() for _, do in kept]
 
 
 def put_json(path: Path, document: Mapping[str, object]) -> None:

@@ -1,8 +1,7 @@
 """What is kept of how agents ended: a file for each instance in ``<rig>/.runtime/ended``, readable by its owner alone.
 
-A file holds a few lines of facts, an empty line, and the last screen. The tmux server writes it when the process ends
-(``adapters/tmux/keep_end.sh``), and whoever ends a session on purpose. It goes with the polecat's record, and when another instance takes
-its place.
+It goes with the polecat's record, and when another instance takes its place. The text is a few lines of facts, an empty line, and the last
+screen. The tmux server writes it when the process ends (``adapters/tmux/keep_end.sh``), and whoever ends a session on purpose.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from polecat.ended import Ended
-from polecat.model import Rig
+from polecat.model import Ended, Rig
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_guarded
 

@@ -10,9 +10,10 @@ lock (in .runtime/locks/)  guards                                               
 ``spares.lock``            filling warm spares; taken first, and only tried              as long as it takes
 ``trash.lock``             deleting what is in the trash; taken alone                    as long as it takes
 ``nudge-<name>.lock``      typing to one polecat; taken alone                            one message
+``keys/<hash>.lock``       making the polecat of one key; in the order of the keys       the whole spawn
 =========================  ============================================================  ===================
 
-They are taken in this order and never the other way round. The exceptions cannot deadlock, because they are only *tried*: a
+They are taken in this order and never the other way round, keys before all. The exceptions cannot deadlock, because they are only *tried*: a
 polecat's lock while the pool lock is held; the fetch lock, and a bead's lock (in the town), before the others. Names and places are
 those of later versions of the reference, so both can work on one town.
 A lock file is never deleted: a second process could then lock a file that no longer has a name.

@@ -23,7 +23,7 @@ from attrs import NOTHING, asdict, evolve, fields_dict, frozen
 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
-from polecat.names import is_polecat_name
+from polecat.names import is_polecat_name, shell_line
 from polecat.town.endings import drop_ends, kept_ends, name_of
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_json_object
@@ -59,6 +59,8 @@ class Record:
         hook_bead: the bead on its hook.
         agent_bead: the bead that stands for it.
         purpose: what a claim is for: ``spawn``, ``start``, ``repair`` or ``remove``.
+        host: the machine that it was made on, if that has a name; what others see of it there proves nothing.
+        key: the caller's own name for the order that it was made for.
         may_have_run: its agent was about to be started, so there may be work of it in the worktree.
     """
 
@@ -83,6 +85,8 @@ class Record:
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
     agent_bead: str = ""
+    host: str = ""
+    key: str = ""
     purpose: Literal["spawn", "start", "repair", "remove"] = "spawn"
     may_have_run: bool = False
 
@@ -268,7 +272,8 @@ def _read(path: Path) -> Record | None:
         return None if raw is None else _checked(raw)
     except (OSError, ValueError) as error:
         raise UnknownStateError(
-            f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
+            f"{path} cannot be read: {error}",
+            hint=f"look at its directory first, then remove the file: rm -r {shell_line(path)}",
         ) from error
 
 

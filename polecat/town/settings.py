@@ -78,11 +78,15 @@ def load_town_settings(town_root: Path) -> TownSettings:
     socket = doc.child("tmux_socket")
     if socket is not None and (any(c in socket.text() for c in "\0\n") or socket.text().startswith("-")):
         raise socket.must("a socket's name or path")
+    host = doc.child("host")
+    if host is not None and not re.fullmatch(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})?", host.text()):
+        raise host.must("up to 64 letters, digits, '.', '_' and '-'")
     return TownSettings(
         default_agent=doc.text_of("default_agent"),
         agents=_agents(doc),
         role_agents=_role_agents(doc),
         tmux_socket=doc.text_of("tmux_socket"),
+        host=doc.text_of("host"),
     )
 
 
@@ -99,12 +103,16 @@ def _runtime(node: Node) -> RuntimeConfig:
     for key in ("command", "provider"):
         if any(c in node.text_of(key) for c in "\0\n"):
             raise node.missing(key, "must be one line")
+    flag = node.text_of("prompt_flag")
+    if re.search(r"\s", flag):
+        raise node.missing("prompt_flag", f"must be one word such as --prompt, not {flag!r}")
     return RuntimeConfig(
         provider=node.text_of("provider"),
         command=node.text_of("command"),
         args=node.texts_of("args"),
         initial_prompt=node.text_of("initial_prompt"),
         prompt_mode=node.choice_of("prompt_mode", ("arg", "none")),
+        prompt_flag=flag,
         session_id_env=session.text_of("session_id_env"),
         config_dir_env=session.text_of("config_dir_env"),
         hooks_provider=hooks.text_of("provider"),

@@ -15,12 +15,12 @@ from polecat.core.states import DONE_STATES
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
+from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
 from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.branches import delete_branch
-from polecat.upkeep.hook import restore_hook
+from polecat.upkeep.hook import other_host, restore_hook
 from polecat.upkeep.liveness import how_it_ended, recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
@@ -34,6 +34,7 @@ def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
+    _check_host(world, claim)
     match claim.purpose:
         case "spawn" | "start":
             (_keep if left_something(world, observed, claim) else take_back)(world, observed, claim)
@@ -66,6 +67,7 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         BeadsError: the store cannot say.
         UnknownStateError: it lives somewhere else.
     """
+    _check_host(world, claim)
     session = observed.sessions.by_instance.get(claim.instance)
     starts = claim.purpose in ("spawn", "start")
     if starts and session is None and _runs_elsewhere(world, claim):
@@ -77,6 +79,15 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     return agent is None or agent.is_open
+
+
+def _check_host(world: FullWorld, claim: Record) -> None:
+    """Refuse to judge what was begun on another machine."""
+    if claim.host not in ("", world.host):
+        raise UnknownStateError(
+            f"{agent_id(claim.rig, claim.polecat)} was claimed on host {claim.host!r}, and this is {world.host or 'a host without a name'!r}",
+            hint="only that host can say what became of it; a town's host is named in its settings",
+        )
 
 
 def _runs_elsewhere(world: FullWorld, claim: Record) -> bool:
@@ -198,8 +209,9 @@ def _finish_removal(world: FullWorld, observed: Observation, claim: Record) -> N
     _clear_half_made(world, observed, claim, path)
     _drop_branch(world, observed, claim.branch)
     _hand_back(world, claim)
-    for bead in world.beads.held_by(agent_id(rig.name, name)):
-        world.beads.unassign(bead.id, expected=bead.assignee)
+    if not (claim.agent_bead and other_host(world, claim.agent_bead)):
+        for bead in world.beads.held_by(agent_id(rig.name, name)):
+            world.beads.unassign(bead.id, expected=bead.assignee)
     free_home(rig, claim)
 
 
@@ -285,11 +297,14 @@ def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, pa
         discard_worktree(world, observed, worktree, claim, was_used=claim.may_have_run or bool(claim.session_id))
         return
     into = trash_entry(observed.rig, claim)
+    was_moved = os.path.lexists(into)  # by a process that died in the middle of it
     with trashing(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         _clear(world, observed, path, into)
         if claim.base_commit:
             world.git.delete_branch(observed.repo, claim.branch, expected=claim.base_commit)
-    delete_entry(into)
+    moved = Worktree(path=into, admin_dir=into.with_name(f"{into.name}.admin"), branch=claim.branch, head=claim.base_commit)
+    if not (was_moved and claim.may_have_run) or is_untouched(world, observed, moved, at=claim.base_commit):
+        delete_entry(into)
 
 
 def aside_dir(rig: Rig, claim: Record) -> Path:
@@ -298,6 +313,10 @@ def aside_dir(rig: Rig, claim: Record) -> Path:
 
 
 def _hand_back(world: FullWorld, claim: Record) -> None:
+    if claim.agent_bead and other_host(
+        world, claim.agent_bead
+    ):  # the address is another host's polecat's, with all that it holds
+        return
     if claim.hook_bead:
         world.beads.unassign(claim.hook_bead, expected=agent_id(claim.rig, claim.polecat))
     if claim.agent_bead:

@@ -41,6 +41,7 @@ _POLECAT: Fields = (
     ),
     ("behind", "integer or null", "commits of the default branch that its branch lacks; null likewise"),
     ("merged", "boolean or null", "the default branch has all its branch has, also by a squash merge; null likewise"),
+    ("key", "string", "the key that it was ordered with; empty for none"),
     ("unknown", "object", "which of these fields could not be told, each with why"),
 )
 
@@ -70,6 +71,7 @@ _RESCUE: Fields = (
     ("commit", "string", "its commit"),
     ("created_at", "time", "when it was saved"),
     ("message", "string", "why"),
+    ("holds", "string", "`files` beyond its commit, `commits` that no remote has, or only a `tip`"),
 )
 
 SHAPES: Mapping[str, Fields] = {
@@ -88,6 +90,7 @@ SHAPES: Mapping[str, Fields] = {
         ("waiting_for", "string", "the question it waits with; empty for none"),
         ("warnings", "list of string", "what went wrong without stopping the spawn"),
         ("timings", "object", "how long each step took, and `total`, in seconds"),
+        ("key", "string", "the key that it was ordered with; empty for none"),
     ),
     "plan": (
         *_WHO,
@@ -249,6 +252,7 @@ DOCUMENTS: Mapping[str, str] = {
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
+    "rescue drop": "list of rescue",
     "warm": "warmed",
     "prune": "pruned",
     "doctor": "checkup",

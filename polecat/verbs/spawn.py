@@ -60,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_rig_name(parser)
     parser.add_argument("--hook", metavar="BEAD", help="bead to put on the polecat's hook")
     parser.add_argument("--name", metavar="N", help="this name and no other")
+    parser.add_argument("--key", metavar="KEY", help="your own name for this order; asking again gives the polecat that is there")
     parser.add_argument("--base-branch", metavar="B", help="branch of the remote to start from")
     parser.add_argument("--fetch", metavar="POLICY", type=_fetch, help="always, never, or 'if-older-than SECONDS'")
     parser.add_argument("--force", action="store_true", help="go on although agents of this bead failed too often in a row")
@@ -198,6 +199,8 @@ def _print_failed(failed: list[PolecatError]) -> None:
 
 
 def _batch(args: argparse.Namespace, opts: SpawnOptions) -> list[SpawnOptions]:
+    if args.key and (args.count or args.beads is not None):
+        raise PolecatError("--key goes without --count and --beads", hint="a key names one polecat; give a call each its own")
     if args.beads is None:
         return [opts] * (args.count or 1)
     return [evolve(opts, hook_bead=bead) for bead in args.beads]
@@ -218,6 +221,7 @@ def _options(args: argparse.Namespace) -> SpawnOptions:
         bind_keys=args.bind_keys,
         ready_timeout_s=args.ready_timeout,
         env=env_of(args),
+        key=args.key,
     )
 
 

@@ -46,6 +46,8 @@ def _emitted() -> set[str]:
     for function, call in _calls():
         if function == "Event":
             found.add(_word(call, 0, "name") or "")
+        elif function == "steps.make_record":
+            found.add(_word(call, 2, "event") or "")
         elif function in ("attempt.emit", "self.emit", "self._emit"):
             found.add(_word(call, 0) or "")
     return found - {""}
@@ -120,7 +122,7 @@ def test_a_spawn_takes_the_steps_of_the_table_in_their_order(tmp_path: Path) -> 
     home = rig.home_dir("nux")
     home.rename(tmp_path / "elsewhere")
     world.clock.sleep(1)
-    cat = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-1"), world=world)
+    cat = spawn_for_sling(rig, SpawnOptions(name="nux", hook_bead="gt-1", key="order 7"), world=world)
 
     assert [name for name, _ in cat.timings.steps] == [step.name for step in STEPS if not step.is_shared]
     plain = spawn_for_sling(rig, SpawnOptions(wait="no"), world=world)

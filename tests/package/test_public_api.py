@@ -31,7 +31,7 @@ def test_promised_names_are_public(name: str) -> None:
     assert getattr(polecat, name).__module__.startswith("polecat")
 
 
-@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.testing"])
+@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.fleet", "polecat.testing"])
 def test_public_names_exist_and_are_listed_once(module: str) -> None:
     """Whatever ``__all__`` lists is there, ``dir`` shows it, and it has a docstring."""
     home = import_module(module)
@@ -42,7 +42,7 @@ def test_public_names_exist_and_are_listed_once(module: str) -> None:
         assert name in dir(home)
 
 
-@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.testing"])
+@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.fleet", "polecat.testing"])
 def test_no_public_name_is_a_module_too(module: str) -> None:
     """Loading a module puts its name into the package; a function of that name would be gone from then on."""
     home = import_module(module)

@@ -100,7 +100,7 @@ EVENTS_OF_A_SPAWN = {
     "agent_ready": "duration_s agent",
     "polecat_spawned": (
         "duration_s clone_path branch base_commit base_age_s session session_id tmux_socket pane pid agent hook_bead readiness "
-        "waiting_for warnings timings"
+        "waiting_for warnings timings key"
     ),
 }
 
