@@ -277,7 +277,8 @@ def review(args: argparse.Namespace) -> int:
     rig, name = polecat_of(args)
     argv = review_command(rig, name, args.verb, *args.words, base=args.base)
     if args.json or args.print:
-        return answer(args, args.verb, {"rig_name": rig.name, "polecat_name": name, "argv": argv}, shell_line(*argv))
+        facts, line = {"rig_name": rig.name, "polecat_name": name, "argv": argv}, shell_line(*argv)
+        return answer(args, "diff", facts, line) if args.verb == "diff" else answer(args, "log", facts, line)
     try:
         os.execvp(argv[0], argv)  # noqa: S606  git takes our place
     except FileNotFoundError:
