@@ -31,7 +31,7 @@ CLAUDE_SIGNS = Signs(
         Dialog(name="set-up", pattern="Select login method|Choose the text style|use this API key|settings require approval"),
         Dialog(name="permission", pattern="^ *Do you want to [^?]*\\?$|Would you like to proceed\\?"),
     ),
-    composer=Composer(start=f"^│?{BLANK}?[>❯]{BLANK}?", end=f"{_RULE}|^╰", placeholder="\\[Pasted", pause_s=0.3),
+    composer=Composer(start=f"^(│{BLANK})?[>❯]{BLANK}?", end=f"{_RULE}|^╰", placeholder="\\[Pasted", pause_s=0.3),
     is_full_screen=True,
     settle_s=0.5,
 )

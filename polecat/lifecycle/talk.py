@@ -28,7 +28,7 @@ from polecat.town.settings import load_town_settings
 from polecat.upkeep.addressing import Target, find_target
 from polecat.upkeep.liveness import signs_by_agent
 
-NUDGE_TIMEOUT_S = 30.0
+NUDGE_TIMEOUT_S = 60.0
 """How long a sender waits for the one before, which waits until its text is taken."""
 
 

@@ -168,7 +168,7 @@ def _replace(path: Path, change: Callable[[str], str]) -> bool:
         new = change(text)
         if new == text:
             return False
-        if (read_guarded(path) or b"") == before:  # as late as possible: the rest of the window is one rename
+        if read_guarded(path) == before:  # as late as possible: the rest of the window is one rename
             write_bytes(path, new.encode("utf-8"))
             return True
     raise OSError(f"{path} is being written all the time")

@@ -53,11 +53,15 @@ ARGUMENTS: Mapping[str, Callable[[Troubled], Any]] = {
     "name": lambda _: "second",
     "git_url": lambda _: "https://example.invalid/second.git",
     "count": lambda _: 2,
+    "polecats": lambda _: ["nux", "slit", "ace"],
+    "start": lambda place: place.rig.path,
+    "timeout_s": lambda _: 1.0,
 }
 """What a public function is given, by the name of its parameter."""
 
 VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
     "remove_polecat": ({}, {"force": True}, {"nuclear": True}),
+    "remove_rig": ({"name": "gastown"}, {"name": "gastown", "force": True}),
     "repair_polecat": ({}, {"force": True}, {"nuclear": True}),
     "set_state": ({}, {"state": "working"}),
     "spawn_for_sling": tuple({"opts": SpawnOptions(hook_bead=bead)} for bead in ("gt-9", *(f"gt-{at}" for at in range(1, 7)))),
@@ -67,7 +71,7 @@ VARIANTS: Mapping[str, tuple[dict[str, Any], ...]] = {
 
 UNCALLED = {
     "remember_rig",
-    "rescues",
+    "drop_rescue",
     "rescued_files",
     "restore_worktree",
     "finish_move",
@@ -107,7 +111,8 @@ class Question:
         call = getattr(polecat, self.function)
         known = {name: ARGUMENTS[name](place) for name in inspect.signature(call).parameters if name in ARGUMENTS}
         try:
-            return call(**{**known, **self.given}, world=fault.around(place.world))
+            answer = call(**{**known, **self.given}, world=fault.around(place.world))
+            return list(answer) if isinstance(answer, Iterator) else answer
         except Exception as error:  # noqa: BLE001  which kinds are fine is what the test says
             return error
 
@@ -163,7 +168,7 @@ def trouble(place: Troubled, told: object, truth: object) -> str:
 
 def losses(place: Troubled, before: Picture, now: Picture, done: Picture) -> str:
     """What is neither as it was nor as the operation makes it. A claim only says how far an operation came; a spare is nobody's work."""
-    keys = [key for key in before if not key.endswith((".claim.json", "spares"))]
+    keys = [key for key in before if not key.endswith((".claim.json", "spares", "clock"))]
     seen = {key: [place.plain(one.get(key, "absent")) for one in (now, before, done)] for key in keys}
     return ", ".join(f"{key} is {is_now}" for key, (is_now, *may_be) in seen.items() if is_now not in may_be)
 

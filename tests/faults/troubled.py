@@ -46,7 +46,10 @@ class Troubled:
         for tmux in (self.world.tmux, self.elsewhere):
             seen |= {f"session {one.name} on {tmux.socket}": one.is_dead for one in tmux.list_sessions()}
         seen |= {f"process {one.pid}": one for one in self.world.processes.inside(Path("/"))}
-        return {key: value for key, value in seen.items() if "spare" not in key} | {"spares": len(spare_dirs(self.rig))}
+        return {key: value for key, value in seen.items() if "spare" not in key} | {
+            "spares": len(spare_dirs(self.rig)),
+            "clock": self.world.clock.monotonic_s(),
+        }
 
     def plain(self, value: object) -> str:
         """A value as text, without what differs from one making of this rig to the next."""

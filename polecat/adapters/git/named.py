@@ -53,7 +53,7 @@ def _named(git: GitProgram, at: Place) -> list[str]:
             found |= dict.fromkeys(ids)
         found |= dict.fromkeys(refs.own_refs(git, at).values())
         log = git.run(["log", "-g", "--no-show-signature", "--format=%H", "HEAD", "--"], at=at, read_only=True)
-        found |= dict.fromkeys(log.text.split())
+        found |= dict.fromkeys(filter(None, log.text.split("\n")))
     return [oid for oid in found if oid.strip("0")]
 
 

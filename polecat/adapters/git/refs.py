@@ -62,7 +62,7 @@ def _named_by_head(git: GitProgram, repo: Repo, at: Place) -> str:
 def _answer(git: GitProgram, at: Place, words: list[str]) -> str:
     """Ask what may not be there; empty then."""
     done = git.run(words, at=at, read_only=True)
-    return "" if done.exit_code == 1 and not done.stderr else expect_success(done).text.strip()
+    return "" if done.exit_code == 1 and not done.stderr else expect_success(done).text.rstrip("\n")
 
 
 _IN_TABLES = (
