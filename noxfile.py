@@ -198,6 +198,19 @@ def load(session: nox.Session) -> None:
 
 
 @nox.session
+def fleet(session: nox.Session) -> None:
+    """Run the tests of many machines on real engines too: dask, which is installed for it, and sshd, where there is one."""
+    session.install("-e", ".", *group("test"))
+    try:
+        session.install("-e", ".[dask]")
+    except nox.command.CommandFailed:
+        session.warn("dask could not be installed; its tests are skipped")
+    if shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        session.warn("there is no sshd; its tests are skipped. To install it: apt-get install openssh-server")
+    pytest(session, "-q", "-p", "no:randomly", *(session.posargs or ["tests/fleet"]), env={"POLECAT_ENGINES": "1"})
+
+
+@nox.session
 def warm(session: nox.Session) -> None:
     """Run the tests of spawns, races and failures with the real programs once more, every rig with two warm spares."""
     session.install("-e", ".", *group("test"))

@@ -62,7 +62,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "capture": ("polecat.verbs.talk", "print what a polecat's agent shows"),
     "nudge": ("polecat.verbs.talk", "type a text to a polecat's agent"),
     "send": ("polecat.verbs.talk", "type what stdin holds to a polecat's agent"),
-    "start": ("polecat.verbs.start", "start a polecat's agent again, in the place it has"),
+    "start": ("polecat.verbs.repair", "start a polecat's agent again, in the place it has"),
     "stop": ("polecat.verbs.remove", "end a polecat's session and all its agent started"),
     "remove": ("polecat.verbs.remove", "remove a polecat; its work is saved first, or proved to be elsewhere"),
     "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),

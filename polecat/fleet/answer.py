@@ -20,7 +20,7 @@ from attrs import evolve
 
 from polecat import __version__
 from polecat.core.environment import host_environ
-from polecat.errors import PolecatError, TownNotFoundError, UnknownStateError
+from polecat.errors import PolecatError, TownNotFoundError, UnknownStateError, WaitTimeoutError
 from polecat.fleet import wire
 from polecat.fleet.model import AskedTooLateError, HostUnknownError, Load, WireError
 from polecat.fleet.tickets import once
@@ -30,6 +30,7 @@ from polecat.lifecycle.spawn import spawn_many
 from polecat.lifecycle.start import start_polecat
 from polecat.lifecycle.stop import stop_polecat
 from polecat.lifecycle.talk import AttachCommand, attach_command, capture_polecat, nudge_polecat
+from polecat.lifecycle.wait import Until, wait_polecats
 from polecat.model import Polecat, PolecatState, Rig, SpawnOptions
 from polecat.ports import World
 from polecat.town.find import find_town
@@ -155,12 +156,29 @@ def _who(rig: Rig, name: str, instance: str | None) -> str | Polecat:
     return Polecat(name=name, rig_name=rig.name, state=PolecatState.UNKNOWN, clone_path=rig.home_dir(name), instance=instance)
 
 
+def wait(
+    rig: Rig, world: World, cats: Sequence[tuple[str, str | None]], *, until: Sequence[Until], within_s: float
+) -> list[object]:
+    """Wait for all of them with one watch; each that is not as asked in time has an error of its own."""
+    found = each(get_polecat)(rig, world, cats)
+    there = [one for one in found if isinstance(one, Polecat)]
+    late: dict[str, PolecatError] = {}
+    try:
+        wait_polecats(rig, there, until=until, timeout_s=within_s, world=world)
+    except WaitTimeoutError as error:
+        cats_late = (cat for cat in error.polecats if isinstance(cat, Polecat))
+        late = {cat.name: WaitTimeoutError(error.message, polecats=[cat], hint=error.hint) for cat in cats_late}
+    now = iter(each(get_polecat)(rig, world, [(cat.name, cat.instance) for cat in there]))
+    return [late.get(one.name, next(now)) if isinstance(one, Polecat) else one for one in found]
+
+
 VERBS: Mapping[str, Callable[..., object]] = {
     "load": load,
     "spawn": spawn,
     "list": list_here,
     "reconcile": reconcile,
     "get": each(get_polecat),
+    "wait": wait,
     "nudge": each(nudge_polecat),
     "capture": each(capture_polecat),
     "start": each(start_polecat),

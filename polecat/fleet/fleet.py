@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shlex
-from collections.abc import Mapping, MutableMapping, Sequence
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from time import monotonic, sleep
 from typing import Any, TypeVar
 
 from attrs import define, evolve, field
@@ -18,6 +19,9 @@ from polecat.fleet.placing import choose_hosts
 from polecat.lifecycle.delivery import Delivery
 from polecat.lifecycle.remove import Removed
 from polecat.lifecycle.talk import AttachCommand
+from polecat.lifecycle.wait import UNTIL, Until
+from polecat.lifecycle.watch import Change, changes
+from polecat.model import Polecat
 
 Loads = Mapping[str, Load | PolecatError]
 T = TypeVar("T")
@@ -183,6 +187,46 @@ class Fleet:
     def get(self, cats: Sequence[Placed], *, timeout_s: float = 30.0) -> Results[Placed]:
         """Find polecats as they are now."""
         return self._placed(cats, self._each("get", cats, timeout_s))
+
+    def wait(
+        self, cats: Sequence[Placed], *, until: Sequence[Until] = UNTIL, timeout_s: float = 600.0, grace_s: float = 30.0
+    ) -> Results[Placed]:
+        """Wait until polecats need somebody, as `polecat.wait_polecats` does; one that is not as asked in time has a `WaitTimeoutError`.
+
+        Args:
+            cats: whom to wait for.
+            until: some of ``ended``, ``idle`` and ``waiting``.
+            timeout_s: how long at most.
+            grace_s: how much longer a host may take to say how it ended.
+        """
+        told = self._each("wait", cats, timeout_s + grace_s, until=list(until), within_s=timeout_s)
+        return self._placed(cats, told)
+
+    def watch(self, *, every_s: float = 10.0, timeout_s: float | None = None) -> Iterator[tuple[str, Change | PolecatError]]:
+        """Watch all hosts: first everybody as he is, then each change once, with its host; a host that cannot say any more is told once.
+
+        What is on such a host has not changed, as far as anybody knows; once it can be asked again, what happened meanwhile is told.
+
+        Args:
+            every_s: how often each host is asked, and how long it may take to answer.
+            timeout_s: end after so many seconds; None for never.
+        """
+        known: dict[str, dict[str, Polecat]] = {}
+        mute = set[str]()
+        end = None if timeout_s is None else monotonic() + timeout_s
+        while True:
+            looked = monotonic()
+            listing = self.list(timeout_s=every_s)
+            yield from ((host, error) for host, error in listing.unknown.items() if host not in mute)
+            mute = set(listing.unknown)
+            for host in filter(lambda host: host not in mute, self.hosts):
+                seen = [cat.polecat for cat in listing.polecats if cat.host == host]
+                cats = {cat.name: cat for cat in seen if isinstance(cat, Polecat)}
+                yield from ((host, change) for change in changes(known.get(host), cats))
+                known[host] = cats
+            if end is not None and monotonic() >= end:
+                return
+            sleep(max(0.0, min(looked + every_s, end or looked + every_s) - monotonic()))
 
     def start(
         self,

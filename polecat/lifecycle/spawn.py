@@ -111,8 +111,9 @@ def spawn_many(
     try:
         _spawn_all(world, rig, attempts, max_concurrent, RateLimit(world.clock, min_interval_s))
     except BaseException as stop:
-        for attempt in attempts:
-            attempt.abandon(partial(sweep, world, rig))
+        with ExitStack() as each_of_them:  # also when another interrupt comes amid one
+            for attempt in attempts:
+                each_of_them.callback(attempt.abandon, partial(sweep, world, rig))
         if any(attempt.is_claimed for attempt in attempts):
             stop.add_note(TAKEN_BACK)
         raise

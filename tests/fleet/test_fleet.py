@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from concurrent.futures import Executor, Future
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import polecat
 from polecat import (
     AgentNotFoundError,
     BeadTakenError,
+    Change,
     Delivery,
     NotFoundError,
     PolecatNotFoundError,
@@ -23,6 +25,7 @@ from polecat import (
     SpawnedPolecat,
     SpawnOptions,
     SpawnRefusedError,
+    WaitTimeoutError,
     WorkAtRiskError,
 )
 from polecat.errors import InvalidNameError
@@ -151,6 +154,47 @@ def test_a_value_means_one_spawn(three: Hosts) -> None:
     assert fleet.stop([Placed.parse(str(new))]) == ["gt-gastown-furiosa"]
     with pytest.raises(InvalidNameError):
         Placed.parse("gastown/furiosa")
+
+
+def test_waiting_is_one_question_a_host(three: Hosts) -> None:
+    """Who needs somebody is told as he is then; who does not in time, and who is not there, has an error of his own."""
+    fleet = three.fleet()
+    cats = sort(fleet.spawn_many(orders(6))).placed
+    before = three.questions()
+    for name in ("alpha", "beta"):
+        fake = three[name].fake
+        fake.clock.later(60, lambda fake=fake: fake.tmux.crash("gt-gastown-furiosa", exit_code=3))  # type: ignore[misc]
+
+    results = fleet.wait([*cats, Placed.parse("beta:gastown/nobody")], until=["ended"], timeout_s=90)
+
+    assert three.questions() == before + 3
+    ended = [one.polecat for one in results if isinstance(one, Placed)]
+    assert [str(cat.ended) for cat in ended if isinstance(cat, polecat.Polecat)] == ["exit 3", "exit 3"]
+    late = [one for one in results if isinstance(one, WaitTimeoutError)]
+    assert [(one.host, [cat.name for cat in one.polecats if isinstance(cat, polecat.Polecat)]) for one in late] == [
+        ("gamma", ["furiosa"]), ("alpha", ["nux"]), ("beta", ["nux"]), ("gamma", ["nux"]),
+    ]  # fmt: skip
+    assert isinstance(results[-1], PolecatNotFoundError)
+
+
+def test_watching_tells_each_change_with_its_host(three: Hosts) -> None:
+    """First everybody as he is, then what changes; a host that is silent for a while has lost nobody, and is told once."""
+    fleet = three.fleet()
+    cats = sort(fleet.spawn_many(orders(3))).placed
+    watch = fleet.watch(every_s=0.3, timeout_s=60)
+    assert [(host, change.kind) for host, change in islice(watch, 3) if isinstance(change, Change)] == [
+        ("alpha", "found"), ("beta", "found"), ("gamma", "found"),
+    ]  # fmt: skip
+
+    three["beta"].fault = "mute"
+    only(fleet.remove(cats[:1], force=True))
+    told = list(islice(watch, 2))
+    assert [(host, isinstance(one, HostUnknownError)) for host, one in told] == [("beta", True), ("alpha", False)]
+    three["beta"].fault = ""
+    only(fleet.remove(cats[1:2], force=True))
+    assert [(host, change.kind, change.polecat.name) for host, change in islice(watch, 1) if isinstance(change, Change)] == [
+        ("beta", "gone", "furiosa")
+    ]
 
 
 def test_attaching_is_quoted_for_the_shell_over_there(three: Hosts) -> None:
