@@ -145,11 +145,56 @@ def _bd(session: nox.Session, version: str) -> Path | None:
 
 
 @nox.session
+def agents(session: nox.Session) -> None:
+    """Try real agents against a pretend model server and print the table. `nox -s agents -- claude opencode` tries two.
+
+    Their packages are kept in this session's own directory. Where the system allows it, the tests run without any network.
+    """
+    if shutil.which("npm") is None:
+        session.skip("there is no npm; it comes with Node.js")
+    session.install("-e", ".", *group("test"))
+    place, python = own_directory(session), str(shutil.which("python", path=session.bin))
+    wanted = [arg for arg in session.posargs if re.fullmatch(r"[a-z]+", arg)] or ["claude", "codex", "gemini", "qwen"]
+    (place / "seen.jsonl").unlink(missing_ok=True)
+    session.run("python", "-m", "tests.agents.install", str(place), *wanted)
+    alone = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    can = subprocess.run([*alone, "true"], check=False, capture_output=True).returncode == 0 if shutil.which("unshare") else False
+    env = {**os.environ, **{k: v for k, v in session.env.items() if v is not None}}
+    env |= {"POLECAT_AGENTS": str(place), "POLECAT_AGENTS_WANTED": " ".join(wanted)}
+    tests = [
+        python,
+        "-m",
+        "pytest",
+        "-q",
+        "-n",
+        "3",
+        "--dist",
+        "worksteal",
+        "-p",
+        "no:randomly",
+        "tests/agents/test_real_agents.py",
+    ]
+    rest = [arg for arg in session.posargs if arg not in wanted]
+    status = subprocess.run([*(alone if can else []), *tests, *rest], env=env, check=False).returncode
+    session.run("python", "-m", "tests.agents.report", str(place), *wanted)
+    if status not in (0, 5):
+        session.error(f"pytest ended with status {status}")
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Run the crash and fault matrices and the races, all of them, two tests at a time, and print the tables."""
     session.install("-e", ".", *group("test"))
     where = ["tests/faults", "tests/races"]
     pytest(session, "-p", "no:randomly", "-n", "2", "--dist", "worksteal", *where, "--whole", *session.posargs)
+
+
+@nox.session
+def load(session: nox.Session) -> None:
+    """Spawn 24 polecats at once, again and again, while processes are killed and the repository is collected: `nox -s load -- 600` seconds."""
+    session.install("-e", ".", *group("test"))
+    seconds, *rest = session.posargs or ["60"]
+    pytest(session, "-q", "-s", "-p", "no:randomly", "-o", "timeout=0", "tests/races/test_load.py", "--load-s", seconds, *rest)
 
 
 @nox.session
@@ -246,6 +291,13 @@ def docs(session: nox.Session) -> None:
     """Build the documentation; a warning is an error."""
     session.install("-e", ".", *group("docs"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+
+
+@nox.session
+def picture(session: nox.Session) -> None:
+    """Run the demo on a terminal and draw what it prints: docs/_static/demo.svg, the picture of the README."""
+    session.install(".")
+    session.run("python", "docs/_ext/terminal.py")
 
 
 @nox.session

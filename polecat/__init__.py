@@ -25,7 +25,6 @@ _HOMES = {
     "polecat.core.plan": "SpawnPlan",
     "polecat.core.pool": "NamePool Reconciliation allocate_name reconcile_pool_with",
     "polecat.core.risk": "Risk Verdict",
-    "polecat.ended": "Ended",
     "polecat.errors": """
         AccountNotFoundError AgentDiedError AgentNotFoundError BeadClosedError BeadsConfigError BeadsError
         BeadsUnavailableError BeadTakenError ConfigError DiskFullError GitError InvalidNameError LockTimeoutError
@@ -35,6 +34,7 @@ _HOMES = {
         StepFailedError TmuxError TmuxUnreachableError TownNotFoundError UnknownStateError UnsupportedError WaitTimeoutError WorkAtRiskError
     """,
     "polecat.lifecycle.assign": "assign_issue assigned_issue clear_issue set_state",
+    "polecat.lifecycle.delivery": "Delivery",
     "polecat.lifecycle.remove": "Removed remove_polecat",
     "polecat.lifecycle.repair": "Repaired repair_polecat",
     "polecat.lifecycle.spawn": "plan_spawn spawn_for_sling spawn_many",
@@ -43,7 +43,7 @@ _HOMES = {
     "polecat.lifecycle.talk": "AttachCommand attach_command capture_polecat nudge_polecat",
     "polecat.lifecycle.wait": "wait_polecats",
     "polecat.lifecycle.watch": "Change PolecatWatch watch_polecats",
-    "polecat.model": "Delivery FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
+    "polecat.model": "Ended FetchPolicy Polecat PolecatState Rig SpawnedPolecat SpawnOptions Timings WorkStatus",
     "polecat.ports": """
         AgentBead AgentFields Bead Beads Checkout Clock Event Git GitBranches GitCheckouts GitClones GitFacts GitIgnored
         GitLists GitMoves GitRecovery GitRescues GitSpares GitSubmodules Holdings OnEvent PaneStatus PendingFetch
@@ -51,7 +51,7 @@ _HOMES = {
         Watch Worktree World
     """,
     "polecat.town.find": "Town find_town is_rig_name",
-    "polecat.upkeep.branches": "CleanedBranches clean_branches",
+    "polecat.upkeep.branches": "CleanedBranches clean_branches drop_rescues list_rescues",
     "polecat.upkeep.doctor": "Checkup check_town",
     "polecat.upkeep.findings": "Finding",
     "polecat.upkeep.inspection": "work_at_risk",

@@ -5,7 +5,6 @@ from polecat.core.pool import allocate_name as allocate_name
 from polecat.core.pool import reconcile_pool_with as reconcile_pool_with
 from polecat.core.risk import Risk as Risk
 from polecat.core.risk import Verdict as Verdict
-from polecat.ended import Ended as Ended
 from polecat.errors import AccountNotFoundError as AccountNotFoundError
 from polecat.errors import AgentDiedError as AgentDiedError
 from polecat.errors import AgentNotFoundError as AgentNotFoundError
@@ -49,6 +48,7 @@ from polecat.lifecycle.assign import assign_issue as assign_issue
 from polecat.lifecycle.assign import assigned_issue as assigned_issue
 from polecat.lifecycle.assign import clear_issue as clear_issue
 from polecat.lifecycle.assign import set_state as set_state
+from polecat.lifecycle.delivery import Delivery as Delivery
 from polecat.lifecycle.remove import Removed as Removed
 from polecat.lifecycle.remove import remove_polecat as remove_polecat
 from polecat.lifecycle.repair import Repaired as Repaired
@@ -67,7 +67,7 @@ from polecat.lifecycle.wait import wait_polecats as wait_polecats
 from polecat.lifecycle.watch import Change as Change
 from polecat.lifecycle.watch import PolecatWatch as PolecatWatch
 from polecat.lifecycle.watch import watch_polecats as watch_polecats
-from polecat.model import Delivery as Delivery
+from polecat.model import Ended as Ended
 from polecat.model import FetchPolicy as FetchPolicy
 from polecat.model import Polecat as Polecat
 from polecat.model import PolecatState as PolecatState
@@ -122,6 +122,8 @@ from polecat.upkeep.adoption import adopt_checkout as adopt_checkout
 from polecat.upkeep.adoption import find_rig as find_rig
 from polecat.upkeep.branches import CleanedBranches as CleanedBranches
 from polecat.upkeep.branches import clean_branches as clean_branches
+from polecat.upkeep.branches import drop_rescues as drop_rescues
+from polecat.upkeep.branches import list_rescues as list_rescues
 from polecat.upkeep.doctor import Checkup as Checkup
 from polecat.upkeep.doctor import check_town as check_town
 from polecat.upkeep.findings import Finding as Finding

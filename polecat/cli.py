@@ -62,7 +62,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "capture": ("polecat.verbs.talk", "print what a polecat's agent shows"),
     "nudge": ("polecat.verbs.talk", "type a text to a polecat's agent"),
     "send": ("polecat.verbs.talk", "type what stdin holds to a polecat's agent"),
-    "start": ("polecat.verbs.start", "start a polecat's agent again, in the place it has"),
+    "start": ("polecat.verbs.repair", "start a polecat's agent again, in the place it has"),
     "stop": ("polecat.verbs.remove", "end a polecat's session and all its agent started"),
     "remove": ("polecat.verbs.remove", "remove a polecat; its work is saved first, or proved to be elsewhere"),
     "repair": ("polecat.verbs.repair", "give a polecat a fresh worktree"),
@@ -154,6 +154,8 @@ def _run(argv: Sequence[str], world: World | None) -> int:
     restore = _signals_as_needed()
     try:
         return int(args.run(args))
+    except SystemExit as stop:  # options that contradict each other, which only the verb knows
+        return int(stop.code or 0)
     finally:
         restore()
 
@@ -198,9 +200,9 @@ def _verb_first(parser: _Parser, argv: Sequence[str]) -> list[str]:
     """Put options that every verb has, and that stand before the verb, behind it and its action, where they are understood."""
     rest, front = list(argv), []
     while rest and rest[0].partition("=")[0] in COMMON:
-        takes_value = COMMON[rest[0].partition("=")[0]] and "=" not in rest[0]
-        front += rest[: 1 + takes_value]
-        del rest[: 1 + takes_value]
+        takes_next = COMMON[rest[0].partition("=")[0]] and "=" not in rest[0] and len(rest) > 1
+        front.append("=".join(rest[: 1 + takes_next]))
+        del rest[: 1 + takes_next]
     words = 0
     while words < len(rest) and (below := parser.below().get(rest[words])) is not None:
         parser, words = below, words + 1

@@ -116,6 +116,7 @@ class RuntimeConfig:
         args: its arguments; not said means the provider's, empty means none.
         initial_prompt: kept for Gas Town; polecats get their prompt from the spawn.
         prompt_mode: ``arg`` or ``none``.
+        prompt_flag: the flag that the agent takes its first instruction with, such as ``--prompt``; not said means the provider's.
         session_id_env: the variable that holds the agent's session id.
         config_dir_env: the variable that names the agent's configuration directory.
         hooks_provider: whose hooks are installed.
@@ -135,6 +136,7 @@ class RuntimeConfig:
     args: tuple[str, ...] | None = None
     initial_prompt: str = ""
     prompt_mode: str = ""
+    prompt_flag: str = ""
     session_id_env: str = ""
     config_dir_env: str = ""
     hooks_provider: str = ""

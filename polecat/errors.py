@@ -36,7 +36,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import TypeVar, get_type_hints
 
 C = TypeVar("C", bound=type)
 
@@ -249,7 +249,7 @@ class NotReadyError(SpawnFailedError):
 class WaitTimeoutError(PolecatError, TimeoutError):
     """Polecats did not become what was waited for in time; ``polecats`` are those that did not, as they were last."""
 
-    def __init__(self, message: str, *, polecats: Sequence[Any] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, polecats: Sequence[object] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint)
         self.polecats = tuple(polecats)
 

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from attrs import Attribute, Factory, field, frozen
 
-from polecat.ended import Ended
 from polecat.errors import publish
 from polecat.names import agent_id, check_env_key, check_rig_name
 
@@ -68,7 +67,6 @@ class Rig:
 
 WaitFor = Literal["ready", "no"]
 ScreenKind = Literal["busy", "idle", "asks", "unknown"]
-DeliveryOutcome = Literal["taken", "not taken", "refused", "unknown"]
 FetchWhen = Literal["always", "if-older-than", "never"]
 
 
@@ -253,40 +251,6 @@ class SpawnedPolecat:
 
 
 @publish
-@frozen(kw_only=True)
-class Delivery:
-    """What became of a text that was typed to an agent.
-
-    Attributes:
-        outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
-            ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
-            the screen does not tell what became of it.
-        asks: the question it was refused for; empty if it has not begun.
-        session_name: the tmux session.
-        presses: how often Enter was pressed.
-        waited_s: how long it took, seconds.
-    """
-
-    outcome: DeliveryOutcome
-    asks: str = ""
-    session_name: str = ""
-    presses: int = 0
-    waited_s: float = 0.0
-
-    @property
-    def is_taken(self) -> bool:
-        """The agent has it."""
-        return self.outcome == "taken"
-
-    def __str__(self) -> str:
-        if self.outcome == "refused":
-            return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
-        return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
-            self.outcome
-        ]
-
-
-@publish
 class PolecatState(enum.Enum):
     """What a polecat is doing, as far as independent signals agree; what each means is in `polecat.core.states`."""
 
@@ -342,6 +306,48 @@ class WorkStatus:
             (self.unpushed, f"{self.unpushed} unpushed commit(s)"),
         )
         return ", ".join(text for is_some, text in counts if is_some) or "clean"
+
+
+EndReason = Literal["exit", "signal", "stopped", "server gone", "removed", "unknown"]
+
+
+@publish
+@frozen(kw_only=True)
+class Ended:
+    """How an agent ended.
+
+    Attributes:
+        reason: ``exit`` it exited; ``signal`` it was killed; ``stopped`` its session was ended on request; ``server gone`` its tmux
+            server went away, as in a reboot; ``removed`` its polecat was removed while somebody waited for it; ``unknown`` nothing
+            was kept that tells.
+        status: its exit status, if it exited.
+        signal: the signal, if it was killed.
+        at: when, if that is known.
+
+    Examples:
+        >>> str(Ended(reason="exit", status=3)), Ended(reason="exit", status=0).is_success
+        ('exit 3', True)
+    """
+
+    reason: EndReason = "unknown"
+    status: int | None = None
+    signal: int | None = None
+    at: datetime | None = field(default=None, eq=False)
+
+    @property
+    def is_success(self) -> bool:
+        """It exited with status 0."""
+        return self.status == 0
+
+    @property
+    def is_failure(self) -> bool:
+        """It exited with another status, or was killed."""
+        return self.reason in ("exit", "signal") and not self.is_success
+
+    def __str__(self) -> str:
+        if self.reason in ("exit", "signal"):
+            return f"{self.reason} {self.status if self.signal is None else self.signal}"
+        return {"server gone": "its tmux server went away", "unknown": "nobody knows how"}.get(self.reason, self.reason)
 
 
 @publish

@@ -7,7 +7,6 @@ A name must come back unchanged from git, tmux and the disk. tmux silently rewri
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Collection
 from difflib import get_close_matches
 from pathlib import Path
@@ -24,6 +23,7 @@ MAX_NAME_LENGTH = 64
 """Room for `gt-<rig>-<name>` below tmux's and for `polecat/<name>-<stamp>.lock` below the disk's 255 bytes."""
 
 _LEGAL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*\Z")
+_BARE = re.compile(r"(?!=)[\w@%+=:,./-]+", re.ASCII)
 _BEAD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*\Z")
 _PREFIX = re.compile(r"[a-zA-Z][a-zA-Z0-9-]{0,19}\Z")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
@@ -313,5 +313,5 @@ def shell_line(*words: str | Path) -> str:
         >>> shell_line("git", "-C", Path("/my town/$(id)"), "log", "=main")
         "git -C '/my town/$(id)' log '=main'"
     """
-    quoted = map(shlex.quote, map(str, words))
-    return " ".join(f"'{word}'" if word.startswith("=") else word for word in quoted)
+    texts = map(str, words)
+    return " ".join(text if _BARE.fullmatch(text) else "'" + text.replace("'", "'\"'\"'") + "'" for text in texts)

@@ -84,6 +84,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--whole", action="store_true", help="try every point of the crash and fault matrices, and every round of the races"
     )
+    parser.addoption(
+        "--load-s", type=float, default=0.0, help="for how many seconds the load test makes rounds; one round by default"
+    )
 
 
 @frozen(kw_only=True)

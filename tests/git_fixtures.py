@@ -6,6 +6,7 @@ import atexit
 import functools
 import hashlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -22,12 +23,143 @@ from polecat.testing import GitUnderTest
 FILES = {"README.md": "a project\n", "src/main.py": "print('hello')\n", "CLAUDE.md": "instructions\n"}
 
 
+HOSTILE = """
+[core]
+    trustctime = false
+    checkStat = minimal
+    fileMode = false
+    ignoreCase = true
+    ignoreStat = true
+    hooksPath = {place}/hooks
+    fsmonitor = {place}/hooks/liar
+    attributesFile = {place}/attributes
+    autocrlf = input
+    abbrev = 4
+    untrackedCache = true
+    splitIndex = true
+    logAllRefUpdates = always
+    quotePath = false
+[merge]
+    conflictStyle = diff3
+[merge "ours"]
+    driver = true
+[clone]
+    defaultRemoteName = upstream
+[init]
+    defaultBranch = trunk
+[trace2]
+    normalTarget = 1
+    eventTarget = 1
+    perfTarget = 1
+[fetch]
+    prune = true
+    pruneTags = true
+    writeCommitGraph = true
+[push]
+    default = nothing
+    followTags = true
+[commit]
+    gpgSign = true
+[gpg]
+    program = false
+[log]
+    showSignature = true
+    showRoot = false
+[i18n]
+    logOutputEncoding = ISO-8859-1
+[status]
+    showUntrackedFiles = no
+    renames = copies
+    showStash = true
+    relativePaths = true
+[diff]
+    ignoreSubmodules = all
+    noprefix = true
+    renames = copies
+[color]
+    ui = always
+[submodule]
+    recurse = true
+[branch]
+    autoSetupMerge = always
+    autoSetupRebase = always
+[worktree]
+    useRelativePaths = true
+    guessRemote = true
+[gc]
+    auto = 1
+    pruneExpire = now
+    worktreePruneExpire = now
+[maintenance]
+    auto = true
+[checkout]
+    defaultRemote = upstream
+[user]
+    useConfigOnly = true
+[index]
+    version = 4
+[rerere]
+    enabled = true
+[transfer]
+    unpackLimit = 1
+"""
+"""A configuration of somebody whose git does everything else than ours, each setting from a report of somebody who had it."""
+
+HOSTILE_REPOSITORY = """
+[core]
+    fileMode = false
+    ignoreCase = true
+[remote "origin"]
+    fetch = +refs/*:refs/*
+    prune = true
+    tagOpt = --tags
+"""
+"""What stands in the repository's own configuration beside that; the refspec is one of ``git clone --mirror``."""
+
+SHAPES: Mapping[str, tuple[str, ...]] = {
+    "plain": (),
+    "sha256": ("sha256",),
+    "reftable": ("reftable",),
+    "hostile": ("hostile",),
+    "all": ("sha256", "reftable", "hostile"),
+}
+"""Kinds of repositories and surroundings; *all* has of them whatever this git can."""
+
+
+@functools.cache
+def has_reftable() -> bool:
+    """Say whether this git can make repositories with refs in tables: from 2.45 on."""
+    found = re.search(r"(\d+)\.(\d+)", subprocess.run(["git", "version"], capture_output=True, text=True, check=True).stdout)
+    return found is not None and (int(found[1]), int(found[2])) >= (2, 45)
+
+
+def shape_environ(shape: str, place: Path) -> dict[str, str]:
+    """Return the variables that let repositories and git's configuration have a shape of `SHAPES`; a test sets them for itself.
+
+    Args:
+        shape: which.
+        place: an empty directory for what the configuration names.
+    """
+    environ = {}
+    if "sha256" in SHAPES[shape]:
+        environ["GIT_DEFAULT_HASH"] = "sha256"
+    if "reftable" in SHAPES[shape] and (has_reftable() or shape == "reftable"):
+        environ["GIT_DEFAULT_REF_FORMAT"] = "reftable"
+    if "hostile" in SHAPES[shape]:
+        for name in ("liar", "pre-commit", "post-checkout", "reference-transaction", "post-index-change"):
+            write(place, {f"hooks/{name}": f"#!/bin/sh\necho $0 >>{place}/called\nprintf '1\\0'\nexit 1\n"})
+            (place / "hooks" / name).chmod(0o755)
+        write(place, {"attributes": "* merge=ours\n", "config": HOSTILE.format(place=place)})
+        environ["GIT_CONFIG_GLOBAL"] = str(place / "config")
+    return environ
+
+
 def git(*args: str | Path, cwd: Path, env: Mapping[str, str] | None = None, code: int | None = 0) -> str:
-    """Run git as an agent or colleague would; return what it printed."""
+    """Run git as an agent or colleague would, whose configuration is a plain one; return what it printed."""
     done = subprocess.run(
         ["git", "-c", "protocol.file.allow=always", *args],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, **(env or {})},
         capture_output=True,
         check=False,
         timeout=60,
@@ -51,8 +183,13 @@ def commit(folder: Path, files: Mapping[str, str | bytes] | None = None, message
     return git("rev-parse", "HEAD", cwd=folder)
 
 
-@functools.cache
 def _template() -> Path:
+    """The origin and the clone of this test's surroundings."""
+    return _make_template(tuple(os.environ.get(name, "") for name in ("GIT_DEFAULT_HASH", "GIT_DEFAULT_REF_FORMAT")))
+
+
+@functools.cache
+def _make_template(shape: tuple[str, ...]) -> Path:
     """An origin and its clone, made once: copying thirty files is ten times faster than asking git again for each test."""
     folder = Path(tempfile.mkdtemp(prefix="pc-git-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -143,6 +280,9 @@ def make_git_rig(root: Path, *, files: Mapping[str, str | bytes] | None = None) 
     else:
         (rig / "polecats").mkdir(parents=True)
         GitCli().clone_bare(str(origin), repo.path, timeout_s=30)
+    if os.environ["GIT_CONFIG_GLOBAL"] != os.devnull:
+        with (repo.path / "config").open("a") as more:
+            more.write(HOSTILE_REPOSITORY)
     return GitRig(root=rig, origin=origin, repo=repo)
 
 
@@ -168,6 +308,7 @@ def git_under_test(root: Path, adapter: Git | None = None) -> GitUnderTest:
         commit=lambda path: commit(path, {"done": "1"}),
         stash=stash,
         break_remote=break_remote,
+        move=Path.rename,
     )
 
 

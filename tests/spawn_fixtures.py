@@ -21,8 +21,8 @@ from tests.tmux_fixtures import PrivateServer, environ_of, eventually, private_s
 
 RIG = "gastown"
 
-RECORD = 'stty raw -echo; printf "> "; exec cat >"@NOTES@/in-$GT_POLECAT"'
-"""Shows its prompt at once and writes every byte that is typed into a file."""
+RECORD = 'stty raw -echo; printf "> "; exec tee "@NOTES@/in-$GT_POLECAT"'
+"""Shows its prompt at once and what is typed, and writes every byte of that into a file."""
 
 SAY_ARGS = 'for word; do printf "%s\\0" "$word"; done >"@NOTES@/args-$GT_POLECAT"\n' + RECORD
 """As `RECORD`, and writes its arguments down, each followed by a NUL."""

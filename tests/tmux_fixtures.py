@@ -20,7 +20,7 @@ from polecat.ports import SessionRequest, StartedSession
 
 PATIENCE_S = 10.0
 
-SHOW_AND_READ = 'stty raw -echo; printf "%s" "$1"; exec cat >"in-$POLECAT_ID"'
+SHOW_AND_READ = 'stty raw -echo; printf "%s" "$1"; exec tee "in-$POLECAT_ID"'
 SHOW_AND_EXIT = 'printf "%s\\n" "$1"; exit "$2"'
 
 

@@ -25,6 +25,7 @@ MAKERS: Mapping[str, Callable[[], str]] = {
     "steps": table_reference.steps,
     "states": table_reference.states,
     "agents": table_reference.agents,
+    "agent flags": table_reference.agent_flags,
     "themes": table_reference.themes,
     "risks": table_reference.risks,
     "rig settings": settings_reference.rig_settings,

@@ -47,7 +47,7 @@ def _figure(width: float, height: float, title: str, parts: Iterable[str], capti
             '<figure style="margin:1.2em 0;overflow-x:auto">',
             (
                 f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="-2 0 {width + 4:g} {height:g}" width="{width + 4:g}" height="{height:g}" '
-                f'role="img" style="{_FONT};font-size:14px;max-width:100%;height:auto">'
+                f'role="img" style="{_FONT};font-size:14px;min-width:{0.8 * width:g}px;max-width:100%;height:auto">'
             ),
             f"<title>{escape(title)}</title>",
             *parts,

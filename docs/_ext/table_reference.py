@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import attrs
+
 from docs._ext.markdown import code, table
 from polecat.core.event_names import EVENTS, LOGGED, EventKind
 from polecat.core.presets import PRESETS
+from polecat.core.readiness import SETTLED_S
 from polecat.core.risk import RiskCode, SafetyFacts, judge_work
 from polecat.core.states import STATE_RULES
 from polecat.core.steps import STEPS
@@ -49,18 +52,48 @@ def states() -> str:
     return table(head, rows)
 
 
+_PROMPTS = {"argument": "as argument", "typed": "typed"}
+_SLASHES = {"text": "as it is", "blank": "with a blank in front", "refused": "is refused"}
+
+
 def agents() -> str:
     """The built-in agents."""
     rows = []
     for name, agent in PRESETS.items():
-        ready = "its prompt" if agent.signs.prompt else f"it lives for {agent.readiness.window_s:g} s"
-        if agent.readiness.delay_s and not agent.signs.prompt:
-            ready = f"{agent.readiness.delay_s:g} s"
-        prompt = {"argument": "as argument", "typed": "typed"}.get(
-            agent.prompt_style, f"with {agent.prompt_style.partition(':')[2]}"
+        ready = "its prompt stands still" if agent.signs.prompt else f"its screen has stood still for {SETTLED_S:g} s"
+        prompt = _PROMPTS.get(agent.prompt_style, f"with {code(agent.prompt_style.partition(':')[2])}")
+        resumed = " ".join(attrs.evolve(agent, args=()).resume_argv("ID")[1:])
+        command = code(" ".join((agent.command, *agent.args)))
+        seen = agent.checked or "not looked at"
+        rows.append(
+            (
+                code(name),
+                command,
+                ready,
+                prompt,
+                _SLASHES[agent.slash],
+                code(resumed) if resumed else "",
+                code(agent.instructions_file),
+                seen,
+            )
         )
-        rows.append((code(name), code(" ".join((agent.command, *agent.args))), ready, prompt, code(agent.instructions_file)))
-    return table(("Agent", "Command", "Ready when", "First instruction", "Reads"), rows)
+    head = (
+        "Agent",
+        "Command",
+        "Ready when",
+        "First instruction",
+        "One with `/` in front",
+        "Resumed with",
+        "Reads",
+        "Version looked at",
+    )
+    return table(head, rows)
+
+
+def agent_flags() -> str:
+    """The flags that the built-in agents are started with."""
+    rows = ((code(name), code(" ".join(agent.args)) if agent.args else "none") for name, agent in PRESETS.items())
+    return table(("Agent", "Flags"), rows)
 
 
 def themes() -> str:

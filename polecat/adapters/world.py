@@ -70,7 +70,7 @@ def full_world(rig: Rig, world: World | None) -> FullWorld:
         tmux=tmux,
         beads=world.beads or default_beads(rig, environ),
         processes=world.processes or tmux.processes,
-        clock=world.clock or SystemClock(),
+        clock=given_clock(world),
         environ=environ,
         on_event=world.on_event,
         host=load_town_settings(rig.town_root).host,
@@ -80,6 +80,11 @@ def full_world(rig: Rig, world: World | None) -> FullWorld:
 def caller_environ(world: World | None) -> dict[str, str]:
     """The environment that counts as the caller's."""
     return dict(os.environ if world is None or world.environ is None else world.environ)
+
+
+def given_clock(world: World | None) -> Clock:
+    """The clock that was given, or the real one."""
+    return (world.clock if world else None) or SystemClock()
 
 
 def search_path(environ: Mapping[str, str]) -> str:

@@ -31,7 +31,7 @@ CLAUDE_SIGNS = Signs(
         Dialog(name="set-up", pattern="Select login method|Choose the text style|use this API key|settings require approval"),
         Dialog(name="permission", pattern="^ *Do you want to [^?]*\\?$|Would you like to proceed\\?"),
     ),
-    composer=Composer(start=f"^│?{BLANK}?[>❯]{BLANK}?", end=f"{_RULE}|^╰", placeholder="\\[Pasted", pause_s=0.3),
+    composer=Composer(start=f"^(│{BLANK})?[>❯]{BLANK}?", end=f"{_RULE}|^╰", placeholder="\\[Pasted", pause_s=0.3),
     is_full_screen=True,
     settle_s=0.5,
 )
@@ -73,6 +73,7 @@ CURSOR_SIGNS = Signs(
 GEMINI_SIGNS = Signs(
     prompt="Type your message or @path",
     busy="esc to cancel",
+    starting="Waiting for authentication|is restarting to apply",
     begun="Gemini CLI v|esc to cancel|^✦ ",
     footer="^ ?[>*!]   Type your message",
     dialogs=(
@@ -110,4 +111,13 @@ AUGGIE_SIGNS = Signs(
     is_full_screen=True,
 )
 
-OPENCODE_SIGNS = Signs(is_full_screen=True)
+OPENCODE_SIGNS = Signs(
+    prompt="ctrl\\+p commands",
+    busy="esc interrupt",
+    is_full_screen=True,
+    settle_s=0.5,
+)
+
+COPILOT_SIGNS = Signs(is_full_screen=True)
+
+AIDER_SIGNS = Signs(prompt=f"^[a-z-]*>{BLANK}*$")

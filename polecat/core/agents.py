@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from attrs import evolve, frozen
 
-from polecat.core.presets import CLAUDE, PRESETS, PROVIDERS, Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.agent_model import Agent, Hooks, Readiness, ResumeStyle, prefix_pattern
+from polecat.core.presets import CLAUDE, PRESETS
 from polecat.core.screens import Signs
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError
@@ -142,9 +143,9 @@ def _for_role(known: _Known, name: str, which: Which) -> tuple[Agent | None, str
 def _base_of(name: str, config: RuntimeConfig) -> Agent | None:
     """The known agent that a custom one is a variant of: as it says, by its name, or by its program."""
     if config.provider:
-        return PROVIDERS.get(config.provider)
+        return PRESETS.get(config.provider)
     program = posixpath.basename(config.command)
-    by_program = next((agent for agent in PROVIDERS.values() if agent.command == program), None)
+    by_program = next((agent for agent in PRESETS.values() if agent.command == program), None)
     if not config.command:
         return PRESETS.get(name, CLAUDE)
     return by_program or PRESETS.get(name)
@@ -173,7 +174,7 @@ def from_runtime(name: str, config: RuntimeConfig, *, source: str) -> Agent:
         process_names=config.process_names or agent.process_names or (posixpath.basename(command),),
         signs=_signs(agent.signs, config),
         readiness=_readiness(agent.readiness, config),
-        prompt_style="typed" if config.prompt_mode == "none" else _as_argument(agent, config.prompt_mode),
+        prompt_style=_prompt_style(agent, config),
         session_id_env=config.session_id_env or agent.session_id_env,
         config_dir_env=config.config_dir_env or agent.config_dir_env,
         hooks=_hooks(agent.hooks, config),
@@ -182,8 +183,12 @@ def from_runtime(name: str, config: RuntimeConfig, *, source: str) -> Agent:
     )
 
 
-def _as_argument(agent: Agent, prompt_mode: str) -> str:
-    return "argument" if prompt_mode == "arg" and agent.prompt_style == "typed" else agent.prompt_style
+def _prompt_style(agent: Agent, config: RuntimeConfig) -> str:
+    if config.prompt_mode == "none":
+        return "typed"
+    if config.prompt_flag:
+        return f"flag:{config.prompt_flag}"
+    return "argument" if config.prompt_mode == "arg" and agent.prompt_style == "typed" else agent.prompt_style
 
 
 def _readiness(base: Readiness, config: RuntimeConfig) -> Readiness:
@@ -200,7 +205,7 @@ def _signs(base: Signs, config: RuntimeConfig) -> Signs:
 
 
 def _hooks(base: Hooks, config: RuntimeConfig) -> Hooks:
-    named = PROVIDERS.get(config.hooks_provider)
+    named = PRESETS.get(config.hooks_provider)
     if config.hooks_provider:
         base = named.hooks if named is not None else Hooks(provider=config.hooks_provider)
     return evolve(base, dir=config.hooks_dir or base.dir, settings_file=config.hooks_file or base.settings_file)

@@ -20,7 +20,11 @@ CHANGED_WITHIN_S = 0.5
 """How long to wait for a change of a screen of which nothing is known."""
 
 PRESS_AGAIN_S = (1.0, 2.0, 4.0, 8.0)
-"""How long each press of Enter may take to be seen; then it is pressed again, as long as the composer holds the text."""
+"""How long each press of Enter may take to be seen once the agent has drawn anything after it; longer where the paste took longer."""
+
+STILL_S = 8.0
+"""How long to wait where the agent has drawn nothing at all: one that is stuck takes all the Enters at once when it goes on, and the text
+with each of them."""
 
 UNKNOWN_PAUSE_S = 0.5
 """The pause before Enter where nothing is known of the composer and the program reads single keys: long enough for all we tried."""
@@ -66,17 +70,29 @@ class Parcel:
             return self._composer.pause_s
         return 0.0 if self.shown.is_raw is False else UNKNOWN_PAUSE_S
 
+    def press_again_s(self, patience_s: float, *, took_s: float, drew_s: float | None) -> float:
+        """Say how long after Enter to press it again.
+
+        Args:
+            patience_s: the patience of this press, one of `PRESS_AGAIN_S`.
+            took_s: how long the paste took to be seen.
+            drew_s: how long after Enter the agent drew something; None if it has not.
+        """
+        if not self.knows_composer:
+            return CHANGED_WITHIN_S
+        return STILL_S if drew_s is None else drew_s + patience_s * max(1.0, took_s)
+
     def is_shown(self, screen: Screen) -> bool:
         """Say whether the paste can be seen."""
         if not self.knows_composer:
-            return _changed(self.before, screen)
+            return has_changed(self.before, screen)
         now, was = written(screen, self._composer), written(self.before, self._composer)
         return now is not None and now != was and self._is_in(now)
 
     def is_taken(self, screen: Screen) -> bool | None:
         """Say whether the text was taken after Enter; None if that cannot be told yet."""
         if not self.knows_composer:
-            return True if _changed(self.shown, screen) else None
+            return True if has_changed(self.shown, screen) else None
         if self.state(screen).dialog is not None:  # it did not stand there when Enter was pressed
             return True
         now = written(screen, self._composer)
@@ -99,5 +115,6 @@ class Parcel:
         return squeezed(self.text)[-_TAIL:] in composed
 
 
-def _changed(one: Screen, other: Screen) -> bool:
+def has_changed(one: Screen, other: Screen) -> bool:
+    """Say whether a screen, or the place of its cursor, is another."""
     return (one.lines, one.cursor) != (other.lines, other.cursor)

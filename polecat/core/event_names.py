@@ -149,6 +149,5 @@ LOGGED: Mapping[str, EventKind] = {
     "spare_not_used": EventKind(
         "a warm spare was not as it should be, so a checkout was made", {"spare": "which", "error": "why"}
     ),
-    "spare_not_refreshed": EventKind("a warm spare could not be brought up to date", {"spare": "which", "error": "why"}),
 }
 """Name → what it says. Lines that only structlog gets."""

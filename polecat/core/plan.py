@@ -11,9 +11,9 @@ from pathlib import Path
 
 from attrs import field, frozen
 
+from polecat.core.agent_model import Agent
 from polecat.core.agents import startup_nudge
 from polecat.core.environment import agent_environment, polecat_env
-from polecat.core.presets import Agent
 from polecat.errors import publish
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id, branch_name, session_name
@@ -195,7 +195,7 @@ def typed_text(rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, local
     """
     parts: list[str] = []
     if opts.prompt and choice.agent.prompt_style == "typed":
-        parts.append(opts.prompt)
+        parts.append(choice.agent.as_text(opts.prompt))
     if opts.nudge == "auto":
         if choice.has_gt:
             parts.append(startup_nudge(rig.name, name, local_time=local_time, has_hook=bool(opts.hook_bead)))

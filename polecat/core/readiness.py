@@ -12,8 +12,8 @@ from typing import Literal
 
 from attrs import evolve, field, frozen
 
-from polecat.core.presets import Agent
-from polecat.core.screens import Dialog, ScreenState, Signs, judge_screen, shows
+from polecat.core.agent_model import Agent
+from polecat.core.screens import Dialog, ScreenState, Signs, is_starting, judge_screen, shows
 from polecat.ports import PaneStatus, Screen, Watch
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
@@ -80,6 +80,11 @@ class Awaited:
         return not self.agent.signs.prompt and bool(ready.process_names or ready.delay_s)
 
     @property
+    def is_settling(self) -> bool:
+        """Only looking again tells more: its screen has to stand still."""
+        return not self.is_timed and (self.shown_s is not None or not self.agent.signs.prompt)
+
+    @property
     def settle_s(self) -> float:
         """How long its screen must stand still."""
         return self.agent.signs.settle_s if self.agent.signs.prompt else SETTLED_S
@@ -92,8 +97,7 @@ class Awaited:
     def due_s(self) -> float:
         """When the next thing happens by the clock alone."""
         if not self.is_timed:
-            waits = self.shown_s is None and bool(self.agent.signs.prompt)
-            return self.deadline_s if waits else min(self.deadline_s, self.looked_s + LOOK_S)
+            return min(self.deadline_s, max(self.began_s, self.looked_s) + LOOK_S) if self.is_settling else self.deadline_s
         if self._wants_process and self.seen_s is None:
             return self.deadline_s
         ready = self.agent.readiness
@@ -191,6 +195,6 @@ def _by_sight(awaited: Awaited, status: PaneStatus, state: ScreenState, now_s: f
 
 def _shows_start(screen: Screen, state: ScreenState, signs: Signs) -> bool:
     """Say whether a screen shows that its agent has started, and can be typed to."""
-    if screen.is_blank or shows(screen, signs.starting) or (signs.is_full_screen and screen.is_raw is False):
+    if screen.is_blank or is_starting(screen, signs) or (signs.is_full_screen and screen.is_raw is False):
         return False
     return state.kind in ("idle", "busy") or not signs.prompt

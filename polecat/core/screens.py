@@ -72,7 +72,8 @@ class Signs:
     Attributes:
         prompt: a line that shows that text can be typed.
         busy: a line that shows that it works, also where its prompt is on the screen.
-        starting: a line that shows that it is still starting, also where its prompt is on the screen.
+        starting: a line that shows that it is still starting, or starts anew, also where its prompt is on the screen; until what shows
+            that it has begun stands below.
         footer: a line that is drawn below all others where text can be typed: a question above it is over.
         begun: a line that is on the screen once it has started; without it the prompt may be a splash screen's. Empty where that
             does not happen.
@@ -140,11 +141,22 @@ def judge_screen(screen: Screen | None, signs: Signs, *, now_s: float | None = N
             return ScreenState(kind="asks", dialog=dialog)
     if signs.is_full_screen and screen.is_raw is False:
         return ScreenState()
-    if shows(screen, signs.busy) or shows(screen, signs.starting):
+    if shows(screen, signs.busy) or is_starting(screen, signs):
         return ScreenState(kind="busy")
     if now_s is not None and now_s - screen.changed_at_s < MOVING_S:
         return ScreenState(kind="busy")
     return ScreenState(kind="idle" if shows(screen, signs.prompt) else "unknown")
+
+
+def is_starting(screen: Screen, signs: Signs) -> bool:
+    """Say whether a screen shows that its agent is still starting, or starts anew.
+
+    Examples:
+        >>> signs = Signs(starting="restarting", begun="^Agent v")
+        >>> [is_starting(Screen(text=text), signs) for text in ("Agent v1", "Agent v1\\nrestarting", "restarting\\nAgent v1")]
+        [False, True, False]
+    """
+    return _last_line(screen, signs.starting) > _last_line(screen, signs.begun)
 
 
 def shows(screen: Screen, pattern: str) -> bool:

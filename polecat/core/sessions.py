@@ -68,12 +68,23 @@ class SessionIndex:
 
     def is_taken(self, rig: str, name: str) -> bool:
         """Say whether the session name of a polecat is borne by a session that is not to be ended."""
-        own = self.own.get(name)
-        return name in self.unproved or (session_name(rig, name) in self.names if own is None else own.id in self.shared)
+        if name in self.unproved:
+            return True
+        orphan = self.own.get(name)
+        is_free = orphan is not None and orphan.name == session_name(rig, name) and may_be_ended(orphan, self, name)
+        return not is_free and session_name(rig, name) in self.names
 
     def of(self, name: str, instance: str) -> Session | None:
-        """The session of a polecat: by the stamp of its record; else one that proves by itself to be this polecat's."""
-        return self.by_instance.get(instance) or self.own.get(name)
+        """The session of a polecat: by the stamp of its record; else one that proves by itself to be this polecat's.
+
+        Args:
+            name: the polecat.
+            instance: the instance of its record; empty if there is no record. With one, a session with another stamp is another spawn's.
+        """
+        own = self.own.get(name)
+        if own is not None and instance and own.instance:
+            own = None
+        return self.by_instance.get(instance) or own
 
 
 def index_sessions(sessions: Collection[Session], rig: Rig, roots: Collection[str] = ()) -> SessionIndex:

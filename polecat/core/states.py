@@ -10,8 +10,7 @@ from typing import Literal, NamedTuple
 
 from attrs import frozen
 
-from polecat.ended import Ended
-from polecat.model import PolecatState, ScreenKind
+from polecat.model import Ended, PolecatState, ScreenKind
 
 PAUSED_STATES = frozenset(("stuck", "awaiting-gate"))
 """Agent states that mean: it waits on purpose."""

@@ -166,7 +166,8 @@ def wait(
     try:
         wait_polecats(rig, there, until=until, timeout_s=within_s, world=world)
     except WaitTimeoutError as error:
-        late = {cat.name: WaitTimeoutError(error.message, polecats=[cat], hint=error.hint) for cat in error.polecats}
+        cats_late = (cat for cat in error.polecats if isinstance(cat, Polecat))
+        late = {cat.name: WaitTimeoutError(error.message, polecats=[cat], hint=error.hint) for cat in cats_late}
     now = iter(each(get_polecat)(rig, world, [(cat.name, cat.instance) for cat in there]))
     return [late.get(one.name, next(now)) if isinstance(one, Polecat) else one for one in found]
 

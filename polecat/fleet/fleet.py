@@ -16,11 +16,12 @@ from polecat.errors import LockTimeoutError, NotFoundError, PolecatError, RigFul
 from polecat.fleet.asking import Args, Asker
 from polecat.fleet.model import Host, HostUnknownError, Listing, Load, Needs, Order, Placed
 from polecat.fleet.placing import choose_hosts
+from polecat.lifecycle.delivery import Delivery
 from polecat.lifecycle.remove import Removed
 from polecat.lifecycle.talk import AttachCommand
 from polecat.lifecycle.wait import UNTIL, Until
 from polecat.lifecycle.watch import Change, changes
-from polecat.model import Delivery, Polecat
+from polecat.model import Polecat
 
 Loads = Mapping[str, Load | PolecatError]
 T = TypeVar("T")

@@ -20,11 +20,11 @@ import polecat
 from polecat import errors
 from polecat.core.pool import Reconciliation
 from polecat.core.risk import Risk, Verdict
-from polecat.ended import Ended
 from polecat.fleet.model import AskedTooLateError, HostUnknownError, Load, WireError
+from polecat.lifecycle.delivery import Delivery
 from polecat.lifecycle.remove import Removed
 from polecat.lifecycle.talk import AttachCommand
-from polecat.model import Delivery, FetchPolicy, Polecat, PolecatState, SpawnedPolecat, SpawnOptions, Timings, WorkStatus
+from polecat.model import Ended, FetchPolicy, Polecat, PolecatState, SpawnedPolecat, SpawnOptions, Timings, WorkStatus
 
 FORMAT = 1
 """Another number is not understood at all. Fields and classes may come without a new one: whoever does not know them says so."""

@@ -16,8 +16,9 @@ from polecat.names import agent_bead_id, session_name
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
 from polecat.town.pool_state import load_pool, save_pool
-from polecat.town.records import Record, new_instance_id, publish_claim, withdraw_claim
+from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
 from polecat.upkeep.hook import other_host
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -41,7 +42,7 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
         homes = list_homes(rig)
         check_homes(observed, homes, "no name was given out")
         pool = load_pool(rig, observed.settings)
-        taken = set(homes.taken) | elsewhere
+        taken = set(homes.taken) | _still_alive(observed, homes, attempts) | elsewhere
         room = observed.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
@@ -55,6 +56,15 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
                 attempt.fail(error)
         if any(attempt.is_claimed for attempt in attempts):
             save_pool(rig, pool)
+
+
+def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
+    """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
+    lost = [name for name in lost_records(observed.rig, homes) if attempts and name not in observed.sessions.own]
+    if not lost:
+        return set()
+    look = Look(world=attempts[0].world, rig=observed.rig, sessions=observed.sessions)
+    return {name for name in lost if look.life_of(name).verdict != "dead"}
 
 
 def _names_elsewhere(observed: Observation, attempts: Sequence[Attempt]) -> set[str]:

@@ -19,7 +19,7 @@ from attrs import asdict, evolve, field, filters, frozen
 from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
 from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError, publish
-from polecat.lifecycle.rescue import OldWorktree, Saved
+from polecat.lifecycle.rescue import OldWorktree, Saved, own_branch
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.place.prepare import leave_place
 from polecat.ports import Event, World
@@ -119,7 +119,7 @@ def remove_polecat(
         agent = find_agent(world, rig, record, observed.sessions)
         old = OldWorktree(world=world, observed=observed, record=record, verb="remove", force=force, nuclear=nuclear)
         removal = _Removal(old=old, agent=agent)
-        seen = old.inspect(agent.session)
+        seen = old.inspect(agent)
         return removal.preview(old.plan(seen)) if dry_run else removal.run()
 
 
@@ -191,7 +191,7 @@ class _Removal:
     def _take_worktree(self, saved: Saved) -> Path | None:
         """Write a claim, so that a reconcile can finish what begins here, and move the worktree to the trash."""
         rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
-        claim = evolve(record, purpose="remove", branch=seen.branch, pid=os.getpid())
+        claim = evolve(record, purpose="remove", branch=own_branch(record, seen.branch), pid=os.getpid())
         if seen.path != rig.home_dir(record.polecat):  # the old layout's home is the worktree; a claim would dirty it
             write_claim(rig, claim)
         elif seen.worktree is None:

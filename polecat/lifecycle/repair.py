@@ -127,7 +127,7 @@ def repair_polecat(
             keeps_hook=hook_bead is None,
         )
         check_bead(world, observed, SpawnOptions(hook_bead=hook_bead, name=name))
-        seen = old.inspect(agent.session)
+        seen = old.inspect(agent)
         repair = _Repair(old=old, moves=moves, agent=agent)
         if dry_run:
             saved = old.plan(seen)

@@ -16,7 +16,7 @@ from attrs import evolve, frozen
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
 from polecat.names import agent_id, shell_line
-from polecat.ports import GitFacts, GitRescues, Session, needs
+from polecat.ports import GitFacts, GitRescues, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
 from polecat.upkeep.branches import delete_branch
@@ -42,18 +42,20 @@ class Saved:
         fingerprints: of the files at risk, to notice a later change.
         ref: the rescue ref; empty if there was nothing to save.
         failed: there was something, and it could not be saved.
+        branch: the branch that is the polecat's own by its record.
     """
 
     seen: Inspection
     fingerprints: Fingerprints = ()
     ref: str = ""
     failed: bool = False
+    branch: str = ""
 
     @property
     def branch_tip(self) -> str:
-        """The tip of the branch, if that is a polecat's and nothing is lost with it; empty otherwise."""
+        """The tip of the branch, if it is the polecat's own and nothing is lost with it; empty otherwise."""
         git = self.seen.git
-        if git is None or (self.failed and git.unpushed) or not self.seen.branch.startswith("polecat/"):
+        if git is None or (self.failed and (git.unpushed or git.problems)) or self.seen.branch != self.branch:
             return ""
         return git.head or ""
 
@@ -84,17 +86,17 @@ class OldWorktree:
         """The polecat's address."""
         return agent_id(self.observed.rig.name, self.record.polecat)
 
-    def inspect(self, session: Session | None) -> Inspection:
+    def inspect(self, agent: Agent | None) -> Inspection:
         """Find out what would be lost.
 
         Args:
-            session: the polecat's session, if it still exists.
+            agent: the polecat's agent; None once it has been ended.
 
         Raises:
             WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
             UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
-        seen = inspect(self.world, self.observed, self.record.polecat, session=session)
+        seen = inspect(self.world, self.observed, self.record.polecat, agent=agent)
         obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
         risks = [risk for risk in obstacles if not (self.keeps_hook and risk.code == "hooked")]
         if risks:
@@ -110,7 +112,8 @@ class OldWorktree:
 
     def plan(self, seen: Inspection) -> Saved:
         """Say what `save` would do."""
-        return Saved(seen=seen, ref=f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else "")
+        ref = f"refs/polecat/rescue/{self.record.polecat}/…" if _must_rescue(seen) else ""
+        return Saved(seen=seen, ref=ref, branch=own_branch(self.record, seen.branch))
 
     def end_agent(self, agent: Agent, note: Callable[[str], None]) -> None:
         """End its agent; *note* is called with what was done, or perhaps was."""
@@ -135,7 +138,8 @@ class OldWorktree:
             RescueFailedError: it could not be saved, and *nuclear* is not asked for.
         """
         seen, observed, record = self.inspect(None), self.observed, self.record
-        saved = Saved(seen=seen, fingerprints=_fingerprints(seen.path, seen.git) if seen.git else ())
+        prints = _fingerprints(seen.path, seen.git) if seen.git else ()
+        saved = Saved(seen=seen, fingerprints=prints, branch=own_branch(record, seen.branch))
         if seen.worktree is None or not _must_rescue(seen):
             return saved
         try:
@@ -219,6 +223,19 @@ class OldWorktree:
         return bool(tip) and delete_branch(self.world, self.observed, branch, tip=tip)
 
 
+def own_branch(record: Record, branch: str) -> str:
+    """Return the branch that a polecat may take with it: the one of its record; for one that Gas Town made, a branch with its name.
+
+    Args:
+        record: the polecat.
+        branch: what its worktree has checked out.
+
+    Source:
+        Design §7.
+    """
+    return record.branch or (branch if branch.startswith(f"polecat/{record.polecat}-") else "")
+
+
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
     if "caller-inside" in codes:
         return "cd somewhere else first"
@@ -236,11 +253,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
 
 
 def _must_rescue(seen: Inspection) -> bool:
-    """Say whether there is work that exists nowhere else, or a commit that is not part of what it is to be merged into."""
+    """Say whether there is work that exists nowhere else. What is clean and pushed is on the remote, and needs no rescue."""
     git = seen.git
-    if seen.worktree is None or git is None:
-        return False
-    return not git.is_clean or git.merged != "ancestor" or "ignored" in seen.verdict.reasons
+    return seen.worktree is not None and git is not None and (not git.is_clean or "ignored" in seen.verdict.reasons)
 
 
 def _fingerprints(top: Path, git: GitFacts) -> Fingerprints:

@@ -78,8 +78,11 @@ def await_agents(tmux: Tmux, awaited: Sequence[Awaited], *, clock: Clock) -> Ite
     """
     pending = dict(enumerate(awaited))
     while pending:
-        timeout_s = max(0.0, min(a.due_s for a in pending.values()) - clock.monotonic_s())
-        statuses = tmux.watch([a.watch() for a in pending.values()], timeout_s=timeout_s)
+        wait_s = max(0.0, min(a.due_s for a in pending.values()) - clock.monotonic_s())
+        if any(a.is_settling for a in pending.values()):
+            clock.sleep(wait_s)
+            wait_s = 0.0
+        statuses = tmux.watch([a.watch() for a in pending.values()], timeout_s=wait_s)
         now_s = clock.monotonic_s()
         for (at, one), status in zip(list(pending.items()), statuses, strict=True):
             verdict = judge(one, status, now_s=now_s)

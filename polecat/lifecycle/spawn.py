@@ -14,6 +14,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from functools import partial
 
+from attrs import evolve
+
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import SpawnPlan
 from polecat.errors import PolecatError, UnknownStateError
@@ -109,8 +111,9 @@ def spawn_many(
     try:
         _spawn_all(world, rig, attempts, max_concurrent, RateLimit(world.clock, min_interval_s))
     except BaseException as stop:
-        for attempt in attempts:
-            attempt.abandon(partial(sweep, world, rig))
+        with ExitStack() as each_of_them:  # also when another interrupt comes amid one
+            for attempt in attempts:
+                each_of_them.callback(attempt.abandon, partial(sweep, world, rig))
         if any(attempt.is_claimed for attempt in attempts):
             stop.add_note(TAKEN_BACK)
         raise
@@ -144,8 +147,9 @@ def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World
     choice = choose(world, observed, opts)
     check_disk(world, observed)
     check_key(rig, opts)
-    check_bead(world, observed, opts)
-    return plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+    doubt = check_bead(world, observed, opts).warning
+    plan = plan_for(observed, opts, choice, predicted_name(observed, opts.name), world.clock.now())
+    return evolve(plan, warnings=(*plan.warnings, doubt)) if doubt else plan
 
 
 def _checked(opts: Iterable[SpawnOptions]) -> list[SpawnOptions]:

@@ -13,6 +13,7 @@ from attrs import evolve
 from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
+from polecat.core.sessions import may_be_ended
 from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.delivery import Typist
@@ -60,6 +61,7 @@ def reserve_bead(observed: Observation, attempt: Attempt, held: ExitStack) -> No
         held.callback(take_bead_lock(observed.rig, bead).release)
         found = check_bead(attempt.world, observed, attempt.opts)
         attempt.bead = found.bead
+        attempt.warnings += filter(None, [found.warning])
         if found.existing is not None:
             _finish_with(attempt, observed.rig, evolve(found.existing, hook_bead=bead), f"has {bead}")
 
@@ -72,8 +74,9 @@ def _finish_with(attempt: Attempt, rig: Rig, there: Record, why: str) -> None:
 
 def end_orphan(observed: Observation, attempt: Attempt) -> None:
     """End the orphan session that has our name. We hold the polecat's lock, so nobody is making it."""
-    orphan = observed.sessions.own.get(attempt.plan.polecat_name)
-    if orphan is not None:
+    name = attempt.plan.polecat_name
+    orphan = observed.sessions.own.get(name)
+    if orphan is not None and may_be_ended(orphan, observed.sessions, name):
         with attempt.step("orphan") as facts:
             facts["session"] = orphan.name
             end_session(attempt.world, orphan)
@@ -129,6 +132,10 @@ def start_session(observed: Observation, attempt: Attempt) -> None:
         attempt.claim = evolve(attempt.claim, may_have_run=True)
         write_claim(observed.rig, attempt.claim)
         session = _start(observed, attempt)
+        if session.lost:
+            attempt.warnings.append(
+                f"the tmux server has ended since it was asked, and with it the sessions {', '.join(session.lost)}"
+            )
         attempt.agent = attempt.world.processes.identify(session.pane_pid)
         server = attempt.world.processes.identify(session.server_pid)
         attempt.claim = evolve(

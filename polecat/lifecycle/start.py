@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from attrs import evolve
@@ -148,8 +149,9 @@ def _start(
         if attempts:
             _start_all(world, rig, attempts, dict(zip(map(id, attempts), targets, strict=True)), resume=resume)
     except BaseException:
-        for attempt in attempts:
-            attempt.abandon(partial(sweep, world, rig))
+        with ExitStack() as each_of_them:  # also when another interrupt comes amid one
+            for attempt in attempts:
+                each_of_them.callback(attempt.abandon, partial(sweep, world, rig))
         raise
     return [attempt.outcome for attempt in attempts if attempt.outcome is not None]  # by now each has one
 

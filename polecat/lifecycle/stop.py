@@ -5,10 +5,9 @@ from __future__ import annotations
 from contextlib import suppress
 
 from polecat.adapters.world import full_world
-from polecat.ended import Ended
 from polecat.errors import SessionNotFoundError
 from polecat.lifecycle.sessions import last_screen
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.model import Ended, Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, World
 from polecat.town.endings import end_path, write_end

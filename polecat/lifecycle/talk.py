@@ -12,13 +12,12 @@ from pathlib import Path
 
 from attrs import evolve, field, frozen
 
-from polecat.adapters.processes.clock import SystemClock
 from polecat.adapters.tmux.cli import TmuxCli
-from polecat.adapters.world import caller_environ
+from polecat.adapters.world import caller_environ, given_clock
 from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
-from polecat.lifecycle.delivery import Typist
-from polecat.model import Delivery, Polecat, Rig, SpawnedPolecat
+from polecat.lifecycle.delivery import Delivery, Typist
+from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
 from polecat.ports import Event, Session, Tmux, World
 from polecat.town.endings import end_path, read_end
@@ -29,7 +28,7 @@ from polecat.town.settings import load_town_settings
 from polecat.upkeep.addressing import Target, find_target
 from polecat.upkeep.liveness import signs_by_agent
 
-NUDGE_TIMEOUT_S = 30.0
+NUDGE_TIMEOUT_S = 60.0
 """How long a sender waits for the one before, which waits until its text is taken."""
 
 
@@ -91,8 +90,7 @@ def nudge_polecat(
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
         tmux, session, agent = _find_session(target, world)
-        clock = (world.clock if world else None) or SystemClock()
-        typist = Typist(tmux, session.pane_id, instance=session.instance, clock=clock)
+        typist = Typist(tmux, session.pane_id, instance=session.instance, clock=given_clock(world))
         delivery = evolve(typist.deliver(text, signs_by_agent(rig)(agent)), session_name=session.name)
     facts: dict[str, object] = {
         "session": session.name,

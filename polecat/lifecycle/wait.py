@@ -7,10 +7,9 @@ from typing import Literal, get_args
 
 from attrs import evolve
 
-from polecat.ended import Ended
 from polecat.errors import WaitTimeoutError
 from polecat.lifecycle.watch import watch_polecats
-from polecat.model import Polecat, PolecatState, Rig, SpawnedPolecat
+from polecat.model import Ended, Polecat, PolecatState, Rig, SpawnedPolecat
 from polecat.ports import World
 from polecat.upkeep.addressing import Target, as_rig, find_target
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attrs import field, frozen
 
-from polecat.core.presets import Agent
+from polecat.core.agent_model import Agent
 from polecat.documents import PlaceSettings, RigSettings
 from polecat.errors import PolecatError
 from polecat.model import Rig

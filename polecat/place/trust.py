@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import frozen
 
-from polecat.core.presets import Agent
+from polecat.core.agent_model import Agent
 from polecat.documents import Trust
 from polecat.model import Rig
 from polecat.place.trust_stores import ClaudeTrust, CodexTrust, FolderTrust, TrustStore
@@ -63,7 +63,7 @@ def inherit_trust(
         if not source and policy != "accept":
             withdraw_trust(rig, name)
             return Inherited()
-        if not store.path.parent.is_dir():  # an agent that was never started asks more than this
+        if not store.is_in_use:  # an agent that was never started asks more than this
             return Inherited()
         for place in dict.fromkeys((clone, Path(os.path.realpath(clone)))):
             if not store.is_trusted(place):

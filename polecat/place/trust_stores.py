@@ -40,6 +40,11 @@ class ClaudeTrust:
     path: Path
     lock_patience_s: float = 3.0
 
+    @property
+    def is_in_use(self) -> bool:
+        """The agent was started before: its own file is there."""
+        return self.path.exists()
+
     def is_trusted(self, directory: Path) -> bool:
         """Say whether the user trusts exactly this directory; what cannot be read says no."""
         return _read(self.path, json.loads, self._keys(directory)) is True
@@ -56,8 +61,6 @@ class ClaudeTrust:
         keys = self._keys(directory)
 
         def change(text: str) -> str:
-            if not text:  # Claude Code makes its own file
-                return text
             document = json.loads(text)
             if (_at(document, keys) is True) == trusted:
                 return text
@@ -79,6 +82,11 @@ class CodexTrust:
 
     kind: ClassVar[str] = "codex"
     path: Path
+
+    @property
+    def is_in_use(self) -> bool:
+        """The agent was started before: its directory is there."""
+        return self.path.parent.is_dir()
 
     def is_trusted(self, directory: Path) -> bool:
         """Say whether the user trusts exactly this directory; what cannot be read says no."""
@@ -111,6 +119,11 @@ class FolderTrust:
 
     kind: ClassVar[str] = "folders"
     path: Path
+
+    @property
+    def is_in_use(self) -> bool:
+        """The agent was started before: its directory is there."""
+        return self.path.parent.is_dir()
 
     def is_trusted(self, directory: Path) -> bool:
         """Say whether the user trusts exactly this directory; what cannot be read says no."""
@@ -150,8 +163,8 @@ def _read(path: Path, loads: Callable[[str], object], keys: tuple[str, ...]) -> 
 def _replace(path: Path, change: Callable[[str], str]) -> bool:
     """Change a file's text in one step, anew if it changes meanwhile."""
     for _ in range(5):
-        before = read_guarded(path) or b""
-        text = before.decode("utf-8")
+        before = read_guarded(path)
+        text = (before or b"").decode("utf-8")
         new = change(text)
         if new == text:
             return False

@@ -99,6 +99,10 @@ class GitRescues(Protocol):
         """Return what a rescue holds beyond the commit it stands on: path to ``added``, ``changed`` or ``deleted``."""
         ...
 
+    def drop_rescue(self, repo: Repo, rescue: Rescue) -> bool:
+        """Delete the refs of a rescue; False if its ref is gone, or stands elsewhere by now. Then nothing is deleted."""
+        ...
+
 
 @runtime_checkable
 class GitMoves(Protocol):

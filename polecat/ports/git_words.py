@@ -172,6 +172,8 @@ class Rescue:
         message: what was being done.
         created_at_s: when, Unix seconds.
         refs: every ref of this rescue: this one, and below ``<ref>.sub/`` those of submodules and nested repositories.
+        holds: what makes it worth keeping: ``files`` beyond the commit it stands on; else ``commits`` that are on no remote-tracking
+            branch; or nothing of the kind: a mere ``tip``, kept in case a remote's branch goes away.
     """
 
     ref: str
@@ -179,3 +181,4 @@ class Rescue:
     message: str
     created_at_s: int
     refs: tuple[str, ...] = ()
+    holds: Literal["files", "commits", "tip"] = "files"

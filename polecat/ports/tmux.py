@@ -91,6 +91,7 @@ class StartedSession:
 
     Attributes:
         socket_path: the socket of its server, resolved: where it is to be asked for later, whatever the settings name by then.
+        lost: names of sessions that were there when the server was listed last: that server is gone, and they with it; this is a new one.
     """
 
     id: str
@@ -100,6 +101,7 @@ class StartedSession:
     pane_pid: int
     server_pid: int
     socket_path: str = ""
+    lost: tuple[str, ...] = ()
 
 
 @frozen(kw_only=True)
@@ -150,7 +152,7 @@ class Screen:
     @property
     def is_blank(self) -> bool:
         """Nothing stands on it."""
-        return not self.text.strip()
+        return not self.text.strip(" \n\t\u00a0")
 
 
 @frozen(kw_only=True)

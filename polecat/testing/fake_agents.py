@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from attrs import define, evolve, field, frozen
 
-from polecat.errors import InvalidNameError, ProgramError
+from polecat.errors import InvalidNameError, ProgramError, TmuxError
 from polecat.names import is_polecat_name
 from polecat.ports import PaneStatus, Screen, Session, SessionRequest, Watch
 
@@ -47,6 +48,7 @@ class FakeAgent:
         ready_after_looks: how many looks at its pane it takes until anything is shown.
         command: the name of its process.
         steps: screens it shows before, one after the other: a splash screen, a question.
+        then: screens it shows after it has taken a text, one after the other.
         busy: what it shows above its prompt after it has taken a text.
         busy_looks: for how many looks.
         swallows: how many Enters after a text are lost.
@@ -63,6 +65,7 @@ class FakeAgent:
     ready_after_looks: int = 0
     command: str = "agent"
     steps: tuple[FakeStep, ...] = ()
+    then: tuple[FakeStep, ...] = ()
     busy: str = ""
     busy_looks: int = 0
     swallows: int = 0
@@ -127,7 +130,7 @@ class Pane:
         if text != self._shown:
             self._shown, self.session = text, evolve(self.session, active_at_s=now_s)
         return Screen(
-            text="\n".join(line.rstrip() for line in text.split("\n")).rstrip("\n"),
+            text="\n".join(line.rstrip(" ") for line in text.split("\n")).rstrip("\n"),
             cursor=(len(text.rpartition("\n")[2]), text.count("\n")),
             is_raw=self.has_begun,
             changed_at_s=self.session.active_at_s,
@@ -156,6 +159,7 @@ class Pane:
             return
         self._taken.append(f"> {self._written}")
         self._draft, self._busy_looks = "", self.agent.busy_looks
+        self._steps += self.agent.then
 
     def look(self, watch: Watch, now_s: int) -> PaneStatus:
         """Show itself to a watch, and go on to what it shows next."""
@@ -200,8 +204,11 @@ def check_name(name: str) -> None:
         raise InvalidNameError("session", name, "would be rewritten or misread by tmux")
 
 
-def check_sizes(request: SessionRequest) -> None:
-    """Refuse what no kernel would pass."""
+def check_request(request: SessionRequest) -> None:
+    """Refuse what tmux would refuse, and what no kernel would pass."""
+    check_name(request.name)
+    if not Path(request.cwd).is_dir():
+        raise TmuxError(f"cannot start session {request.name!r}: {request.cwd} is not a directory")
     words = {f"argument {n}": word for n, word in enumerate(request.argv)}
     for what, word in {**words, **{f"variable {k}": f"{k}={v}" for k, v in request.environment.items()}}.items():
         if len(word.encode("utf-8", "surrogateescape")) >= _MAX_BYTES or "\0" in word:

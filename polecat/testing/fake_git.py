@@ -6,9 +6,11 @@ import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from attrs import evolve
 
+from polecat.adapters.git.stale import is_elsewhere
 from polecat.errors import GitError, RescueFailedError
 from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Repo, Rescue, StaleRegistration, Worktree
 from polecat.testing.fake_git_refs import FakeGitRefs, must_be_free, rename, step
@@ -143,14 +145,14 @@ class FakeGit(FakeGitRefs):
     @step
     def stale_registrations(self, repo: Repo) -> tuple[StaleRegistration, ...]:
         """List registrations whose directory is gone."""
-        gone = ((admin, tree.path) for admin, tree in self._registered(repo).items() if not os.path.lexists(tree.path))
+        gone = ((admin, tree.path) for admin, tree in self._registered(repo).items() if _is_gone(admin, tree.path))
         return tuple(StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") for admin, path in gone)
 
     @step
     def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
         """Move one stale registration out of the repository."""
         tree = self._registered(repo).get(registration.admin_dir)
-        if tree is None or os.path.lexists(tree.path):
+        if tree is None or not _is_gone(registration.admin_dir, tree.path):
             return False
         must_be_free(into)
         rename(registration.admin_dir, into)
@@ -211,13 +213,20 @@ class FakeGit(FakeGitRefs):
         if not kept and not facts.changed and base is not None and facts.merged == "ancestor":
             return None
         commit = self.record(facts.head, files)
-        known.rescues[ref] = Rescue(ref=ref, commit=commit, message=message, created_at_s=int(time.time()), refs=(ref,))
-        return known.rescues[ref]
+        holds: Literal["files", "commits", "tip"] = "files" if kept or facts.changed else "commits" if facts.unpushed else "tip"
+        saved = Rescue(ref=ref, commit=commit, message=message, created_at_s=int(time.time()), refs=(ref,), holds=holds)
+        known.rescues[ref] = saved
+        return saved
 
     @step
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved."""
         return tuple(self.repo(repo).rescues.values())
+
+    @step
+    def drop_rescue(self, repo: Repo, rescue: Rescue) -> bool:
+        """Forget a rescue."""
+        return self.repo(repo).rescues.pop(rescue.ref, None) is not None
 
     @step
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
@@ -308,3 +317,7 @@ class FakeGit(FakeGitRefs):
         rename(source, target)
         rename(admin, admin_target)
         known.trees[admin_target] = evolve(known.trees.pop(admin), path=target)
+
+
+def _is_gone(admin: Path, path: Path) -> bool:
+    return not os.path.lexists(path) and not is_elsewhere(admin, path)

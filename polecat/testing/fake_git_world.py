@@ -85,6 +85,29 @@ class FakeGitWorld:
             raise GitError(f"{repo.git_dir} is not a git repository", cwd=repo.path)
         return known
 
+    def moved(self, old: Path, new: Path) -> None:
+        """Learn that a directory with repositories was moved; what they recorded of their worktrees stays what it was."""
+
+        def there(path: Path) -> Path:
+            return new / path.relative_to(old) if path.is_relative_to(old) else path
+
+        self._repos = {str(there(Path(git_dir))): known for git_dir, known in self._repos.items()}
+        for known in self._repos.values():
+            known.trees = {there(admin): tree for admin, tree in known.trees.items()}
+
+    def repair(self, repo: Repo, path: Path) -> None:
+        """Let a worktree and its registration find each other again, as ``git worktree repair`` does."""
+        for admin, tree in self.repo(repo).trees.items():
+            if admin.name == Path(os.fsdecode((path / ".git").read_bytes()).rstrip("\n")).name:
+                tree.path = Path(os.path.abspath(path))
+                (path / ".git").write_bytes(os.fsencode(f"gitdir: {admin}\n"))
+
+    def switch(self, path: Path, branch: str) -> None:
+        """Check another branch out, made where it does not exist; the files stay as they are, as far as that goes."""
+        repo, tree = self.tree(path)
+        repo.heads.setdefault(branch, repo.heads[tree.branch])
+        tree.branch = branch
+
     def break_repo(self, repo: Repo) -> None:
         """Make a repository one that git does not recognise."""
         self.repo(repo).is_broken = True

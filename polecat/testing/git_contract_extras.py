@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+from unittest import SkipTest
+
 from attrs import evolve
 
 from polecat.ports import (
     GitBranches,
+    GitCheckouts,
     GitClones,
     GitIgnored,
     GitLists,
@@ -64,6 +69,21 @@ def check_too_much_is_not_rescued(at: GitUnderTest) -> None:
     (made.path / "big").write_bytes(b"x" * 1000)
     refuses(lambda: git.rescue(at.repo, made, ref_name="nux/1", message="m", size_limit_bytes=999))
     assert git.rescues(at.repo) == ()
+
+
+def check_saved_work_is_told_from_a_mere_tip(at: GitUnderTest) -> None:
+    """A rescue says whether it holds files, commits that no remote has, or neither; once dropped it is gone, and only it."""
+    git, made = at.having(GitRescues), at.add("nux")
+    tip = git.rescue(at.repo, made, ref_name="nux/1", message="m")
+    at.commit(made.path)
+    commits = git.rescue(at.repo, made, ref_name="nux/2", message="m")
+    (made.path / "new.txt").write_text("new")
+    files = git.rescue(at.repo, made, ref_name="nux/3", message="m")
+    assert tip and commits and files
+    assert [(one.ref[-1], one.holds) for one in git.rescues(at.repo)] == [("1", "tip"), ("2", "commits"), ("3", "files")]
+    assert (tip.holds, commits.holds, files.holds) == ("tip", "commits", "files")
+    assert (git.drop_rescue(at.repo, commits), git.drop_rescue(at.repo, commits)) == (True, False)
+    assert git.rescues(at.repo) == (tip, files)
 
 
 # ----------------------------------------------------------------------------------------------- GitMoves, GitSpares
@@ -147,6 +167,23 @@ def check_stale_registrations(at: GitUnderTest) -> None:
     assert at.git.delete_branch(at.repo, "polecat/nux", expected=at.start)
     assert at.git.find_worktree(at.repo, other.path) == other
     refuses(lambda: git.stale_registrations(at.no_repo))
+
+
+def check_a_moved_town_makes_nothing_stale(at: GitUnderTest) -> None:
+    """A registration whose worktree moved together with the repository is not stale; one whose directory is gone is."""
+    git = at.having(GitRecovery)
+    if at.move is None:
+        raise SkipTest("it cannot be moved")
+    at.add("nux")
+    gone = at.add("ace")
+    top = Path(os.path.commonpath([at.repo.path, at.room]))
+    at.move(top, new := top.with_name(f"{top.name}-moved"))
+    repo = evolve(at.repo, path=new / at.repo.path.relative_to(top))
+    (new / at.room.relative_to(top) / "ace").rename(new / "hidden")
+    assert [one.path for one in git.stale_registrations(repo)] == [gone.path]
+    (new / "hidden").rename(new / at.room.relative_to(top) / "ace")
+    at.move(new, top)
+    assert at.git.find_worktree(at.repo, gone.path) == gone
 
 
 def check_half_made_is_cleared(at: GitUnderTest) -> None:
@@ -269,3 +306,20 @@ def check_many_worktrees_are_found_at_once(at: GitUnderTest) -> None:
     link.symlink_to(one.path)
     found = git.find_worktrees(at.repo, [one.path, absent, link, other.path, at.room])
     assert found == {made.path: at.git.find_worktree(at.repo, made.path) for made in (one, other)}
+
+
+# ------------------------------------------------------------------------------------------------------------- GitCheckouts
+
+
+def check_a_checkout_remembers_its_rig(at: GitUnderTest) -> None:
+    """A checkout is found from below its top, and keeps which rig it was adopted into; elsewhere there is none."""
+    git, made = at.having(GitCheckouts), at.add()
+    (made.path / "below").mkdir()
+    found = git.checkout_at(made.path / "below")
+    assert found is not None and (found.path.resolve(), found.town, found.rig) == (made.path.resolve(), None, "")
+    git.remember_rig(found.path, town=at.room / "town", rig="gas")
+    again = git.checkout_at(made.path)
+    assert again is not None and (again.town, again.rig) == (at.room / "town", "gas")
+    (at.room / "nowhere").mkdir()
+    assert git.checkout_at(at.room / "nowhere") is None
+    refuses(lambda: git.remember_rig(at.room / "nowhere", town=at.room, rig="gas"))

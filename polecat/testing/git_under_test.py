@@ -29,6 +29,7 @@ class GitUnderTest:
         commit: writes a file into a worktree and commits it; returns the commit.
         stash: changes ``README.md`` in a worktree and stashes that.
         break_remote: makes the remote unreachable.
+        move: moves the directory that holds repository and room, as the first argument, to the second; None where that cannot be.
     """
 
     git: Git
@@ -39,6 +40,7 @@ class GitUnderTest:
     commit: Callable[[Path], str]
     stash: Callable[[Path], None]
     break_remote: Callable[[], None]
+    move: Callable[[Path, Path], object] | None = None
 
     @property
     def start(self) -> str:

@@ -27,10 +27,10 @@ _KEPT = ("LANG", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER")
 _LIMIT_S = 30.0
 _AGENT = """\
 #!/bin/sh
-# Shows its prompt at once, and writes every byte that is typed into a file.
+# Shows its prompt at once and what is typed, and writes every byte of that into a file.
 stty raw -echo
 printf '> '
-exec cat >"@NOTES@/$GT_POLECAT"
+exec tee "@NOTES@/$GT_POLECAT"
 """
 
 

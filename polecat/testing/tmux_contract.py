@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from unittest import SkipTest
 
 from attrs import evolve
 
-from polecat.ended import Ended
 from polecat.errors import InvalidNameError, ProgramError, SessionExistsError, SessionNotFoundError, TmuxUnreachableError
+from polecat.model import Ended
 from polecat.ports import StartedSession, Watch
 from polecat.testing.contract import Contract, of_checks
 from polecat.testing.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for
@@ -222,7 +223,7 @@ def a_watch_tells_what_is_seen(under: TmuxUnderTest) -> None:
     made, dead = under.start("one", screen="ready\nline two\n❯ "), under.start("dead", screen="last words", exits=3)
     one, two = under.tmux.watch([watch_for(made, "ready"), watch_for(dead)], timeout_s=PATIENCE_S)
     assert one.screen is not None and two.screen is not None
-    assert [line.rstrip() for line in one.screen.text.split("\n")] == ["ready", "line two", "❯"]
+    assert [line.rstrip(" ") for line in one.screen.text.split("\n")] == ["ready", "line two", "❯"]
     assert one.screen.cursor == (2, 2), one.screen
     assert one.screen.is_raw is True and not one.screen.is_alternate
     assert one.screen.changed_at_s > 0
@@ -238,7 +239,7 @@ def typing_tells_what_was_seen_around_it(under: TmuxUnderTest) -> None:
     """Typing says what the screen showed before, and how the pane is afterwards, in one call."""
     made = under.start("one", screen="ready> ")
     typed = under.tmux.send_text(made.pane_id, "hello", instance=made.instance, enter=False, look_after_s=0.01)
-    assert (typed.before.text.rstrip(), typed.after.exists, typed.after.is_dead) == ("ready>", True, False)
+    assert (typed.before.text.rstrip(" \n"), typed.after.exists, typed.after.is_dead) == ("ready>", True, False)
     assert typed.after.screen is not None
     pressed = under.tmux.send_keys(made.pane_id, ["Enter"], instance=made.instance)
     assert pressed.before.text.startswith("ready>") and pressed.after.pane_id == made.pane_id
@@ -326,6 +327,47 @@ def a_renamed_session_is_still_found(under: TmuxUnderTest) -> None:
     assert under.names() == []
 
 
+# ------------------------------------------------------------------------------------------------------- neighbours
+
+
+def a_persons_pane_beside_the_agents_stays(under: TmuxUnderTest) -> None:
+    """Ending the agent's pane ends nothing else, and what is left in its session proves to be nobody's."""
+    if under.split is None:
+        raise SkipTest("nobody can open a pane")
+    made = under.start("one")
+    under.split("one")
+    assert under.session("one").instance == made.instance
+    assert under.tmux.kill(made.id, name="one", instance=made.instance, pane_id=made.pane_id) is True
+    left = under.session("one")
+    assert (left.instance, dict(left.environment)) == ("", {})
+    assert left.pane_pid != made.pane_pid
+
+
+def a_moved_pane_is_still_the_agents(under: TmuxUnderTest) -> None:
+    """A pane that was moved into another session is found there by its stamp, typed to, and ended alone."""
+    if under.move is None:
+        raise SkipTest("nobody can move a pane")
+    made, host = under.start("one"), under.start("host")
+    under.move("one", "host")
+    [found] = [one for one in under.tmux.list_sessions() if one.instance == made.instance]
+    assert (found.id, found.name, found.pane_id, found.pane_pid) == (host.id, "host", made.pane_id, made.pane_pid)
+    under.tmux.send_text(made.pane_id, "hello", instance=made.instance)
+    eventually(lambda: under.received(made) == "hello\r", "text for the moved")
+    assert under.tmux.kill(found.id, name=found.name, instance=made.instance, pane_id=made.pane_id) is True
+    assert [one.instance for one in under.tmux.list_sessions()] == [host.instance]
+
+
+def a_second_view_is_no_second_agent(under: TmuxUnderTest) -> None:
+    """Of two sessions that show one pane one is the agent's; both are known to be shared."""
+    if under.view is None:
+        raise SkipTest("nobody can look twice")
+    made = under.start("one")
+    under.view("one", "mine")
+    assert [one.name for one in under.tmux.list_sessions() if one.instance == made.instance] == ["one"]
+    assert (under.session("one").is_shared, under.session("mine").is_shared) == (True, True)
+    assert dict(under.session("mine").environment) == {}
+
+
 @of_checks(
     no_server_means_no_sessions,
     an_unreachable_server_is_not_an_empty_one,
@@ -351,6 +393,9 @@ def a_renamed_session_is_still_found(under: TmuxUnderTest) -> None:
     a_prefix_is_not_a_match,
     only_the_one_meant_is_killed,
     a_renamed_session_is_still_found,
+    a_persons_pane_beside_the_agents_stays,
+    a_moved_pane_is_still_the_agents,
+    a_second_view_is_no_second_agent,
 )
 class TmuxContract(Contract[TmuxUnderTest]):
     """What every `Tmux` must keep; see `Contract` for its use.

@@ -29,6 +29,9 @@ class TmuxUnderTest:
             anything.
         rename: renames a session from its first argument to its second, as a person may.
         crash: kills the process of a session by SIGKILL.
+        split: opens a pane of a person's own in the session of this name.
+        move: moves the agent's pane of the first session into the second.
+        view: makes a second view of the first session, with the second name. The three are None where no person could do that.
     """
 
     tmux: Tmux
@@ -38,6 +41,9 @@ class TmuxUnderTest:
     received: Callable[[StartedSession], str]
     rename: Callable[[str, str], None]
     crash: Callable[[StartedSession], None]
+    split: Callable[[str], object] | None = None
+    move: Callable[[str, str], object] | None = None
+    view: Callable[[str, str], object] | None = None
 
     def request(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> SessionRequest:
         """Ask for a session in `room`."""

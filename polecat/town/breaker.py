@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from polecat.errors import PolecatError, RespawnLimitError
+from polecat.errors import PolecatError, RespawnLimitError, UnknownStateError
 from polecat.model import Rig
+from polecat.names import shell_line
 from polecat.town import files
 from polecat.town.guarded import read_json_object
 
@@ -20,6 +21,7 @@ def check_breaker(rig: Rig, bead: str, *, limit: int) -> None:
 
     Raises:
         RespawnLimitError: it did.
+        UnknownStateError: that cannot be told.
     """
     failures = agent_failures(rig, bead)
     if failures >= limit:
@@ -30,21 +32,33 @@ def check_breaker(rig: Rig, bead: str, *, limit: int) -> None:
 
 
 def agent_failures(rig: Rig, bead: str) -> int:
-    """How many agents failed on a bead in a row. A file that cannot be read counts as none: it only ever keeps a bead back."""
+    """How many agents failed on a bead in a row.
+
+    Raises:
+        UnknownStateError: that cannot be read, which is not *none*.
+    """
+    path = _path(rig, bead)
     try:
-        known = read_json_object(_path(rig, bead)) or {}
-    except (OSError, ValueError):
-        return 0
-    failures = known.get("failures")
-    return failures if type(failures) is int else 0
+        failures = (read_json_object(path) or {"failures": 0}).get("failures")
+        if type(failures) is not int:
+            raise ValueError("'failures' must be a number")
+    except (OSError, ValueError) as error:
+        raise UnknownStateError(
+            f"how often agents failed on bead {bead!r} cannot be told: {path}: {error}",
+            hint=f"to begin anew: rm -r {shell_line(path)}",
+        ) from error
+    return failures
 
 
 def count_failure(rig: Rig, bead: str) -> None:
     """One more agent failed on this bead. A count that cannot be kept only lets the bead have one agent more."""
     path = _path(rig, bead)
+    known = 0
+    with contextlib.suppress(UnknownStateError):  # then it begins anew
+        known = agent_failures(rig, bead)
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        files.write_json(path, {"bead": bead, "failures": agent_failures(rig, bead) + 1})
+        files.write_json(path, {"bead": bead, "failures": known + 1})
 
 
 def reset_breaker(rig: Rig, bead: str) -> None:

@@ -1,8 +1,7 @@
 """What is kept of how agents ended: a file for each instance in ``<rig>/.runtime/ended``, readable by its owner alone.
 
-A file holds a few lines of facts, an empty line, and the last screen. The tmux server writes it when the process ends
-(``adapters/tmux/keep_end.sh``), and whoever ends a session on purpose. It goes with the polecat's record, and when another instance takes
-its place.
+It goes with the polecat's record, and when another instance takes its place. The text is a few lines of facts, an empty line, and the last
+screen. The tmux server writes it when the process ends (``adapters/tmux/keep_end.sh``), and whoever ends a session on purpose.
 """
 
 from __future__ import annotations
@@ -13,8 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from polecat.ended import Ended
-from polecat.model import Rig
+from polecat.model import Ended, Rig
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_guarded
 
@@ -85,7 +83,7 @@ def end_text(ended: Ended, screen: str) -> str:
     facts.append(f"at: {ended.at.astimezone(UTC).strftime('%Y-%m-%dT%H:%M:%SZ') if ended.at else ''}")
     if ended.reason == "stopped":
         facts.append("reason: stopped")
-    lines = screen.rstrip().splitlines()[-SCREEN_LINES:]
+    lines = screen.rstrip(" \n").split("\n")[-SCREEN_LINES:]
     kept = "\n".join(lines).encode("utf-8", "surrogateescape")[-SCREEN_BYTES:].decode("utf-8", "replace")
     return "\n".join([*facts, "", kept, ""])
 
@@ -99,8 +97,8 @@ def read_end_text(text: str) -> tuple[Ended, str]:
         ('signal 9', 'why')
     """
     head, _, screen = text.partition("\n\n")
-    facts = dict(line.partition(": ")[::2] for line in head.splitlines())
-    return _ended(facts), screen.rstrip()
+    facts = dict(line.partition(": ")[::2] for line in head.split("\n"))
+    return _ended(facts), screen.rstrip(" \n")
 
 
 def _ended(facts: Mapping[str, str]) -> Ended:

@@ -23,7 +23,7 @@ from attrs import NOTHING, asdict, evolve, fields_dict, frozen
 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
-from polecat.names import is_polecat_name
+from polecat.names import is_polecat_name, shell_line
 from polecat.town.endings import drop_ends, kept_ends, name_of
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_json_object
@@ -272,7 +272,8 @@ def _read(path: Path) -> Record | None:
         return None if raw is None else _checked(raw)
     except (OSError, ValueError) as error:
         raise UnknownStateError(
-            f"{path} cannot be read: {error}", hint="look at the polecat's directory, then remove this file by hand"
+            f"{path} cannot be read: {error}",
+            hint=f"look at its directory first, then remove the file: rm -r {shell_line(path)}",
         ) from error
 
 

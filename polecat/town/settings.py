@@ -103,12 +103,16 @@ def _runtime(node: Node) -> RuntimeConfig:
     for key in ("command", "provider"):
         if any(c in node.text_of(key) for c in "\0\n"):
             raise node.missing(key, "must be one line")
+    flag = node.text_of("prompt_flag")
+    if re.search(r"\s", flag):
+        raise node.missing("prompt_flag", f"must be one word such as --prompt, not {flag!r}")
     return RuntimeConfig(
         provider=node.text_of("provider"),
         command=node.text_of("command"),
         args=node.texts_of("args"),
         initial_prompt=node.text_of("initial_prompt"),
         prompt_mode=node.choice_of("prompt_mode", ("arg", "none")),
+        prompt_flag=flag,
         session_id_env=session.text_of("session_id_env"),
         config_dir_env=session.text_of("config_dir_env"),
         hooks_provider=hooks.text_of("provider"),

@@ -13,7 +13,7 @@ from attrs import frozen
 from polecat.adapters.world import caller_environ, real_git
 from polecat.errors import InvalidNameError, NotFoundError, RigNotFoundError, TownNotFoundError, publish
 from polecat.model import Rig
-from polecat.names import check_new_rig_name
+from polecat.names import check_new_rig_name, shell_line
 from polecat.ports import Checkout, GitCheckouts, World, needs
 from polecat.town.config import load_rigs
 from polecat.town.find import MARKER, Town, find_town, working_directory
@@ -81,6 +81,7 @@ def adopt_checkout(
         >>> git = FakeGit()
         >>> with tempfile.TemporaryDirectory() as place:
         ...     mine = Path(place, "toaster")
+        ...     mine.mkdir()
         ...     git.checkouts[mine] = Checkout(path=mine, url="https://example.org/toaster.git")
         ...     done = adopt_checkout(mine, town=Path(place, "town"), world=World(git=git))
         ...     done.rig.name, done.made_town, find_rig(mine, world=World(git=git)).name
@@ -94,7 +95,8 @@ def adopt_checkout(
     url = str(checkout.path) if local else _origin(checkout)
     if local and not checkout.branch:
         raise NotFoundError(
-            f"{checkout.path} has no branch checked out to start from", hint=f"git -C {checkout.path} switch BRANCH"
+            f"{checkout.path} has no branch checked out to start from",
+            hint=f"{shell_line('git', '-C', checkout.path)} switch BRANCH",
         )
     home, made_town = _town(checkout, town, caller_environ(world))
     known = next((rig for rig in home.rigs() if rig.git_url == url and name in (None, rig.name)), None)

@@ -1,16 +1,17 @@
-"""Deleting the branches of polecats that are gone."""
+"""What polecats that are gone have left in the repository: their branches, and their rescues."""
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from contextlib import suppress
+from datetime import timedelta
 
 from attrs import frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.errors import GitError, UnknownStateError, publish
 from polecat.model import Rig
-from polecat.ports import GitBranches, World, needs
+from polecat.ports import GitBranches, GitRescues, Rescue, World, needs
 from polecat.town.find import find_repo
 from polecat.town.locks import git_lock, holding
 from polecat.upkeep.addressing import as_rig
@@ -85,3 +86,82 @@ def clean_branches(
             except (GitError, UnknownStateError) as error:
                 kept.append(f"{branch}: {error.message}")
     return CleanedBranches(deleted=tuple(deleted), kept=tuple(kept))
+
+
+# ---------------------------------------------------------------------------------------------------------------- rescues
+
+
+def list_rescues(rig: Rig | str, *, world: World | None = None) -> tuple[Rescue, ...]:
+    """List what was saved before worktrees of a rig were taken away, oldest first.
+
+    Args:
+        rig: the rig, or its name.
+        world: as for `spawn_for_sling`.
+
+    Returns:
+        The rescues; ``holds`` says what each is worth.
+
+    Raises:
+        UnsupportedError: the given git has no `GitRescues`.
+
+    Examples:
+        >>> from polecat import remove_polecat, spawn_for_sling
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> cat = spawn_for_sling(rig, world=world)
+        >>> world.git.edit(cat.clone_path, "notes.txt", "an idea")
+        >>> _ = remove_polecat(rig, cat, force=True, world=world)
+        >>> [one.holds for one in list_rescues(rig, world=world)]
+        ['files']
+    """
+    rig = as_rig(rig)
+    return needs(full_world(rig, world).git, GitRescues, "list rescues").rescues(find_repo(rig))
+
+
+def drop_rescues(
+    rig: Rig | str,
+    refs: Collection[str] = (),
+    *,
+    older_than: timedelta | None = None,
+    only_tips: bool = False,
+    world: World | None = None,
+    dry_run: bool = False,
+) -> tuple[Rescue, ...]:
+    """Delete rescues: what they alone hold is lost with them.
+
+    Args:
+        rig: the rig, or its name.
+        refs: only these, by their full refs.
+        older_than: only those that were saved longer ago.
+        only_tips: only mere tips, which hold neither files nor commits of their own.
+        world: as for `spawn_for_sling`.
+        dry_run: only say which.
+
+    Returns:
+        Those that are gone.
+
+    Raises:
+        ValueError: nothing says which; all of them is never meant.
+        UnsupportedError: the given git has no `GitRescues`.
+
+    Examples:
+        >>> from polecat.testing import example_world
+        >>> rig, world = example_world()
+        >>> drop_rescues(rig, older_than=timedelta(days=30), world=world)
+        ()
+    """
+    if not refs and older_than is None and not only_tips:
+        raise ValueError("say which rescues: by refs, older_than or only_tips")
+    rig = as_rig(rig)
+    world = full_world(rig, world)
+    git, repo = needs(world.git, GitRescues, "drop rescues"), find_repo(rig)
+    before_s = None if older_than is None else (world.clock.now() - older_than).timestamp()
+    chosen = [
+        one
+        for one in git.rescues(repo)
+        if (not refs or one.ref in refs)
+        and (before_s is None or one.created_at_s < before_s)
+        and (not only_tips or one.holds == "tip")
+    ]
+    with holding(git_lock(rig), what="drop rescues"):
+        return tuple(one for one in chosen if dry_run or git.drop_rescue(repo, one))

@@ -5,19 +5,21 @@ A check that fails is a finding of its own. It never stops the others, and never
 
 from __future__ import annotations
 
+import json
 import os
 import platform
-import shlex
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import evolve, frozen
 
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
+from polecat.documents import RigEntry
 from polecat.errors import PolecatError, publish
 from polecat.model import Rig
+from polecat.names import shell_line
 from polecat.ports import World
-from polecat.town.config import load_accounts, load_agent_registry, load_rigs, load_town, rigs_path
+from polecat.town.config import load_accounts, load_agent_registry, load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.find import Town
 from polecat.town.routes import load_routes, rig_prefix
 from polecat.town.settings import load_town_settings
@@ -66,16 +68,16 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
         (True, 'tmux 3.5a')
     """
     try:
-        world = _world(town.root, world)
+        full = _world(town.root, world)
     except PolecatError as error:
         return Checkup(findings=_in("programs", [from_error(error)]))
-    found = [*_in("programs", _programs(world)), *_in("town", _town_files(town))]
+    found = [*_in("programs", _programs(full)), *_in("town", _town_files(town))]
     try:
         chosen = town.rigs() if rigs is None else [town.rig(one) if isinstance(one, str) else one for one in rigs]
     except PolecatError as error:
         return Checkup(findings=(*found, *_in("town", [from_error(error)])))
     for rig in chosen:
-        found += _in(rig.name, check_rig(world, rig))
+        found += _in(rig.name, check_rig(full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux)), rig))
     return Checkup(findings=tuple(found))
 
 
@@ -119,7 +121,7 @@ def _server(world: FullWorld) -> Finding:
     try:
         count = len(world.tmux.list_sessions())
     except PolecatError as error:
-        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shlex.quote(socket)} "
+        where = "" if socket is None else f"-{'S' if '/' in socket else 'L'} {shell_line(socket)} "
         return wrong(error.message, f"see what it says itself: tmux {where}list-sessions")
     where = "the default tmux server" if socket is None else f"tmux server {socket}"
     return ok(f"{where} has {count} session{'' if count == 1 else 's'}")
@@ -143,7 +145,7 @@ def _town_files(town: Town) -> Iterator[Finding]:
             bad.append(from_error(error))
     yield from bad or [ok(f"{root}: its files are valid")]
     if not os.access(root, os.W_OK):
-        yield wrong(f"{root} is not writable for this user", f"ls -ld {root}")
+        yield wrong(f"{root} is not writable for this user", f"ls -ld {shell_line(root)}")
     if not bad:
         yield from _registry(town)
 
@@ -154,12 +156,45 @@ def _registry(town: Town) -> Iterator[Finding]:
     owners: dict[str, str] = {}
     for name in sorted(entries):
         if not (town.root / name).is_dir():
-            remedy = f"bring it back, or take {name!r} out of {rigs_path(town.root)}"
+            remedy = f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shell_line(rigs_path(town.root))}"
             yield wrong(f"rig {name} is registered, and {town.root / name} is gone", remedy)
         prefix = rig_prefix(routes, name)
         if prefix in owners:
             text = f"rigs {owners[prefix]} and {name} share the prefix {prefix!r}, so ids of their beads can collide"
             yield note(text, f"give one of them its own in {town.root / '.beads' / 'routes.jsonl'}")
         owners.setdefault(prefix, name)
+        registered = entries[name].beads_prefix.removesuffix("-")
+        if registered and registered != prefix:
+            yield _lost_route(town, name, registered, prefix)
+    yield from _unregistered(town, entries)
     if not entries:
         yield note("the town has no rig", "polecat rig add NAME GIT_URL")
+
+
+def _lost_route(town: Town, name: str, registered: str, prefix: str) -> Finding:
+    path = shell_line(town.root / ".beads" / "routes.jsonl")
+    route = shell_line(json.dumps({"prefix": f"{registered}-", "path": name}))
+    text = f"the ids of beads of rig {name} begin with {registered!r}, and the town's routes lead {prefix!r} to it"
+    return wrong(text, f"mkdir -p {shell_line(town.root / '.beads')} && echo {route} >> {path}")
+
+
+def _unregistered(town: Town, entries: Mapping[str, RigEntry]) -> Iterator[Finding]:
+    """Find directories that are rigs by their own files and not registered; without a registry, that was lost."""
+    path = rigs_path(town.root)
+    found = {}
+    for place in sorted(town.root.iterdir()):
+        if place.name not in entries and (place / "config.json").is_file() and (place / "polecats").is_dir():
+            try:
+                config = load_rig_config(place)
+            except PolecatError:
+                continue  # whatever it is, it does not say that it is a rig
+            if config.name == place.name:
+                found[place.name] = {"git_url": config.git_url, "beads": {"prefix": config.beads_prefix}}
+    if found and not path.exists():
+        document = shell_line(json.dumps({"version": 1, "rigs": found}))
+        yield wrong(f"{path} is gone, and {', '.join(found)} stand beside it", f"echo {document} > {shell_line(path)}")
+        return
+    for name in found:
+        yield note(
+            f"{town.root / name} is a rig that is not registered", f"if it is to be one: ${{EDITOR:-vi}} {shell_line(path)}"
+        )

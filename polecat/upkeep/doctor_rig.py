@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
-import shlex
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -14,20 +12,26 @@ from pathlib import Path
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
-from polecat.ports import World
+from polecat.names import agent_id, shell_line
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.guarded import read_guarded
 from polecat.town.homes import clone_path, list_homes
-from polecat.town.locks import holder_of, is_held, pool_lock
+from polecat.town.locks import holder_of, is_held, polecat_lock, pool_lock
+from polecat.town.pool_state import load_pool
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
-from polecat.upkeep.observation import MB, RigContext, choose, read_context
+from polecat.upkeep.inspection import inspect, record_of
+from polecat.upkeep.liveness import Look, find_agent
+from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import entries
 from polecat.upkeep.worktrees import ago
 
 OLD_S = 600.0
 """Files that live for seconds and are older than this were left behind by something that died."""
+
+REFSPEC = "+refs/heads/*:refs/remotes/origin/*"
+"""What a fetch brings: the remote's branches, to where they are known as the remote's."""
 
 _GC = {("gc", "auto"): "0", ("maintenance", "auto"): "false", ("gc", "worktreepruneexpire"): "never"}
 
@@ -36,7 +40,7 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
     """Check one rig.
 
     Args:
-        world: the world; its beads are not used.
+        world: the world.
         rig: the rig.
 
     Yields:
@@ -46,12 +50,13 @@ def check_rig(world: FullWorld, rig: Rig) -> Iterator[Finding]:
         load_rig_config(rig.path)
         load_agent_registry(rig.path / "settings" / "agents.json")
         context = read_context(rig)
+        load_pool(rig, context.settings)
     except (PolecatError, OSError) as error:
         yield from_error(error)
         return
     yield ok(f"{rig.path}: its files are valid")
     checks: tuple[Callable[[FullWorld, RigContext], Iterator[Finding]], ...] = (
-        _agent, _repository, _homes, _upkeep, _locks, _leftovers, _launch_files, _trash, _disk,
+        _agent, _remote, _repository, _git_files, _upkeep, _store, _homes, _locks, _leftovers, _launch_files, _trash, _disk,
     )  # fmt: skip
     for check in checks:
         try:
@@ -72,21 +77,77 @@ def _agent(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 # ----------------------------------------------------------------------------------------------------------- homes
 
 
+def _store(world: FullWorld, context: RigContext) -> Iterator[Finding]:
+    """The store of work can be read."""
+    world.beads.held_by(agent_id(context.rig.name, "nobody"))
+    yield ok("the beads can be read")
+
+
 def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
-    """Each polecat: its record can be read, and its place is a worktree of the rig's repository."""
+    """Each polecat: its record can be read, its place is a worktree, and everything about it can be told."""
     rig = context.rig
-    for name in list_homes(rig).dirs:
-        path = clone_path(rig, name)
-        at = shlex.quote(str(path))
-        try:
-            record, claim = read_record(rig, name), read_claim(rig, name)
-            is_worktree = world.git.find_worktree(context.repo, path) is not None
-        except PolecatError as error:
-            yield wrong(f"{rig.name}/{name}: {error.message}", error.hint or f"look at it: ls -la {at}")
-            continue
-        if not is_worktree and claim is None and (record is not None or path.exists()):
-            advice = f"git -C {shlex.quote(str(context.repo.path))} worktree repair {at}; or look at it: ls -la {at}"
-            yield wrong(f"{rig.name}/{name}: {path} is no worktree of {context.repo.path}", advice)
+    homes = list_homes(rig)
+    for name in homes.others:
+        path = rig.polecats_dir / name
+        aside = rig.path / f"{name}.aside"
+        yield wrong(
+            f"{path} is no directory, and keeps the name {name} from being used", f"mv {shell_line(path)} {shell_line(aside)}"
+        )
+    observed = observe_sessions(world, context)
+    look = Look(world=world, rig=rig, sessions=observed.sessions)
+    for name in homes.dirs:
+        if not is_held(polecat_lock(rig, name)):  # somebody is making, repairing or removing it
+            yield from _home(world, observed, look, name)
+
+
+def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Iterator[Finding]:
+    rig, repo, who, path = observed.rig, observed.repo, f"{observed.rig.name}/{name}", clone_path(observed.rig, name)
+    try:
+        record, claim = read_record(rig, name), read_claim(rig, name)
+        worktree = world.git.find_worktree(repo, path)
+    except PolecatError as error:
+        yield wrong(f"{who}: {error.message}", error.hint or f"look at it: ls -la {shell_line(path)}")
+        return
+    if claim is not None:
+        return  # a reconcile settles it
+    if worktree is None:
+        if record is not None or _holds_files(rig.home_dir(name)):
+            yield wrong(f"{who}: {path} is no worktree of {repo.path}", _way_to_a_worktree(observed, name, path))
+        return
+    if worktree.head is None:
+        log = worktree.admin_dir / "logs" / "HEAD"
+        tip = (
+            f"\"$(tail -n 1 {shell_line(log)} | cut -d ' ' -f 2)\""
+            if log.exists()
+            else record.base_commit
+            if record
+            else "COMMIT"
+        )
+        remedy = f"git -C {shell_line(repo.path)} branch {shell_line(worktree.branch or 'BRANCH')} {tip}"
+        yield wrong(f"{who}: its branch {worktree.branch} has no commit any more; its files are there", remedy)
+        return
+    life = look.life(name, record)
+    if life.verdict == "unknown":
+        yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", "mend that, or end it by hand")
+        return
+    agent = find_agent(world, rig, record_of(observed, name), observed.sessions)
+    for risk in inspect(world, observed, name, agent=agent).verdict.risks:
+        if risk.code == "unknown":
+            yield wrong(f"{who}: {risk.text}", f"see what git says: git -C {shell_line(path)} status")
+
+
+def _holds_files(home: Path) -> bool:
+    return any(files for _, _, files in os.walk(home))
+
+
+def _way_to_a_worktree(observed: Observation, name: str, path: Path) -> str:
+    """How a directory becomes a worktree again: by its registration if there is one, else anew; what is in it is kept in the trash."""
+    admins = (observed.repo.git_dir / "worktrees").glob("*/gitdir")
+    tail = f"{name}/{path.name}/.git" if path != observed.rig.home_dir(name) else f"{name}/.git"
+    if path.is_dir() and any(_text(admin).rstrip("\n").endswith(f"/{tail}") for admin in admins):
+        where = f" {shell_line(path)}" if (path / ".git").exists() else ""  # named, one without its .git is an error to git
+        return f"git -C {shell_line(observed.repo.path)} worktree repair{where}"
+    return f"polecat repair {observed.rig.name}/{name} --nuclear"
 
 
 # ------------------------------------------------------------------------------------------------------ repository
@@ -94,13 +155,13 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     rig, repo = context.rig, context.repo
-    at = shlex.quote(str(repo.path))
+    at = shell_line(repo.path)
     tip = world.git.resolve(repo, f"refs/remotes/origin/{rig.default_branch}")
     if tip is None:
         known = ", ".join(world.git.remote_branches(repo)[:10]) or "none"
         yield wrong(
             f"{repo.path} knows no branch origin/{rig.default_branch}; it knows {known}",
-            f"git -C {at} fetch origin '+refs/heads/*:refs/remotes/origin/*', or correct default_branch in {rig.path / 'config.json'}",
+            f"correct default_branch in config.json, or fetch it: git -C {at} fetch origin '{REFSPEC}'",
         )
         return
     age_s = world.git.last_fetch_age_s(repo)
@@ -108,22 +169,84 @@ def _repository(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     yield ok(f"origin/{rig.default_branch} is at {tip[:7]}, {when}")
 
 
+def _config(context: RigContext) -> dict[tuple[str, str], list[str]] | None:
+    """What the repository's own configuration says: section and key → values; None if it has none."""
+    path = context.repo.git_dir / "config"
+    if not path.exists():
+        return None
+    found: dict[tuple[str, str], list[str]] = {}
+    section = ""
+    for line in (line.strip(" \t\r") for line in _text(path).split("\n")):
+        if line.startswith("["):
+            section = line.strip("[]")
+        elif "=" in line and not line.startswith(("#", ";")):
+            key, _, value = line.partition("=")
+            found.setdefault((section, key.strip(" \t").lower()), []).append(value.strip(" \t").strip('"'))
+    return found
+
+
+def _text(path: Path) -> str:
+    """What a file of git's holds; empty if there is none."""
+    return (read_guarded(path) or b"").decode("utf-8", "surrogateescape")
+
+
+def _remote(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
+    """The remote has an address that can be there, and fetching from it by hand moves remote-tracking branches and nothing else."""
+    config, at, rig = _config(context), shell_line(context.repo.path), context.rig
+    if config is None:
+        return
+    url = (config.get(('remote "origin"', "url")) or [""])[-1]
+    fetch = f"git -C {at} fetch origin '{REFSPEC}'"
+    if not url:
+        yield wrong(
+            f"{context.repo.path} has no remote origin",
+            f"git -C {at} remote add origin {shell_line(rig.git_url or 'URL')} && {fetch}",
+        )
+        return
+    if url.startswith("/") and not os.path.exists(url):
+        known = rig.git_url if rig.git_url != url and os.path.exists(rig.git_url) else "URL"
+        yield wrong(
+            f"the remote of {context.repo.path} is {url}, which is gone",
+            f"bring it back, or name another one: git -C {at} remote set-url origin {shell_line(known)}",
+        )
+    specs = config.get(('remote "origin"', "fetch"), [])
+    if not specs or any(":refs/remotes/origin/" not in spec for spec in specs if not spec.startswith("^")):
+        shown = ", ".join(specs) or "nothing"
+        yield wrong(
+            f"git fetch in {context.repo.path} fetches {shown}, so by hand it moves other branches than the remote's, or none",
+            f"git -C {at} config --replace-all remote.origin.fetch '{REFSPEC}'",
+        )
+
+
 def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     """Check that git does not clean up the repository by itself: it may do so during a spawn, and git never waits for its own locks."""
-    config = configparser.RawConfigParser(strict=False, allow_no_value=True, delimiters=("=",))
-    with suppress(configparser.Error):  # what cannot be understood sets nothing
-        config.read_string((read_guarded(context.repo.git_dir / "config") or b"").decode("latin-1"))
-    at = shlex.quote(str(context.repo.path))
-    missing = {(section, key): value for (section, key), value in _GC.items() if config.get(section, key, fallback="") != value}
+    config, at = _config(context) or {}, shell_line(context.repo.path)
+    missing = {key: value for key, value in _GC.items() if config.get(key, [""])[-1] != value}
     if missing:
         commands = " && ".join(f"git -C {at} config {section}.{key} {value}" for (section, key), value in missing.items())
         text = f"{context.repo.path} may clean up by itself while a worktree is made: {', '.join(f'{s}.{k}' for s, k in missing)} not set"
         yield note(text, commands)
-    for name in ("config.lock", "packed-refs.lock", "HEAD.lock", "shallow.lock"):
-        lock = context.repo.git_dir / name
+
+
+def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
+    """Locks that git left, a HEAD that is none, and registrations that are locked while their directory is gone."""
+    git_dir, at = context.repo.git_dir, shell_line(context.repo.path)
+    for lock in sorted([*git_dir.glob("*.lock"), *git_dir.glob("refs/**/*.lock"), *git_dir.glob("worktrees/*/*.lock")]):
         if _age_s(lock) > OLD_S:
             text = f"{lock} is {ago(_age_s(lock))} old: a git command died, and others wait for it"
-            yield wrong(text, f"if no git command is running: rm {shlex.quote(str(lock))}")
+            yield wrong(text, f"if no git command is running: rm {shell_line(lock)}")
+    head = git_dir / "HEAD"
+    if (git_dir / "config").exists() and not re.match(r"ref: refs/|[0-9a-f]{40}", _text(head)):
+        ref = f"ref: refs/heads/{context.rig.default_branch}"
+        yield wrong(
+            f"{head} names nothing, so git takes {context.repo.path} for no repository",
+            f"echo {shell_line(ref)} > {shell_line(head)}",
+        )
+    for locked in sorted(git_dir.glob("worktrees/*/locked")):
+        link, reason = Path(_text(locked.with_name("gitdir")).rstrip("\n")), _text(locked).rstrip("\n")
+        if reason != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
+            text = f"a registration leads to {link.parent}, which is gone, and is locked: {reason}"
+            yield wrong(text, f"git -C {at} worktree unlock {shell_line(link.parent)}")
 
 
 def _age_s(path: Path) -> float:
@@ -154,7 +277,7 @@ def _leftovers(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     if is_held(pool_lock(rig)):
         yield note("leftovers were not looked for, because the pool's lock is held", "try again")
         return
-    found = reconcile_pool(rig, world=World(git=world.git, tmux=world.tmux, environ=world.environ), dry_run=True)
+    found = reconcile_pool(rig, world=world, dry_run=True)
     yield ok(f"{len(found.in_use)} of {context.settings.max_polecats} polecats")
     for names, what in (
         (found.orphans, "the session of {} has no home any more"),
@@ -174,7 +297,7 @@ def _launch_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     for path in sorted(folder.glob("launch-*")):
         if _age_s(path) > OLD_S:
             text = f"{path} was left by a spawn that died; it holds an agent's environment"
-            yield wrong(text, f"rm {shlex.quote(str(path))}")
+            yield wrong(text, f"rm {shell_line(path)}")
 
 
 def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
@@ -182,7 +305,7 @@ def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     kept = [path for path, is_kept in found if is_kept]
     for path in kept:
         text = f"{path} is the only copy of something that could not be saved otherwise"
-        yield note(text, f"look at it, then: rm -r {shlex.quote(str(path))}*")
+        yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
     waiting = [path for path, is_kept in found if not is_kept]
     if waiting:
         size, is_all = _size(waiting)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from typing import Literal
 
 from attrs import frozen
 
 from polecat.errors import ConfigError, PolecatError, publish
+from polecat.names import shell_line
 from polecat.town.files import why_not
 
 Level = Literal["ok", "note", "wrong"]
@@ -51,8 +51,8 @@ def from_error(error: PolecatError | OSError) -> Finding:
     """A check that failed is a finding of its own."""
     if isinstance(error, ConfigError):
         line = f"+{error.line} " if error.line is not None else ""
-        return wrong(error.message, f"edit it: ${{EDITOR:-vi}} {line}{shlex.quote(str(error.path))}")
+        return wrong(error.message, f"edit it: ${{EDITOR:-vi}} {line}{shell_line(error.path)}")
     if isinstance(error, PolecatError):
         return wrong(error.message, error.hint)
-    remedy = f"ls -ld {shlex.quote(os.fsdecode(error.filename))}" if error.filename else ""
+    remedy = f"ls -ld {shell_line(os.fsdecode(error.filename))}" if error.filename else ""
     return wrong(f"cannot be checked: {why_not(error)}", remedy)

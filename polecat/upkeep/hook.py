@@ -6,15 +6,15 @@ from contextlib import suppress
 
 from attrs import frozen
 
-from polecat.adapters.world import FullWorld
+from polecat.adapters.world import FullWorld, rig_beads_dir
 from polecat.core.bead_rules import CLOSED_STATUSES, holds
-from polecat.errors import BeadClosedError, BeadTakenError, SpawnRefusedError, UnknownStateError
+from polecat.errors import BeadClosedError, BeadTakenError, SpawnRefusedError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
 from polecat.town.locks import HeldLock, holder_of, try_take
-from polecat.town.records import Record, read_current, read_record
+from polecat.town.records import Record, lost_records, read_record
 from polecat.upkeep.liveness import Life, Look
 from polecat.upkeep.observation import Observation
 
@@ -47,10 +47,12 @@ class BeadCheck:
     Attributes:
         bead: the bead as it was; None where the store has none yet. It may be taken from no other than its holder then.
         existing: the record of the polecat that was asked for by name, if that one lives and has the bead already.
+        warning: what is odd about it, though it can be used.
     """
 
     bead: Bead | None = None
     existing: Record | None = None
+    warning: str = ""
 
 
 def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> BeadCheck:
@@ -68,7 +70,7 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
         check_breaker(observed.rig, opts.hook_bead, limit=observed.settings.respawn_limit)
     bead = world.beads.bead(opts.hook_bead)
     if bead is None:
-        return BeadCheck()
+        return BeadCheck(warning=_doubt(observed.rig, opts.hook_bead))
     if bead.status in CLOSED_STATUSES:
         raise BeadClosedError(f"bead {bead.id!r} is {bead.status}", hint="reopen it first, or give another one")
     is_held = bead.status in ("hooked", "in_progress") and bool(bead.assignee)
@@ -91,16 +93,19 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
     return BeadCheck(bead=bead)
 
 
+def _doubt(rig: Rig, bead: str) -> str:
+    """Why a bead that the store does not know is perhaps a typing error. In a store of polecat's own it is made when it is hooked."""
+    if not bead.startswith(f"{rig.prefix}-"):
+        return f"bead {bead!r} is not known here, and this rig's begin with '{rig.prefix}-'; is it another rig's?"
+    return f"bead {bead!r} is not known in {rig_beads_dir(rig)}" if rig_beads_dir(rig) else ""
+
+
 def _life_of_holder(world: FullWorld, observed: Observation, bead: Bead) -> Life:
     """Whether the holder lives. Only a polecat of this rig whose agent has provably ended is known not to."""
     rig = observed.rig
-    for name in observed.homes.dirs:
+    for name in (*observed.homes.dirs, *lost_records(rig, observed.homes)):
         if holds(bead, agent_id(rig.name, name)):
-            try:
-                record = read_current(rig, name)
-            except UnknownStateError as error:
-                return Life(verdict="unknown", why=error.message)
-            return Look(world=world, rig=rig, sessions=observed.sessions).life(name, record)
+            return Look(world=world, rig=rig, sessions=observed.sessions).life_of(name)
     parts = bead.assignee.split("/")
     is_gone = len(parts) == 3 and parts[:2] == [rig.name, "polecats"]
     return _DEAD if is_gone else Life(verdict="alive")

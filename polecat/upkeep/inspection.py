@@ -13,12 +13,12 @@ from polecat.core.risk import SafetyFacts, Verdict, judge_work, precious_among
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id
-from polecat.ports import Bead, GitFacts, Session, Worktree, World
+from polecat.ports import Bead, GitFacts, Worktree, World
 from polecat.town.files import why_not
 from polecat.town.homes import clone_path
 from polecat.town.records import CLAIM_FILE, Record, new_instance_id, read_current
 from polecat.upkeep.addressing import find_target
-from polecat.upkeep.liveness import find_agent
+from polecat.upkeep.liveness import Agent, find_agent
 from polecat.upkeep.observation import Observation, observe
 
 
@@ -48,14 +48,14 @@ class Inspection:
         return (self.worktree.branch or "") if self.worktree else ""
 
 
-def inspect(world: FullWorld, observed: Observation, name: str, *, session: Session | None) -> Inspection:
+def inspect(world: FullWorld, observed: Observation, name: str, *, agent: Agent | None) -> Inspection:
     """Find out what removing a polecat's work would lose, and who uses it.
 
     Args:
         world: the world.
         observed: the rig.
         name: the polecat.
-        session: its session, whose processes do not count.
+        agent: its agent, whose processes do not count; None if that has been ended.
 
     Returns:
         The facts and the verdict. What could not be found out is a risk in the verdict.
@@ -69,7 +69,7 @@ def inspect(world: FullWorld, observed: Observation, name: str, *, session: Sess
     facts = SafetyFacts(
         git=git,
         precious=precious_among(git.ignored if git else (), observed.settings.rescue_ignored),
-        inside=_inside(world, rig.home_dir(name), session, problems),
+        inside=_inside(world, rig.home_dir(name), agent, problems),
         caller_inside=_is_within(rig.home_dir(name)),
         hooked_bead=held[0].id if held else "",
         active_mr=active_mr,
@@ -134,11 +134,13 @@ def _bead_facts(world: FullWorld, rig: Rig, name: str, problems: list[str]) -> t
     return held, fields.active_mr if fields else "", fields.cleanup_status if fields else ""
 
 
-def _inside(world: FullWorld, home: Path, session: Session | None, problems: list[str]) -> tuple[str, ...]:
-    """List who works in a home, except for the session's processes, this process and its shell."""
+def _inside(world: FullWorld, home: Path, agent: Agent | None, problems: list[str]) -> tuple[str, ...]:
+    """List who works in a home, except for the agent's processes, this process and its shell."""
+    session = agent.session if agent else None
     try:
         root = world.processes.identify(session.pane_pid) if session is not None and not session.is_dead else None
-        own = world.processes.family([root] if root else [], instance=session.instance if session else "")
+        family = world.processes.family([root] if root else [], instance=session.instance if session else "")
+        own = (*family, *(agent.processes if agent else ()))
         others = [process for process in world.processes.inside(home) if process not in own]
     except UnknownStateError as error:
         problems.append(f"who works in it ({error.message})")
@@ -201,4 +203,4 @@ def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, wor
     world = full_world(target.rig, world)
     observed = observe(world, target.rig)
     agent = find_agent(world, target.rig, record_of(observed, target.name), observed.sessions)
-    return inspect(world, observed, target.name, session=agent.session).verdict
+    return inspect(world, observed, target.name, agent=agent).verdict

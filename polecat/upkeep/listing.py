@@ -18,7 +18,7 @@ from polecat.core.screens import ScreenState, Signs, judge_screen
 from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError, UnknownStateError, publish
-from polecat.model import Polecat, Rig, SpawnedPolecat, WorkStatus
+from polecat.model import Ended, Polecat, Rig, SpawnedPolecat, WorkStatus
 from polecat.names import agent_bead_id, agent_id, session_name
 from polecat.ports import GitBranches, GitLists, Holdings, Repo, Screen, Worktree, World, needs, optional
 from polecat.town.files import why_not
@@ -172,7 +172,7 @@ class _Reading:
 
     def miss(self, fields: str, why: str) -> None:
         """Some fields could not be told."""
-        for name in fields.split():
+        for name in fields.split(" "):
             self.unknown.setdefault(name, why)
 
 
@@ -182,13 +182,8 @@ def _found(reading: _Reading, seen: _Seen, name: str, path: Path) -> tuple[Polec
     record = reading.get(
         "state instance created_at is_running session_name active_at ended hook_bead screen", lambda: read_current(rig, name)
     )
-    life = _life_of(reading, seen.look, name, record)
-    is_dead = life.verdict == "dead"
-    ended = reading.get("ended state", lambda: how_it_ended(seen.look.world, rig, record, life.session)) if is_dead else None
+    life, ended = _life_of(reading, seen.look, name, record)
     lives = {"alive": True, "dead": False, "unknown": None}[life.verdict]
-    if life.session is not None and ended is not None and ended.reason == "unknown":
-        lives, ended = None, None  # its process has ended and the server does not know how yet; it will, within seconds
-        reading.miss("is_running state ended", "its process has just ended")
     held = reading.get("issue state", lambda: _told(_told(seen.holdings)[name]))
     issue, holds_work, agent_state = (None, None, "") if held is None else _work_of(held, agent_id(rig.name, name))
     worktree = reading.get("branch work ahead behind is_merged", lambda: _told(seen.worktrees.get(path)))
@@ -224,16 +219,20 @@ def _found(reading: _Reading, seen: _Seen, name: str, path: Path) -> tuple[Polec
     return cat, worktree
 
 
-def _life_of(reading: _Reading, look: Look, name: str, record: Record | None) -> Life:
-    """Whether its agent lives. Whose record cannot be read may live anywhere, unless a session proves to be its own."""
-    life = look.life(name, record)
+def _life_of(reading: _Reading, look: Look, name: str, record: Record | None) -> tuple[Life, Ended | None]:
+    """Whether its agent lives, and how it ended. Whose record cannot be read may live anywhere, unless a session proves to be its own."""
+    life, ended = look.life(name, record), None
     if life.verdict == "dead" and "is_running" in reading.unknown:
         life = evolve(life, verdict="unknown")
+    if life.verdict == "dead":
+        ended = reading.get("ended state", lambda: how_it_ended(look.world, look.rig, record, life.session))
+    if life.session is not None and ended is not None and ended.reason == "unknown":  # the server will know how, within seconds
+        life, ended = evolve(life, verdict="unknown", why="its process has just ended"), None
     if life.verdict == "unknown":
         reading.miss("is_running state ended", life.why)
     if life.unseen:
         reading.miss("session_name active_at screen waiting_for", life.unseen)
-    return life
+    return life, ended
 
 
 def _shown(reading: _Reading, seen: _Seen, life: Life, agent: str) -> ScreenState:

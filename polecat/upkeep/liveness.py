@@ -16,14 +16,13 @@ from polecat.core.agents import find_agent as find_agent_of
 from polecat.core.presets import PRESETS
 from polecat.core.screens import ScreenState, Signs, judge_screen
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
-from polecat.ended import Ended
-from polecat.errors import PolecatError
-from polecat.model import Rig
+from polecat.errors import PolecatError, UnknownStateError
+from polecat.model import Ended, Rig
 from polecat.names import session_name
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
 from polecat.town.endings import end_path, ended_by, read_end
-from polecat.town.records import Record
+from polecat.town.records import Record, read_current
 from polecat.town.settings import load_rig_settings, load_town_settings
 
 
@@ -127,6 +126,14 @@ class Look:
                 process, why = "unknown", error.message
         verdict = judge_liveness(pane=pane, process=process)
         return Life(verdict=verdict, session=session, unseen=unseen, why=(why or unseen) if verdict == "unknown" else "")
+
+    def life_of(self, name: str) -> Life:
+        """Say whether the agent of a polecat that we remember lives; a record that cannot be read is unknown."""
+        try:
+            record = read_current(self.rig, name)
+        except UnknownStateError as error:
+            return Life(verdict="unknown", why=error.message)
+        return self.life(name, record)
 
     @cached_property
     def _instances(self) -> frozenset[str]:

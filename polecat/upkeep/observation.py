@@ -148,7 +148,7 @@ def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_p
         beads_dir=str(beads_dir) if beads_dir else "",
         variables=settings.place.variable_names,
         ready_timeout_s=settings.ready_timeout_s,
-        warnings=warnings,
+        warnings=(*warnings, *filter(None, (agent.shares_process,))),
     )
 
 

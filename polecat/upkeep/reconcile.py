@@ -17,8 +17,8 @@ from attrs import field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
-from polecat.core.sessions import SessionIndex, may_be_ended
-from polecat.errors import PolecatError
+from polecat.core.sessions import SessionIndex, index_sessions, may_be_ended
+from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
@@ -26,6 +26,7 @@ from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
 from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
+from polecat.upkeep.liveness import Look
 from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, left_something, recover
 from polecat.upkeep.termination import end_session
@@ -256,6 +257,10 @@ class _Reconcile:
         return self._emit("empty_home_removed", name)
 
     def _forget(self, name: str) -> bool:
+        now = index_sessions(self.world.tmux.list_sessions(), self.observed.rig)  # an orphan has been ended by now
+        life = Look(world=self.world, rig=self.observed.rig, sessions=now).life_of(name)
+        if life.verdict != "dead":
+            raise UnknownStateError(f"its home is gone, and its agent lives or may live{f': {life.why}' if life.why else ''}")
         forget(self.observed.rig, name)
         return True
 
@@ -266,10 +271,11 @@ class _Reconcile:
         into, dropped = trash_dir(observed.rig), []
         into.mkdir(parents=True, exist_ok=True)
         with self._noting("worktree registrations"), holding(git_lock(observed.rig), what="drop stale registrations"):
+            git = needs(self.world.git, GitRecovery, "drop stale registrations")
             for number, (name, one) in enumerate(stale.items()):
-                git = needs(self.world.git, GitRecovery, "drop stale registrations")
-                git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin")
-                dropped.append(name)
+                with self._noting(f"the registration of {name}"):
+                    if git.drop_stale(observed.repo, one, into=into / f"stale-{int(time.time())}-{number}.admin"):
+                        dropped.append(name)
         return tuple(dropped)
 
     def _drop_drafts(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from polecat.core.states import DONE_STATES
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, needs, optional
+from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
 from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
@@ -297,11 +297,14 @@ def discard_leftovers(world: FullWorld, observed: Observation, claim: Record, pa
         discard_worktree(world, observed, worktree, claim, was_used=claim.may_have_run or bool(claim.session_id))
         return
     into = trash_entry(observed.rig, claim)
+    was_moved = os.path.lexists(into)  # by a process that died in the middle of it
     with trashing(into), holding(git_lock(observed.rig), what=f"clear leftovers of {claim.polecat}"):
         _clear(world, observed, path, into)
         if claim.base_commit:
             world.git.delete_branch(observed.repo, claim.branch, expected=claim.base_commit)
-    delete_entry(into)
+    moved = Worktree(path=into, admin_dir=into.with_name(f"{into.name}.admin"), branch=claim.branch, head=claim.base_commit)
+    if not (was_moved and claim.may_have_run) or is_untouched(world, observed, moved, at=claim.base_commit):
+        delete_entry(into)
 
 
 def aside_dir(rig: Rig, claim: Record) -> Path:

@@ -37,7 +37,8 @@ def end_session(
     if root is None and isinstance(session, Session) and not session.is_dead:
         root = world.processes.identify(session.pane_pid)
     family = world.processes.family([root] if root else [], instance=session.instance)
-    (server or world.tmux).kill(session.id, name=session.name, instance=session.instance)
+    pane = session.pane_id if session.instance else ""  # that pane alone: a person may have one of his own beside it
+    (server or world.tmux).kill(session.id, name=session.name, instance=session.instance, pane_id=pane)
     survivors = world.processes.end(family, grace_s=GRACE_S)
     for _ in range(ROUNDS):  # children that were forked while we ended their parents
         late = world.processes.family([], instance=session.instance)

@@ -71,10 +71,14 @@ def delete_entry(entry: Path) -> None:
 
 
 def entries(rig: Rig) -> tuple[tuple[Path, bool], ...]:
-    """List the entries of the trash, and whether each is marked."""
+    """List the entries of the trash, and whether each is marked.
+
+    Raises:
+        OSError: it cannot be listed, which is not *empty*.
+    """
     try:
         names = set(os.listdir(trash_dir(rig)))
-    except OSError:
+    except FileNotFoundError:
         return ()
     plain = sorted(name for name in names if not name.endswith((".keep", ".admin")) or name.startswith("stale-"))
     return tuple((trash_dir(rig) / name, f"{name}.keep" in names) for name in plain)
@@ -85,6 +89,11 @@ def empty_trash(rig: Rig) -> None:
 
     One process at a time empties a rig's trash. What it misses is deleted the next time.
     """
+    with contextlib.suppress(OSError):  # the doctor says why; nothing is lost by leaving it
+        _empty_trash(rig)
+
+
+def _empty_trash(rig: Rig) -> None:
     worthless = [entry for entry, kept in entries(rig) if not kept and not mounts_below(entry)]
     if worthless and not is_held(trash_lock(rig)):
         delete_in_background(worthless, lock_path=trash_lock(rig))

@@ -8,17 +8,17 @@ from pathlib import Path
 
 from attrs import evolve, frozen
 
-from polecat.adapters.world import FullWorld
+from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import Choice
-from polecat.errors import GitError, PolecatError, ProgramTimeoutError, UnknownStateError
-from polecat.model import FetchPolicy
+from polecat.errors import GitError, PolecatError, ProgramTimeoutError
+from polecat.model import FetchPolicy, Rig
 from polecat.names import shell_line
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
-from polecat.ports import PendingFetch, Worktree
+from polecat.ports import PendingFetch, Worktree, World
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
 from polecat.town.records import Record
-from polecat.upkeep.observation import Observation, RigContext
+from polecat.upkeep.observation import Observation, RigContext, fetch_policy, read_context
 from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo
 
@@ -62,12 +62,7 @@ class SharedFetch:
         if self._failure is None:
             self._lock = try_take(fetch_lock(context.rig), what="fetch")
             if self._lock is not None:
-                try:
-                    self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
-                except (
-                    UnknownStateError
-                ) as error:  # something that git would stumble over; what was fetched before is still there
-                    self._failure = error.message
+                self._pending = self._git.start_fetch(context.repo, timeout_s=policy.timeout_s)
 
     def _is_wanted(self) -> bool:
         if self._policy.when != "if-older-than":
@@ -88,7 +83,7 @@ class SharedFetch:
                 self._pending.wait()
             else:
                 self._use_the_other()
-        except (GitError, ProgramTimeoutError, UnknownStateError) as error:
+        except (GitError, ProgramTimeoutError) as error:
             return error.message
         finally:
             self.close()
@@ -146,6 +141,13 @@ def fetch_base(world: FullWorld, context: RigContext, branch: str, policy: Fetch
     """Fetch, then find the commit that new work on the remote's *branch* starts from. Errors as `find_base`."""
     with closing(SharedFetch(world, context, policy)) as fetch:
         return find_base(world, context, branch, failure=fetch.failure())
+
+
+def fetch_now(rig: Rig, world: World | None = None) -> bool:
+    """Ask the remote what it has; say whether it answered."""
+    full, context = full_world(rig, world), read_context(rig)
+    with closing(SharedFetch(full, context, evolve(fetch_policy(context.settings), when="always"))) as fetch:
+        return not fetch.failure()
 
 
 def _stale(failure: str, age_s: float | None) -> str:

@@ -121,7 +121,7 @@ def polecat_of(args: argparse.Namespace) -> tuple[Rig, str]:
     town = town_of(args)
     if len(parts) == 2 and all(parts):
         return town.rig(parts[0]), parts[1]
-    here = None if args.town else _rig_here()
+    here = _rig_here() if args.town is None else None
     if (
         len(parts) == 1
         and parts[0]
@@ -152,17 +152,17 @@ def town_of(args: argparse.Namespace) -> Town:
     try:
         return find_town()
     except TownNotFoundError as error:
-        if (rig := _rig_here()) is None:
-            error.hint = f"{error.hint}\nin a checkout of yours: polecat adopt"
-            raise
-        return find_town(rig.town_root)
+        with contextlib.suppress(TownNotFoundError, ProgramMissingError):
+            return find_town(find_rig().town_root)
+        error.hint = f"{error.hint}\nin a checkout of yours: polecat adopt"
+        raise
 
 
 def rig_of(args: argparse.Namespace) -> Rig:
     """The rig that was named; else the one we are in, or whose checkout we are in; else the only one of the town that was named."""
     if args.rig is not None:
         return town_of(args).rig(args.rig)
-    if not args.town:
+    if args.town is None:
         return find_rig()
     town = town_of(args)
     names = _rig_names(town)
@@ -175,9 +175,12 @@ def rigs_of(args: argparse.Namespace) -> tuple[list[Rig], list[PolecatError]]:
     """The rig that was named, or all of the town, and why others cannot be read; in a checkout outside every town, the rig it was adopted into."""
     if args.rig is not None:
         return [rig_of(args)], []
-    with contextlib.suppress(TownNotFoundError):
-        return readable_rigs(find_town(Path(args.town)) if args.town else find_town())
-    return readable_rigs(town_of(args)) if (here := _rig_here()) is None else ([here], [])
+    if args.town is None:
+        with contextlib.suppress(TownNotFoundError):
+            return readable_rigs(find_town())
+        with contextlib.suppress(TownNotFoundError, ProgramMissingError):
+            return [find_rig()], []
+    return readable_rigs(town_of(args))
 
 
 def _rig_here() -> Rig | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from polecat.core.presets import PRESETS
-from polecat.errors import PolecatError
+from polecat.errors import PolecatError, TownNotFoundError
 from polecat.model import Rig
 from polecat.town.config import load_agent_registry
 from polecat.town.find import Town, find_town, readable_rigs
@@ -23,12 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the names, one a line. No program is started, so that the answer is there at once."""
+    """Print the names, one a line. In a town no program is started, so that the answer is there at once; in a checkout only git is."""
     with contextlib.suppress(PolecatError, OSError):
-        town = find_town(Path(args.town)) if args.town else find_town()
-        text = "".join(f"{name}\n" for name in sorted(names_of(town, args.kind)) if name.isprintable())
+        text = "".join(f"{name}\n" for name in sorted(_names(args)) if name.isprintable())
         print(text, end="")
     return 0
+
+
+def _names(args: argparse.Namespace) -> Iterable[str]:
+    """The names of the town; in a checkout that was adopted, the polecats of its rig, which need no rig's name there."""
+    try:
+        return names_of(find_town(Path(args.town)) if args.town else find_town(), args.kind)
+    except TownNotFoundError:
+        from polecat.upkeep.adoption import (
+            find_rig,  # not at the top: in a town nothing of it is needed, and each Tab would wait for it
+        )
+
+        here = find_rig()
+        return _polecats(here) if args.kind == "polecats" else names_of(find_town(here.town_root), args.kind)
 
 
 def names_of(town: Town, kind: str) -> Iterable[str]:

@@ -45,7 +45,7 @@ while printf 'demo> '; read -r line; do echo "you said: $line"; done
 """
 
 RIG = "demorig"
-HOOKS = ("demo-1", "demo-2", "demo-3")
+HOOKS = ("de-1", "de-2", "de-3")
 
 EXAMPLE = "example:\n  polecat demo --keep\n"
 
@@ -126,7 +126,8 @@ class _Show:
         self.typed("polecat list")
         self.say(shown(list_polecats(rig, world=self.world), with_rig=False))
         self.typed(f"polecat nudge {RIG}/{first.polecat_name} 'are you there?'")
-        self.say(f"typed to {nudge_polecat(rig, first.polecat_name, 'are you there?', world=self.world)}")
+        delivery = nudge_polecat(rig, first.polecat_name, "are you there?", world=self.world)
+        self.say(f"{delivery.session_name}: {delivery}")
         self.typed(f"polecat capture {RIG}/{first.polecat_name}")
         self.say(self._screen(first))
         self.typed(f"tail -n 1 {EVENTS_FILE}")

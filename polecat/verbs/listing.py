@@ -8,10 +8,9 @@ import sys
 import time
 from datetime import UTC, datetime
 
-from polecat.ended import Ended
 from polecat.errors import PolecatError, ProgramMissingError
 from polecat.lifecycle.talk import capture_polecat
-from polecat.model import Polecat, PolecatState, Rig
+from polecat.model import Ended, Polecat, PolecatState, Rig
 from polecat.names import shell_line
 from polecat.ports import World
 from polecat.upkeep.inspection import review_command, work_at_risk
@@ -184,7 +183,8 @@ def _session(cat: Polecat) -> str:
         return "none" if cat.ended is None else how(cat.ended, now)
     since = [] if cat.created_at is None else [ago((now - cat.created_at).total_seconds())]
     active = [] if cat.active_at is None else [f"active {ago((now - cat.active_at).total_seconds())} ago"]
-    return ", ".join(since + active) or "running"
+    asks = [f"asks {plain(cat.waiting_for)}"] if cat.waiting_for else []
+    return ", ".join(asks + since + active) or "running"
 
 
 def how(ended: Ended, now: datetime) -> str:
@@ -227,6 +227,7 @@ def status(args: argparse.Namespace) -> int:
     head, body = rows([cat], with_rig=False)
     said = {label.lower(): plain(text) for label, text in zip(head, body, strict=True)}
     said["state"] = paint(said["state"], STATE_COLOURS[cat.state])
+    said["screen"] = plain(f"asks '{cat.waiting_for}'" if cat.waiting_for else cat.screen)
     said["worktree"] = plain(str(cat.clone_path))
     said["remove?"] = "nothing would be lost" if verdict.is_safe else plain(str(verdict))
     last = _last_lines(rig, cat, world) if cat.ended is not None else []
@@ -241,7 +242,7 @@ def _last_lines(rig: Rig, cat: Polecat, world: World, *, most: int = 12) -> list
         text = capture_polecat(rig, cat, world=world)
     except PolecatError:  # nothing was kept
         return []
-    return [line.rstrip() for line in text.splitlines() if line.strip()][-most:]
+    return [line.rstrip(" ") for line in text.split("\n") if line.strip(" ")][-most:]
 
 
 # ---------------------------------------------------------------------------------------------------------- diff, log

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
+from polecat.errors import WorkAtRiskError
 from polecat.lifecycle.remove import Removed, remove_polecat
 from polecat.lifecycle.stop import stop_polecat
 from polecat.model import Polecat, PolecatState, Rig
+from polecat.upkeep.worktrees import fetch_now
 from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
 from polecat.verbs.progress import Progress
 
@@ -55,8 +58,20 @@ def remove(args: argparse.Namespace) -> int:
     rig, name = polecat_of(args)
     with Progress(f"removing {args.polecat}"):
         meant = name if args.instance is None else _value(rig, name, args.instance)
-        done = remove_polecat(rig, meant, force=args.force, nuclear=args.nuclear, world=world_of(args), dry_run=args.dry_run)
+        done = _removed(args, rig, meant)
     return answer(args, "remove", as_json(done), *lines(done, will=args.dry_run))
+
+
+def _removed(args: argparse.Namespace, rig: Rig, meant: str | Polecat) -> Removed:
+    """Remove; where commits seem to be nowhere else, ask the remote first whether they have been merged or pushed meanwhile."""
+    world = world_of(args)
+    remove = partial(remove_polecat, rig, meant, force=args.force, nuclear=args.nuclear, world=world, dry_run=args.dry_run)
+    try:
+        return remove()
+    except WorkAtRiskError as risk:
+        if "unpushed" not in risk.reasons or args.dry_run or not fetch_now(rig, world):
+            raise
+        return remove()
 
 
 def _value(rig: Rig, name: str, instance: str) -> Polecat:

@@ -1,20 +1,24 @@
-"""``polecat repair``."""
+"""The verbs that go on with a polecat: start, repair."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 
+from polecat.errors import PolecatError
 from polecat.lifecycle.repair import Repaired, repair_polecat
-from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
+from polecat.lifecycle.start import start_polecat, start_polecats
+from polecat.model import SpawnedPolecat
+from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, town_of, world_of
 from polecat.verbs.listing import as_json
 from polecat.verbs.progress import Progress
+from polecat.verbs.spawn import add_env, add_prompt, end_with, env_of, print_cats, prompt_of
 from polecat.verbs.tables import plain
 
-EXAMPLE = "example:\n  polecat repair gastown/nux\n"
+REPAIR_EXAMPLE = "example:\n  polecat repair gastown/nux\n"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_repair(parser: argparse.ArgumentParser) -> None:
     """Add what the verb understands."""
     add_polecat(parser)
     parser.add_argument("--force", action="store_true", help="go on in spite of uncommitted changes; they are rescued first")
@@ -24,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_common(parser, dry_run=True)
 
 
-def run(args: argparse.Namespace) -> int:
+def repair(args: argparse.Namespace) -> int:
     """Repair."""
     rig, name = polecat_of(args)
     with Progress(f"repairing {args.polecat}"):
@@ -56,4 +60,51 @@ def lines(done: Repaired, *, will: bool) -> list[str]:
     return [*said, f"  worktree  {cat.clone_path} on {f'polecat/{cat.name}-…' if will else cat.branch}"]
 
 
-VERBS = {"repair": (EXAMPLE, add_arguments, run)}
+# -------------------------------------------------------------------------------------------------------------- start
+
+START_EXAMPLE = """\
+examples:
+  polecat start gastown/nux
+  polecat start gastown/nux --fresh --prompt 'go on where your predecessor stopped'
+  polecat start --all gastown            after a reboot: everybody whose tmux server went away
+"""
+
+
+def add_start(parser: argparse.ArgumentParser) -> None:
+    """Add what the verb understands."""
+    parser.add_argument("polecat", metavar="RIG/NAME", help="the polecat, such as gastown/nux; with --all a rig")
+    parser.add_argument(
+        "--all", action="store_true", help="everybody of the rig whose tmux server went away, and who is not done"
+    )
+    parser.add_argument("--fresh", action="store_true", help="do not continue the agent's own conversation")
+    add_prompt(parser)
+    parser.add_argument("--agent", metavar="A", help="agent to start instead of the one that ran there")
+    parser.add_argument("--account", metavar="H", help="account handle of accounts.json, instead of the one it had")
+    add_env(parser)
+    add_common(parser)
+
+
+def start(args: argparse.Namespace) -> int:
+    """Start one, or all."""
+    if args.all and (args.agent or args.account):
+        raise PolecatError("--all goes without --agent and --account", hint="each gets the agent and the account that it had")
+    prompt, env, resume, world = prompt_of(args), env_of(args), not args.fresh, world_of(args)
+    with Progress("starting"):
+        if args.all:
+            rig = town_of(args).rig(args.polecat)
+            results = start_polecats(rig, prompt=prompt, resume=resume, env=env, world=world)
+        else:
+            rig, name = polecat_of(args)
+            one = start_polecat(
+                rig, name, prompt=prompt, resume=resume, agent=args.agent, account=args.account, env=env, world=world
+            )
+            results = [one]
+    cats = [cat for cat in results if isinstance(cat, SpawnedPolecat)]
+    print_cats(args, cats, document="start --all" if args.all else "start")
+    if not results and not args.json:
+        print("nobody's tmux server went away")
+    end_with(results)
+    return 0
+
+
+VERBS = {"start": (START_EXAMPLE, add_start, start), "repair": (REPAIR_EXAMPLE, add_repair, repair)}

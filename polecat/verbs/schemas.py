@@ -71,6 +71,7 @@ _RESCUE: Fields = (
     ("commit", "string", "its commit"),
     ("created_at", "time", "when it was saved"),
     ("message", "string", "why"),
+    ("holds", "string", "`files` beyond its commit, `commits` that no remote has, or only a `tip`"),
 )
 
 SHAPES: Mapping[str, Fields] = {
@@ -251,6 +252,7 @@ DOCUMENTS: Mapping[str, str] = {
     "stale": "list of staleness",
     "rescue list": "list of rescue",
     "rescue show": "rescue in full",
+    "rescue drop": "list of rescue",
     "warm": "warmed",
     "prune": "pruned",
     "doctor": "checkup",

@@ -40,9 +40,9 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 
 
 def _until(text: str) -> tuple[Until, ...]:
-    words = [word.strip() for word in text.split(",")]
+    words = [word.strip(" ") for word in text.split(",")]
     known = tuple(one for one in UNTIL if one in words)
-    if not text.strip() or set(words) - set(UNTIL):
+    if set(words) - set(UNTIL):
         raise argparse.ArgumentTypeError(f"{text!r} is not some of {','.join(UNTIL)}")
     return known
 
@@ -58,7 +58,8 @@ def wait(args: argparse.Namespace) -> int:
         cats = wait_polecats(rig, names, until=args.until, any_of=args.any, timeout_s=args.timeout, world=world)
     except WaitTimeoutError as late:
         print(f"polecat: {late.message}", file=sys.stderr)
-        answer(args, "wait", [as_json(cat) for cat in late.polecats], *map(line, late.polecats))
+        cats = [cat for cat in late.polecats if isinstance(cat, Polecat)]
+        answer(args, "wait", [as_json(cat) for cat in cats], *map(line, cats))
         return EXIT_TIME_IS_UP
     answer(args, "wait", [as_json(cat) for cat in cats], *map(line, cats))
     return _code(cats)

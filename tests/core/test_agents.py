@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from polecat.core.agent_model import Agent, Hooks, Readiness, prefix_pattern
 from polecat.core.agents import nudge_header, resolve_agent, startup_nudge
 from polecat.core.environment import agent_environment, is_foreign, polecat_env
-from polecat.core.presets import PRESETS, PROVIDERS, Agent, Hooks, Readiness, prefix_pattern
+from polecat.core.presets import PRESETS
 from polecat.documents import AgentEntry, RigSettings, RuntimeConfig, TownSettings
 from polecat.errors import AgentNotFoundError, SpawnRefusedError
 
@@ -137,7 +138,7 @@ def test_custom_agents_have_their_own_arguments_only() -> None:
         "given": ("given", "-x"),
         "wrapped": ("/opt/claude", "--resume"),
         "plain": ("/opt/claude",),
-        "variant": ("codex", "--yolo"),
+        "variant": ("codex", "--yolo", "--no-daemon"),
         "codex": ("codex", "--model", "m"),
     }
     entry = AgentEntry(name="reg", command="reg")
@@ -221,10 +222,10 @@ def test_registry_entries_keep_their_parts() -> None:
 
 
 @pytest.mark.parametrize("prompt", ["fix it", "two\nlines", '$(rm -rf /) `x` "q" ;', "-x", "--force"])
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_a_prompt_is_one_word_and_never_an_option(name: str, prompt: str) -> None:
     """T-47: an agent that takes a prompt at its start gets it whole, and one with a leading dash not as an option."""
-    agent = PROVIDERS[name]
+    agent = PRESETS[name]
 
     words = agent.argv(prompt)
 
@@ -237,6 +238,71 @@ def test_a_prompt_is_one_word_and_never_an_option(name: str, prompt: str) -> Non
         assert prompt.startswith("-") == (words[-1] != prompt)
     else:
         assert words == ((*base, "--", prompt) if prompt.startswith("-") else (*base, prompt))
+
+
+SLASH = {"claude": " /help me", "codex": "/help me", "opencode": "/help me"}
+"""What becomes of ``/help me``, by agent: seen with the versions that the presets name. The others would run a command of their own."""
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_prompt_with_a_slash_reaches_the_agent_as_text_or_is_refused(name: str) -> None:
+    """An agent's own commands begin with a slash: a prompt is never run as one, and the refusal says what to do instead."""
+    agent = PRESETS[name]
+
+    if name in SLASH:
+        assert agent.argv("/help me")[-1] == SLASH[name]
+        assert agent.argv(" /help me")[-1] == " /help me"
+        return
+    for prompt in ("/help me", " \n/help me"):
+        with pytest.raises(SpawnRefusedError, match=f"{name} would take the prompt '/help'") as caught:
+            agent.as_text(prompt)
+        assert "begin it with another word" in caught.value.hint
+    assert agent.as_text("see /etc") == "see /etc"
+
+
+def test_an_agent_nobody_knows_gets_its_slash_as_it_is() -> None:
+    """Of a program of which we know nothing we cannot say what a slash means to it."""
+    agent, _ = resolve("x", rig=RigSettings(agents={"x": RuntimeConfig(command="y")}))
+
+    assert agent.argv("/x") == ("y", "/x")
+
+
+def test_a_custom_agent_names_the_flag_of_its_prompt() -> None:
+    """``prompt_flag`` goes before the prompt; a dash in the prompt is joined to a long flag, and gets a blank behind a short one."""
+    agents = {
+        "long": RuntimeConfig(command="y", prompt_flag="--say"),
+        "short": RuntimeConfig(command="y", prompt_flag="-i"),
+        "none": RuntimeConfig(command="y", prompt_flag="-i", prompt_mode="none"),
+        "variant": RuntimeConfig(provider="qwen", prompt_flag="-i", prompt_mode="arg"),
+    }
+    found = {name: resolve(name, rig=RigSettings(agents=agents))[0] for name in agents}
+
+    assert found["long"].argv("go") == ("y", "--say", "go")
+    assert found["long"].argv("-x") == ("y", "--say=-x")
+    assert found["short"].argv("-x") == ("y", "-i", " -x")
+    assert found["none"].prompt_style == "typed"
+    assert found["variant"].argv("go") == ("qwen", "--yolo", "-i", "go")
+
+
+@pytest.mark.parametrize(
+    ("described", "shares"),
+    [
+        (RuntimeConfig(provider="codex"), ""),
+        (
+            RuntimeConfig(command="/opt/codex", args=("--yolo",)),
+            "x is started without --no-daemon: it works in a process that all",
+        ),
+        (RuntimeConfig(command="/opt/codex", args=("--no-daemon",)), ""),
+        (RuntimeConfig(command="cline"), "x works in a process that all its sessions share"),
+        (RuntimeConfig(command="/bin/other"), ""),
+    ],
+)
+def test_agents_that_share_a_process_are_known(described: RuntimeConfig, shares: str) -> None:
+    """An agent whose work is done in a background process of its user's is outside its polecat's identity and process family."""
+    agent, _ = resolve("x", rig=RigSettings(agents={"x": described}))
+
+    assert agent.shares_process.startswith(shares)
+    assert bool(agent.shares_process) == bool(shares)
 
 
 def test_unknown_programs_get_a_blank_before_a_dash() -> None:
@@ -512,7 +578,7 @@ def test_nothing_of_the_caller_reaches_the_agent() -> None:
 
 def test_every_session_variable_of_an_agent_is_foreign() -> None:
     """T-31: whichever agent the caller is, its session id does not leak."""
-    assert all(is_foreign(agent.session_id_env) for agent in PROVIDERS.values() if agent.session_id_env)
+    assert all(is_foreign(agent.session_id_env) for agent in PRESETS.values() if agent.session_id_env)
 
 
 def test_unknown_town_and_beads_are_absent_not_empty() -> None:
@@ -571,7 +637,7 @@ def test_an_agent_is_a_variant_of_what_its_program_is() -> None:
     assert only("gemini", command="/opt/tool").readiness == PRESETS["gemini"].readiness
     assert only("codex", command="/opt/gemini").readiness == PRESETS["gemini"].readiness
     assert only("mine", args=("-x",)).command == "claude"
-    assert only("mine", provider="opencode") == evolve(PROVIDERS["opencode"], name="mine", source="rig settings")
+    assert only("mine", provider="opencode") == evolve(PRESETS["opencode"], name="mine", source="rig settings")
 
 
 def test_the_runtime_of_the_rig_is_an_agent_without_a_name() -> None:
@@ -620,6 +686,7 @@ def test_what_is_said_about_readiness_replaces_what_is_known() -> None:
     assert only("codex", command="codex").readiness == known
     assert only("codex", command="codex", process_names=("p",)).readiness == Readiness(process_names=("p",))
     assert only("codex", command="codex", ready_delay_ms=500).readiness == Readiness(delay_s=0.5)
+    assert only("amp", command="amp", ready_delay_ms=3000).readiness == Readiness(delay_s=3.0)
     assert only("amp", command="amp").readiness == Readiness()
     assert only("codex", command="codex", ready_delay_ms=500).signs.settle_s == 0
     assert not only("codex", command="codex", ready_prompt_prefix="$ ").signs.is_full_screen

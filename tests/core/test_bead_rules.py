@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polecat import AgentFields, Bead, BeadClosedError, BeadsError, BeadTakenError
-from polecat.core.agent_description import format_description, replace_fields
+from polecat.core.agent_description import FIELD_NAMES, format_description, parse_description, replace_fields
 from polecat.core.bead_rules import as_agent, check_can_be_given, fields_at_close, holds, in_order, spellings, status_when_let_go
 
 NUX, ACE = "gas/polecats/nux", "gas/polecats/ace"
@@ -111,3 +113,16 @@ def test_a_description_is_written_and_changed_line_by_line() -> None:
     assert replace_fields("", {"rig": "b"}) == "rig: b"
     assert replace_fields("t\nrig", {"rig": "b"}) == "t\nrig\nrig: b"
     assert replace_fields("t\nno field", {"rig": "b"}) == "t\nno field\nrig: b"
+
+
+ODD = "ab: \x85\xa0\u1680\u2028\u2029\u3000\u202e\u2066\x0b\x0c\x1c\x1b"
+VALUES = st.text(ODD, max_size=12).map(lambda text: text.strip(" \t")).filter(lambda text: text != "null")
+
+
+@given(title=st.text(ODD, max_size=12), values=st.lists(VALUES, min_size=len(FIELD_NAMES), max_size=len(FIELD_NAMES)))
+def test_fields_come_back_as_they_were_written(title: str, values: list[str]) -> None:
+    """What only looks like a blank or a line end is part of a value; no value becomes another field, nor is cut."""
+    said = dict(zip(FIELD_NAMES, values, strict=True))
+
+    assert parse_description(format_description(title, AgentFields(**said))) == AgentFields(**said)
+    assert parse_description(replace_fields(format_description(title, AgentFields()), said)) == AgentFields(**said)

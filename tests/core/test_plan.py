@@ -164,7 +164,7 @@ def test_a_plan_as_a_whole() -> None:
         session_name="gt-gas-nux",
         orphan_session="gt-gas-nux",
         agent=WHOLE.agent,
-        argv=("codex", "--yolo", "the-prompt"),
+        argv=("codex", "--yolo", "--no-daemon", "the-prompt"),
         environment=(
             "BD_ACTOR", "BEADS_AGENT_NAME", "BEADS_DIR", "BEADS_NO_DAEMON", "CODEX_HOME", "GIT_AUTHOR_NAME", "GT_POLECAT", "GT_RIG",
             "GT_ROLE", "GT_ROOT", "MINE", "PORT",

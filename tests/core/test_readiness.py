@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from attrs import evolve
 
-from polecat.core.presets import CLAUDE, Agent, Readiness
+from polecat.core.agent_model import Agent, Readiness
+from polecat.core.presets import CLAUDE
 from polecat.core.readiness import Awaited, Judgement, judge
 from polecat.core.screens import Dialog, Signs
 from polecat.ports import PaneStatus, Screen, Watch

@@ -46,6 +46,8 @@ def _emitted() -> set[str]:
     for function, call in _calls():
         if function == "Event":
             found.add(_word(call, 0, "name") or "")
+        elif function == "steps.make_record":
+            found.add(_word(call, 2, "event") or "")
         elif function in ("attempt.emit", "self.emit", "self._emit"):
             found.add(_word(call, 0) or "")
     return found - {""}

@@ -181,7 +181,6 @@ CLEAN = GitFacts(head="a" * 40, branch="polecat/nux", merged="ancestor")
         (SafetyFacts(git=CLEAN, active_mr="mr-1"), "merge request mr-1 is open"),
         (SafetyFacts(git=CLEAN, inside=("vim (7)", "sh (8)")), "processes work in it (vim (7), sh (8))"),
         (SafetyFacts(git=CLEAN, caller_inside=True), "your working directory is in it; change to another one first"),
-        (SafetyFacts(git=CLEAN, inside=None), "could not be checked: who works in it"),
         (SafetyFacts(git=CLEAN, problems=("its beads (down)",)), "could not be checked: its beads (down)"),
         (SafetyFacts(git=GitFacts(problems=("status: timeout",))), "could not be checked: status: timeout"),
         (SafetyFacts(), "could not be checked: there is no worktree that could be looked at"),

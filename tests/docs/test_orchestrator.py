@@ -9,19 +9,20 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from polecat import PolecatState, list_polecats
+from polecat import list_polecats
 from polecat.adapters import GitCli
 from polecat.ports import World
 from tests.conftest import TmuxGuard
 from tests.docs.test_tutorial import ROOT, commands
 from tests.git_fixtures import git
-from tests.spawn_fixtures import HandTown, hand_town, make_template
+from tests.spawn_fixtures import HandTown, hand_town, make_template, write_json
 from tests.tmux_fixtures import eventually
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -29,13 +30,14 @@ PAGE = ROOT / "docs" / "tutorial" / "2-first-orchestrator.md"
 
 WORKER = """
 printf '> '
-read -r go <"@NOTES@/go-$GT_POLECAT"
+sleep 1
+while [ -e "@NOTES@/hold" ]; do sleep 0.1; done
 echo "$1" >"$GT_POLECAT.txt"
 git add . && git commit -q -m "$1"
 @PUSH@
 POLECAT hook clear "$GT_RIG/$GT_POLECAT"
 """
-"""Shows its prompt, works once it is told to through a named pipe, hands its bead back, and ends."""
+"""Shows its prompt, works unless it is held, hands its bead back, and ends."""
 
 needs_tmux = pytest.mark.skipif(shutil.which("tmux") is None, reason="tmux is not installed")
 
@@ -61,24 +63,6 @@ def town(tmp_path: Path) -> Iterator[HandTown]:
 def worker(town: HandTown, *, push: str) -> None:
     program = f'PYTHONPATH="{ROOT}" "{sys.executable}" -P -m polecat'
     town.agent("worker", WORKER.replace("POLECAT hook", f"{program} hook").replace("@PUSH@", push))
-    for name in ("furiosa", "nux", "slit"):
-        os.mkfifo(town.notes / f"go-{name}")
-
-
-def let_work(town: HandTown) -> Callable[[], None]:
-    """Let everybody who is there work, and wait until all of them have ended."""
-    world = real_world(town)
-
-    def wait() -> None:
-        for cat in list_polecats(town.rig, with_work=False, world=world):
-            if cat.state is PolecatState.WORKING:
-                (town.notes / f"go-{cat.name}").write_text("go\n")
-        eventually(
-            lambda: all(cat.state is PolecatState.DONE for cat in list_polecats(town.rig, with_work=False, world=world)),
-            "all are done",
-        )
-
-    return wait
 
 
 def test_it_is_as_short_as_the_tutorial_promises() -> None:
@@ -110,7 +94,7 @@ def test_its_tests_pass_where_somebody_copies_them(tmp_path: Path) -> None:
     )
 
     assert done.returncode == 0, done.stdout
-    assert re.search(r"^4 passed", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^11 passed", done.stdout, re.MULTILINE), done.stdout
 
 
 @pytest.mark.real
@@ -120,7 +104,7 @@ def test_with_real_git_and_tmux_everything_is_done_and_taken_back(town: HandTown
     worker(town, push="git push -q origin HEAD")
     world = real_world(town)
 
-    fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2", "gt-3"], wait=let_work(town), world=world))
+    fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2", "gt-3"], world=world))
 
     assert fates == {"gt-1": "done", "gt-2": "done", "gt-3": "done"}
     assert list_polecats(town.rig, world=world) == []
@@ -135,10 +119,53 @@ def test_with_real_git_and_tmux_unpushed_work_is_kept(town: HandTown) -> None:
     worker(town, push="")
     world = real_world(town)
 
-    fates = dict(orchestrator().work_off(town.rig, ["gt-1"], wait=let_work(town), world=world))
+    fates = dict(orchestrator().work_off(town.rig, ["gt-1"], world=world))
 
     assert fates == {"gt-1": "gastown/polecats/furiosa is kept: 1 unpushed commit(s)"}
     assert (town.rig_dir / "polecats" / "furiosa" / "gastown" / "furiosa.txt").exists()
+
+
+@pytest.mark.real
+@needs_tmux
+def test_with_real_git_and_tmux_a_lost_server_costs_nothing(town: HandTown) -> None:
+    """The tmux server is killed amid the work: everybody is started again in his place, and each bead is done once."""
+    worker(town, push="git push -q origin HEAD")
+    (town.notes / "hold").touch()
+
+    def lose_the_server() -> None:
+        eventually(lambda: len(town.sessions()) == 2, "two agents run")
+        eventually(lambda: not list((town.rig_dir / "polecats").glob("*/.claim.json")), "their spawns are over")
+        town.server.run("kill-server")
+        (town.notes / "hold").unlink()
+
+    with ThreadPoolExecutor(1) as pool:
+        lost = pool.submit(lose_the_server)
+        fates = dict(orchestrator().work_off(town.rig, ["gt-1", "gt-2"], world=real_world(town)))
+        lost.result()
+
+    assert fates == {"gt-1": "done", "gt-2": "done"}
+    assert len(git("branch", "--list", "polecat/*", cwd=town.origin).splitlines()) == 2
+
+
+@pytest.mark.real
+@needs_tmux
+def test_with_real_git_and_tmux_a_killed_orchestrator_is_begun_again(town: HandTown) -> None:
+    """Killed with SIGKILL amid its spawns, its agents finish; begun again, it takes their results, and nothing is done twice."""
+    worker(town, push="git push -q origin HEAD")
+    settings = {"type": "town-settings", "version": 1, "tmux_socket": str(town.server.socket)}
+    write_json(town.root / "settings" / "config.json", settings)
+    argv = [sys.executable, str(EXAMPLES / "orchestrator.py"), "gastown", "gt-1", "gt-2"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(argv, cwd=town.root, env=env, stdout=subprocess.DEVNULL) as first:
+        eventually(lambda: len(town.sessions()) == 1, "the first agent runs")
+        first.kill()
+    eventually(lambda: len(git("branch", "--list", "polecat/*", cwd=town.origin).splitlines()) == 1, "it has finished")
+
+    second = subprocess.run(argv, cwd=town.root, env=env, capture_output=True, text=True, check=True, timeout=50)
+
+    assert sorted(second.stdout.splitlines()) == ["gt-1: done", "gt-2: done"]
+    assert len(git("branch", "--list", "polecat/*", cwd=town.origin).splitlines()) == 2
+    assert list_polecats(town.rig, world=real_world(town)) == []
 
 
 @pytest.mark.real

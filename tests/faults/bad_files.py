@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ from attrs import evolve, field, frozen
 
 from polecat import FetchPolicy, SpawnOptions, find_town, spawn_for_sling
 from polecat.adapters import GitCli
-from polecat.cli import main
+from polecat.cli import VERBS, main
 from polecat.ports import World
 from polecat.testing import FakeClock, FakeProcesses, FakeTmux, make_program
 from tests.git_fixtures import git
@@ -33,7 +34,7 @@ from tests.spawn_fixtures import RIG, lay_out_town, write_json
 LIMIT_S = 30.0
 """How long a command line may take. The slowest takes a tenth of a second on an idle machine."""
 
-MEMORY_BYTES = 1 << 30
+MEMORY_BYTES = 4 << 30
 """How much more memory than we have it may take."""
 
 BAD, GOOD, OTHER = "nux", "slit", "rictus"
@@ -57,6 +58,13 @@ class Read:
     whose: Scope
     text: str = ""
 
+    @property
+    def wrongs(self) -> tuple[str, ...]:
+        """What is tried in its place: values of wrong types only where it holds JSON; what may not be read only where that keeps us out."""
+        has_values = self.path.endswith((".json", ".jsonl", ".lock"))
+        left_out = () if has_values else VALUES
+        return tuple(name for name in WRONG if name not in left_out and (name != "unreadable" or os.geteuid() != 0))
+
 
 _R, _GIT = f"town/{RIG}", f"town/{RIG}/.repo.git"
 _ADMIN = f"{_GIT}/worktrees/@"
@@ -74,6 +82,9 @@ FILES: Mapping[str, Read] = {
         path=f"{_R}/.runtime/trust/{BAD}.json", whose="polecat", text='{"version": 1, "given": [["claude", "/x", "/y"]]}'
     ),
     "failures of a bead": Read(path=f"{_R}/.runtime/respawns/gt-1.json", whose="nobody", text='{"bead": "gt-1", "failures": 1}'),
+    "how an agent ended": Read(
+        path=f"{_R}/.runtime/ended/{BAD}.@instance", whose="polecat", text="status: 3\nsignal: \nat: \n\nwhy\n"
+    ),
     "launch file": Read(path=f"{_R}/.runtime/launch/launch-0123456789abcdef", whose="nobody", text="export A=1\n"),
     "set-up log": Read(path=f"{_R}/.runtime/logs/setup-{BAD}.log", whose="nobody", text="said\n"),
     ".git of a worktree": Read(path=f"{_R}/polecats/{BAD}/{RIG}/.git", whose="polecat"),
@@ -113,7 +124,7 @@ FILES: Mapping[str, Read] = {
     "redirect": Read(path=f"{_R}/.beads/redirect", whose="rig", text="mayor/rig/.beads\n"),
     "lock of the pool": Read(path=f"{_R}/.runtime/locks/polecat-pool.lock", whose="rig"),
     "lock of the repository": Read(path=f"{_R}/.runtime/locks/repository.lock", whose="rig"),
-    "lock of the fetch": Read(path=f"{_R}/.runtime/locks/fetch.lock", whose="rig"),
+    "lock of the fetch": Read(path=f"{_R}/.runtime/locks/fetch.lock", whose="rig", text="{}"),
     "HEAD of the repository": Read(path=f"{_GIT}/HEAD", whose="rig"),
     "configuration of the repository": Read(path=f"{_GIT}/config", whose="rig"),
     "packed refs": Read(path=f"{_GIT}/packed-refs", whose="rig"),
@@ -130,6 +141,74 @@ FILES: Mapping[str, Read] = {
     "routes": Read(path="town/.beads/routes.jsonl", whose="town", text='{"prefix":"gt-","path":"gastown"}\n'),
 }
 """Every file that polecat reads and did not just make."""
+
+_OF_GIT = (
+    *(".git of a worktree", "HEAD of a registration", "gitdir of a registration", "commondir of a registration"),
+    *("lock of a registration", "merge head", "rebased branch", "gitdir of a move", "branch of a polecat", "branch of nobody"),
+    *(
+        "registration of nobody",
+        "HEAD of nobody",
+        "HEAD of the repository",
+        "packed refs",
+        "branch of the remote",
+        "HEAD of the remote",
+    ),
+)
+_LOCKS = (
+    "lock of a polecat",
+    "lock of the pool",
+    "lock of the repository",
+    "lock of the fetch",
+    "lock of the trash",
+    "lock of the ports",
+)
+_AGENTS_FILES = ("agents of a rig", "agents of the town")
+
+READERS: Mapping[str, tuple[str, ...]] = {
+    "adapters/beads/calls.py": (),  # what bd keeps itself: tests/adapters/beads
+    "adapters/beads/dialect.py": (),  # a cache: tests/adapters/beads
+    "adapters/beads/local.py": ("store of beads", "journal of the store"),
+    **{
+        f"adapters/git/{name}.py": _OF_GIT
+        for name in ("cli", "facts", "files", "refs", "snapshot", "stale", "submodules", "worktrees")
+    },
+    "adapters/git/config.py": ("configuration of the repository",),
+    "adapters/git/publish.py": ("configuration of the repository", "branch of a polecat"),
+    "place/include.py": ("list of included files",),
+    "place/ports.py": ("ports",),
+    "place/provision.py": ("instructions", "ignored files", "redirect"),
+    "place/setup_hooks.py": ("set-up log",),
+    "place/trust.py": ("trust note", "configuration of the repository"),
+    "place/trust_stores.py": ("Claude's trust",),
+    "town/beads_paths.py": ("redirect",),
+    "town/breaker.py": ("failures of a bead",),
+    "town/config.py": (
+        "town",
+        "rigs",
+        "accounts",
+        "identity of a rig",
+        "config of another rig",
+        "state of the pool",
+        *_AGENTS_FILES,
+    ),
+    "town/endings.py": ("how an agent ended",),
+    "town/events.py": ("feed",),
+    "town/files.py": (),  # what the others read with
+    "town/find.py": ("town",),
+    "town/guarded.py": (),  # likewise
+    "town/json_files.py": (),  # likewise
+    "town/locks.py": _LOCKS,
+    "town/pool_state.py": ("state of the pool",),
+    "town/records.py": ("claim", "record"),
+    "town/registry.py": ("rigs",),
+    "town/routes.py": ("routes",),
+    "town/settings.py": ("settings of a rig", "settings of another rig", "settings of the town"),
+    "upkeep/doctor_rig.py": ("configuration of the repository",),
+}
+"""Module → the files that it reads, by their names in `FILES`."""
+
+OPENED_BY_OTHERS = ("index of a registration", "last fetch", "launch file", "overlay file", "set-up hooks")
+"""What git or a shell opens, what is copied or run, and what is only looked at from outside."""
 
 
 # ------------------------------------------------------------------------------------------------ what may stand there
@@ -217,6 +296,7 @@ WRONG: Mapping[str, Callable[[Path, bytes], None]] = {
     "nested objects": _bytes(lambda _: b'{"a":' * 200_000),
     "a long line": _bytes(lambda _: b"x" * 300_000),
     "a list": _bytes(lambda _: b"[1, 2]"),
+    # values of other types
     "lists": _types([]),
     "objects": _types({"\x1b[2J": 1}),
     "numbers": _types(7),
@@ -226,6 +306,10 @@ WRONG: Mapping[str, Callable[[Path, bytes], None]] = {
     "nulls": _types(None),
     "truths": _types(True),
 }
+
+
+VALUES = tuple(name for name, make in WRONG.items() if make.__qualname__.startswith("_types"))
+"""Those that only make sense where JSON is read."""
 
 
 # ------------------------------------------------------------------------------------------------------- command lines
@@ -239,15 +323,21 @@ class Line:
         argv: its words.
         about: what it needs: one polecat, the rig, the whole town, or nothing that may fail.
         acts: it may change something.
+        code: its exit code where nothing is wrong.
     """
 
     argv: tuple[str, ...]
     about: str
     acts: bool = False
+    code: int = 0
+
+    def __str__(self) -> str:
+        """As it is typed."""
+        return " ".join(self.argv)
 
 
-def _line(text: str, about: str, *, acts: bool = False) -> Line:
-    return Line(argv=tuple(text.replace("RIG", RIG).split(" ")), about=about, acts=acts)
+def _line(text: str, about: str, *, acts: bool = False, code: int = 0) -> Line:
+    return Line(argv=tuple(text.replace("RIG", RIG).split(" ")), about=about, acts=acts, code=code)
 
 
 LINES: tuple[Line, ...] = (
@@ -268,8 +358,8 @@ LINES: tuple[Line, ...] = (
     _line("complete polecats", "nothing"),
     _line("complete agents", "nothing"),
     _line("spawn RIG --dry-run", "new"),
-    _line(f"remove RIG/{BAD} --dry-run", BAD),
-    _line(f"repair RIG/{BAD} --dry-run", BAD),
+    _line(f"remove RIG/{BAD} --dry-run", BAD, code=1),
+    _line(f"repair RIG/{BAD} --dry-run", BAD, code=1),
     _line("reconcile RIG --dry-run", RIG),
     _line("prune RIG --dry-run", RIG),
     _line("spawn RIG --json --fetch always", "new", acts=True),
@@ -278,7 +368,7 @@ LINES: tuple[Line, ...] = (
     _line(f"nudge RIG/{BAD} hello", BAD, acts=True),
     _line(f"stop RIG/{GOOD}", GOOD, acts=True),
     _line(f"stop RIG/{BAD}", BAD, acts=True),
-    _line(f"remove RIG/{BAD}", BAD, acts=True),
+    _line(f"remove RIG/{BAD}", BAD, acts=True, code=1),
     _line(f"remove RIG/{BAD} --force", BAD, acts=True),
     _line(f"remove RIG/{BAD} --nuclear", BAD, acts=True),
     _line(f"remove RIG/{GOOD} --force", GOOD, acts=True),
@@ -318,7 +408,7 @@ class Scene:
         room: where they are.
         world: what command lines act on.
         sessions: the sessions that there are.
-        names: what stands for ``@`` and ``@tip`` in `FILES`.
+        names: what stands for ``@``, ``@tip`` and ``@instance`` in `FILES`.
     """
 
     room: Path
@@ -338,7 +428,7 @@ class Scene:
 
     def path_of(self, read: Read) -> Path:
         """Where a file is."""
-        return self.live / read.path.replace("@", self.names["@"])
+        return self.live / read.path.replace("@instance", self.names["@instance"]).replace("@", self.names["@"])
 
     @contextlib.contextmanager
     def spoilt(self, read: Read, wrong: Callable[[Path, bytes], None]) -> Iterator[None]:
@@ -409,6 +499,8 @@ def _run(line: Line, scene: Scene, writer: int) -> None:
 
 def make_scene(room: Path, template: Path) -> Scene:
     """Make a town with two rigs, three polecats with work nobody else has, and a copy of it all."""
+    for module in ("sh", *(module for module, _ in VERBS.values())):
+        import_module(module)  # here, and not in every child
     town = room / "live" / "town"
     (room / "live" / "home").mkdir(parents=True)
     lay_out_town(town, template / "origin")
@@ -438,7 +530,8 @@ def make_scene(room: Path, template: Path) -> Scene:
     scene = evolve(scene, sessions=tuple(scene.world.tmux.sessions()))
     [admin] = [path.name for path in (repo / "worktrees").iterdir() if path.name.startswith(BAD)]
     tip = git("rev-parse", "refs/remotes/origin/main", cwd=repo).strip()
-    return evolve(scene, names={"@": admin, "@tip": tip})
+    record = json.loads((town / RIG / ".runtime" / "polecats" / f"{BAD}.json").read_text())
+    return evolve(scene, names={"@": admin, "@tip": tip, "@instance": record["instance"]})
 
 
 def work_of(name: str) -> str:

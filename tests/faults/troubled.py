@@ -7,6 +7,7 @@ import pickle
 import re
 import shutil
 from pathlib import Path
+from typing import cast
 
 import attrs
 from attrs import evolve, frozen
@@ -16,6 +17,7 @@ from polecat.ports import Bead, Session
 from polecat.testing import FakeBeads, FakeTmux, FakeWorld, fake_world
 from polecat.town.find import find_repo
 from polecat.town.records import Record, publish_claim, read_record, write_claim
+from polecat.upkeep.spares import spare_dirs
 from tests.faults.pretend import COMMITTED, WORK, Picture, Scene, pickled, picture
 
 BEADS = ("gt-1", "gt-2", "gt-3", "gt-4", "gt-5", "gt-6", "gt-9")
@@ -44,11 +46,14 @@ class Troubled:
         for tmux in (self.world.tmux, self.elsewhere):
             seen |= {f"session {one.name} on {tmux.socket}": one.is_dead for one in tmux.list_sessions()}
         seen |= {f"process {one.pid}": one for one in self.world.processes.inside(Path("/"))}
-        return {key: value for key, value in seen.items() if "spare" not in key}  # a spare is nobody's work
+        return {key: value for key, value in seen.items() if "spare" not in key} | {
+            "spares": len(spare_dirs(self.rig)),
+            "clock": self.world.clock.monotonic_s(),
+        }
 
     def plain(self, value: object) -> str:
         """A value as text, without what differs from one making of this rig to the next."""
-        value = attrs.asdict(value) if attrs.has(type(value)) else value
+        value = attrs.asdict(cast(attrs.AttrsInstance, value)) if attrs.has(type(value)) else value
         text = repr(value).replace(str(self.rig.town_root), "TOWN")
         return re.sub(r"-[0-9a-f]{6}\b|\b[0-9a-f]{16}\b|[0-9.]+ (?:MB|s|min)\b|[0-9]+\.[0-9]+|\d{4}-\d\d-\d\dT[0-9:]+", "…", text)
 

@@ -84,11 +84,19 @@ def test_ready_after_the_configured_delay(bare_town: HandTown) -> None:
     assert 0.4 <= dict(cat.timings.steps)["ready"] < 3.0
 
 
-def test_ready_by_surviving(bare_town: HandTown) -> None:
-    """Where nothing is known, an agent that survives a quarter of a second counts as started."""
-    bare_town.agent("unknown", "exec sleep 600", tmux={})
+def test_ready_when_its_screen_has_settled(bare_town: HandTown) -> None:
+    """Where nothing is known, an agent whose screen has stood still for a second counts as started."""
+    bare_town.agent("unknown", "echo starting; sleep 0.3; echo hello; exec sleep 600", tmux={})
     cat = bare_town.spawn()
-    assert 0.25 <= dict(cat.timings.steps)["ready"] < 3.0
+    assert 1.3 <= dict(cat.timings.steps)["ready"] < 6.0
+
+
+def test_a_blank_screen_is_never_ready(bare_town: HandTown) -> None:
+    """An agent of which nothing is known and nothing is seen is not called ready, however long it lives."""
+    bare_town.agent("silent", "exec sleep 600", tmux={})
+    with pytest.raises(NotReadyError):
+        bare_town.spawn(ready_timeout_s=2.0)
+    bare_town.assert_nothing_left()
 
 
 def test_not_waiting_means_not_waiting(bare_town: HandTown) -> None:
@@ -114,10 +122,10 @@ def test_the_time_limit_is_kept(bare_town: HandTown) -> None:
 
 def test_the_confirmation_of_our_own_flag_is_answered_once(bare_town: HandTown) -> None:
     """The question about the very flag we pass is answered, once, and then the agent is ready (T-36)."""
-    bare_town.agent("claude", asking(BYPASS, 4), provider="claude")
+    bare_town.agent("claude", asking(BYPASS, 1), provider="claude")
     cat = bare_town.spawn(ready_timeout_s=10.0)
     assert cat.readiness == "ready"
-    assert keys(bare_town) in (b"\x1b[B\r", b"\x1bOB\r"), "Down and Enter, nothing else"
+    assert keys(bare_town) == b"2", "the key that names the answer, nothing else"
     bare_town.server.run("send-keys", "-t", cat.pane, "-l", "end")
     eventually(lambda: bare_town.typed("furiosa") == b"end", "nothing more was pressed")
 
@@ -128,7 +136,7 @@ def test_a_question_that_comes_again_is_not_answered_again(bare_town: HandTown) 
     bare_town.agent("claude", f"stty raw -echo\n{lines}\nexec cat >@NOTES@/keys-$GT_POLECAT", provider="claude")
     with pytest.raises(NotReadyError, match="Bypass Permissions"):
         bare_town.spawn(ready_timeout_s=1.0)
-    assert keys(bare_town) in (b"\x1b[B\r", b"\x1bOB\r")
+    assert keys(bare_town) == b"2"
 
 
 def test_a_trust_question_is_left_to_a_person(bare_town: HandTown) -> None:
@@ -153,11 +161,11 @@ def test_a_trust_question_is_answered_where_the_settings_say_so(bare_town: HandT
 def test_two_questions_in_a_row(bare_town: HandTown) -> None:
     """Trust and then the flag's confirmation: each is answered with its own keys, once (T-36)."""
     first = asking(TRUST, 1).split("printf '\\033[2J")[0].replace("keys-", "first-")
-    bare_town.agent("claude", first + "printf '\\033[2J\\033[H'\n" + asking(BYPASS, 4), provider="claude")
+    bare_town.agent("claude", first + "printf '\\033[2J\\033[H'\n" + asking(BYPASS, 1), provider="claude")
     bare_town.settings(trust="accept")
     assert bare_town.spawn(ready_timeout_s=10.0).readiness == "ready"
     assert (bare_town.notes / "first-furiosa").read_bytes() == b"\r"
-    assert keys(bare_town) in (b"\x1b[B\r", b"\x1bOB\r")
+    assert keys(bare_town) == b"2"
 
 
 def test_a_sign_in_screen_is_reported(bare_town: HandTown) -> None:

@@ -83,10 +83,10 @@ def test_an_agent_continues_its_conversation_where_that_is_known(place: Place) -
     afresh = start_polecat(rig, "furiosa", resume=False, world=world)
     assert "--continue" not in world.tmux.request(afresh.session_name).argv
     stop_polecat(rig, afresh, world=world)
-    (Path(world.environ["PATH"]) / "amp").symlink_to(Path(world.environ["PATH"]) / "claude")
+    (Path(world.environ["PATH"]) / "aider").symlink_to(Path(world.environ["PATH"]) / "claude")
 
-    with pytest.raises(SpawnRefusedError, match="nobody told how agent 'amp' continues its conversation") as refused:
-        start_polecat(rig, "furiosa", agent="amp", world=world)
+    with pytest.raises(SpawnRefusedError, match="nobody told how agent 'aider' continues its conversation") as refused:
+        start_polecat(rig, "furiosa", agent="aider", world=world)
 
     assert "--fresh" in refused.value.hint
     assert get_polecat(rig, afresh, world=world).ended == Ended(reason="stopped")

@@ -97,6 +97,8 @@ SOURCES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob
 MAX_CODE_LINES = 17_000
 """All of the package but `polecat.testing`. On its way to 13,000: lower it whenever there is less."""
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 20, 350, 40
+MAX_WORDS_LINES = 480
+"""The errors and the values are looked up, not read from top to bottom."""
 
 
 def code_lines(text: str) -> int:
@@ -146,13 +148,13 @@ def test_modules_and_functions_can_be_read_at_a_sitting(name: str) -> None:
     functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef)]
 
     assert [node.name for node in functions if _length(node) > MAX_FUNCTION_LINES] == []
-    assert text.count("\n") <= MAX_LINES
+    assert text.count("\n") <= (MAX_WORDS_LINES if name in WORDS else MAX_LINES)
 
 
 # ------------------------------------------------------------------------------------------------------------ the rooms
 
 ROOMS = {"fleet", "lifecycle", "upkeep", "place", "town", "core", "ports", "adapters", "testing", "verbs"}
-WORDS = {"errors.py", "model.py", "documents.py", "ended.py", "names.py"}
+WORDS = {"errors.py", "model.py", "documents.py", "names.py"}
 FACE = {"__init__.py", "__init__.pyi", "__main__.py", "cli.py", "py.typed"}
 EXPORTING = {"adapters", "fleet", "testing", "ports"}
 """The rooms whose names are public; of the ports everybody else takes the words from here too."""
@@ -191,6 +193,7 @@ ADAPTERS_ABOVE = {
     "processes.dialogue": (("fleet/ssh.py",), "a host that ssh reaches is asked through a program"),
     "processes.mounts": (("upkeep/trash.py",), "what lies behind a mount is never deleted"),
     "processes.background": (("upkeep/spares.py", "upkeep/trash.py"), "what is done when everything else is done"),
+    "processes.clock": (("lifecycle/talk.py",), "without a world, time is the system's"),
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),
     "git.cli": (("verbs",), "verbs that need nothing but git"),
@@ -279,6 +282,7 @@ OPENERS = {
     "adapters/processes/program.py": "/dev/null",
     "adapters/processes/table.py": "the kernel's",
     "adapters/tmux/launch.py": "a new file",
+    "adapters/tmux/screen.py": "a terminal, opened without waiting; how it is set is read, not what stands in it",
     "fleet/answer.py": "the kernel's, and its own standard streams",
     "place/beneath.py": "opens from directory to directory, and only regular files",
     "place/env_file.py": "the caller names it; it may well be a pipe",
@@ -303,7 +307,7 @@ def test_files_that_others_may_have_replaced_are_opened_guarded(name: str) -> No
 FAR_SHELLS = ("fleet/fleet.py", "fleet/ssh.py")
 """Where words are quoted for the POSIX shell of another host, whatever shell is used here."""
 
-COMMANDS = r"(git -C|mkdir|mv|rm|rm -rf?|ls -ld?|ls -la|cd|--town|tmux -S) '?\{(?!shell_line\(|at\}|town\}|where\})"
+COMMANDS = r"(git -C|mkdir|mkdir -p|mv|rm|rm -rf?|ls -ld?|ls -la|cd|--town|tmux -S) '?\{(?!shell_line\(|at\}|town\}|where\})"
 """A command in a message, with a word that was not quoted behind it."""
 
 
@@ -313,4 +317,10 @@ def test_shell_lines_that_people_copy_are_quoted(name: str) -> None:
     text = SOURCES[name].read_text("utf-8")
 
     assert re.findall(COMMANDS, text) == []
-    assert "shlex." not in text or name in ("names.py", "adapters/tmux/launch.py", "adapters/tmux/start.py", *FAR_SHELLS)
+    assert "shlex." not in text or name in (
+        "names.py",
+        "adapters/git/rescue.py",
+        "adapters/tmux/launch.py",
+        "adapters/tmux/start.py",
+        *FAR_SHELLS,
+    )

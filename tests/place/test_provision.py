@@ -14,7 +14,7 @@ import pytest
 from attrs import evolve, field, frozen
 
 from polecat.adapters.processes.program import Finished, run
-from polecat.core.presets import PRESETS, PROVIDERS
+from polecat.core.presets import PRESETS
 from polecat.documents import RigSettings
 from polecat.errors import PolecatError, ProgramTimeoutError
 from polecat.model import Rig
@@ -189,7 +189,7 @@ def test_hooks_follow_the_agent(tmp_path: Path) -> None:
 
     install_agent_hooks(rig, PRESETS["codex"])
     assert not rig.polecats_dir.exists()
-    install_agent_hooks(rig, PROVIDERS["opencode"])
+    install_agent_hooks(rig, PRESETS["opencode"])
 
     plugin = rig.polecats_dir / ".opencode" / "plugin" / "gastown.js"
     assert "session.created" in plugin.read_text()

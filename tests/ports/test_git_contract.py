@@ -10,7 +10,7 @@ import pytest
 
 from polecat import Repo
 from polecat.testing import FakeGit, GitContract, GitUnderTest
-from tests.git_fixtures import git_under_test
+from tests.git_fixtures import git_under_test, has_reftable, shape_environ
 
 
 def _fake(root: Path) -> GitUnderTest:
@@ -26,6 +26,10 @@ def _fake(root: Path) -> GitUnderTest:
     def break_remote() -> None:
         fake.is_remote_down = True
 
+    def move(old: Path, new: Path) -> None:
+        old.rename(new)
+        fake.moved(old, new)
+
     return GitUnderTest(
         git=fake,
         repo=repo,
@@ -35,6 +39,7 @@ def _fake(root: Path) -> GitUnderTest:
         commit=lambda path: fake.commit(path, {"done": "1"}),
         stash=stash,
         break_remote=break_remote,
+        move=move,
     )
 
 
@@ -50,6 +55,34 @@ class TestFakeGit(GitContract):
 class TestGitCli(GitContract):
     """The git on PATH."""
 
+    shape = "plain"
+
     @contextmanager
     def make(self, room: Path) -> Iterator[GitUnderTest]:
-        yield git_under_test(room)
+        if self.shape == "reftable" and not has_reftable():
+            pytest.skip("refs in tables need git 2.45; nox -s releases runs this with a newer one")
+        with pytest.MonkeyPatch.context() as patch:
+            for key, value in shape_environ(self.shape, room / "surroundings").items():
+                patch.setenv(key, value)
+            yield git_under_test(room)
+
+
+@pytest.mark.real
+class TestGitCliSha256(TestGitCli):
+    """The git on PATH, in repositories whose ids are SHA-256."""
+
+    shape = "sha256"
+
+
+@pytest.mark.real
+class TestGitCliReftable(TestGitCli):
+    """The git on PATH, in repositories whose refs are in tables."""
+
+    shape = "reftable"
+
+
+@pytest.mark.real
+class TestGitCliHostile(TestGitCli):
+    """The git on PATH, beside a configuration that changes whatever it can."""
+
+    shape = "hostile"

@@ -35,6 +35,9 @@ class TestFakeTmux(TmuxContract):
             received=lambda made: fake.received(made.pane_id),
             rename=fake.rename,
             crash=lambda made: fake.crash(made.name, signal=9),
+            split=fake.split,
+            move=fake.move,
+            view=fake.view,
         )
 
 
@@ -61,4 +64,7 @@ class TestTmuxCli(TmuxContract):
                 received=received,
                 rename=rename,
                 crash=lambda made: os.kill(made.pane_pid, signal.SIGKILL),
+                split=lambda name: server.run("split-window", "-d", "-t", f"={name}:", "exec sleep 600"),
+                move=lambda name, to: server.run("join-pane", "-d", "-s", f"={name}:", "-t", f"={to}:"),
+                view=lambda name, new_name: server.run("new-session", "-d", "-t", f"={name}", "-s", new_name),
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from polecat import (
     PolecatError,
@@ -24,18 +24,15 @@ from polecat import (
 )
 from polecat.errors import WorkAtRiskError
 from polecat.testing import CrashAt, Crashed, fake_world
-from polecat.testing.fake_git_world import FakeRepo
-from polecat.town.find import find_repo
 from polecat.town.homes import list_homes
 from polecat.town.records import CLAIM_FILE, read_claim, read_record
+from tests.property.neighbours import Neighbours, names
 
-NAMES = ("furiosa", "nux", "slit")
 BEADS = ("gt-1", "gt-2")
-names = st.sampled_from(NAMES)
 
 
-class Lifecycle(RuleBasedStateMachine):
-    """One rig, three names, two beads.
+class Lifecycle(Neighbours):
+    """One rig, three names, two beads, and everybody else of `Neighbours`.
 
     ``work`` holds every content an agent ever wrote that was not thrown away by hand: it must be in a worktree, in a commit that a ref
     reaches, in a rescue, in a stash or in what the trash keeps.
@@ -48,6 +45,7 @@ class Lifecycle(RuleBasedStateMachine):
         self.rig, self.world = fake_world(self.root)
         self.work: dict[bytes, str] = {}
         self.count = 0
+        self.settle_in()
 
     def teardown(self) -> None:
         """Take the rig away."""
@@ -98,14 +96,18 @@ class Lifecycle(RuleBasedStateMachine):
         reconcile_pool(self.rig, world=self.world)
 
         assert self._settled() == settled
+        living = self.world.processes.instances()
         for name in list_homes(self.rig).dirs:
             claim, record = read_claim(self.rig, name), read_record(self.rig, name)
-            assert claim is None, f"the claim of {name} is still there"
-            assert record is not None, f"the home of {name} has no owner"
+            is_kept = self.is_moved or (claim is not None and claim.instance in living)
+            assert claim is None or is_kept, f"the claim of {name} is still there"
+            assert record is not None or is_kept, f"the home of {name} has no owner"
         homes = set(list_homes(self.rig).dirs)
         for session in self.world.tmux.list_sessions():
-            owners = [name for name in homes if (record := read_record(self.rig, name)) and record.instance == session.instance]
-            assert owners or not session.name.startswith("gt-gastown-"), f"the session {session.name} has no owner"
+            owners = [name for name in homes for known in self._known(name) if known.instance == session.instance]
+            is_ours = session.environment.get("GT_ROOT") == str(self.rig.town_root) and "GT_POLECAT" in session.environment
+            is_orphan = is_ours and session.environment["GT_RIG"] == "gastown" and not session.is_shared
+            assert owners or not is_orphan, f"the session {session.name} has no owner"
 
     @rule(
         verb=st.sampled_from(["spawn", "remove", "repair", "reconcile"]),
@@ -134,26 +136,27 @@ class Lifecycle(RuleBasedStateMachine):
     def the_agent_ends(self, name: str) -> None:
         """An agent ends by itself."""
         for session in self.world.tmux.list_sessions():
-            if session.name == f"gt-gastown-{name}":
-                self.world.tmux.crash(session.name)
+            if session.name == f"gt-gastown-{name}" and session.instance:
+                self.world.processes.forget(session.pane_pid)
 
     @rule(name=names)
     def somebody_ends_the_session(self, name: str) -> None:
         """A person ends a session."""
         for session in self.world.tmux.list_sessions():
-            if session.name == f"gt-gastown-{name}":
-                self.world.tmux.kill(session.id, name=session.name, instance=session.instance)
+            if session.name == f"gt-gastown-{name}" and session.instance:
+                self.world.tmux.kill(session.id, name=session.name, instance=session.instance, pane_id=session.pane_id)
 
     @rule(name=names)
     def somebody_renames_the_session(self, name: str) -> None:
         """A person renames a session."""
-        if f"gt-gastown-{name}" in self.world.tmux.sessions():
+        if self.is_agents(name):
             self.count += 1
             self.world.tmux.rename(f"gt-gastown-{name}", f"mine-{self.count}")
 
     @rule()
     def the_server_restarts(self) -> None:
         """All sessions are gone and ids begin anew."""
+        self.world.tmux.people.clear()
         self.world.tmux.restart_server()
 
     @rule(name=names)
@@ -185,8 +188,9 @@ class Lifecycle(RuleBasedStateMachine):
     def somebody_deletes_the_directory(self, name: str) -> None:
         """A person deletes a home by hand; what was only there is nobody's fault."""
         if self.rig.home_dir(name).exists():
+            self.homeless |= {known.instance for known in self._known(name)}
             shutil.rmtree(self.rig.home_dir(name))
-            stashed = {data for _, files in self._repo().stashes for data in files.values()}
+            stashed = {data for _, files in self.repo().stashes for data in files.values()}
             self.work = {d: n for d, n in self.work.items() if n != name or d in stashed or self._is_in_a_commit(d)}
 
     @rule()
@@ -211,7 +215,7 @@ class Lifecycle(RuleBasedStateMachine):
             if (record := read_record(self.rig, name)) and record.instance in instances
         ]
         assert len(set(owners)) == len(owners)
-        heads = [tree.branch for tree in self._repo().trees.values() if tree.path.parent.parent == self.rig.polecats_dir]
+        heads = [tree.branch for tree in self.repo().trees.values() if tree.path.parent.parent == self.rig.polecats_dir]
         assert len(set(heads)) == len(heads), "two worktrees on one branch"
 
     @invariant()
@@ -257,16 +261,13 @@ class Lifecycle(RuleBasedStateMachine):
         self.work[data] = name
         return data
 
-    def _repo(self) -> FakeRepo:
-        return self.world.git.repo(find_repo(self.rig))
-
     def _is_in_a_commit(self, data: bytes) -> bool:
-        git, known = self.world.git, self._repo()
+        git, known = self.world.git, self.repo()
         tips = [*known.heads.values(), *known.tracking.values(), *(rescue.commit for rescue in known.rescues.values())]
         return any(data in git.commits[commit].files.values() for tip in tips for commit in git.ancestry(tip))
 
     def _is_somewhere(self, data: bytes) -> bool:
-        if self._is_in_a_commit(data) or any(data in files.values() for _, files in self._repo().stashes):
+        if self._is_in_a_commit(data) or any(data in files.values() for _, files in self.repo().stashes):
             return True
         for where, dirs, files in os.walk(self.rig.polecats_dir):
             dirs[:] = [
@@ -286,7 +287,7 @@ class Lifecycle(RuleBasedStateMachine):
     def _settled(self) -> object:
         claims = sorted(str(path) for path in self.rig.polecats_dir.glob(f"*/{CLAIM_FILE}"))
         homes = list_homes(self.rig).dirs
-        return (homes, claims, sorted(self._repo().heads), self.world.tmux.sessions(), self.world.beads.beads())
+        return (homes, claims, sorted(self.repo().heads), self.world.tmux.sessions(), self.world.beads.beads())
 
 
 TestLifecycle = Lifecycle.TestCase
@@ -295,7 +296,7 @@ TestLifecycle.__doc__ = (
 )
 TestLifecycle.settings = settings(
     max_examples=int(os.environ.get("POLECAT_MACHINE_EXAMPLES", "20")),
-    stateful_step_count=30,
+    stateful_step_count=int(os.environ.get("POLECAT_MACHINE_STEPS", "30")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
     print_blob=True,

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,13 @@ class Crowd:
     process: subprocess.Popen[str]
     place: Path
 
-    def at_once(self, *orders: tuple[str, dict[str, Any]]) -> list[dict[str, Any]]:
-        """Do several things at once, each in a process of its own; return what came of each: ``result``, or ``error`` and ``message``."""
+    def at_once(self, *orders: tuple[str, dict[str, Any]], kill_s: Mapping[int, float] | None = None) -> list[dict[str, Any]]:
+        """Do several things at once, each in a process of its own; return what came of each: ``result``, or ``error`` and ``message``.
+
+        Args:
+            orders: what.
+            kill_s: position of an order → after how many seconds its process is killed.
+        """
         written = [
             {
                 "verb": verb,
@@ -36,6 +41,7 @@ class Crowd:
                 "rig": RIG,
                 "socket": str(self.town.server.socket),
                 "answer": str(self.place / f"answer-{number}"),
+                "kill_s": (kill_s or {}).get(number, 0.0),
             }
             for number, (verb, asked) in enumerate(orders)
         ]

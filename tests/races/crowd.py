@@ -1,14 +1,17 @@
 """A process that does several things at once, each in a fork of its own that waits until all are ready.
 
-It reads one JSON list of orders a line and answers with the list of what came of them, in order.
+It reads one JSON list of orders a line and answers with the list of what came of them, in order. An order with ``kill_s`` is killed
+with SIGKILL so many seconds after the start, if it is not done by then.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +40,24 @@ def main() -> None:
         children = [_fork(order, ready, go) for order in orders]
         os.close(go)  # now nobody holds it, so everybody who reads goes on
         os.close(ready)
-        for child in children:
-            os.waitpid(child, 0)
-        print(json.dumps([json.loads(Path(order["answer"]).read_text()) for order in orders]), flush=True)
+        _kill(children, orders)
+        killed = [os.WIFSIGNALED(os.waitpid(child, 0)[1]) for child in children]
+        answers = [
+            _KILLED if dead else json.loads(Path(order["answer"]).read_text()) for order, dead in zip(orders, killed, strict=True)
+        ]
+        print(json.dumps(answers), flush=True)
+
+
+_KILLED = {"error": "killed", "message": "killed"}
+
+
+def _kill(children: Sequence[int], orders: Sequence[dict[str, Any]]) -> None:
+    began_s = time.monotonic()
+    for kill_s, child in sorted(
+        (order["kill_s"], child) for order, child in zip(orders, children, strict=True) if order.get("kill_s")
+    ):
+        time.sleep(max(0.0, began_s + kill_s - time.monotonic()))
+        os.kill(child, signal.SIGKILL)  # it may be done; then it is a zombie of ours and nobody else's
 
 
 def _fork(order: dict[str, Any], ready: int, go: int) -> int:

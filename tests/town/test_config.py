@@ -92,7 +92,7 @@ def test_unreadable_files_are_errors(tmp_path: Path, name: str) -> None:
     """A directory, a pipe or bytes that are no UTF-8 in the place of a file are errors, and nothing hangs."""
     path = tmp_path / name
     path.mkdir(parents=True)
-    with pytest.raises(ConfigError, match="is not a regular file"):
+    with pytest.raises(ConfigError, match="is a directory"):
         LOADERS[name](tmp_path)
 
     path.rmdir()
@@ -155,6 +155,13 @@ def test_unreadable_files_are_errors(tmp_path: Path, name: str) -> None:
         ("gas/settings/config.json", '{"trust": "yes"}', "trust", 1, "'ask' or 'accept', not 'yes'"),
         ("gas/settings/config.json", '{"rescue_ignored": ["a\\nb"]}', "rescue_ignored.0", 1, "a pattern on one line"),
         ("gas/settings/config.json", '{"runtime": {"prompt_mode": "x"}}', "runtime.prompt_mode", 1, "must be 'arg' or"),
+        (
+            "gas/settings/config.json",
+            '{"runtime": {"prompt_flag": "-i x"}}',
+            "runtime.prompt_flag",
+            1,
+            "must be one word such as",
+        ),
         ("gas/settings/config.json", '{"runtime": {"tmux": 5}}', "runtime.tmux", 1, "must be an object, not 5"),
         ("gas/settings/config.json", '{"agents": {"x": {"command": "a\\nb"}}}', "agents.x.command", 1, "must be one line"),
         ("gas/settings/config.json", '{"theme": {"custom": {"bg": 1}}}', "theme.custom.bg", 1, "must be a string"),

@@ -104,12 +104,13 @@ def test_a_bead_that_the_store_does_not_know_is_still_work(place: Place) -> None
 def test_everything_about_one(place: Place) -> None:
     """Branch, bead, session, work, instance and times of a polecat that works."""
     rig, world = place
+    began = world.clock.now()
     cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
     found = get_polecat(rig, "furiosa", world=world)
     assert (found.agent_id, found.branch, found.issue) == (cat.agent_id, cat.branch, "gt-1")
     assert (found.session_name, found.is_running, found.instance) == (cat.session_name, True, cat.instance)
     assert found.work is not None and found.work.is_clean
-    assert found.created_at == world.clock.now()
+    assert found.created_at == began
 
 
 def test_a_dirty_tree_is_counted(place: Place) -> None:

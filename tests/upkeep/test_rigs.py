@@ -8,13 +8,24 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from polecat.adapters.git.cli import GitCli
 from polecat.documents import Route
-from polecat.errors import ConfigError, GitError, InvalidNameError, LockTimeoutError, NotFoundError, PolecatError, RigExistsError
+from polecat.errors import (
+    ConfigError,
+    GitError,
+    InvalidNameError,
+    LockTimeoutError,
+    NotFoundError,
+    PolecatError,
+    RigExistsError,
+    WorkAtRiskError,
+)
+from polecat.model import Rig
 from polecat.ports import Repo, World
 from polecat.testing import FakeGit
 from polecat.town.config import load_rig_config, load_rigs
@@ -22,7 +33,7 @@ from polecat.town.find import Town, find_repo
 from polecat.town.locks import holding
 from polecat.town.routes import load_routes
 from polecat.town.settings import load_rig_settings
-from polecat.upkeep.rigs import add_rig
+from polecat.upkeep.rigs import add_rig, remove_rig
 from polecat.upkeep.towns import init_town
 from tests.git_fixtures import commit, git, make_origin
 
@@ -266,7 +277,7 @@ import os, signal, sys
 from pathlib import Path
 from polecat.adapters.git.cli import GitCli
 from polecat.ports import World
-from polecat.upkeep.rigs import add_rig
+from polecat.upkeep.rigs import add_rig, remove_rig
 from polecat.town.find import find_town
 
 class DiesCloning(GitCli):
@@ -377,3 +388,63 @@ def test_a_new_commit_after_adding_is_fetched(town: Town, origin: Path) -> None:
     GitCli(environ=dict(os.environ)).start_fetch(repo, timeout_s=30).wait()
 
     assert git("rev-parse", "refs/remotes/origin/main", cwd=repo.path) == head
+
+
+# ------------------------------------------------------------------------------------------------------------ taking away
+
+
+def test_a_removed_rig_leaves_nothing_and_can_come_back(town: Town, origin: Path) -> None:
+    """Directory, registry entry and route are gone, the source stays; the name and the prefix are free again."""
+    before = _state(town)[1:]
+    rig = add_rig(town, "gastown", str(origin))
+
+    assert remove_rig(town, "gastown") == rig.path
+
+    assert not rig.path.exists() and origin.exists()
+    assert _state(town)[1:] == before
+    assert add_rig(town, "gastown", str(origin)) == rig
+
+
+def _polecat(rig: Rig) -> None:
+    (rig.polecats_dir / "nux").mkdir()
+
+
+def _crew(rig: Rig) -> None:
+    (rig.path / "crew" / "me").mkdir()
+
+
+def _commit(rig: Rig) -> None:
+    repo = rig.path / ".repo.git"
+    tree = git("rev-parse", "HEAD^{tree}", cwd=repo)
+    git("update-ref", "refs/heads/polecat/nux", git("commit-tree", "-m", "work", tree, cwd=repo), cwd=repo)
+
+
+def _kept(rig: Rig) -> None:
+    (rig.polecats_dir / ".trash").mkdir()
+    (rig.polecats_dir / ".trash" / "nux-1.keep").touch()
+
+
+@pytest.mark.parametrize(
+    ("has", "word", "is_lifted"),
+    [
+        (_polecat, "has polecats: nux", False),
+        (_crew, "clones that others work in", False),
+        (_commit, "unpushed commits on polecat/nux", True),
+        (_kept, "1 kept entry", True),
+    ],
+)
+def test_a_rig_in_use_is_not_removed(town: Town, origin: Path, has: Callable[[Rig], None], word: str, is_lifted: bool) -> None:
+    """Polecats and people's clones are never taken along; what is nowhere else only when that is said."""
+    rig = add_rig(town, "gastown", str(origin))
+    has(rig)
+    before = _state(town)[1:]
+
+    with pytest.raises(WorkAtRiskError, match=word):
+        remove_rig(town, "gastown")
+    assert (_state(town)[1:], rig.path.exists()) == (before, True)
+    if is_lifted:
+        assert not remove_rig(town, "gastown", force=True).exists()
+    else:
+        with pytest.raises(WorkAtRiskError):
+            remove_rig(town, "gastown", force=True)
+        assert (_state(town)[1:], rig.path.exists()) == (before, True)

@@ -143,7 +143,6 @@ def test_wrong_usage(town: HandTown, run: Run) -> None:
     for argv in (
         (),
         ("spwan", "gastown"),
-        ("spawn",),
         ("spawn", "gastown", "--count", "0"),
         ("spawn", "gastown", "--count", "x"),
         ("spawn", "gastown", "--count", "-1"),
@@ -153,7 +152,6 @@ def test_wrong_usage(town: HandTown, run: Run) -> None:
         ("spawn", "gastown", "--prompt", "a", "--prompt-file", "b"),
         ("spawn", "gastown", "--no-such-option"),
         ("rig",),
-        ("reconcile",),
         ("list", "a", "b"),
     ):
         done = run(*argv)

@@ -137,6 +137,7 @@ def test_verbs_that_look(town: HandTown, run: Run) -> None:
     attach = checked("attach", run("attach", "gastown/furiosa", "--json"))
     stale = checked("stale", run("stale", "gastown", "--json"))
     checked("capture", run("capture", "gastown/furiosa", "--json"))
+    assert len(checked("wait", run("wait", "gastown/nux", "--json"), code=3)) == 1
     hook = checked("hook", run("hook", "show", "gastown/furiosa", "--json"))
     checked("rescue list", run("rescue", "list", "gastown", "--json"))
     checked("doctor", run("doctor", "--json"))

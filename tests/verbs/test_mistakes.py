@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from polecat.cli import SYNONYMS, VERBS
 from polecat.testing.worlds import make_town
 from tests.cli_fixtures import Run
 
@@ -108,3 +109,53 @@ def test_huge_words_give_short_errors(in_town: Path, run: Run, verb: str) -> Non
 def test_what_was_typed_cannot_move_the_cursor(in_town: Path, run: Run) -> None:
     """Control characters come back as something to read."""
     assert "\x1b" not in run("list", "--town", "/\x1b[2J").refused("not in a town").err
+
+
+@pytest.mark.parametrize(
+    ("typed", "ours"),
+    [("rm", "remove"), ("kill", "stop"), ("ps", "list"), ("logs", "capture"), ("new", "spawn"), ("open", "attach")],
+)
+def test_what_other_tools_call_it_is_answered_with_our_verb(run: Run, typed: str, ours: str) -> None:
+    """A verb that other tools have is wrong usage, and the answer is the verb that does it here."""
+    said = run(typed, "gastown/nux")
+
+    assert (said.code, said.out) == (2, "")
+    assert f"no verb '{typed}'; here it is '{ours}'" in said.err
+
+
+def test_every_synonym_leads_to_a_verb() -> None:
+    """No synonym is a verb of ours, and each leads to one, or is kept back until there is one."""
+    assert not SYNONYMS.keys() & VERBS.keys()
+    assert {verb.partition(" ")[0] for verb in SYNONYMS.values()} - VERBS.keys() <= {"start"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--beads", "a-1,a-2", "--hook", "a-1"),
+        ("--beads", "a-1,a-2", "--count", "2"),
+        ("--count", "2", "--name", "nux"),
+        ("--nudge", "go", "--no-nudge"),
+        ("--no-wait", "--ready-timeout", "3"),
+        ("--attach", "--json"),
+        ("--attach", "--count", "2"),
+        ("--attach", "--dry-run"),
+    ],
+    ids=" ".join,
+)
+def test_options_that_contradict_each_other_are_wrong_usage(in_town: Path, run: Run, words: tuple[str, ...]) -> None:
+    """They are refused before anything is looked at: status 2, one line that names both."""
+    said = run("spawn", "gastown", *words)
+
+    assert (said.code, said.out) == (2, "")
+    assert " goes without " in said.err
+
+
+def test_common_options_may_stand_before_the_verb(in_town: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``--town``, ``--socket`` and ``--json`` mean the same before the verb as behind it; a verb that lacks one still says so."""
+    monkeypatch.chdir("/")
+    before, behind = ("--town", str(in_town), "--json"), (f"--town={in_town}", "--json")
+
+    assert run(*before, "list").json == run("list", *behind).json
+    assert run(*behind, "rig", "list").json == run("rig", "list", *before).json
+    assert "no option '--town'" in run("--town", "x", "completion", "bash").err

@@ -226,7 +226,8 @@ class LocalBeads:
         except sqlite3.DatabaseError as error:
             raise BeadsUnavailableError(
                 f"the beads file {self.path} is damaged, or is no beads file: {error}",
-                hint=f"move it away ({shell_line('mv', self.path, f'{self.path}.damaged')}) or restore a backup; without it polecat starts anew",
+                hint="restore a backup, or move it away, and polecat starts anew: "
+                f"{shell_line('mv', self.path, f'{self.path}.damaged')}",
             ) from error
 
 

@@ -17,13 +17,13 @@ _KEYS = r"^(remote\.origin\.url|polecat\.(town|rig))$"
 def find(git: GitProgram, place: Path) -> Checkout | None:
     """Find the checkout that a place is in; None where git finds none, or will not look into it."""
     top = git.run(["-C", place, "rev-parse", "--show-toplevel"], at=None, read_only=True)
-    if top.exit_code != 0 or not top.stdout.strip():
+    if top.exit_code != 0 or not top.stdout.strip(b"\n"):
         return None
     path = Path(os.fsdecode(top.stdout.removesuffix(b"\n")))
     told = git.run(["-C", path, "config", "--local", "--null", "--get-regexp", _KEYS], at=None, read_only=True).stdout
     rows = (os.fsdecode(row).partition("\n") for row in told.split(b"\0") if row)
     values = {key: value for key, _, value in rows}
-    branch = git.run(["-C", path, "symbolic-ref", "-q", "--short", "HEAD"], at=None, read_only=True).text.strip()
+    branch = git.run(["-C", path, "symbolic-ref", "-q", "--short", "HEAD"], at=None, read_only=True).text.rstrip("\n")
     town = values.get("polecat.town", "")
     return Checkout(
         path=path,

@@ -21,12 +21,12 @@ from polecat.adapters.git import (
     publish,
     refs,
     remote,
-    rescue,
     snapshot,
     stale,
     submodules,
     worktrees,
 )
+from polecat.adapters.git import rescue as rescues
 from polecat.adapters.git.run import GitProgram, expect_success
 from polecat.errors import GitError
 from polecat.ports import RESCUE_REFS, Checkout, GitFacts, Merged, Repo, Rescue, StaleRegistration, Standing, Worktree
@@ -70,7 +70,7 @@ class GitCli:
             raise GitError(f"git is too old: {text!r}", hint="polecat needs git 2.31 or later")
         return found[0]
 
-    def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch:
+    def start_fetch(self, repo: Repo, *, timeout_s: float) -> remote.CliFetch | remote.FailedFetch:
         """Begin to bring the remote-tracking branches up to date."""
         files.check_repository(repo.git_dir)
         return remote.start_fetch(self._git, repo, timeout_s=timeout_s)
@@ -171,14 +171,13 @@ class GitCli:
         return stale.stale(repo)
 
     def drop_stale(self, repo: Repo, registration: StaleRegistration, *, into: Path) -> bool:
-        """Move one stale registration out of the repository, if it still is stale; a commit that only it held gets a rescue ref."""
-        head = (files.read_text(registration.admin_dir / "HEAD") or "").rstrip("\n")
-        if files.is_oid(head) and self._count(repo, [head, "--not", "--glob=refs/*"]):
-            owner = registration.path.parent.name if registration.path else registration.admin_dir.name
-            if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
-                owner = registration.admin_dir.name
-            ref = f"{RESCUE_REFS}{owner}/{time.time_ns() // 1_000_000}-lost"
-            expect_success(self._git.run(["update-ref", ref, head, ""], at=repo))
+        """Move one stale registration out of the repository, if it still is stale; what only it named gets a rescue first."""
+        if not stale.is_stale(repo, registration):
+            return False
+        owner = registration.path.parent.name if registration.path else registration.admin_dir.name
+        if not files.is_ref_name(f"{RESCUE_REFS}{owner}/x"):  # a person's own worktree may be anywhere
+            owner = registration.admin_dir.name
+        rescues.save_lost(self._git, repo, registration.admin_dir, f"{owner}/{time.time_ns() // 1_000_000}-lost")
         return stale.drop_stale(repo, registration, into)
 
     def clear_half_made(self, repo: Repo, path: Path, *, into: Path) -> None:
@@ -212,15 +211,19 @@ class GitCli:
             ignored_patterns=tuple(ignored_patterns),
             size_limit_bytes=size_limit_bytes,
         )
-        return rescue.rescue(self._git, repo, worktree, ref_name, wish)
+        return rescues.rescue(self._git, repo, worktree, ref_name, wish)
 
     def rescues(self, repo: Repo) -> tuple[Rescue, ...]:
         """List what was saved, oldest first."""
-        return rescue.rescues(self._git, repo)
+        return rescues.rescues(self._git, repo)
 
     def rescued_files(self, repo: Repo, ref: str) -> Mapping[str, str]:
         """Say what a rescue holds beyond the commit it stands on."""
-        return rescue.rescued_files(self._git, repo, ref)
+        return rescues.rescued_files(self._git, repo, ref)
+
+    def drop_rescue(self, repo: Repo, rescue: Rescue) -> bool:
+        """Delete the refs of a rescue; False if its ref is gone, or stands elsewhere by now."""
+        return rescues.drop(self._git, repo, rescue)
 
     def move_worktree(self, repo: Repo, worktree: Worktree, to: Path) -> Worktree:
         """Rename a worktree on its file system; branch, index and submodules go with it."""
@@ -232,7 +235,16 @@ class GitCli:
 
     def is_pristine(self, worktree: Worktree) -> bool:
         """Say whether nothing at all in a worktree differs from its commit; one process."""
-        words = ["status", "--porcelain", "-z", "--untracked-files=all", "--ignored=traditional", "--ignore-submodules=none"]
+        seeing = files.what_the_disk_keeps(worktree.path)
+        words = [
+            *seeing,
+            "status",
+            "--porcelain",
+            "-z",
+            "--untracked-files=all",
+            "--ignored=traditional",
+            "--ignore-submodules=none",
+        ]
         try:
             done = self._git.run(words, at=worktree, read_only=True, timeout_s=self._check_out_timeout_s)
         except GitError:
@@ -249,7 +261,7 @@ class GitCli:
         if tip is None or tip == head:
             return Standing(merged="ancestor") if tip else None
         words = ["rev-list", "--left-right", "--count", f"{head}...{tip}"]
-        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.strip().partition("\t")
+        ahead, _, behind = self._git.must(words, at=repo, read_only=True).text.rstrip("\n").partition("\t")
         if not (ahead.isdecimal() and behind.isdecimal()):
             raise GitError(f"git rev-list said {ahead[:60]!r}, which is no number", cwd=repo.path)
         merged: Merged = "ancestor" if ahead == "0" else facts.same_changes(self._git, repo, tip, head)

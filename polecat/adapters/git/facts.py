@@ -10,7 +10,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -32,6 +32,7 @@ _IN_PROGRESS = {
     "rebase-merge": "rebase",
     "rebase-apply/rebasing": "rebase",
     "rebase-apply/applying": "am",
+    "sequencer": "sequencer",
     "BISECT_LOG": "bisect",
     "index.lock": "index.lock",
 }
@@ -99,19 +100,19 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None,
     guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
-    questions: dict[str, Sequence[str]] = {"status": [*STATUS, "--find-renames"]}
+    questions: dict[str, Sequence[str]] = {"status": [*files.what_the_disk_keeps(worktree.path), *STATUS, "--find-renames"]}
     index = files.read_bytes(place.git_dir / "index", limit_bytes=_MAX_INDEX_BYTES)
     listing = read_index(index) if index and head and len(head) == 40 else None
     if listing is None:
         questions["files"] = LISTING
     if head is not None:
-        begun = unfinished_heads(place.git_dir)
+        begun = unfinished_heads(git, place)
         if begun or head not in refs.listed(git, repo, "refs/remotes/").values():
             questions["commits"] = ["rev-list", "--count", head, *begun, "--not", "--remotes"]
         if base is not None:
             questions["base"] = ["merge-base", "--is-ancestor", head, base]
     if refs.resolve(git, repo, "refs/stash") is not None:
-        questions["stashes"] = ["log", "-g", "--format=%H%x00%s", "refs/stash", "--"]
+        questions["stashes"] = ["log", "-g", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%s", "refs/stash", "--"]
     answers = _ask(looking, questions)
     entries = _read_status(looking, answers.get("status"))
     gitlinks = _read_files(looking, listing or _listing(looking, answers.get("files")), entries)
@@ -157,7 +158,10 @@ def _lock_of(admin: Path) -> str:
 def _read_head(looking: Gathering) -> None:
     admin = looking.admin_dir
     branch, head = refs.head(looking.git, looking.repo, looking.place)
-    under_way = tuple(dict.fromkeys(word for name, word in _IN_PROGRESS.items() if os.path.lexists(admin / name)))
+    begun = refs.pseudo_refs(looking.git, looking.place)
+    under_way = tuple(
+        dict.fromkeys(word for name, word in _IN_PROGRESS.items() if name in begun or os.path.lexists(admin / name))
+    )
     if not (admin / "index").exists():  # then only its maker can have died here: nobody works without an index
         under_way = tuple(word for word in under_way if word != "index.lock")
     looking.facts = evolve(
@@ -170,12 +174,14 @@ def _read_head(looking: Gathering) -> None:
     )
 
 
-def unfinished_heads(admin: Path) -> list[str]:
-    """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked."""
-    folders = [f"{folder}/{name}" for folder in ("rebase-merge", "rebase-apply") for name in ("orig-head", "autostash")]
-    names = (*folders, "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH")
-    found = (line for name in names for line in (files.read_text(admin / name) or "").split("\n"))
-    return [line for line in found if files.is_oid(line)]
+def unfinished_heads(git: GitProgram, place: Place) -> list[str]:
+    """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked, and refs of its own."""
+    names = (f"{folder}/{name}" for folder in ("rebase-merge", "rebase-apply") for name in ("orig-head", "autostash"))
+    lines = [line.rstrip("\r") for name in names for line in (files.read_text(place.git_dir / name) or "").split("\n")]
+    begun = refs.pseudo_refs(git, place)
+    heads = [oid for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH") for oid in begun.get(name, ())]
+    own = refs.own_refs(git, place).values()
+    return list(dict.fromkeys([*(line for line in lines if files.is_oid(line)), *heads, *own]))
 
 
 def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry, ...]:
@@ -264,7 +270,7 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
         return
     unpushed = _count(looking, "commits", commits) or 0  # not asked where a remote's branch stands at that very commit
     if unpushed and looking.base is not None and not refs.listed(looking.git, looking.repo, "refs/remotes/"):
-        rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.admin_dir), f"^{looking.base}"]
+        rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.git, looking.place), f"^{looking.base}"]
         unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
     merged: Merged = "unknown"
     if base is not None and base.exit_code in (0, 1) and not base.stderr:
@@ -274,13 +280,23 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
 
 def same_changes(git: GitProgram, at: Repo | Place, base: str, head: str) -> Merged:
     """Squash merges leave no ancestry; but merging again then changes nothing of the base."""
-    merge = git.run(["merge-tree", "--write-tree", base, head], at=at)
+    merge = git.run(["merge-tree", "--write-tree", base, head], at=at, extra_env=_no_drivers(git, at))
     tree = git.run(["rev-parse", "-q", "--verify", f"{base}^{{tree}}"], at=at, read_only=True)
     if merge.exit_code == 1:
         return "no"
     if merge.exit_code != 0 or tree.exit_code != 0:
         return "unknown"
     return "same changes" if merge.text == tree.text else "no"
+
+
+def _no_drivers(git: GitProgram, at: Repo | Place) -> dict[str, str]:
+    """Let every merge driver of somebody's own fail, as a conflict does: one that keeps "ours" makes any work look merged."""
+    words = ["config", "-z", "--name-only", "--get-regexp", r"^merge\..*\.driver$"]
+    keys = list(dict.fromkeys(filter(None, git.run(words, at=at, read_only=True).text.split("\0"))))
+    pairs = {f"GIT_CONFIG_KEY_{at}": key for at, key in enumerate(keys)} | {
+        f"GIT_CONFIG_VALUE_{at}": "false" for at in range(len(keys))
+    }
+    return {"GIT_CONFIG_COUNT": str(len(keys)), **pairs}
 
 
 def _read_stashes(looking: Gathering, done: Finished | None) -> None:
@@ -290,8 +306,10 @@ def _read_stashes(looking: Gathering, done: Finished | None) -> None:
     rows = [line.partition("\0") for line in text.split("\n") if line]
     if not rows or not all(files.is_oid(commit) for commit, _, _ in rows):
         looking.problem("stashes: refs/stash exists but its log cannot be read")
+    branch = looking.facts.branch or ""
+    names = (branch, branch.rpartition("/")[2])  # before 2.36 git wrote only what stands behind the last slash
     branches = ((commit, _STASH_BRANCH.match(subject)) for commit, _, subject in rows)
-    ours = tuple(commit for commit, found in branches if found and found[1] == looking.facts.branch)
+    ours = tuple(commit for commit, found in branches if branch and found and found[1] in names)
     looking.facts = evolve(looking.facts, stashes=ours)
 
 
@@ -310,20 +328,15 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
         if count:
             changed.append(f"{name}: {count} unpushed commit(s)")
     inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
-    nested = looking.kept(found for path in inner for found in _repositories(looking, path))
+    unread: list[OSError] = []
+    at_top_only = looking.base is None
+    found = [
+        one
+        for path in inner
+        for one in files.repositories_below(looking.path, path, at_top_only=at_top_only, onerror=unread.append)
+    ]
+    for failed in unread:
+        if not isinstance(failed, FileNotFoundError):  # it has just gone, so nothing is in it
+            looking.problem(f"{failed.filename}: {failed.strerror}")
+    nested = looking.kept(f"{one}/" for one in found)
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)
-
-
-def _repositories(looking: Gathering, path: str) -> Iterator[str]:
-    """List the repositories and linked worktrees at or below a directory that git shows as one entry.
-
-    Only where work is about to be touched, which gives a base: looking through all that is ignored takes time.
-    """
-    top = looking.path / path
-    for place, directories, names in os.walk(top):
-        is_bare = {"HEAD", "config"} <= set(names) and {"objects", "refs"} <= set(directories)
-        if ".git" in directories or ".git" in names or is_bare:
-            directories.clear()
-            yield f"{os.path.relpath(place, looking.path)}/"
-        if looking.base is None:
-            return

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from polecat.errors import GitError, UnknownStateError
@@ -45,6 +45,12 @@ def is_ref_name(ref: str) -> bool:
 def uses_reftable(git_dir: Path) -> bool:
     """Say whether the repository keeps its refs in tables, so that files say nothing."""
     return os.path.isdir(f"{git_dir}/reftable")
+
+
+def common_dir(git_dir: Path) -> Path:
+    """Return the repository that a worktree's registration belongs to; a repository is its own."""
+    link = (read_text(git_dir / "commondir") or "").rstrip("\n")
+    return git_dir / link if link else git_dir
 
 
 def check_repository(git_dir: Path) -> None:
@@ -175,6 +181,44 @@ def read_bytes(path: Path | str, *, limit_bytes: int = MAX_BYTES) -> bytes | Non
         if stat.S_ISLNK(_mode(path)):
             return None
         raise _unknown(path, error) from error
+
+
+def what_the_disk_keeps(tree: Path) -> tuple[str, ...]:
+    """Return configuration that lets git see what this file system can tell apart, whatever it was told to overlook.
+
+    A ``.git`` that is found in capitals too is on a disk that knows no case; one of our plain files that is executable on a disk without
+    modes.
+    """
+    link = tree / ".git"
+    probe = link if link.is_file() else link / "HEAD"
+    knows_case = not os.path.lexists(tree / ".GIT")
+    knows_modes = not _mode(probe) & 0o111
+    case = ("-c", "core.ignoreCase=false") if knows_case else ()
+    return (*case, "-c", "core.fileMode=true") if knows_modes else case
+
+
+def repositories_below(
+    tree: Path, path: str, *, at_top_only: bool = False, onerror: Callable[[OSError], object] | None = None
+) -> Iterator[str]:
+    """List the repositories and linked worktrees at or below a directory that git shows as one entry.
+
+    Args:
+        tree: the worktree.
+        path: the directory in it.
+        at_top_only: look at the directory itself alone; looking through all that is ignored takes time.
+        onerror: is told of each directory that cannot be listed.
+    """
+    for place, directories, names in os.walk(tree / path, onerror=onerror):
+        if ".git" in directories or ".git" in names or is_bare(directories, names):
+            directories.clear()
+            yield os.path.relpath(place, tree)
+        if at_top_only:
+            return
+
+
+def is_bare(directories: Iterable[str], names: Iterable[str]) -> bool:
+    """Say whether what a directory holds makes it a repository without files."""
+    return {"HEAD", "config"} <= set(names) and {"objects", "refs"} <= set(directories)
 
 
 def rebased_branch(admin: Path) -> str | None:

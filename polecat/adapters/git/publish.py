@@ -35,7 +35,7 @@ def can_publish(git_dir: Path, *, start: str, upstream: str | None) -> bool:
     if files.read_ref(git_dir, f"refs/remotes/origin/{upstream}") != start:
         return False
     settings = (files.read_text(git_dir / "config") or "").lower()
-    return "worktreeconfig" not in settings and "objectformat" not in settings
+    return "worktreeconfig" not in settings and "refstorage" not in settings
 
 
 def publish(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str, upstream: str | None) -> None:
@@ -53,6 +53,8 @@ def publish(git: GitProgram, repo: Repo, path: Path, *, branch: str, start: str,
 def rebranch(git: GitProgram, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None) -> Worktree:
     """Put a worktree on a new branch. See `polecat.ports.GitSpares.rebranch`."""
     git_dir = Path(os.path.realpath(repo.git_dir))
+    if files.uses_reftable(git_dir):
+        return _rebranch_by_git(git, repo, worktree, branch=branch, start=start, upstream=upstream)
     with _disk_errors(f"put {worktree.path} on {branch!r}", repo):
         _create_branch(git, git_dir, branch, start, upstream)
         try:
@@ -64,6 +66,26 @@ def rebranch(git: GitProgram, repo: Repo, worktree: Worktree, *, branch: str, st
             raise
     if worktree.branch is not None and worktree.head is not None:
         _forget_branch(git, git_dir, worktree.branch, worktree.head)
+    return evolve(worktree, branch=branch, head=start)
+
+
+def _rebranch_by_git(
+    git: GitProgram, repo: Repo, worktree: Worktree, *, branch: str, start: str, upstream: str | None
+) -> Worktree:
+    new, old = f"refs/heads/{branch}", f"refs/heads/{worktree.branch}"
+    git.must(["update-ref", new, start, ""], at=repo)
+    try:
+        config.set_upstream(repo.git_dir, branch, upstream, patience_s=git.lock_patience_s)
+        git.must(["symbolic-ref", "HEAD", new], at=worktree)
+    except GitError:
+        with contextlib.suppress(GitError):
+            git.run(["update-ref", "-d", new, start], at=repo)
+            config.set_upstream(repo.git_dir, branch, None, patience_s=git.lock_patience_s)
+        raise
+    if worktree.branch is not None and worktree.head is not None:
+        with contextlib.suppress(GitError):
+            git.run(["update-ref", "-d", old, worktree.head], at=repo)
+            config.set_upstream(repo.git_dir, worktree.branch, None, patience_s=git.lock_patience_s)
     return evolve(worktree, branch=branch, head=start)
 
 

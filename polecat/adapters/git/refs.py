@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from polecat.adapters.git import files
 from polecat.adapters.git.run import GitProgram, Place, expect_success
 from polecat.ports import RESCUE_REFS, Repo
 
 _OF_COMMITS = ("refs/heads/", "refs/remotes/", "refs/stash", RESCUE_REFS)
 """Refs that name commits and nothing else; a tag may name an object that stands for one."""
+
+
+_PAIR = "%(refname) %(objectname)"
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for line in filter(None, text.split("\n")):
+        name, _, oid = line.partition(" ")
+        yield name, oid
 
 
 def resolve(git: GitProgram, repo: Repo, ref: str) -> str | None:
@@ -29,9 +40,8 @@ def listed(git: GitProgram, repo: Repo, prefix: str) -> dict[str, str]:
     if not files.uses_reftable(repo.git_dir):
         return files.list_refs(repo.git_dir, prefix)
     top = prefix.rpartition("/")[0]
-    done = git.must(["for-each-ref", "--format=%(refname) %(objectname)", top], at=repo, read_only=True)
-    pairs = (line.split(" ") for line in done.text.split("\n") if line)
-    return {name: commit for name, commit in pairs if name.startswith(prefix)}
+    done = git.must(["for-each-ref", f"--format={_PAIR}", top], at=repo, read_only=True)
+    return {name: commit for name, commit in _pairs(done.text) if name.startswith(prefix)}
 
 
 def head(git: GitProgram, repo: Repo, at: Place) -> tuple[str | None, str | None]:
@@ -46,8 +56,48 @@ def _named_by_head(git: GitProgram, repo: Repo, at: Place) -> str:
     """Return the ref that HEAD names, or the commit."""
     if not files.uses_reftable(repo.git_dir):
         return (files.read_text(at.git_dir / "HEAD") or "").rstrip("\n").removeprefix("ref: ")
-    symbolic = git.run(["symbolic-ref", "-q", "HEAD"], at=at, read_only=True).text.rstrip("\n")  # the file is a stub there
-    return symbolic or git.run(["rev-parse", "-q", "--verify", "HEAD"], at=at, read_only=True).text.rstrip("\n")
+    return _answer(git, at, ["symbolic-ref", "-q", "HEAD"]) or _answer(git, at, ["rev-parse", "-q", "--verify", "HEAD"])
+
+
+def _answer(git: GitProgram, at: Place, words: list[str]) -> str:
+    """Ask what may not be there; empty then."""
+    done = git.run(words, at=at, read_only=True)
+    return "" if done.exit_code == 1 and not done.stderr else expect_success(done).text.rstrip("\n")
+
+
+_IN_TABLES = (
+    *("CHERRY_PICK_HEAD", "REVERT_HEAD", "ORIG_HEAD", "REBASE_HEAD", "BISECT_HEAD", "BISECT_EXPECTED_REV"),
+    *("MERGE_AUTOSTASH", "AUTO_MERGE"),
+)
+_OWN = ("refs/bisect", "refs/worktree", "refs/rewritten")
+"""What is each worktree's own among the refs."""
+
+
+def pseudo_refs(git: GitProgram, at: Place) -> dict[str, tuple[str, ...]]:
+    """Return the object ids that MERGE_HEAD, CHERRY_PICK_HEAD, ORIG_HEAD and their like name; not HEAD itself.
+
+    Some of them are plain files in every format, with a line for each of several heads.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    for name in ("MERGE_HEAD", *_IN_TABLES):
+        ids = tuple(
+            word
+            for line in (files.read_text(at.git_dir / name) or "").split("\n")
+            if files.is_oid(word := line[:64].split("\t")[0])
+        )
+        found |= {name: ids} if ids else {}
+    if files.uses_reftable(files.common_dir(at.git_dir)):
+        asked = "".join(f"{name}\n" for name in _IN_TABLES).encode()
+        rows = git.must(["cat-file", "--batch-check=%(objectname)"], at=at, read_only=True, stdin=asked).text.split("\n")
+        found |= {name: (oid,) for name, oid in zip(_IN_TABLES, rows, strict=False) if files.is_oid(oid)}
+    return found
+
+
+def own_refs(git: GitProgram, at: Place) -> dict[str, str]:
+    """Return the refs that are a worktree's own, such as those of a bisection, each with its object id."""
+    if files.uses_reftable(files.common_dir(at.git_dir)):
+        return dict(_pairs(git.must(["for-each-ref", f"--format={_PAIR}", *_OWN], at=at, read_only=True).text))
+    return {name: oid for top in _OWN for name, oid in files.list_refs(at.git_dir, f"{top}/").items()}
 
 
 def user_of(git: GitProgram, repo: Repo, branch: str) -> str | None:

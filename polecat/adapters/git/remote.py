@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 from polecat.adapters.git import guard
-from polecat.adapters.git.run import TRIES, GitProgram, expect_success, is_transient
+from polecat.adapters.git.run import AS_A_PACK, TRIES, GitProgram, expect_success, is_transient
 from polecat.adapters.processes.program import Running
 from polecat.errors import GitError, ProgramError, UnknownStateError
 from polecat.names import shell_line
@@ -19,10 +19,25 @@ from polecat.ports import Repo
 STAMP = "polecat-fetched"
 """File in the repository whose time says when our last successful fetch began; git's FETCH_HEAD is touched by failed ones as well."""
 
-_FETCH = ("fetch", "-q", "--no-tags", "--no-auto-maintenance", "--no-write-fetch-head", "--no-recurse-submodules", "origin")
+REFSPEC = "+refs/heads/*:refs/remotes/origin/*"
+"""Said in every call: what a configuration says instead may bring nothing, or overwrite and prune the branches of polecats."""
+
+_FETCH = (
+    *(
+        *AS_A_PACK,
+        "fetch",
+        "-q",
+        "--no-tags",
+        "--no-prune",
+        "--no-auto-maintenance",
+        "--no-write-fetch-head",
+        "--no-recurse-submodules",
+    ),
+    *("--refmap=", "origin", REFSPEC),
+)
 _CLONE = (
     *("clone", "-q", "--bare", "--single-branch", "--origin", "origin"),
-    *("-c", "remote.origin.fetch=+refs/heads/*:refs/remotes/origin/*"),
+    *("-c", f"remote.origin.fetch={REFSPEC}"),
     *("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "gc.worktreePruneExpire=never"),
 )
 
@@ -66,9 +81,30 @@ class CliFetch:
             self.running.wait()
 
 
-def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch:
+class FailedFetch:
+    """A fetch that was not begun, because git would have stumbled over something in the repository; as one that failed."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def wait(self) -> None:
+        """Say why.
+
+        Raises:
+            GitError: always.
+        """
+        raise GitError(self.why)
+
+    def cancel(self) -> None:
+        """Nothing is under way."""
+
+
+def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch | FailedFetch:
     """Begin a fetch."""
-    guard.check_refs(repo.git_dir, heads=True)
+    try:
+        guard.check_refs(repo.git_dir, heads=True)
+    except UnknownStateError as error:
+        return FailedFetch(error.message)
     began_at_s = time.time()
     running = git.start(_FETCH, at=repo, timeout_s=timeout_s, remote=True)
     return CliFetch(git, repo, running, timeout_s=timeout_s, began_at_s=began_at_s)

@@ -9,20 +9,25 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
 
 from attrs import evolve
 
-from polecat.adapters.git import files, guard
+from polecat.adapters.git import files, guard, named
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
 from polecat.adapters.git.refs import resolve
-from polecat.adapters.git.run import GitProgram, Place, error_line, expect_success
+from polecat.adapters.git.run import AS_A_PACK, GitProgram, Place, error_line, expect_success
 from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
 from polecat.adapters.git.submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
 from polecat.ports import RESCUE_REFS, Repo, Rescue, Worktree
+
+Holds = Literal["files", "commits", "tip"]
 
 
 def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish: Wish) -> Rescue | None:
@@ -39,38 +44,150 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
         listing = list_tree(git, tree)
         made += _save_inner(git, store, tree, listing.inner, ref, wish)
         saved = _save(git, store, tree, listing, ref, wish, is_wanted=bool(made))
+        made += _pin(git, store, tree, ref, known=(listing.head or "",)) if saved is not None else []
     except (PolecatError, OSError) as error:
-        _forget(git, store, [ref, *made])
-        why = (
-            error.message if isinstance(error, PolecatError) else f"{error.filename or worktree.path}: {error.strerror or error}"
-        )
-        raise RescueFailedError(
-            f"the work in {worktree.path} could not be saved: {why}",
-            hint=getattr(error, "hint", "") or "nothing was deleted; save it by hand, or mend the cause and try again",
-        ) from error
-    return None if saved is None else evolve(saved, refs=(ref, *made))
+        raise _failed(git, store, [ref, *made, *_below(git, store, ref)], worktree.path, error) from error
+    return None if saved is None else evolve(saved, refs=(ref, *made), holds="files" if made else saved.holds)
+
+
+def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue | None:
+    """Save what a registration names and nothing else reaches, where its worktree is gone: what was staged, commits, submodules.
+
+    Raises:
+        RescueFailedError: it could not be saved; nothing was made.
+    """
+    ref, store, at = RESCUE_REFS + ref_name, Place(git_dir=repo.git_dir), Place(git_dir=admin)
+    wish = Wish(
+        message=f"what {admin.name} held when its directory was gone",
+        base=None,
+        ignore=(),
+        ignored_patterns=(),
+        size_limit_bytes=0,
+    )
+    made: list[str] = []
+    try:
+        for number, (name, folder) in enumerate(sorted(module_dirs(admin).items())):
+            made += _save_one_inner(git, store, Place(git_dir=folder), _inner_ref(ref, number, name), wish)
+        head, staged = commit_at(git, at, "HEAD"), _staged(git, at)
+        commits, others = named.alone(git, store, at)
+        if not (made or staged or commits or others):
+            return None
+        at_s = int(time.time())
+        if len(commits) == 1 and not staged:  # it is what somebody will look for
+            git.must(["update-ref", ref, commits[0], ""], at=store)
+        else:
+            parents = tuple(dict.fromkeys([*([head] if head else []), *commits]))
+            _import(git, store, stream(Snapshot(index=staged), ref=ref, message=f"{wish.message}\n", parents=parents, at_s=at_s))
+        commit = _prove(git, store, ref, Snapshot())
+        made += _pin(git, store, at, ref)
+    except (PolecatError, OSError) as error:
+        raise _failed(git, store, [ref, *made, *_below(git, store, ref)], admin, error) from error
+    return Rescue(
+        ref=ref,
+        commit=commit,
+        message=wish.message,
+        created_at_s=at_s,
+        refs=(ref, *made),
+        holds="files" if staged or made else "commits",
+    )
+
+
+def _failed(git: GitProgram, store: Place, refs: Sequence[str], where: Path, error: PolecatError | OSError) -> RescueFailedError:
+    """Take back what was made, and say why it was not enough."""
+    _forget(git, store, refs)
+    why = error.message if isinstance(error, PolecatError) else f"{error.filename or where}: {error.strerror or error}"
+    hint = getattr(error, "hint", "") or "nothing was deleted; save it by hand, or mend the cause and try again"
+    return RescueFailedError(f"the work in {where} could not be saved: {why}", hint=hint)
+
+
+def _below(git: GitProgram, store: Place, ref: str) -> list[str]:
+    with contextlib.suppress(PolecatError):
+        return git.must(["for-each-ref", "--format=%(refname)", f"{ref}.sub"], at=store, read_only=True).text.split("\n")[:-1]
+    return []
+
+
+def _staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
+    """Read what an index holds besides its commit; of a conflict both sides."""
+    if not (at.git_dir / "index").exists():  # then it was never filled
+        return {}
+    found: dict[str, tuple[str, str] | None] = {}
+    parts = os.fsdecode(
+        git.must(["diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", "HEAD"], at=at, read_only=True).stdout
+    )
+    for words, path in zip(parts.split("\0")[::2], parts.split("\0")[1::2], strict=False):
+        _, mode, _, oid, letter = words.split(" ")
+        if letter[0] in "DAMT" and mode != "160000" and (letter[0] == "D" or oid.strip("0")):
+            found[path] = None if letter[0] == "D" else (mode, oid)
+    for row in filter(None, os.fsdecode(git.must(["ls-files", "-u", "-z"], at=at, read_only=True).stdout).split("\0")):
+        words, _, path = row.partition("\t")
+        mode, oid, stage = words.split(" ")
+        found[path if stage == "2" else f"{path}~{stage}"] = (mode, oid)
+    return found
+
+
+def _pin(git: GitProgram, store: Place, at: Place, ref: str, *, known: Collection[str] = ()) -> list[str]:
+    """Make refs for each object that only a registration names, and prove that nothing of it is left without.
+
+    Raises:
+        RescueFailedError: something is still reachable from no ref.
+    """
+    commits, others = named.alone(git, store, at, known=known)
+    made = [f"{ref}.sub/named"] if commits else []
+    if commits:
+        text = f"commits that only {at.git_dir.name} named\n"
+        _import(git, store, stream(Snapshot(), ref=made[0], message=text, parents=tuple(commits), at_s=int(time.time())))
+    for oid in others:
+        made.append(f"{ref}.sub/object-{oid[:16]}")
+        git.must(["update-ref", made[-1], oid], at=store)
+    if commits and (left := named.alone(git, store, at)[0]):
+        raise RescueFailedError(f"{left[0]} is named by {at.git_dir} and reachable from no ref")
+    return made
 
 
 def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     """List what was saved, oldest first."""
     files.check_repository(repo.git_dir)
     guard.check_refs(repo.git_dir, RESCUE_REFS)
-    form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(contents:subject)"
+    form = "%(refname)%00%(objectname)%00%(committerdate:unix)%00%(tree)%00%(parent)%00%(contents:subject)"
     lines = git.must(["for-each-ref", f"--format={form}", RESCUE_REFS], at=repo, read_only=True).text.split("\n")[:-1]
-    rows = [line.split("\0", 3) for line in lines]
+    rows = [line.split("\0", 5) for line in lines]
     subs = [row[0] for row in rows if ".sub/" in row[0]]
-    found = (
-        Rescue(
-            ref=ref,
-            commit=commit,
-            created_at_s=int(at_s or 0),
-            message=message,
-            refs=(ref, *(sub for sub in subs if sub.startswith(f"{ref}.sub/"))),
+    tops = [row for row in rows if ".sub/" not in row[0]]
+    below = {row[0]: row[4].partition(" ")[0] for row in tops}
+    trees, unpushed = _trees_of(git, repo, below.values()), _on_no_remote(git, repo, below.values())
+    found = []
+    for ref, commit, at_s, tree, _, message in tops:
+        inner = tuple(sub for sub in subs if sub.startswith(f"{ref}.sub/"))
+        has_files = bool(inner) or trees.get(below[ref]) != tree
+        holds: Holds = "files" if has_files else "commits" if below[ref] in unpushed else "tip"
+        found.append(
+            Rescue(ref=ref, commit=commit, created_at_s=int(at_s or 0), message=message, refs=(ref, *inner), holds=holds)
         )
-        for ref, commit, at_s, message in rows
-        if ".sub/" not in ref
-    )
     return tuple(sorted(found, key=lambda one: (one.created_at_s, one.ref)))
+
+
+def _trees_of(git: GitProgram, repo: Repo, commits: Iterable[str]) -> dict[str, str]:
+    """Commit → its tree, with one process for all."""
+    wanted = [commit for commit in dict.fromkeys(commits) if commit]
+    asked = "".join(f"{commit}^{{tree}}\n" for commit in wanted).encode()
+    told = git.must(["cat-file", "--batch-check=%(objectname)"], at=repo, read_only=True, stdin=asked).text.split("\n")
+    return dict(zip(wanted, told, strict=False))
+
+
+def _on_no_remote(git: GitProgram, repo: Repo, commits: Iterable[str]) -> frozenset[str]:
+    """Those of many commits, and what is below them, that are part of no remote-tracking branch, with one process for all."""
+    asked = "".join(f"{commit}\n" for commit in commits if commit).encode()
+    words = ["rev-list", "--stdin", "--not", "--remotes"]
+    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split("\n")) if asked else frozenset()
+
+
+def drop(git: GitProgram, repo: Repo, rescue: Rescue) -> bool:
+    """Delete the refs of a rescue, its own one first, if that still stands where it did."""
+    if resolve(git, repo, rescue.ref) != rescue.commit:
+        return False
+    git.must(["update-ref", "-d", rescue.ref, rescue.commit], at=repo)
+    _forget(git, Place(git_dir=repo.git_dir), [ref for ref in rescue.refs if ref != rescue.ref])
+    return True
 
 
 def rescued_files(git: GitProgram, repo: Repo, ref: str) -> Mapping[str, str]:
@@ -94,28 +211,36 @@ def _save(
     if snapshot.is_empty and not is_wanted and not _must_pin(git, tree, head, wish):
         return None
     at_s = int(time.time())
-    parents = tuple(dict.fromkeys([head, *unfinished_heads(tree.git_dir)] if head else []))
+    parents = tuple(dict.fromkeys([head, *unfinished_heads(git, tree)] if head else []))
     subject = re.sub(r"[\0-\x20]+", " ", wish.message).strip(" ") or "rescue"
     message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)
     commit = _prove(git, store, ref, snapshot)
-    return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,))
+    holds: Holds = "files" if head is None or not snapshot.is_empty else "commits" if _on_no_remote_at(git, tree, head) else "tip"
+    return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,), holds=holds)
+
+
+def _on_no_remote_at(git: GitProgram, tree: Place, head: str) -> bool:
+    return bool(git.run(["rev-list", "-1", head, "--not", "--remotes"], at=tree, read_only=True).text.strip("\n"))
 
 
 def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> bool:
     """A commit is safe only in what it was merged into: other remote-tracking branches vanish when the remote's do."""
     if head is None:
         return False
-    if wish.base is None or unfinished_heads(tree.git_dir):
+    if wish.base is None or unfinished_heads(git, tree):
         return True
     return git.run(["merge-base", "--is-ancestor", head, wish.base], at=tree, read_only=True).exit_code != 0
 
 
 def _import(git: GitProgram, store: Place, data: bytes) -> None:
     began_s = time.time() - 2
-    done = git.run(
-        ["fast-import", "--quiet", "--done", "--date-format=raw"], at=store, stdin=data, timeout_s=git.rescue_timeout_s
+    done = git.run(  # two names that differ in case alone are two files, whatever a configuration says
+        ["-c", "core.ignoreCase=false", *AS_A_PACK, "fast-import", "--quiet", "--done", "--date-format=raw"],
+        at=store,
+        stdin=data,
+        timeout_s=git.rescue_timeout_s,
     )
     if done.exit_code == 0:
         return
@@ -161,25 +286,31 @@ def _save_inner(git: GitProgram, store: Place, tree: Place, paths: Sequence[str]
     made: list[str] = []
     try:
         for number, (path, inner) in enumerate(sorted(_inner_places(tree, paths).items())):
-            name = re.sub(r"[^A-Za-z0-9_-]+", "-", path).strip("-") or "x"
-            made += _save_one_inner(git, store, inner, f"{ref}.sub/{number}-{name}", wish)
+            made += _save_one_inner(git, store, inner, _inner_ref(ref, number, path), wish)
     except BaseException:
         _forget(git, store, made)
         raise
     return made
 
 
+def _inner_ref(ref: str, number: int, path: str) -> str:
+    return f"{ref}.sub/{number}-{re.sub(r'[^A-Za-z0-9_-]+', '-', path).strip('-') or 'x'}"
+
+
 def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wish: Wish) -> list[str]:
-    work = f"{prefix}/work"
-    saved = None
+    """Save one repository, or one linked worktree of a repository that is elsewhere, whose refs are not this place's."""
+    work, common = f"{prefix}/work", files.common_dir(inner.git_dir)
+    saved, is_linked = None, common != inner.git_dir
     deeper: list[str] = []
-    unpushed = _unpushed(git, inner)
+    unpushed = 0 if is_linked else _unpushed(git, inner)
     if inner.work_tree is not None:
         listing = list_tree(git, inner)
         deeper = _save_inner(git, inner, inner, listing.inner, work, wish)
-        plain = evolve(wish, base=None if unpushed else "HEAD", ignore=())
+        plain = evolve(wish, base=None if unpushed or is_linked else "HEAD", ignore=())
         saved = _save(git, inner, inner, listing, work, plain, is_wanted=bool(deeper))
     refs = ([work] if saved else []) + deeper
+    if is_linked and os.path.realpath(common) == os.path.realpath(files.common_dir(store.git_dir)):
+        return refs + (_pin(git, store, inner, work) if saved else [])  # they are refs of the outer one already
     specs = [f"{one}:{one}" for one in refs]
     if unpushed:
         specs += [f"refs/heads/*:{prefix}/heads/*"] + (
@@ -187,8 +318,18 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
         )
     if saved is None and not specs:
         return []
-    words = ["fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-auto-maintenance", "--no-recurse-submodules"]
-    git.must([*words, str(inner.git_dir), *specs], at=store, timeout_s=git.rescue_timeout_s)
+    words = [*AS_A_PACK, "-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
+    # told where its files are, because those of a submodule may be gone, and the other side would go there
+    there = f"env GIT_WORK_TREE={shlex.quote(str(inner.work_tree or inner.git_dir))} git upload-pack"
+    words += [
+        "--no-auto-maintenance",
+        "--no-recurse-submodules",
+        f"--upload-pack={there}",
+        "--refmap=",
+        str(inner.git_dir),
+        *specs,
+    ]
+    git.must(words, at=store, timeout_s=git.rescue_timeout_s)
     _forget(git, inner, refs)
     return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.split("\n")[:-1]
 

@@ -6,7 +6,8 @@ Rules, each with the reason it exists:
   ``.git`` inside a town that is itself a repository would otherwise make git work on the town.
 - The caller's ``GIT_*`` that bend a command elsewhere are dropped; those that carry credentials reach only commands that talk to
   the remote.
-- Hooks, file system monitors and background repacking are off: a hook can veto or delay us, a monitor can lie about what is clean.
+- Hooks, file system monitors and background repacking are off: a hook can veto or delay us, a monitor can lie about what is clean;
+  and git looks at all that tells a changed file, whatever it was told to overlook.
 """
 
 from __future__ import annotations
@@ -36,7 +37,20 @@ _CONFIG = (
     *("-c", "maintenance.auto=false"),
     *("-c", "core.hooksPath=/dev/null"),
     *("-c", "core.fsmonitor=false"),
+    *("-c", "core.ignoreStat=false"),
+    *("-c", "core.trustctime=true"),
+    *("-c", "core.checkStat=default"),
 )
+
+AS_A_PACK = (
+    *("-c", "fastimport.unpackLimit=1"),
+    *("-c", "fetch.unpackLimit=1"),
+)
+"""New objects come as a pack that is kept until a ref reaches them. Single ones a ``git gc --prune=now`` of somebody else takes away
+between the moment they are written and the moment the ref is."""
+
+_NO_TRACES = {"GIT_TRACE2": "0", "GIT_TRACE2_EVENT": "0", "GIT_TRACE2_PERF": "0"}
+"""A configuration can make git write a trace of itself among its messages, and only these overrule it."""
 
 _TRANSIENT = (
     r"failed to read .*/worktrees/[^/]+/commondir"
@@ -84,7 +98,7 @@ class Place:
 
     Args:
         git_dir: the repository, or a worktree's registration.
-        work_tree: the files; None for commands that need none.
+        work_tree: the files; None for commands that need none, also where there are none any more.
     """
 
     git_dir: Path
@@ -140,7 +154,7 @@ class GitProgram:
         base = {
             key: value for key, value in (os.environ if environ is None else environ).items() if not program.is_git_local(key)
         }
-        base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true"}
+        base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", **_NO_TRACES}
         self._remote_env = base
         self._env = {key: value for key, value in base.items() if not _is_configuration(key)}
         self.timeout_s = timeout_s
@@ -169,8 +183,9 @@ class GitProgram:
         elif at is not None:
             place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
             guard.check_opened(place.git_dir, place.work_tree)
-            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree}
-            env |= {key: str(path.absolute()) for key, path in named.items() if path is not None}
+            # without files the repository itself: a submodule's names a directory that may be gone, and git would go there
+            named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree or place.git_dir}
+            env |= {key: str(path.absolute()) for key, path in named.items()}
             cwd = place.work_tree or place.git_dir
         timeout_s = how.get("timeout_s")
         limit_s = self.timeout_s if timeout_s is None else timeout_s

@@ -47,17 +47,14 @@ class Listing:
         entries: what differs from it.
         links: the paths of submodules.
         hidden: files that git was told not to look at.
+        inner: where repositories may be inside, at any depth.
     """
 
     head: str | None
     entries: tuple[StatusEntry, ...]
     links: tuple[str, ...]
     hidden: tuple[str, ...]
-
-    @property
-    def inner(self) -> tuple[str, ...]:
-        """Where repositories may be inside."""
-        return (*self.links, *(e.path.rstrip("/") for e in self.entries if e.kind in ("?", "!") and e.path.endswith("/")))
+    inner: tuple[str, ...]
 
 
 def list_tree(git: GitProgram, tree: Place) -> Listing:
@@ -68,13 +65,17 @@ def list_tree(git: GitProgram, tree: Place) -> Listing:
         RescueFailedError: it warned.
         UnknownStateError: it said something that cannot be trusted.
     """
-    commands = ([*STATUS, "--branch", "--no-renames"], LISTING)
+    top = _work_tree(tree)
+    commands = ([*files.what_the_disk_keeps(top), *STATUS, "--branch", "--no-renames"], LISTING)
     status, listing = map(expect_success, git.together(commands, at=tree, timeout_s=git.rescue_timeout_s))
     for done in (status, listing):
         if done.stderr.strip(b"\n"):
             raise RescueFailedError(f"git warned: {error_line(done.error_text)}")
     links, hidden = parse_listing(listing.stdout)
-    return Listing(head=head_of(status.stdout), entries=parse_status(status.stdout), links=links, hidden=tuple(hidden))
+    entries = parse_status(status.stdout)
+    closed = (entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/"))
+    inner = (*links, *(found for path in closed for found in files.repositories_below(top, path)))
+    return Listing(head=head_of(status.stdout), entries=entries, links=links, hidden=tuple(hidden), inner=inner)
 
 
 def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snapshot:
@@ -177,6 +178,8 @@ def inner_place(tree: Place, path: str) -> Place | None:
     work = _work_tree(tree) / path
     if (work / ".git").is_dir():
         return Place(git_dir=work / ".git", work_tree=work)
+    if (work / "objects").is_dir() and files.is_bare(("objects", "refs"), os.listdir(work)):
+        return Place(git_dir=work)
     link = files.read_text(work / ".git")
     if link is None or not link.startswith("gitdir: "):
         return None

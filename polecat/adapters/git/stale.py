@@ -24,9 +24,14 @@ def stale(repo: Repo) -> tuple[StaleRegistration, ...]:
     return tuple(one for one in found if one is not None)
 
 
+def is_stale(repo: Repo, registration: StaleRegistration) -> bool:
+    """Say whether a registration still is one, and stale."""
+    return registration.admin_dir in files.registrations(repo.git_dir) and _stale(registration.admin_dir) is not None
+
+
 def drop_stale(repo: Repo, registration: StaleRegistration, into: Path) -> bool:
     """Move a registration out of the repository if it still is stale."""
-    if registration.admin_dir not in files.registrations(repo.git_dir) or _stale(registration.admin_dir) is None:
+    if not is_stale(repo, registration):
         return False
     must_be_free(into)
     rename(registration.admin_dir, into)
@@ -84,7 +89,7 @@ def _stale(admin: Path) -> StaleRegistration | None:
         locked = None
     is_whole = bool(head and head.strip("0\n") and common and common.strip("\n") and path)
     if is_whole and locked is None and path is not None:
-        is_gone = _is_gone(path) and not _is_elsewhere(admin, path)
+        is_gone = _is_gone(path) and not is_elsewhere(admin, path)
         return StaleRegistration(admin_dir=admin, path=path, reason="its directory is gone") if is_gone else None
     is_half_made = locked == "initializing" or (not is_whole and locked is None and not (admin / "index").exists())
     if is_half_made and _age_s(admin) > HALF_MADE_AFTER_S and (path is None or _is_gone(path) or _is_shell(path)):
@@ -92,7 +97,7 @@ def _stale(admin: Path) -> StaleRegistration | None:
     return None
 
 
-def _is_elsewhere(admin: Path, recorded: Path) -> bool:
+def is_elsewhere(admin: Path, recorded: Path) -> bool:
     """Say whether the worktree stands where the repository's own neighbourhood has its like: the town was moved, or had another name.
 
     Its ``.git`` file names this registration, whatever the path in front of it.

@@ -10,10 +10,7 @@ from attrs import frozen
 
 from polecat.errors import UnknownStateError
 
-STATUS = (
-    *("-c", "core.ignoreStat=false"),
-    *("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignored=matching", "--ignore-submodules=none"),
-)
+STATUS = ("status", "--porcelain=v2", "-z", "--untracked-files=all", "--ignored=matching", "--ignore-submodules=none")
 """Every switch that a user's configuration could turn into silence is given; ``--find-renames`` or ``--no-renames`` is to be added."""
 
 

@@ -107,7 +107,8 @@ class TmuxCli:
             listing = call.read(answer.text)
         except ValueError as error:
             self._server.raise_unusable(answer, error)
-        self._server.version, self._server.is_running = listing.version, True
+        self._server.version, self._server.is_running, self._server.pid = listing.version, True, listing.server_pid
+        self._server.sessions = {session.id: session.name for session in listing.sessions}
         return self._with_own_identity(listing) if listing.unsure or listing.has_lost else listing.sessions
 
     def _with_own_identity(self, listing: Listing) -> tuple[Session, ...]:
@@ -220,4 +221,6 @@ class TmuxCli:
         said = answer.text.strip("\n")
         if said not in ("killed", "absent") and not means_not_found(answer.error_text):
             self._server.raise_unusable(answer)
+        if said == "killed":
+            self._server.sessions = {key: one for key, one in self._server.sessions.items() if key != session_id and one != name}
         return said == "killed"

@@ -3,7 +3,7 @@
 #
 #   keep_end.sh END_FILE SOCKET PANE STATUS SIGNAL
 #
-# Keeps how it ended and its last screen in END_FILE, for its owner's eyes alone. `polecat/core/endings.py` reads it.
+# Keeps how it ended and its last screen in END_FILE, for its owner's eyes alone. `polecat/town/endings.py` reads it.
 
 umask 077
 file=$1 socket=$2 pane=$3 status=$4 signal=$5

@@ -43,12 +43,14 @@ class Listing:
 
     Attributes:
         version: the server's version.
+        server_pid: its process.
         sessions: every session.
         unsure: ids of sessions whose identity may be the server's global one.
         has_lost: some process ended and the server missed how, so that its crash hook has not run.
     """
 
     version: str
+    server_pid: int
     sessions: tuple[Session, ...]
     unsure: frozenset[str]
     has_lost: bool
@@ -63,7 +65,7 @@ class ListCall:
     def commands(self) -> list[Command]:
         """Write the call; the listing itself comes last because it fails when there is no session."""
         return [
-            ("display-message", "-p", self._head.row("#{version}")),
+            ("display-message", "-p", self._head.row("#{version}", "#{pid}")),
             ("show-options", "-gqv", STAMP),
             ("display-message", "-p", self._head.row("")),
             ("show-environment", "-gs"),
@@ -77,13 +79,13 @@ class ListCall:
         Raises:
             ValueError: it is anything but the answer to this call.
         """
-        _, version, stamp, _, exports, _, rows = self._head.split(text, 7)
+        _, version, pid, stamp, _, exports, _, rows = self._head.split(text, 8)
         everywhere = read_exports(exports.lstrip("\n"))
         panes: list[dict[str, str]] = [dict(zip(_COLUMNS, row, strict=True)) for row in self._rows.read(rows, len(_COLUMNS))]
         sessions = _sessions(panes, stamp.strip("\n"))
         unsure = frozenset(s.id for s in sessions if any(everywhere.get(k) == v for k, v in s.environment.items()))
         lost = any(p["pane_dead"] == "1" and not p["pane_dead_status"] + p["pane_dead_signal"] for p in panes)
-        return Listing(version=version, sessions=sessions, unsure=unsure, has_lost=lost)
+        return Listing(version=version, server_pid=int(pid), sessions=sessions, unsure=unsure, has_lost=lost)
 
 
 def _sessions(panes: Sequence[Mapping[str, str]], stamp_everywhere: str) -> tuple[Session, ...]:
@@ -113,12 +115,14 @@ def _position(pane: Mapping[str, str]) -> tuple[int, int, int]:
 
 
 def _session(pane: Mapping[str, str], stamp_everywhere: str, *, is_owner: bool, is_shared: bool) -> Session:
+    """Read one row. A session of ours in which the agent's pane is no more proves nothing: what is left in it is somebody else's."""
     stamp = pane[AGENT] if is_owner else ""
+    is_left = not stamp and pane[STAMP] not in ("", stamp_everywhere)
     return Session(
         id=pane["session_id"],
         name=pane["session_name"],
-        instance=stamp or ("" if pane[STAMP] == stamp_everywhere else pane[STAMP]),
-        environment={key: pane[key] for key in IDENTITY if pane[key]},
+        instance=stamp,
+        environment={} if is_left else {key: pane[key] for key in IDENTITY if pane[key]},
         pane_id=pane["pane_id"],
         pane_pid=_number(pane["pane_pid"]),
         is_dead=pane["pane_dead"] == "1",

@@ -38,6 +38,8 @@ class TmuxServer:
     Attributes:
         version: tmux's version, once it is known.
         is_running: the server was there when last seen.
+        pid: its process, once it is known.
+        sessions: id and name of those it had when last seen.
         socket_path: the file of its socket, as tmux finds it.
         timeout_s: the limit of each call, in seconds.
     """
@@ -48,6 +50,8 @@ class TmuxServer:
         self.socket = socket
         self.version = ""
         self.is_running = False
+        self.pid = 0
+        self.sessions: dict[str, str] = {}
         self.timeout_s = timeout_s
         environ = os.environ if environ is None else environ
         self._environ = {key: value for key, value in environ.items() if key not in _NOT_FOR_THE_SERVER}

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from attrs import evolve
+
 from polecat.adapters.processes.program import Finished
 from polecat.adapters.tmux.commands import (
     AGENT,
@@ -49,8 +51,8 @@ LOST_STATUS = all_of("#{pane_dead}", "#{==:#{pane_dead_status}#{pane_dead_signal
 
 _TICK_S = 2.0
 
-_IDS = 6
-"""How many ids a new session prints."""
+_IDS = 7
+"""How many ids a new session prints; the last one says whether the server ends when nobody is attached."""
 
 _DRAIN = "exec cat"
 """While a pane is piped tmux reads all that its process wrote before it takes the pane for dead; else last words may be lost."""
@@ -109,8 +111,13 @@ def _start(server: TmuxServer, request: SessionRequest, kill: Callable[[], objec
         started = read_started(request, answer.text, fields)
         if started is None or not _is_marked(server, request, started, answer, fields):
             raise_not_started(request, answer)
-        server.is_running = True
-        return started
+        if fields.pieces(answer.text)[_IDS] in ("1", "on"):
+            raise TmuxError(
+                f"cannot start session {request.name!r}: this tmux server ends with all its sessions as soon as nobody looks at it",
+                argv=("tmux", "new-session"),
+                hint="switch that off (tmux set-option -s exit-unattached off), or give the town a server of its own: tmux_socket",
+            )
+        return evolve(started, lost=_now_at(server, started))
     except BaseException as error:
         drop_launch_file(launch_file)
         if not isinstance(error, SessionExistsError):  # then nothing was made
@@ -120,6 +127,14 @@ def _start(server: TmuxServer, request: SessionRequest, kill: Callable[[], objec
                 else:
                     server.ask([guarded(started.id, _is_same(started), [("kill-session", "-t", started.id)])])
         raise
+
+
+def _now_at(server: TmuxServer, started: StartedSession) -> tuple[str, ...]:
+    """Note that the server is there with a new session; return the names of those that went with the one that was there before."""
+    lost = tuple(server.sessions.values()) if server.pid not in (0, started.server_pid) else ()
+    server.sessions = {**({} if lost else server.sessions), started.id: started.name}
+    server.is_running, server.pid = True, started.server_pid
+    return lost
 
 
 def _is_marked(server: TmuxServer, request: SessionRequest, started: StartedSession, answer: Finished, fields: Fields) -> bool:
@@ -188,7 +203,9 @@ def _tick(pane: str, instance: str) -> list[Command]:
 def start_commands(request: SessionRequest, launch_file: Path, fields: Fields) -> list[Command]:
     """Write the chain that makes the session; it prints the ids of the new pane, then that of the pane which the stamp went to."""
     target = f"={request.name}:"
-    ids = fields.row("#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}", "#{socket_path}")
+    ids = fields.row(
+        "#{session_id}", "#{session_name}", "#{pane_id}", "#{pane_pid}", "#{pid}", "#{socket_path}", "#{exit-unattached}"
+    )
     size = ("-x", str(request.columns), "-y", str(request.rows))
     where = ("-s", request.name, "-c", os.fspath(request.cwd).replace("#", "##"))
     identity = [word for key, value in request.session_environment.items() for word in ("-e", f"{key}={value}")]

@@ -41,6 +41,7 @@ def test_a_prefix_is_only_a_prefix(rig: GitRig) -> None:
     assert rig.git.branches(rig.repo, "nothing/here/") == {}
 
 
+@pytest.mark.usefixtures("refs_in_files")
 def test_a_damaged_ref_is_unknown_not_absent(rig: GitRig) -> None:
     """An empty ref file, as a power failure leaves it, is an error (T-25)."""
     (rig.repo.path / "refs/heads/broken").write_text("")
@@ -50,6 +51,7 @@ def test_a_damaged_ref_is_unknown_not_absent(rig: GitRig) -> None:
         rig.git.branches(rig.repo, "")
 
 
+@pytest.mark.usefixtures("refs_in_files")
 def test_reftable_repositories_are_asked_through_git(rig: GitRig) -> None:
     """Where refs are not in files, git is asked, with the same answers."""
     made = rig.add("nux")
@@ -61,6 +63,7 @@ def test_reftable_repositories_are_asked_through_git(rig: GitRig) -> None:
     assert rig.git.resolve(rig.repo, "refs/heads/nope") is None
 
 
+@pytest.mark.usefixtures("refs_in_files")
 def test_reading_refs_starts_no_process(rig: GitRig) -> None:
     """Resolving, listing and finding are file reads: they work without any git on PATH."""
     made = rig.add("nux")

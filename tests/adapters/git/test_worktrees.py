@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from polecat.adapters.git.cli import GitCli
+from polecat.adapters.git.remote import REFSPEC
 from polecat.adapters.git.run import GitProgram
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.ports import Repo
@@ -50,7 +51,7 @@ def test_sixteen_parallel_adds(rig: GitRig, tmp_path: Path) -> None:
             number += 1
             path = tmp_path / f"foreign{number}"
             git("worktree", "add", "-q", "--no-checkout", "--detach", path, "main", cwd=rig.repo.path, code=None)
-            git("fetch", "-q", "origin", cwd=rig.repo.path, code=None)
+            git("fetch", "-q", "--no-prune", "--refmap=", "origin", REFSPEC, cwd=rig.repo.path, code=None)
             foreign.append(path.name)
 
     def add(number: int) -> str | None:
@@ -414,6 +415,7 @@ def test_an_undo_that_fails_is_told(rig: GitRig, tmp_path: Path) -> None:
     assert any("left behind" in note for note in caught.value.__notes__)
 
 
+@pytest.mark.usefixtures("refs_in_files")
 def test_few_processes(program_counts: ProgramCounts, tmp_path: Path) -> None:
     """Making, filling, judging and saving a worktree start eight git processes in all; registering, finding and dropping it none (T-51)."""
     rig = make_git_rig(tmp_path)

@@ -1,0 +1,81 @@
+"""What a worktree's registration names and no ref does: detached commits, what is begun, what was staged, its reflog. Found by walking its files."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+
+from polecat.adapters.git import files, refs
+from polecat.adapters.git.run import GitProgram, Place
+from polecat.town.guarded import read_guarded
+
+_WHOLE = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
+_TODO = re.compile(r"^\w+ (?:-\w+ )?([0-9a-f]{4,64})\b", re.MULTILINE)
+"""A line of a list of commits to be picked or rebased, where git may write ids short."""
+
+_NOT_ITS_OWN = frozenset(("modules", "reftable", "objects", "index", "FETCH_HEAD"))
+"""Repositories of submodules and the staged files are looked at by themselves; what was fetched can be fetched again."""
+
+
+def alone(git: GitProgram, store: Place, at: Place, *, known: Collection[str] = ()) -> tuple[list[str], list[str]]:
+    """Find what exists, is named by a registration, and is reached by no ref of the repository.
+
+    Args:
+        git: the program.
+        store: the repository.
+        at: the registration.
+        known: ids that need no look, because a ref reaches them.
+
+    Returns:
+        Commits, none of which reaches another; other objects, such as the tree of a merge that stopped.
+    """
+    kinds = _kinds(git, store, [oid for oid in _named(git, at) if oid not in known])
+    others = [oid for oid, kind in kinds.items() if kind != "commit"]
+    return _unreachable(git, store, [oid for oid, kind in kinds.items() if kind == "commit"]), others
+
+
+def _named(git: GitProgram, at: Place) -> list[str]:
+    """Collect every object id in the files of a registration, and in the tables that it may have instead."""
+    found: dict[str, None] = {}
+    for folder, directories, names in os.walk(at.git_dir, onerror=_fail):
+        directories[:] = [name for name in directories if name not in _NOT_ITS_OWN]
+        for name in names:
+            path = os.path.join(folder, name)
+            if name in _NOT_ITS_OWN or name.startswith("sharedindex.") or name.endswith(".lock") or not os.path.isfile(path):
+                continue
+            text = os.fsdecode(read_guarded(path) or b"")
+            found |= dict.fromkeys(_WHOLE.findall(text))
+            if name in ("todo", "git-rebase-todo", "done"):
+                found |= dict.fromkeys(_TODO.findall(text))
+    if files.uses_reftable(files.common_dir(at.git_dir)):
+        for ids in refs.pseudo_refs(git, at).values():
+            found |= dict.fromkeys(ids)
+        found |= dict.fromkeys(refs.own_refs(git, at).values())
+        log = git.run(["log", "-g", "--no-show-signature", "--format=%H", "HEAD", "--"], at=at, read_only=True)
+        found |= dict.fromkeys(filter(None, log.text.split("\n")))
+    return [oid for oid in found if oid.strip("0")]
+
+
+def _fail(error: OSError) -> None:
+    raise error
+
+
+def _kinds(git: GitProgram, store: Place, names: Sequence[str]) -> dict[str, str]:
+    """Say of each object that exists what it is."""
+    if not names:
+        return {}
+    asked = "".join(f"{name}\n" for name in names).encode()
+    rows = (line.split(" ") for line in git.must(["cat-file", "--batch-check"], at=store, stdin=asked).text.split("\n"))
+    return {row[0]: row[1] for row in rows if len(row) == 3 and files.is_oid(row[0])}
+
+
+def _unreachable(git: GitProgram, store: Place, commits: Sequence[str]) -> list[str]:
+    """Return those of some commits that no ref reaches and none of the others does."""
+    if not commits:
+        return []
+    asked = "".join(f"{oid}\n" for oid in commits).encode()
+    rows = git.must(["rev-list", "--parents", "--stdin", "--not", "--glob=refs/*"], at=store, stdin=asked).text.split("\n")
+    alone = [row.split(" ") for row in rows if row]
+    inside = {parent for _, *parents in alone for parent in parents}
+    return [commit for commit, *_ in alone if commit not in inside]

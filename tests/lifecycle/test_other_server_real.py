@@ -1,0 +1,138 @@
+"""An agent lives on the server that its record names, whichever one the settings name today: the verbs ask and act there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from polecat import (
+    PolecatState,
+    Rig,
+    SpawnedPolecat,
+    World,
+    capture_polecat,
+    get_polecat,
+    list_polecats,
+    nudge_polecat,
+    remove_polecat,
+    repair_polecat,
+    stop_polecat,
+    work_at_risk,
+)
+from polecat.errors import PolecatError, SessionNotFoundError, TmuxUnreachableError
+from tests.spawn_fixtures import HandTown, start_session, wait_for
+from tests.tmux_fixtures import PrivateServer, eventually, private_server
+
+pytestmark = pytest.mark.real
+
+
+@pytest.fixture
+def today() -> Iterator[PrivateServer]:
+    """The server that the settings name today. A person works on it, in a session of the polecat's name."""
+    with private_server() as server:
+        start_session(server, "gt-gastown-furiosa")
+        yield server
+
+
+def _is_alive(pid: int) -> bool:
+    return os.path.exists(f"/proc/{pid}")
+
+
+def _stop(rig: Rig, cat: SpawnedPolecat, world: World) -> object:
+    return stop_polecat(rig, cat, world=world)
+
+
+def _remove(rig: Rig, cat: SpawnedPolecat, world: World) -> object:
+    return remove_polecat(rig, cat, world=world)
+
+
+def _remove_by_force(rig: Rig, cat: SpawnedPolecat, world: World) -> object:
+    return remove_polecat(rig, cat, nuclear=True, world=world)
+
+
+def _repair(rig: Rig, cat: SpawnedPolecat, world: World) -> object:
+    return repair_polecat(rig, cat, world=world)
+
+
+VERBS = (_stop, _remove, _remove_by_force, _repair)
+
+
+def test_looking_asks_the_recorded_server(town: HandTown, today: PrivateServer) -> None:
+    """List, status and the verdict know of the agent; nudge and capture reach it, not the person's session of that name."""
+    cat, world = town.spawn(), World(tmux=today.cli())
+
+    [found] = list_polecats(town.rig, world=world)
+
+    assert (found.state, found.is_running, dict(found.unknown)) == (PolecatState.WORKING, True, {})
+    assert work_at_risk(town.rig, cat, world=world).is_safe
+    assert nudge_polecat(town.rig, cat, "hello", world=world).session_name == cat.session_name
+    wait_for(lambda: b"hello" in town.typed("furiosa"), True, "the agent got it")
+    assert capture_polecat(town.rig, cat, world=world)
+    assert "hello" not in today.run("capture-pane", "-p", "-t", "=gt-gastown-furiosa:")
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_agent_is_ended_on_the_recorded_server(
+    verb: Callable[[Rig, SpawnedPolecat, World], object], town: HandTown, today: PrivateServer
+) -> None:
+    """Stop, remove and repair end the agent where it lives; the person's session of that name on today's server stays."""
+    cat = town.spawn()
+
+    verb(town.rig, cat, World(tmux=today.cli()))
+
+    eventually(lambda: not _is_alive(cat.pid), "the agent ended")
+    assert town.sessions() == []
+    assert today.run("list-sessions", "-F", "#{session_name}") == "gt-gastown-furiosa"
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_where_the_recorded_server_cannot_be_asked_nothing_is_done(
+    verb: Callable[[Rig, SpawnedPolecat, World], object], town: HandTown, today: PrivateServer
+) -> None:
+    """A recorded socket that leads in a circle is unknown: the verb refuses, the agent lives and keeps its place."""
+    cat = town.spawn()
+    aside = town.server.socket.with_name("aside.sock")
+    town.server.socket.rename(aside)
+    town.server.socket.symlink_to(town.server.socket)
+    try:
+        with pytest.raises(PolecatError):
+            verb(town.rig, cat, World(tmux=today.cli()))
+        assert get_polecat(town.rig, "furiosa", world=World(tmux=today.cli())).is_running is True
+    finally:
+        town.server.socket.unlink()
+        aside.rename(town.server.socket)
+    assert _is_alive(cat.pid) and (cat.clone_path / "README.md").exists()
+
+
+def test_a_lost_socket_hides_no_agent(town: HandTown, today: PrivateServer) -> None:
+    """With its server's socket gone the process table tells: the agent works, is not removed by the way, and stop ends it."""
+    cat, world = town.spawn(), World(tmux=today.cli())
+    aside = town.server.socket.with_name("aside.sock")
+    town.server.socket.rename(aside)
+    try:
+        assert get_polecat(town.rig, cat, world=world).state is PolecatState.WORKING
+        with pytest.raises(PolecatError):
+            remove_polecat(town.rig, cat, world=world)
+        assert _is_alive(cat.pid) and cat.clone_path.exists()
+        assert stop_polecat(town.rig, cat, world=world) == cat.session_name
+        eventually(lambda: not _is_alive(cat.pid), "the agent ended")
+        with pytest.raises(SessionNotFoundError):
+            stop_polecat(town.rig, cat, world=world)
+    finally:
+        aside.rename(town.server.socket)
+
+
+def test_nudge_says_that_the_recorded_server_cannot_be_asked(town: HandTown, today: PrivateServer) -> None:
+    """Nothing is typed elsewhere, and the error is that of the server."""
+    cat = town.spawn()
+    aside = town.server.socket.with_name("aside.sock")
+    town.server.socket.rename(aside)
+    town.server.socket.symlink_to(town.server.socket)
+    try:
+        with pytest.raises(TmuxUnreachableError):
+            nudge_polecat(town.rig, cat, "hello", world=World(tmux=today.cli()))
+    finally:
+        town.server.socket.unlink()
+        aside.rename(town.server.socket)
