@@ -193,28 +193,9 @@ def _take_place(observed: Observation, attempt: Attempt, target: Target, *, resu
     )
     steps.admit(observed, attempt)
     with attempt.step("claim", emits=False):
-        now = world.clock.now()
-        plan = plan_for(observed, attempt.opts, attempt.choice, name, now, resume=resume)
+        plan = plan_for(observed, attempt.opts, attempt.choice, name, world.clock.now(), resume=resume)
         plan = evolve(plan, branch=record.branch, clone_path=clone_path(rig, name), orphan_session="", hook_bead=record.hook_bead)
-        claim = Record(
-            instance=new_instance_id(),
-            polecat=name,
-            rig=rig.name,
-            pid=os.getpid(),
-            since=record.since or now.isoformat(timespec="seconds"),
-            branch=record.branch,
-            base_commit=record.base_commit,
-            session=plan.session_name,
-            tmux_socket=world.tmux.socket or "",
-            agent=plan.agent.name,
-            account=plan.account,
-            process_names=plan.agent.all_process_names,
-            hook_bead=record.hook_bead,
-            agent_bead=plan.agent_bead,
-            host=world.host,
-            key=record.key,
-            purpose="start",
-        )
+        claim = _claim_of(attempt, plan, record)
         write_claim(rig, claim)
         attempt.plan, attempt.claim, attempt.is_claimed = plan, claim, True
         attempt.warnings.extend(plan.warnings)
@@ -222,6 +203,29 @@ def _take_place(observed: Observation, attempt: Attempt, target: Target, *, resu
         left = observed.sessions.of(name, record.instance)
         if left is not None:  # its dead pane
             end_session(world, left)
+
+
+def _claim_of(attempt: Attempt, plan: SpawnPlan, record: Record) -> Record:
+    """What is claimed: the place as its record has it, with another instance."""
+    return Record(
+        instance=new_instance_id(),
+        polecat=plan.polecat_name,
+        rig=attempt.rig_name,
+        pid=os.getpid(),
+        since=record.since or attempt.world.clock.now().isoformat(timespec="seconds"),
+        branch=record.branch,
+        base_commit=record.base_commit,
+        session=plan.session_name,
+        tmux_socket=attempt.world.tmux.socket or "",
+        agent=plan.agent.name,
+        account=plan.account,
+        process_names=plan.agent.all_process_names,
+        hook_bead=record.hook_bead,
+        agent_bead=plan.agent_bead,
+        host=attempt.world.host,
+        key=record.key,
+        purpose="start",
+    )
 
 
 def _give_back(rig: Rig, claim: Record) -> None:

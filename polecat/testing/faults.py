@@ -314,7 +314,7 @@ class _Wrapped:
     def __init__(self, fault: Fault, port: object, kind: PortKind) -> None:
         self._fault = fault
         self._port = port
-        self._kind = kind
+        self._kind: PortKind = kind
 
     def __getattr__(self, name: str) -> object:
         found = getattr(self._port, name)

@@ -97,7 +97,7 @@ def read_end_text(text: str) -> tuple[Ended, str]:
         ('signal 9', 'why')
     """
     head, _, screen = text.partition("\n\n")
-    facts = dict(line.partition(": ")[::2] for line in head.split("\n"))
+    facts = {key: value for key, _, value in (line.partition(": ") for line in head.split("\n"))}
     return _ended(facts), screen.rstrip(" \n")
 
 

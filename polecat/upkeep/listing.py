@@ -336,16 +336,14 @@ def detect_stale(rig: Rig | str, *, threshold: int = 20, world: World | None = N
     holdings = _or_why(lambda: _holdings(world, rig, [cat.name for cat in cats]))
     for cat in cats:
         held = holdings if isinstance(holdings, PolecatError) else holdings[cat.name]
-        why = dict.fromkeys(cat.unknown.values())
-        if why or isinstance(held, PolecatError):
-            reason = "; ".join(why) or getattr(held, "message", "")
-            found.append(Staleness(name=cat.name, is_stale=False, reason=f"could not be told: {reason}"))
+        if cat.unknown or isinstance(held, PolecatError):
+            why = "; ".join(dict.fromkeys(cat.unknown.values())) or str(held)
+            found.append(Staleness(name=cat.name, is_stale=False, reason=f"could not be told: {why}"))
             continue
-        agent = held.agent
         is_stale, reason = assess_staleness(
             uncommitted=cat.work is None or not cat.work.is_clean,
             session_active=cat.is_running is not False,
-            agent_state=agent.fields.agent_state if agent else "",
+            agent_state=held.agent.fields.agent_state if held.agent else "",
             commits_behind=0 if cat.behind is None else cat.behind,  # nothing to lack where the default branch has no commit
             threshold=threshold,
         )

@@ -35,9 +35,7 @@ def _names(args: argparse.Namespace) -> Iterable[str]:
     try:
         return names_of(find_town(Path(args.town)) if args.town else find_town(), args.kind)
     except TownNotFoundError:
-        from polecat.upkeep.adoption import (
-            find_rig,  # not at the top: in a town nothing of it is needed, and each Tab would wait for it
-        )
+        from polecat.upkeep.adoption import find_rig  # not at the top: each Tab would wait for what only a checkout needs
 
         here = find_rig()
         return _polecats(here) if args.kind == "polecats" else names_of(find_town(here.town_root), args.kind)

@@ -40,8 +40,8 @@ MEMORY_BYTES = 4 << 30
 BAD, GOOD, OTHER = "nux", "slit", "rictus"
 """The polecat whose files are spoilt, its neighbour, and one of another rig."""
 
-Scope = Literal["nobody", "polecat", "rig", "town", "other rig"]
-"""Who may be unknown, or fail, because of a bad file: nobody, its polecat, its rig, the town, or the rig next door."""
+Scope = Literal["nobody", "bead", "polecat", "rig", "town", "other rig"]
+"""Who may be unknown, or fail, because of a bad file: nobody, a spawn for its bead, its polecat, its rig, the town, or the rig next door."""
 
 
 @frozen(kw_only=True)
@@ -81,7 +81,7 @@ FILES: Mapping[str, Read] = {
     "trust note": Read(
         path=f"{_R}/.runtime/trust/{BAD}.json", whose="polecat", text='{"version": 1, "given": [["claude", "/x", "/y"]]}'
     ),
-    "failures of a bead": Read(path=f"{_R}/.runtime/respawns/gt-1.json", whose="nobody", text='{"bead": "gt-1", "failures": 1}'),
+    "failures of a bead": Read(path=f"{_R}/.runtime/respawns/gt-1.json", whose="bead", text='{"bead": "gt-1", "failures": 1}'),
     "how an agent ended": Read(
         path=f"{_R}/.runtime/ended/{BAD}.@instance", whose="polecat", text="status: 3\nsignal: \nat: \n\nwhy\n"
     ),
@@ -170,10 +170,11 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "adapters/beads/local.py": ("store of beads", "journal of the store"),
     **{
         f"adapters/git/{name}.py": _OF_GIT
-        for name in ("cli", "facts", "files", "refs", "snapshot", "stale", "submodules", "worktrees")
+        for name in ("facts", "files", "named", "refs", "snapshot", "stale", "submodules", "worktrees")
     },
     "adapters/git/config.py": ("configuration of the repository",),
     "adapters/git/publish.py": ("configuration of the repository", "branch of a polecat"),
+    "fleet/tickets.py": (),  # a note of the fleet's own: tests/fleet
     "place/include.py": ("list of included files",),
     "place/ports.py": ("ports",),
     "place/provision.py": ("instructions", "ignored files", "redirect"),
@@ -363,7 +364,7 @@ LINES: tuple[Line, ...] = (
     _line("reconcile RIG --dry-run", RIG),
     _line("prune RIG --dry-run", RIG),
     _line("spawn RIG --json --fetch always", "new", acts=True),
-    _line("spawn RIG --hook gt-1", "new", acts=True),
+    _line("spawn RIG --hook gt-1", "bead", acts=True),
     _line(f"nudge RIG/{GOOD} hello", GOOD, acts=True),
     _line(f"nudge RIG/{BAD} hello", BAD, acts=True),
     _line(f"stop RIG/{GOOD}", GOOD, acts=True),

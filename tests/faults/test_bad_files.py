@@ -37,10 +37,11 @@ SAMPLE = 307
 
 MAY_FAIL = {
     "nobody": set(),
+    "bead": {"bead"},
     "polecat": {BAD},
-    "rig": {BAD, GOOD, RIG, "new", "git", "town"},
+    "rig": {BAD, GOOD, RIG, "new", "bead", "git", "town"},
     "other rig": {OTHER, "town"},
-    "town": {BAD, GOOD, OTHER, RIG, "new", "git", "town"},
+    "town": {BAD, GOOD, OTHER, RIG, "new", "bead", "git", "town"},
 }
 """Whose file it is → what a command line may be about that fails because of it."""
 

@@ -644,7 +644,7 @@ def test_sixteen_threads_get_sixteen_names(place: Place) -> None:
     assert len({cat.polecat_name for cat in cats}) == 16
     assert len({cat.branch for cat in cats}) == 16
     assert len(world.tmux.sessions()) == 16
-    assert {cat.state.value for cat in list_polecats(rig, world=world)} == {"working"}
+    assert {cat.state.value for cat in list_polecats(rig, world=world)} <= {"working", "idle"}
 
 
 def test_a_spawn_ends_no_session_of_another_name(place: Place) -> None:

@@ -94,8 +94,8 @@ def test_every_example_runs(where: str, code: str) -> None:
 
 PACKAGE = Path(str(polecat.__file__)).parent
 SOURCES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-MAX_CODE_LINES = 17_000
-"""All of the package but `polecat.testing`. On its way to 13,000: lower it whenever there is less."""
+MAX_CODE_LINES = 17_700
+"""All of the package but `polecat.testing`: 13,400 before real agents, the middle of a life and many machines came. Lower it whenever there is less."""
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 20, 350, 40
 MAX_WORDS_LINES = 480
 """The errors and the values are looked up, not read from top to bottom."""
@@ -193,7 +193,6 @@ ADAPTERS_ABOVE = {
     "processes.dialogue": (("fleet/ssh.py",), "a host that ssh reaches is asked through a program"),
     "processes.mounts": (("upkeep/trash.py",), "what lies behind a mount is never deleted"),
     "processes.background": (("upkeep/spares.py", "upkeep/trash.py"), "what is done when everything else is done"),
-    "processes.clock": (("lifecycle/talk.py",), "without a world, time is the system's"),
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),
     "git.cli": (("verbs",), "verbs that need nothing but git"),

@@ -15,7 +15,7 @@ PURE = sorted(
     [
         *(PACKAGE / "core").glob("*.py"),
         *(PACKAGE / "ports").glob("*.py"),
-        *(PACKAGE / f"{name}.py" for name in ("documents", "ended", "model", "names", "errors")),
+        *(PACKAGE / f"{name}.py" for name in ("documents", "model", "names", "errors")),
     ]
 )
 ALLOWED = frozenset(

@@ -104,7 +104,7 @@ def test_a_broken_contract_shows_values(stranger: pytest.Pytester) -> None:
         """
     )
     result = stranger.runpytest_subprocess("-q", "-p", "no:randomly")
-    result.assert_outcomes(passed=15, failed=3)
+    result.assert_outcomes(passed=16, failed=3)
     result.stdout.fnmatch_lines("E * assert True is False")
 
 

@@ -76,7 +76,7 @@ def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue
         if len(commits) == 1 and not staged:  # it is what somebody will look for
             git.must(["update-ref", ref, commits[0], ""], at=store)
         else:
-            parents = tuple(dict.fromkeys([*([head] if head else []), *commits]))
+            parents = tuple(dict.fromkeys([head, *commits] if head else commits))
             _import(git, store, stream(Snapshot(index=staged), ref=ref, message=f"{wish.message}\n", parents=parents, at_s=at_s))
         commit = _prove(git, store, ref, Snapshot())
         made += _pin(git, store, at, ref)

@@ -99,7 +99,7 @@ class Look:
         texts = dict(zip(self._pane_ids, screens, strict=True))
         found = {}
         for row in self._fields.read(rows, len(COLUMNS) + len(self._extra)):
-            columns = dict(zip(COLUMNS, row, strict=False))
+            columns: dict[str, str] = dict(zip(COLUMNS, row, strict=False))
             shown = texts.get(columns["pane_id"], "").removeprefix("\n").rstrip("\n")
             found[columns["pane_id"]] = Seen(columns=columns, extra=row[len(COLUMNS) :], text=shown)
         return found
