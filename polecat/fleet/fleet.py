@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from time import monotonic, sleep
 from typing import Any, TypeVar
 
-from attrs import define, evolve, field
+from attrs import Factory, define, evolve, field
 
 from polecat.core.pool import Reconciliation
 from polecat.errors import LockTimeoutError, NotFoundError, PolecatError, RigFullError, SpawnRefusedError, UnknownStateError
@@ -62,11 +62,9 @@ class Fleet:
     pointers: MutableMapping[str, str] | None = None
     needs: Needs = field(factory=Needs)
     _own: MutableMapping[str, str] = field(factory=dict, init=False, repr=False)
-    _asker: Asker = field(init=False, repr=False)
-
-    @_asker.default
-    def _make_asker(self) -> Asker:
-        return Asker(hosts=self.hosts, rig=self.rig, clocks={})
+    _asker: Asker = field(
+        default=Factory(lambda one: Asker(hosts=one.hosts, rig=one.rig, clocks={}), takes_self=True), init=False, repr=False
+    )
 
     # ------------------------------------------------------------------------------------------------- all hosts
 

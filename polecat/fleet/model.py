@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import Executor
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from polecat.errors import InvalidNameError, PolecatError, UnknownStateError
 from polecat.model import Polecat, SpawnedPolecat, SpawnOptions
@@ -98,12 +98,8 @@ class Order:
     """
 
     opts: SpawnOptions = field(factory=SpawnOptions)
-    key: str = field()
+    key: str = field(default=Factory(lambda one: one.opts.key or one.opts.hook_bead or "", takes_self=True))
     on: str = ""
-
-    @key.default
-    def _key(self) -> str:
-        return self.opts.key or self.opts.hook_bead or ""
 
 
 @frozen(kw_only=True)
