@@ -75,7 +75,7 @@ GEMINI_SIGNS = Signs(
     busy="esc to cancel",
     starting="Waiting for authentication|is restarting to apply",
     begun="Gemini CLI v|esc to cancel|^✦ ",
-    footer="^ ?[>*!]   Type your message",
+    footer="^ ?[>*!]   Type your message|^ workspace \\(/dir",
     dialogs=(
         Dialog(name="trust-folder", pattern="Do you trust (this folder|the files in)", keys=("Enter",), policy="trust"),
         Dialog(name="set-up", pattern="How would you like to authenticate|Enter Gemini API Key"),
@@ -90,7 +90,7 @@ QWEN_SIGNS = Signs(
     prompt="Type your message or @path",
     busy="esc to cancel",
     starting="Initializing\\.\\.\\.",
-    footer="^[>*!]   Type your message",
+    footer="^[>*!]   Type your message|^  (\\? for shortcuts|.*shift \\+ tab to cycle)",
     dialogs=(
         Dialog(name="trust-folder", pattern="Do you trust this folder", keys=("Enter",), policy="trust"),
         Dialog(name="set-up", pattern="How would you like to authenticate|Select Authentication Method|Get started"),

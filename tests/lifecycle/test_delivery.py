@@ -9,7 +9,7 @@ from attrs import evolve
 
 from polecat import Delivery, SessionRequest, SpawnedPolecat, SpawnOptions, get_polecat, nudge_polecat, spawn_for_sling
 from polecat.core.agent_screens import CLAUDE_SIGNS
-from polecat.core.screens import Signs
+from polecat.core.screens import Composer, Signs
 from polecat.errors import SessionNotFoundError
 from polecat.lifecycle.delivery import Typist
 from polecat.model import Rig
@@ -113,6 +113,18 @@ def test_a_silent_agent_leaves_it_open(tmp_path: Path, signs: Signs) -> None:
     assert (delivery.outcome, delivery.presses) == ("unknown", 1)
     assert (tmux.typed(pane), tmux.pressed(pane)) == (["hello"], ["Enter"])
     assert "cannot be seen" in str(delivery)
+
+
+@pytest.mark.parametrize(("looks", "outcome"), [(3, "taken"), (999, "refused")])
+def test_an_agent_that_starts_anew_is_waited_for(tmp_path: Path, looks: int, outcome: str) -> None:
+    """What is typed to a composer that does not listen yet would be lost: it is typed once the agent has begun, or not at all."""
+    signs = Signs(prompt="^> ", starting="starts anew", begun="^Agent v", composer=Composer(start="^> "), is_full_screen=True)
+    agent = FakeAgent(screen="Agent v1\n> ▮", steps=(FakeStep(screen="Agent v1\nstarts anew\n> ", looks=looks),))
+
+    delivery, tmux, pane = deliver(tmp_path, agent, "hello", signs)
+
+    assert (delivery.outcome, delivery.asks) == (outcome, "")
+    assert tmux.typed(pane) == (["hello"] if outcome == "taken" else [])
 
 
 def test_what_is_gone_or_anothers_gets_nothing(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from attrs import frozen
 
 from polecat.lifecycle.spawn import spawn_for_sling
-from polecat.model import Rig
+from polecat.model import Rig, SpawnOptions
 from polecat.ports import World
 from polecat.testing.fake_tmux import FakeTmux
 from polecat.testing.worlds import FakeWorld, fake_world
@@ -95,6 +95,20 @@ def test_missing_agent_program_is_wrong(place: Place) -> None:
     environ = {**place.world.environ, "PATH": "/nonexistent"}
 
     assert any("'claude'" in finding.text and "PATH" in finding.text for finding in place.check(environ).wrong)
+
+
+def test_an_agent_that_shares_a_process_is_a_note(place: Place) -> None:
+    """An agent whose work is done in a background process of all its sessions is named, with what comes of it; a spawn warns of it too."""
+    programs = Path(place.world.environ["PATH"])
+    (programs / "codex").symlink_to(programs / "claude")
+    settings = {"agent": "mine", "agents": {"mine": {"provider": "codex", "command": "codex", "args": ["--yolo"]}}}
+    (place.rig.path / "settings" / "config.json").write_text(json.dumps(settings))
+
+    [found] = [finding for finding in place.check().findings if "--no-daemon" in finding.text]
+    cat = spawn_for_sling(place.rig, SpawnOptions(nudge=None, wait="no"), world=place.world)
+
+    assert (found.level, found.text[:36]) == ("note", "mine is started without --no-daemon:")
+    assert found.text in cat.warnings
 
 
 def test_missing_default_branch_is_wrong(place: Place) -> None:
