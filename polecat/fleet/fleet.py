@@ -63,7 +63,7 @@ class Fleet:
     needs: Needs = field(factory=Needs)
     _own: MutableMapping[str, str] = field(factory=dict, init=False, repr=False)
     _asker: Asker = field(
-        default=Factory(lambda self: Asker(hosts=self.hosts, rig=self.rig, clocks={}), takes_self=True), init=False, repr=False
+        default=Factory(lambda one: Asker(hosts=one.hosts, rig=one.rig, clocks={}), takes_self=True), init=False, repr=False
     )
 
     # ------------------------------------------------------------------------------------------------- all hosts

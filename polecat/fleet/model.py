@@ -98,7 +98,7 @@ class Order:
     """
 
     opts: SpawnOptions = field(factory=SpawnOptions)
-    key: str = field(default=Factory(lambda self: self.opts.key or self.opts.hook_bead or "", takes_self=True))
+    key: str = field(default=Factory(lambda one: one.opts.key or one.opts.hook_bead or "", takes_self=True))
     on: str = ""
 
 

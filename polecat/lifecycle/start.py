@@ -16,6 +16,7 @@ from functools import partial
 from attrs import evolve
 
 from polecat.adapters.world import FullWorld, full_world
+from polecat.core.plan import SpawnPlan
 from polecat.errors import PolecatError, SpawnRefusedError, UnknownStateError
 from polecat.lifecycle import spawn_steps as steps
 from polecat.lifecycle.attempt import Attempt, still_open

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Literal, ParamSpec, TypeVar, cast
 
 from attrs import evolve, frozen
 
@@ -200,6 +200,7 @@ def example_world() -> tuple[Rig, FakeWorld]:
 
 
 T = TypeVar("T")
+P = ParamSpec("P")
 HostFault = Literal["", "mute", "lost", "refuses", "late", "twice", "garbage"]
 
 
@@ -240,7 +241,7 @@ class FakeHost(Executor):
         """The town's directory, for `polecat.fleet.Host`."""
         return str(self.fake.rig.town_root)
 
-    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Do it, or what the fault makes of it."""
         if self.fault == "refuses":
             raise RuntimeError("cannot schedule new futures after shutdown")
@@ -248,7 +249,7 @@ class FakeHost(Executor):
         future: Future[T] = Future()
 
         def do() -> T:
-            return fn(*args, **kwargs, world=self.fake.world, clock=lambda: self.now)
+            return cast("Callable[..., T]", fn)(*args, **kwargs, world=self.fake.world, clock=lambda: self.now)
 
         match self.fault:
             case "mute":

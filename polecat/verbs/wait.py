@@ -41,7 +41,7 @@ def add_wait(parser: argparse.ArgumentParser) -> None:
 
 def _until(text: str) -> tuple[Until, ...]:
     words = [word.strip(" ") for word in text.split(",")]
-    known = tuple(one for one in UNTIL if words.count(one))
+    known: tuple[Until, ...] = tuple(until for until in UNTIL if any(until == word for word in words))
     if set(words) - set(UNTIL):
         raise argparse.ArgumentTypeError(f"{text!r} is not some of {','.join(UNTIL)}")
     return known

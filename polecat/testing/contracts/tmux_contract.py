@@ -164,7 +164,7 @@ def an_end_is_kept_before_its_session_goes(under: TmuxUnderTest) -> None:
     under.crash(crashed)
     eventually(lambda: "crashed" not in under.names(), "the released session is gone")
     ended, screen = read_end(under.end_file("crashed")) or (None, "")
-    assert ended == Ended(reason="signal", signal=9)
+    assert ended is not None and ended == Ended(reason="signal", signal=9)
     assert ended.at is not None and "words of crashed" in screen
     assert under.end_file("crashed").stat().st_mode & 0o777 == 0o600
     last = under.tmux.start(under.request("last", screen="last words", exits=3))
