@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 
 from attrs import frozen
 
+from measuring import fleets
 from measuring.crowds import fill_rig
 from measuring.door import Door
 from measuring.places import LARGE, SMALL, BareSpawner, Place, clear_polecats, make_origin, make_rig
@@ -286,6 +287,30 @@ def memory(place: Place, rounds: int) -> Iterator[Row]:
     )
 
 
+def fleet(place: Place, rounds: int) -> Iterator[Row]:
+    """Many hosts, pretended; and what a call costs by each engine against the same call made there."""
+    for size, seen in fleets.sizes():
+        detail = (
+            f"{seen.spawned} placed in {seen.placed_s:.1f} s ({seen.placed_cpu_s:.1f} s of the processor), {seen.seen} listed in"
+            f" {seen.listed_s:.1f} s, {seen.unknown} hosts unknown, {seen.questions} questions, {seen.memory_mb} MB"
+        )
+        yield Row(
+            what=f"fleet.list(), {size}, pretended, time of the processor",
+            bar=10.0,
+            unit="s",
+            value=seen.listed_cpu_s,
+            detail=detail,
+        )
+    medians = dict(fleets.engines(place, rounds))
+    there = medians.pop("a call made there")
+    for engine, taken in medians.items():
+        for verb, seconds in taken.items():
+            detail = f"{seconds * 1000:.0f} ms, {there[verb] * 1000:.1f} ms"
+            yield Row(
+                what=f"fleet: {verb} by {engine} ÷ the same call made there", bar=None, value=seconds / there[verb], detail=detail
+            )
+
+
 GROUPS: dict[str, Callable[[Place, int], Iterator[Row]]] = {
     "spawn": small,
     "thirty": batch_small,
@@ -294,5 +319,6 @@ GROUPS: dict[str, Callable[[Place, int], Iterator[Row]]] = {
     "reconcile": reconcile,
     "pool": pool,
     "memory": memory,
+    "fleet": fleet,
 }
 """Name → what yields its rows."""

@@ -105,35 +105,24 @@ class Fleet:
         Returns:
             Where each is, or why it is not.
         """
-        results: dict[int, Placed | PolecatError] = self._mistakes(orders)
+        results = self._mistakes(orders)
         loads = self.loads(timeout_s=loads_timeout_s) if len(results) < len(orders) else {}
-        keyed = {at: evolve(order, key=order.key or secrets.token_hex(8)) for at, order in enumerate(orders) if at not in results}
-        for at, order in keyed.items():
-            pinned = self._pinned(order, loads, is_named=bool(orders[at].key))
-            if isinstance(pinned, PolecatError):
-                results[at] = pinned
-            else:
-                keyed[at] = pinned
-        todo = [at for at in keyed if at not in results]
         answered = {host: load for host, load in loads.items() if isinstance(load, Load)}
-        chosen = choose_hosts(answered, [keyed[at] for at in todo], needs=self.needs)
+        wanted = self._pinned({at: order for at, order in enumerate(orders) if at not in results}, loads, results)
         batches: dict[str, list[int]] = {}
-        fresh = set[int]()
-        for at, host in zip(todo, chosen, strict=True):
-            placed = _no_room(keyed[at], loads) if host is None else self._point(keyed[at], host, answered)
+        for at, host in zip(wanted, choose_hosts(answered, list(wanted.values()), needs=self.needs), strict=True):
+            placed = _no_room(wanted[at], loads) if host is None else self._point(orders[at].key, host, answered)
             if isinstance(placed, PolecatError):
                 results[at] = placed
             else:
                 batches.setdefault(placed, []).append(at)
-                if not keyed[at].on:
-                    fresh.add(at)
-        asked = {host: {"orders": [(keyed[at].key, keyed[at].opts) for at in ats]} for host, ats in batches.items()}
+        asked = {host: {"orders": [(wanted[at].key, wanted[at].opts) for at in ats]} for host, ats in batches.items()}
         for host, told in self._asker.ask("spawn", asked, timeout_s=timeout_s).items():
             for at, one in zip(batches[host], _each_of(told, len(batches[host])), strict=True):
                 results[at] = one if isinstance(one, PolecatError) else Placed.of(host, one)
                 # an order that was sent there before may be there, unless the host has looked for its key now
-                if _made_nothing(one) and (at in fresh or one is not told):
-                    self._pointers.pop(keyed[at].key, None)
+                if _made_nothing(one) and (not wanted[at].on or one is not told):
+                    self._pointers.pop(wanted[at].key, None)
         return [results[at] for at in range(len(orders))]
 
     @property
@@ -143,44 +132,38 @@ class Fleet:
     def _mistakes(self, orders: Sequence[Order]) -> dict[int, Placed | PolecatError]:
         """The orders that make no sense: on a host that there is not, or with a key that stands there before."""
         wrong: dict[int, Placed | PolecatError] = {}
-        seen = set[str]()
+        seen = {""}
         for at, order in enumerate(orders):
             if order.on and order.on not in self.hosts:
                 wrong[at] = self._no_host(order.on)
-            elif order.key in seen:
+            elif order.key and order.key in seen:
                 wrong[at] = SpawnRefusedError(f"the key {order.key!r} stands twice in one call", hint="a key names one polecat")
-            seen |= {order.key} - {""}
+            seen.add(order.key)
         return wrong
 
-    def _pinned(self, order: Order, loads: Loads, *, is_named: bool) -> Order | PolecatError:
-        """Pin an order to the host that it is on, or may be on; it is unknown where that host cannot be asked."""
-        if not is_named:
-            return order
-        there = next((host for host, load in loads.items() if isinstance(load, Load) and order.key in load.keys), "")
-        before = there or self._pointers.get(order.key, "")
+    def _pinned(self, orders: Mapping[int, Order], loads: Loads, results: dict[int, Any]) -> dict[int, Order]:
+        """Pin each order to the host that it is on, or may be on; where that one cannot be asked, unknown is the result."""
+        there = {key: host for host, load in loads.items() if isinstance(load, Load) for key in load.keys}
         mute = [host for host, load in loads.items() if not isinstance(load, Load)]
-        suspects = [before] if before in mute else mute if not before and self.pointers is None and not there else []
-        if suspects:
-            return HostUnknownError(
-                f"{order.key!r} may be on {', '.join(suspects[:3])}{', …' if len(suspects) > 3 else ''}, which cannot be asked",
-                host=suspects[0],
-                hint="ask again when it can be; a host that is gone for good has to be taken out of the fleet",
-            )
-        return evolve(order, on=before) if before in self.hosts else order
+        pinned: dict[int, Order] = {}
+        for at, order in orders.items():
+            before = there.get(order.key) or self._pointers.get(order.key, "") if order.key else ""
+            may_be_on = [before] if before in mute else mute if order.key and not before and self.pointers is None else []
+            if may_be_on:
+                results[at] = _unknown(order.key, may_be_on)
+            else:
+                key = order.key or secrets.token_hex(8)  # so that an engine that runs it twice makes one
+                pinned[at] = evolve(order, key=key, on=before if before in self.hosts else order.on)
+        return pinned
 
-    def _point(self, order: Order, host: str, answered: Mapping[str, Load]) -> str | HostUnknownError:
+    def _point(self, key: str, host: str, answered: Mapping[str, Load]) -> str | HostUnknownError:
         """Write down where an order goes, before it is sent; another orchestrator may have been quicker."""
-        if order.on and order.key in answered[host].keys:
-            self._pointers[order.key] = host
+        if not key:
             return host
-        now = self._pointers.setdefault(order.key, host)
-        if now not in self.hosts:  # it was taken out of the fleet
-            self._pointers[order.key] = now = host
-        if now in answered:
-            return now
-        return HostUnknownError(
-            f"{order.key!r} was sent to {now}, which cannot be asked", host=now, hint="ask again when it can be"
-        )
+        now = self._pointers.setdefault(key, host)
+        if now != host and (key in answered[host].keys or now not in self.hosts):  # it is here, or there is no such host any more
+            self._pointers[key] = now = host
+        return now if now in answered else _unknown(key, [now])
 
     # ----------------------------------------------------------------------------------------------- some polecats
 
@@ -254,13 +237,7 @@ class Fleet:
         return self._each("stop", cats, timeout_s, ticket=ticket or secrets.token_hex(8))
 
     def remove(
-        self,
-        cats: Sequence[Placed],
-        *,
-        force: bool = False,
-        nuclear: bool = False,
-        ticket: str = "",
-        timeout_s: float = 120.0,
+        self, cats: Sequence[Placed], *, force: bool = False, nuclear: bool = False, ticket: str = "", timeout_s: float = 120.0
     ) -> Results[Removed]:
         """Remove polecats; refused, as on one machine, where work would be lost. Tickets as for `nudge`."""
         return self._each("remove", cats, timeout_s, ticket=ticket or secrets.token_hex(8), force=force, nuclear=nuclear)
@@ -303,6 +280,12 @@ class Fleet:
 def _each_of(told: Any, count: int) -> Sequence[Any]:
     """One result for each that was asked for, where the host told one error for all of them."""
     return [told] * count if isinstance(told, PolecatError) else told
+
+
+def _unknown(key: str, hosts: Sequence[str]) -> HostUnknownError:
+    also = ", …" if len(hosts) > 3 else ""
+    hint = "ask again when it can be; a host that is gone for good has to be taken out of the fleet"
+    return HostUnknownError(f"{key!r} may be on {', '.join(hosts[:3])}{also}, which cannot be asked", host=hosts[0], hint=hint)
 
 
 def _made_nothing(result: object) -> bool:

@@ -24,7 +24,7 @@ from polecat.town.homes import list_homes
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.listing import list_polecats
 
-LOOK_EVERY_S = 2.0
+LOOK_EVERY_S = 5.0
 """How often sessions are listed, unless the feed grows before."""
 
 _TICK_S = 0.25

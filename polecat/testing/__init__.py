@@ -24,7 +24,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from polecat.testing.contract import Contract
+from polecat.testing.contracts.contract import Contract
 from polecat.testing.fake_agents import FakeAgent, FakeStep
 from polecat.testing.fake_beads import FakeBeads
 from polecat.testing.fake_clock import FakeClock
@@ -36,11 +36,11 @@ from polecat.testing.real_towns import RealTown, RealWorld, real_town
 from polecat.testing.worlds import FakeHost, FakeTown, FakeWorld, example_world, fake_world, make_program, make_rig, make_town
 
 if TYPE_CHECKING:
-    from polecat.testing.beads_contract import BeadsContract, BeadsUnderTest
-    from polecat.testing.git_contract import GitContract
-    from polecat.testing.git_under_test import GitUnderTest
-    from polecat.testing.tmux_contract import TmuxContract
-    from polecat.testing.tmux_under_test import TmuxUnderTest
+    from polecat.testing.contracts.beads_contract import BeadsContract, BeadsUnderTest
+    from polecat.testing.contracts.git_contract import GitContract
+    from polecat.testing.contracts.git_under_test import GitUnderTest
+    from polecat.testing.contracts.tmux_contract import TmuxContract
+    from polecat.testing.contracts.tmux_under_test import TmuxUnderTest
 
 __all__ = [
     "BeadsContract",
@@ -81,12 +81,12 @@ __all__ = [
 ]
 
 _CONTRACTS = {
-    "BeadsContract": "beads_contract",
-    "BeadsUnderTest": "beads_contract",
-    "GitContract": "git_contract",
-    "GitUnderTest": "git_under_test",
-    "TmuxContract": "tmux_contract",
-    "TmuxUnderTest": "tmux_under_test",
+    "BeadsContract": "contracts.beads_contract",
+    "BeadsUnderTest": "contracts.beads_contract",
+    "GitContract": "contracts.git_contract",
+    "GitUnderTest": "contracts.git_under_test",
+    "TmuxContract": "contracts.tmux_contract",
+    "TmuxUnderTest": "contracts.tmux_under_test",
 }
 """Loaded on first use: `polecat.testing.plugin` has pytest show the values of their asserts, and must come first for that."""
 

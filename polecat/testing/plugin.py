@@ -31,12 +31,13 @@ from pathlib import Path
 import pytest
 
 for _name in (
-    "beads_contract",
-    "git_contract_work",
-    "git_contract_worktrees",
-    "git_under_test",
-    "tmux_contract",
-    "tmux_under_test",
+    "contracts.beads_contract",
+    "contracts.git_contract_essentials",
+    "contracts.git_contract_extras",
+    "contracts.git_under_test",
+    "contracts.tmux_contract",
+    "contracts.tmux_contract_neighbours",
+    "contracts.tmux_under_test",
 ):
     if f"polecat.testing.{_name}" not in sys.modules:
         pytest.register_assert_rewrite(f"polecat.testing.{_name}")

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal, TypeVar, cast
 
 from attrs import evolve, frozen
 
@@ -199,6 +199,7 @@ def example_world() -> tuple[Rig, FakeWorld]:
     return fake_world(Path(directory.name))
 
 
+T = TypeVar("T")
 HostFault = Literal["", "mute", "lost", "refuses", "late", "twice", "garbage"]
 
 
@@ -232,33 +233,33 @@ class FakeHost(Executor):
         self.fault: HostFault = ""
         self.asked = 0
         self.now = time.time()
-        self._late: list[tuple[Future[Any], Callable[[], Any]]] = []
+        self._late: list[Callable[[], object]] = []
 
     @property
     def town(self) -> str:
         """The town's directory, for `polecat.fleet.Host`."""
         return str(self.fake.rig.town_root)
 
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+    def submit(self, fn: Callable[..., T], /, *args: object, **kwargs: object) -> Future[T]:
         """Do it, or what the fault makes of it."""
         if self.fault == "refuses":
             raise RuntimeError("cannot schedule new futures after shutdown")
         self.asked += 1
-        future: Future[Any] = Future()
+        future: Future[T] = Future()
 
-        def do() -> Any:
+        def do() -> T:
             return fn(*args, **kwargs, world=self.fake.world, clock=lambda: self.now)
 
         match self.fault:
             case "mute":
                 pass
             case "late":
-                self._late.append((future, do))
+                self._late.append(do)
             case "lost":
                 do()
                 future.set_exception(ConnectionResetError("the connection was lost"))
             case "garbage":
-                future.set_result("<html>")
+                future.set_result(cast("T", "<html>"))
             case "twice":
                 do()
                 future.set_result(do())
@@ -266,10 +267,10 @@ class FakeHost(Executor):
                 future.set_result(do())
         return future
 
-    def run_late(self) -> list[Any]:
+    def run_late(self) -> list[object]:
         """Do what was kept, as an engine does that has found its worker again; return the answers, which nobody waits for."""
         kept, self._late = self._late, []
-        return [do() for _, do in kept]
+        return [do() for do in kept]
 
 
 def put_json(path: Path, document: Mapping[str, object]) -> None:

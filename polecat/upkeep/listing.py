@@ -124,7 +124,9 @@ def _find(world: FullWorld, rig: Rig, names: Sequence[str], *, with_work: bool) 
             reading.miss("work ahead behind is_merged", f"{paths[name]} is no worktree of {repo.path}")
         return evolve(cat, unknown=reading.unknown)
 
-    with ThreadPoolExecutor(max_workers=4 if with_work else 1, thread_name_prefix="polecat") as pool:
+    if not with_work:
+        return list(map(found, names))
+    with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
         return list(pool.map(found, names))
 
 

@@ -229,11 +229,20 @@ def status(args: argparse.Namespace) -> int:
     said["state"] = paint(said["state"], STATE_COLOURS[cat.state])
     said["screen"] = plain(f"asks '{cat.waiting_for}'" if cat.waiting_for else cat.screen)
     said["worktree"] = plain(str(cat.clone_path))
+    said["against"] = _standing(rig, cat)
     said["remove?"] = "nothing would be lost" if verdict.is_safe else plain(str(verdict))
     last = _last_lines(rig, cat, world) if cat.ended is not None else []
     facts = {**as_json(cat), "risks": verdict.risks, "last_lines": last}
     shown = [f"{label:<9}  {text}" for label, text in said.items()]
     return answer(args, "status", facts, *shown, *(["last lines:", *(f"  {plain(line)}" for line in last)] if last else []))
+
+
+def _standing(rig: Rig, cat: Polecat) -> str:
+    """How its branch stands against the one that its work is to be merged into."""
+    if cat.ahead is None or cat.behind is None:
+        return "unknown"
+    merged = {True: ", merged", False: ", not merged", None: ""}[cat.is_merged] if cat.ahead else ""
+    return f"{cat.ahead} ahead of {rig.default_branch}, {cat.behind} behind{merged}"
 
 
 def _last_lines(rig: Rig, cat: Polecat, world: World, *, most: int = 12) -> list[str]:
@@ -277,7 +286,8 @@ def review(args: argparse.Namespace) -> int:
     rig, name = polecat_of(args)
     argv = review_command(rig, name, args.verb, *args.words, base=args.base)
     if args.json or args.print:
-        return answer(args, args.verb, {"rig_name": rig.name, "polecat_name": name, "argv": argv}, shell_line(*argv))
+        facts, line = {"rig_name": rig.name, "polecat_name": name, "argv": argv}, shell_line(*argv)
+        return answer(args, "diff", facts, line) if args.verb == "diff" else answer(args, "log", facts, line)
     try:
         os.execvp(argv[0], argv)  # noqa: S606  git takes our place
     except FileNotFoundError:

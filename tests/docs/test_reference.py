@@ -39,7 +39,7 @@ def page(name: str) -> str:
     return (DOCS / "reference" / name).read_text("utf-8")
 
 
-@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.testing"])
+@pytest.mark.parametrize("module", ["polecat", "polecat.adapters", "polecat.fleet", "polecat.testing"])
 def test_every_public_name_is_in_the_reference(module: str) -> None:
     """The page of the Python API lists every public name once, and nothing that is not public."""
     listed = re.findall(r"^\.\. auto\w+:: (polecat(?:\.\w+)*)\.(\w+)$", page("api.md"), re.MULTILINE)

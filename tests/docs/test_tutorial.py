@@ -48,7 +48,7 @@ def test_the_first_spawn(tmp_path: Path, tmux_guard: TmuxGuard) -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^furiosa +working +polecat/furiosa-\w+ +de-1 +clean", done.stdout, re.MULTILINE), done.stdout
+    assert re.search(r"^furiosa +(working|idle) +polecat/furiosa-\w+ +de-1 +clean", done.stdout, re.MULTILINE), done.stdout
     assert not (tmp_path / "first").exists()
 
 

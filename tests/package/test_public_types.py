@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import attrs
 import pytest
 
-HOMES = ("polecat", "polecat.adapters", "polecat.testing")
+HOMES = ("polecat", "polecat.adapters", "polecat.fleet", "polecat.testing")
 
 
 def _public() -> Iterator[tuple[str, object]]:

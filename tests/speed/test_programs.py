@@ -114,7 +114,7 @@ def test_a_reconcile(town: HandTown, program_counts: ProgramCounts) -> None:
 
 
 def test_a_look_at_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:
-    """Listing polecats is one tmux call, however many there are, and no git process unless their work is counted."""
+    """Listing polecats is two tmux calls, one for sessions and one for screens, however many there are; no git unless work is counted."""
     cats = [town.spawn() for _ in range(2)]
     for more in (0, 3):
         cats += [town.spawn() for _ in range(more)]
@@ -123,7 +123,7 @@ def test_a_look_at_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:
         found = list_polecats(town.rig, world=World(tmux=town.server.cli()), with_work=False)
 
         assert {cat.name for cat in found} == {cat.polecat_name for cat in cats}
-        assert started(program_counts) == {"tmux list": 1}
+        assert started(program_counts) == {"tmux list": 1, "tmux watch": 1}
 
 
 def test_a_look_at_the_work_of_a_rig(town: HandTown, program_counts: ProgramCounts) -> None:

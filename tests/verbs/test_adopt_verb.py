@@ -88,6 +88,7 @@ def test_what_a_polecat_did_is_shown_by_git(checkout: Path, home: Path, run: Run
     assert log == "what it did\n"
     (listed,) = run("list", "--json").json
     assert (listed["ahead"], listed["behind"], listed["merged"]) == (1, 1, False)
+    assert "against    1 ahead of main, 1 behind, not merged\n" in run("status", "furiosa").out
     run("remove", "furiosa", "--nuclear")
     (rescue,) = run("rescue", "list", "--json").json
     assert rescue["holds"] == "files"

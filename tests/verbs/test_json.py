@@ -93,14 +93,20 @@ def test_every_verb_takes_json() -> None:
             assert "--json" in flags or not VERBS[verb][1], one.prog
 
 
+PRINTERS = ("answer", "json_text", "print_cats")
+"""What prints a document under the name that it is given."""
+
+
 def test_every_document_is_printed_by_somebody() -> None:
     """Each name that a verb prints JSON under is in the table, and each name of the table is printed."""
     named = set()
     for path in Path(str(polecat.__file__)).parent.glob("verbs/*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("answer", "json_text"):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PRINTERS:
                 named |= {word.value for word in node.args[:2] if isinstance(word, ast.Constant)}
-    assert named | {"send"} == set(DOCUMENTS)  # `send` is `nudge` with its text from stdin
+                documents = [word.value for word in node.keywords if word.arg == "document"]
+                named |= {one.value for word in documents for one in ast.walk(word) if isinstance(one, ast.Constant)}
+    assert named | {"send", "diff", "log"} == set(DOCUMENTS)  # `send` is `nudge`, and `diff` and `log` one verb under two names
 
 
 def test_a_promised_field_cannot_be_forgotten() -> None:

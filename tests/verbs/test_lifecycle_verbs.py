@@ -262,7 +262,7 @@ def test_what_was_saved_can_be_found_and_taken_back(town: HandTown, run: Run, ca
     ref = row.split()[0]
     shown = [run("rescue", "show", "gastown", name).out for name in ("furiosa", ref, ref.rpartition("/")[2])]
 
-    assert head.split() == ["REF", "COMMIT", "SAVED", "WHY"]
+    assert head.split() == ["REF", "HOLDS", "SAVED", "WHY"]
     assert row.endswith("removal of gastown/polecats/furiosa")
     assert len(set(shown)) == 1 and "added    draft.txt" in shown[0]
     command = shown[0].splitlines()[-1].removeprefix("get it back:  ").replace("DIR", str(tmp_path / "back")).split()

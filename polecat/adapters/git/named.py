@@ -35,6 +35,25 @@ def alone(git: GitProgram, store: Place, at: Place, *, known: Collection[str] = 
     return _unreachable(git, store, [oid for oid, kind in kinds.items() if kind == "commit"]), others
 
 
+def staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
+    """Read what an index holds besides its commit; of a conflict both sides."""
+    if not (at.git_dir / "index").exists():  # then it was never filled
+        return {}
+    found: dict[str, tuple[str, str] | None] = {}
+    parts = os.fsdecode(
+        git.must(["diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", "HEAD"], at=at, read_only=True).stdout
+    )
+    for words, path in zip(parts.split("\0")[::2], parts.split("\0")[1::2], strict=False):
+        _, mode, _, oid, letter = words.split(" ")
+        if letter[0] in "DAMT" and mode != "160000" and (letter[0] == "D" or oid.strip("0")):
+            found[path] = None if letter[0] == "D" else (mode, oid)
+    for row in filter(None, os.fsdecode(git.must(["ls-files", "-u", "-z"], at=at, read_only=True).stdout).split("\0")):
+        words, _, path = row.partition("\t")
+        mode, oid, stage = words.split(" ")
+        found[path if stage == "2" else f"{path}~{stage}"] = (mode, oid)
+    return found
+
+
 def _named(git: GitProgram, at: Place) -> list[str]:
     """Collect every object id in the files of a registration, and in the tables that it may have instead."""
     found: dict[str, None] = {}

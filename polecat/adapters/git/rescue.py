@@ -68,7 +68,7 @@ def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue
     try:
         for number, (name, folder) in enumerate(sorted(module_dirs(admin).items())):
             made += _save_one_inner(git, store, Place(git_dir=folder), _inner_ref(ref, number, name), wish)
-        head, staged = commit_at(git, at, "HEAD"), _staged(git, at)
+        head, staged = commit_at(git, at, "HEAD"), named.staged(git, at)
         commits, others = named.alone(git, store, at)
         if not (made or staged or commits or others):
             return None
@@ -104,25 +104,6 @@ def _below(git: GitProgram, store: Place, ref: str) -> list[str]:
     with contextlib.suppress(PolecatError):
         return git.must(["for-each-ref", "--format=%(refname)", f"{ref}.sub"], at=store, read_only=True).text.split("\n")[:-1]
     return []
-
-
-def _staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
-    """Read what an index holds besides its commit; of a conflict both sides."""
-    if not (at.git_dir / "index").exists():  # then it was never filled
-        return {}
-    found: dict[str, tuple[str, str] | None] = {}
-    parts = os.fsdecode(
-        git.must(["diff-index", "--cached", "--raw", "--no-abbrev", "--no-renames", "-z", "HEAD"], at=at, read_only=True).stdout
-    )
-    for words, path in zip(parts.split("\0")[::2], parts.split("\0")[1::2], strict=False):
-        _, mode, _, oid, letter = words.split(" ")
-        if letter[0] in "DAMT" and mode != "160000" and (letter[0] == "D" or oid.strip("0")):
-            found[path] = None if letter[0] == "D" else (mode, oid)
-    for row in filter(None, os.fsdecode(git.must(["ls-files", "-u", "-z"], at=at, read_only=True).stdout).split("\0")):
-        words, _, path = row.partition("\t")
-        mode, oid, stage = words.split(" ")
-        found[path if stage == "2" else f"{path}~{stage}"] = (mode, oid)
-    return found
 
 
 def _pin(git: GitProgram, store: Place, at: Place, ref: str, *, known: Collection[str] = ()) -> list[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from polecat.testing import git_contract_essentials, git_contract_extras
-from polecat.testing.contract import Contract, of_checks
-from polecat.testing.git_under_test import GitUnderTest
+from polecat.testing.contracts import git_contract_essentials, git_contract_extras
+from polecat.testing.contracts.contract import Contract, of_checks
+from polecat.testing.contracts.git_under_test import GitUnderTest
 
 _CHECKS = {**vars(git_contract_essentials), **vars(git_contract_extras)}
 

@@ -21,7 +21,7 @@ from polecat.ports import (
     GitSubmodules,
     Standing,
 )
-from polecat.testing.git_under_test import GitUnderTest, refuses
+from polecat.testing.contracts.git_under_test import GitUnderTest, refuses
 
 # --------------------------------------------------------------------------------------------------------- GitRescues
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from polecat.ports import Worktree
-from polecat.testing.git_under_test import GitUnderTest, refuses
+from polecat.testing.contracts.git_under_test import GitUnderTest, refuses
 
 
 def check_git_is_there(at: GitUnderTest) -> None:

@@ -12,7 +12,7 @@ from attrs import frozen
 from polecat.core.agent_description import FIELD_NAMES
 from polecat.errors import BeadClosedError, BeadsError, BeadTakenError, NotFoundError, PolecatError
 from polecat.ports import AgentBead, AgentFields, Bead, Beads, Holdings
-from polecat.testing.contract import Contract, of_checks
+from polecat.testing.contracts.contract import Contract, of_checks
 
 
 @frozen(kw_only=True)
