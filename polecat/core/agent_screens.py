@@ -118,6 +118,13 @@ OPENCODE_SIGNS = Signs(
     settle_s=0.5,
 )
 
-COPILOT_SIGNS = Signs(is_full_screen=True)
+COPILOT_SIGNS = Signs(
+    prompt="/ commands · \\? help",
+    dialogs=(
+        Dialog(name="trust-folder", pattern="Confirm folder trust", keys=("Enter",), policy="trust"),
+        Dialog(name="set-up", pattern="use /login to sign in"),
+    ),
+    is_full_screen=True,
+)
 
 AIDER_SIGNS = Signs(prompt=f"^[a-z-]*>{BLANK}*$")

@@ -23,6 +23,7 @@ class RealAgent:
         version: the version that is tried.
         program: what it is started by.
         recipe: how it is led to the server; None where only its first screen is looked at.
+        works_bare: it takes text although nobody has set it up.
         careful: arguments with which it asks before it runs a command.
         answered: what a person's answers to its other questions are stored as: a file below HOME, and its values.
     """
@@ -31,6 +32,7 @@ class RealAgent:
     version: str
     program: str
     recipe: Recipe | None = None
+    works_bare: bool = False
     careful: tuple[str, ...] = ()
     answered: tuple[str, Mapping[str, object]] = ("", {})
 
@@ -104,7 +106,7 @@ AGENTS: Mapping[str, RealAgent] = {
     "codex": RealAgent(package="@openai/codex", version="0.171.0", program="codex", recipe=_codex, careful=("--no-daemon",)),
     "gemini": RealAgent(package="@google/gemini-cli", version="0.61.0", program="gemini", recipe=_gemini),
     "qwen": RealAgent(package="@qwen-code/qwen-code", version="0.15.10", program="qwen", recipe=_qwen),
-    "opencode": RealAgent(package="opencode-ai", version="1.18.33", program="opencode"),
+    "opencode": RealAgent(package="opencode-ai", version="1.18.33", program="opencode", works_bare=True),
     "copilot": RealAgent(package="@github/copilot", version="1.0.102", program="copilot"),
     "auggie": RealAgent(package="@augmentcode/auggie", version="0.36.0", program="auggie"),
     "amp": RealAgent(package="@sourcegraph/amp", version="0.0.1790142911-g7618fb", program="amp"),
