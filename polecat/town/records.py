@@ -25,7 +25,7 @@ from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import is_polecat_name, shell_line
 from polecat.town.endings import drop_ends, kept_ends, name_of
-from polecat.town.files import write_bytes
+from polecat.town.files import why_not, write_bytes
 from polecat.town.guarded import read_json_object
 from polecat.town.homes import Homes
 
@@ -252,10 +252,16 @@ def had_polecats(rig: Rig) -> bool:
 
 
 def _names_with_records(rig: Rig) -> list[str]:
-    with contextlib.suppress(FileNotFoundError):
-        files = (file for file in os.listdir(rig.runtime_dir / "polecats") if file.endswith(".json"))
-        return [name for file in files if is_polecat_name(name := file.removesuffix(".json"))]
-    return []
+    place = rig.runtime_dir / "polecats"
+    try:
+        files = [file for file in os.listdir(place) if file.endswith(".json")]
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise UnknownStateError(
+            f"the records of {rig.name} cannot be listed: {why_not(error)}", hint=f"look at it: ls -ld {shell_line(place)}"
+        ) from error
+    return [name for file in files if is_polecat_name(name := file.removesuffix(".json"))]
 
 
 def _record_path(rig: Rig, name: str) -> Path:

@@ -38,7 +38,15 @@ def test_a_table_has_a_line_for_each_row(cells: list[tuple[str, str]]) -> None:
 @given(text=ODD, is_json=st.booleans())
 def test_results_hold_no_control_characters(text: str, is_json: bool, capsys: pytest.CaptureFixture[str]) -> None:
     """As lines or as JSON: what is printed can be shown, and JSON still says the very same text."""
-    facts = {"rig_name": "gas", "polecat_name": "nux", "session_name": text}
+    facts = {
+        "rig_name": "gas",
+        "polecat_name": "nux",
+        "session_name": text,
+        "outcome": "taken",
+        "asks": text,
+        "presses": 1,
+        "waited_s": 0.0,
+    }
 
     answer(argparse.Namespace(json=is_json), "nudge", facts, text)
 

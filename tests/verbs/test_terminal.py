@@ -7,6 +7,7 @@ import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -129,7 +130,7 @@ def _on_terminal(argv: list[str], **more: str) -> Iterator[tuple[subprocess.Pope
 def _printed_on_terminal(town: Path, **more: str) -> str:
     with _on_terminal(_argv(town), **more) as (process, read):
         _until(lambda: bool(read()) and process.poll() is not None)
-        return read()
+        return re.sub(r"polecat: warning: [^\n]*\n", "", read())  # stderr is that terminal too
 
 
 @pytest.mark.real
