@@ -153,7 +153,8 @@ class HandTown:
         """Fail unless the rig looks as if nobody had ever spawned here; the trash is deleted in the background."""
         with suppress(AssertionError):
             eventually(lambda: not self.leftovers(), "everything is gone")
-        assert self.leftovers() == {}  # says what is left
+        left = self.leftovers()
+        assert not left, left
 
 
 def processes_of(town: Path) -> list[int]:

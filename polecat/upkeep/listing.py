@@ -148,8 +148,8 @@ def _worktrees(world: FullWorld, repo: Repo, paths: Collection[Path]) -> Mapping
 def _or_why(read: Callable[[], T]) -> T | PolecatError:
     try:
         return read()
-    except PolecatError as error:
-        return error
+    except PolecatError as why:
+        return why
 
 
 def _told(answer: T | PolecatError) -> T:
@@ -284,9 +284,6 @@ def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus:
     if facts.problems:
         raise UnknownStateError("; ".join(facts.problems))
     return facts.status()
-
-
-# ---------------------------------------------------------------------------------------------------------------- stale
 
 
 @publish

@@ -275,7 +275,7 @@ def test_odd_values_do_not_break_the_list(server: PrivateServer) -> None:
     """Tabs, newlines and look-alikes of variables in a person's options and environment stay values."""
     odd = 'a\tb\nGT_ROLE="x"; export GT_ROLE;\n"\\$`'
     server.run("new-session", "-d", "-s", "one", "-e", f"GT_RIG={odd}", "sleep 1000", env={"ODD": odd, "LC_ALL": "C"})
-    server.run("set-option", "-t", "=one:", "@polecat_id", odd)
+    server.run("set-option", "-t", "=one:", "@polecat_id", odd, ";", "set-option", "-p", "-t", "=one:", "@polecat_agent", odd)
 
     (found,) = server.cli(environ={**os.environ, "LC_ALL": "C"}).list_sessions()
 
