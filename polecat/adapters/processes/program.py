@@ -216,7 +216,7 @@ class Running:
 
 @contextlib.contextmanager
 def _interrupts_held() -> Iterator[None]:
-    """Hold back Ctrl-C and SIGTERM for the length of a ``with`` block; what came meanwhile comes at its end."""
+    """Hold back Ctrl-C, SIGTERM and SIGHUP for the length of a ``with`` block; what came meanwhile comes at its end."""
     came: list[int] = []
     handlers: dict[int, Callable[[int, FrameType | None], Any]] = {}
 
@@ -227,7 +227,7 @@ def _interrupts_held() -> Iterator[None]:
     with contextlib.ExitStack() as at_end:  # a handler that is back may raise at once; the other one comes back all the same
         at_end.callback(deliver)
         if threading.current_thread() is threading.main_thread():  # Python runs handlers in no other
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 handler = signal.getsignal(number)
                 if callable(handler):
                     handlers[number] = handler
