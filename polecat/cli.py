@@ -16,13 +16,15 @@ from collections.abc import Callable, Container, Mapping, Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from polecat import __version__
 from polecat.errors import PolecatError
 from polecat.names import nearest
-from polecat.ports import World
 from polecat.verbs.tables import plain
+
+if TYPE_CHECKING:  # the help needs nothing of it
+    from polecat.ports import World
 
 EXIT_DONE, EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 0, 1, 2, 130
 

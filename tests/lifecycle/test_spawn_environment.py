@@ -110,7 +110,7 @@ def test_the_pane_is_the_agent_itself(town: HandTown) -> None:
     town.define("args", {"command": str(script), "args": words, **PROMPT})
     cat = town.spawn(agent="args")
     assert town.args("furiosa") == words
-    assert os.readlink(f"/proc/{cat.pid}/exe").endswith("/cat"), "the script has become its last program"
+    assert os.readlink(f"/proc/{cat.pid}/exe").endswith("/tee"), "the script has become its last program"
 
 
 # --------------------------------------------------------------------------------------------------------- the prompt
