@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -144,7 +145,7 @@ class Screen:
     takes_paste: bool | None = None
     changed_at_s: int = 0
 
-    @property
+    @cached_property
     def lines(self) -> list[str]:
         """Its lines without their trailing blanks, as patterns see them."""
         return [line.rstrip(" ") for line in self.text.split("\n")]

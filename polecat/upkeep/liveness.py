@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cache, cached_property
 
 from attrs import define, field, frozen
 
@@ -251,6 +251,7 @@ def signs_by_agent(rig: Rig) -> Callable[[str], Signs]:
     except PolecatError:
         return lambda name: PRESETS[name].signs if name in PRESETS else Signs()
 
+    @cache
     def signs(name: str) -> Signs:
         agent = find_agent_of(name, rig_settings=settings, town_settings=town, registries=registries)
         return agent.signs if agent else Signs()
