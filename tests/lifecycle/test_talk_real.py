@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,5 +133,5 @@ def test_attach_uses_the_recorded_server(cat: Cat) -> None:
     attached = cat.cli("attach", "gastown/nux")
 
     assert command.argv == ("tmux", "-u", "-S", str(cat.server.socket), "attach-session", "-t", "=gt-gastown-nux")
-    assert printed.stdout.decode().split() == list(command.argv)
+    assert shlex.split(printed.stdout.decode()) == list(command.argv)
     assert b"not a terminal" in attached.stderr  # tmux found the session, and nobody sits here
