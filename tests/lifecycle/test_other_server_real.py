@@ -22,7 +22,7 @@ from polecat import (
     work_at_risk,
 )
 from polecat.errors import PolecatError, SessionNotFoundError, TmuxUnreachableError
-from tests.spawn_fixtures import HandTown, start_session, wait_for
+from tests.spawn_fixtures import HandTown, processes_of, start_session, wait_for
 from tests.tmux_fixtures import PrivateServer, eventually, private_server
 
 pytestmark = pytest.mark.real
@@ -115,6 +115,7 @@ def test_a_lost_socket_hides_no_agent(town: HandTown, today: PrivateServer) -> N
         assert get_polecat(town.rig, cat, world=world).state is PolecatState.WORKING
         assert stop_polecat(town.rig, cat, world=world) == cat.session_name
         eventually(lambda: not _is_alive(cat.pid), "the agent ended")
+        eventually(lambda: not processes_of(town.root), "what the server runs at an agent's end, under its id, has ended too")
         with pytest.raises(SessionNotFoundError):
             stop_polecat(town.rig, cat, world=world)
     finally:
