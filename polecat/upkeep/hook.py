@@ -13,6 +13,7 @@ from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
+from polecat.town.config import load_rigs
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, lost_records, read_record
 from polecat.upkeep.liveness import Life, Look
@@ -95,7 +96,9 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
 
 def _doubt(rig: Rig, bead: str) -> str:
     """Why a bead that the store does not know is perhaps a typing error. In a store of polecat's own it is made when it is hooked."""
-    if not bead.startswith(f"{rig.prefix}-"):
+    entry = load_rigs(rig.town_root).get(rig.name)
+    prefixes = {rig.prefix, entry.beads_prefix.rstrip("-") if entry else ""} - {""}  # routes and registry may differ
+    if not any(bead.startswith(f"{prefix}-") for prefix in prefixes):
         return f"bead {bead!r} is not known here, and this rig's begin with '{rig.prefix}-'; is it another rig's?"
     return f"bead {bead!r} is not known in {rig_beads_dir(rig)}" if rig_beads_dir(rig) else ""
 
