@@ -189,6 +189,7 @@ def work_at_risk(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, wor
 
     Raises:
         PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
+        UnknownStateError: where its agent is cannot be told, as on another host.
 
     Examples:
         >>> from polecat import spawn_for_sling

@@ -14,11 +14,11 @@ from attrs import define, field, frozen
 from polecat.adapters.world import FullWorld
 from polecat.core.agents import find_agent as find_agent_of
 from polecat.core.presets import PRESETS
-from polecat.core.screens import ScreenState, Signs, judge_screen
+from polecat.core.screens import Signs
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Ended, Rig
-from polecat.names import session_name
+from polecat.names import agent_id, session_name
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
 from polecat.town.endings import end_path, ended_by, read_end
@@ -107,9 +107,10 @@ class Look:
         Source:
             Design §7.
         """
-        if record is not None and record.host not in ("", self.world.host):
-            elsewhere = f"it was made on host {record.host!r}, whose processes are not seen here"
-            return Life(verdict="unknown", unseen=elsewhere, why=elsewhere)
+        try:
+            check_host(self.world, record)
+        except UnknownStateError as error:
+            return Life(verdict="unknown", unseen=error.message, why=error.message)
         unseen = why = ""
         session: Session | None = None
         try:
@@ -162,13 +163,27 @@ class Agent:
         return self.session is not None or bool(self.processes)
 
 
+def check_host(world: FullWorld, record: Record | None) -> None:
+    """Refuse to judge what was made on another machine, whose processes are not seen here.
+
+    Raises:
+        UnknownStateError: it was.
+    """
+    if record is not None and record.host not in ("", world.host):
+        raise UnknownStateError(
+            f"{agent_id(record.rig, record.polecat)} was claimed on host {record.host!r}, and this is {world.host or 'a host without a name'!r}",
+            hint="only that host can say what became of it; if this is that host, name it so in the town's settings again",
+        )
+
+
 def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionIndex) -> Agent:
     """Find a polecat's agent, to end it: on the server that its record names, else in the process table.
 
     Raises:
         TmuxError: that server could not be asked.
-        UnknownStateError: the process table could not be read.
+        UnknownStateError: the process table could not be read, or it was made on another host.
     """
+    check_host(world, record)
     name = record.polecat
     server, session = Look(world=world, rig=rig, sessions=sessions).find_session(name, record)
     if session is not None:
@@ -268,8 +283,3 @@ def look_at(world: FullWorld, sessions: Iterable[Session]) -> Mapping[str, Scree
     watches = [Watch(pane_id=one.pane_id, instance=one.instance) for one in sessions if one.pane_id and not one.is_dead]
     statuses = world.tmux.watch(watches, timeout_s=0) if watches else ()
     return {status.pane_id: status.screen for status in statuses if status.screen is not None and not status.is_dead}
-
-
-def state_of(world: FullWorld, screen: Screen | None, signs: Signs) -> ScreenState:
-    """Say what a screen means now."""
-    return judge_screen(screen, signs, now_s=world.clock.now().timestamp())

@@ -21,7 +21,7 @@ from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.hook import other_host, restore_hook
-from polecat.upkeep.liveness import how_it_ended, recorded_process
+from polecat.upkeep.liveness import check_host, how_it_ended, recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trash_entry, trashing
@@ -34,7 +34,7 @@ def recover(world: FullWorld, observed: Observation, claim: Record) -> None:
     Raises:
         PolecatError: something could not be done; the claim stays for the next time.
     """
-    _check_host(world, claim)
+    check_host(world, claim)
     match claim.purpose:
         case "spawn" | "start":
             (_keep if left_something(world, observed, claim) else take_back)(world, observed, claim)
@@ -67,7 +67,7 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         BeadsError: the store cannot say.
         UnknownStateError: it lives somewhere else.
     """
-    _check_host(world, claim)
+    check_host(world, claim)
     session = observed.sessions.by_instance.get(claim.instance)
     starts = claim.purpose in ("spawn", "start")
     if starts and session is None and _runs_elsewhere(world, claim):
@@ -79,15 +79,6 @@ def agent_lives(world: FullWorld, observed: Observation, claim: Record) -> bool:
         return False
     agent = world.beads.agent(claim.agent_bead) if claim.agent_bead else None
     return agent is None or agent.is_open
-
-
-def _check_host(world: FullWorld, claim: Record) -> None:
-    """Refuse to judge what was begun on another machine."""
-    if claim.host not in ("", world.host):
-        raise UnknownStateError(
-            f"{agent_id(claim.rig, claim.polecat)} was claimed on host {claim.host!r}, and this is {world.host or 'a host without a name'!r}",
-            hint="only that host can say what became of it; a town's host is named in its settings",
-        )
 
 
 def _runs_elsewhere(world: FullWorld, claim: Record) -> bool:

@@ -14,12 +14,17 @@ from polecat import (
     SpawnFailedError,
     SpawnOptions,
     SpawnRefusedError,
+    UnknownStateError,
     get_polecat,
     list_polecats,
     reconcile_pool,
     remove_polecat,
+    repair_polecat,
     spawn_for_sling,
     spawn_many,
+    start_polecat,
+    stop_polecat,
+    work_at_risk,
 )
 from polecat.ports import AgentBead, AgentFields
 from polecat.testing import FakeBeads, FakeWorld, fake_world
@@ -122,7 +127,7 @@ def test_an_agent_bead_of_another_host_is_not_overwritten(hosts: tuple[Pretend, 
 
 
 def test_what_was_made_on_another_host_is_unknown_here(hosts: tuple[Pretend, Pretend]) -> None:
-    """A record and a claim name their host: in a town that was copied or is shared, nobody else judges them."""
+    """A record and a claim name their host: in a town that was copied or is shared, nobody else judges them, ends them or takes them away."""
     alpha, _ = hosts
     cat = spawn_for_sling(alpha.rig, SpawnOptions(hook_bead="gt-1"), world=alpha.world)
     assert (record := read_current(alpha.rig, "furiosa")) and record.host == "alpha"
@@ -131,6 +136,13 @@ def test_what_was_made_on_another_host_is_unknown_here(hosts: tuple[Pretend, Pre
 
     found = get_polecat(alpha.rig, cat, world=alpha.world)
     assert (found.state, found.is_running) == (PolecatState.UNKNOWN, None)
+    for act in (stop_polecat, remove_polecat, repair_polecat, start_polecat, work_at_risk):
+        with pytest.raises(UnknownStateError, match="host 'alpha'"):
+            act(alpha.rig, "furiosa", world=alpha.world)
+    with pytest.raises(UnknownStateError, match="host 'alpha'"):
+        remove_polecat(alpha.rig, "furiosa", nuclear=True, world=alpha.world)
+    assert cat.clone_path.is_dir()
+    assert [bead.id for bead in alpha.world.beads.held_by(cat.agent_id)] == ["gt-1"]
 
 
 def test_a_claim_of_another_host_is_left_alone(hosts: tuple[Pretend, Pretend]) -> None:
