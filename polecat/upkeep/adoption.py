@@ -16,7 +16,7 @@ from polecat.model import Rig
 from polecat.names import check_new_rig_name, shell_line
 from polecat.ports import Checkout, GitCheckouts, World, needs
 from polecat.town.config import load_rigs
-from polecat.town.find import MARKER, Town, find_town, working_directory
+from polecat.town.find import MARKER, Town, find_town, readable_rigs, working_directory
 from polecat.upkeep.rigs import CLONE_TIMEOUT_S, add_rig, free_prefix, is_local_path
 from polecat.upkeep.towns import init_town
 
@@ -99,7 +99,7 @@ def adopt_checkout(
             hint=f"{shell_line('git', '-C', checkout.path)} switch BRANCH",
         )
     home, made_town = _town(checkout, town, caller_environ(world))
-    known = next((rig for rig in home.rigs() if rig.git_url == url and name in (None, rig.name)), None)
+    known = next((rig for rig in readable_rigs(home)[0] if rig.git_url == url and name in (None, rig.name)), None)
     rig = known or _add(home, checkout, url, name, checkout.branch if local else None, world, clone_timeout_s)
     checkouts.remember_rig(checkout.path, town=home.root, rig=rig.name)
     return Adopted(rig=rig, checkout=checkout.path, made_town=made_town, made_rig=known is None)

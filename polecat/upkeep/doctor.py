@@ -20,7 +20,7 @@ from polecat.model import Rig
 from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rig_config, load_rigs, load_town, rigs_path
-from polecat.town.find import Town
+from polecat.town.find import Town, readable_rigs
 from polecat.town.routes import load_routes, rig_prefix
 from polecat.town.settings import load_town_settings
 from polecat.upkeep.doctor_rig import check_rig
@@ -73,9 +73,11 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
         return Checkup(findings=_in("programs", [from_error(error)]))
     found = [*_in("programs", _programs(full)), *_in("town", _town_files(town))]
     try:
-        chosen = town.rigs() if rigs is None else [town.rig(one) if isinstance(one, str) else one for one in rigs]
+        named = None if rigs is None else [town.rig(one) if isinstance(one, str) else one for one in rigs]
+        chosen, broken = readable_rigs(town) if named is None else (named, [])
     except PolecatError as error:
         return Checkup(findings=(*found, *_in("town", [from_error(error)])))
+    found += _in("town", map(from_error, broken))
     for rig in chosen:
         found += _in(rig.name, check_rig(full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux)), rig))
     return Checkup(findings=tuple(found))

@@ -62,6 +62,15 @@ def test_adopting_again_changes_nothing(checkout: Path, home: Path, tmp_path: Pa
     assert [rig.name for rig in find_town(first.rig.town_root).rigs()] == ["toaster_oven"]
 
 
+def test_a_broken_rig_keeps_nobody_from_adopting(checkout: Path, home: Path, tmp_path: Path) -> None:
+    """A rig of the town that cannot be read is its own affair."""
+    first = adopt_checkout(checkout)
+    broken = add_rig(find_town(first.rig.town_root), "broken", str(make_origin(tmp_path / "other")))
+    (broken.path / "config.json").write_text("{")
+
+    assert adopt_checkout(checkout).rig.name == first.rig.name
+
+
 def test_the_town_is_the_one_that_is_named(checkout: Path, home: Path, tmp_path: Path) -> None:
     """``town=`` before ``POLECAT_TOWN`` before ``~/polecat``; a town that is there is used, and what is remembered counts the next time."""
     init_town(tmp_path / "there")

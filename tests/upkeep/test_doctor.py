@@ -54,6 +54,22 @@ def _snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files if path.suffix != ".lock"}
 
 
+def test_a_broken_rig_hides_no_other(place: Place) -> None:
+    """A rig that cannot be read is wrong, and the others are looked at all the same."""
+    spawn_for_sling(place.rig, world=place.world)
+    rigs = place.rig.town_root / "mayor" / "rigs.json"
+    known = json.loads(rigs.read_text())
+    known["rigs"]["broken"] = next(iter(known["rigs"].values()))
+    rigs.write_text(json.dumps(known))
+    (place.rig.town_root / "broken").mkdir()
+    (place.rig.town_root / "broken" / "config.json").write_text("{")
+
+    areas = {finding.area for finding in place.check().findings}
+
+    assert any("broken" in finding.text for finding in place.wrong())
+    assert place.rig.name in areas
+
+
 def test_healthy_town_is_well_and_unchanged(place: Place) -> None:
     """A town with a working polecat has nothing wrong, and looking changes no file, session or lock's signature."""
     spawn_for_sling(place.rig, world=place.world)
