@@ -99,7 +99,8 @@ def _doubt(rig: Rig, bead: str) -> str:
     entry = load_rigs(rig.town_root).get(rig.name)
     prefixes = {rig.prefix, entry.beads_prefix.rstrip("-") if entry else ""} - {""}  # routes and registry may differ
     if not any(bead.startswith(f"{prefix}-") for prefix in prefixes):
-        return f"bead {bead!r} is not known here, and this rig's begin with '{rig.prefix}-'; is it another rig's?"
+        known = " or ".join(f"'{prefix}-'" for prefix in sorted(prefixes))
+        return f"bead {bead!r} is not known here, and this rig's begin with {known}; is it another rig's?"
     return f"bead {bead!r} is not known in {rig_beads_dir(rig)}" if rig_beads_dir(rig) else ""
 
 

@@ -577,6 +577,24 @@ def test_asking_twice_for_the_same_is_asking_once(place: Place) -> None:
     assert world.tmux.sessions() == ["gt-gastown-toast"]
 
 
+def test_a_bead_that_is_perhaps_anothers_warns(place: Place) -> None:
+    """A bead that the store does not know warns where its prefix is not the rig's; the routes and the registry each say one."""
+    rig, world = place
+    registry = rig.town_root / "mayor" / "rigs.json"
+    known = json.loads(registry.read_text())
+    known["rigs"][rig.name]["beads"] = {"repo": "", "prefix": "ra"}
+    registry.write_text(json.dumps(known))
+
+    warned = {
+        bead: [text for text in plan_spawn(rig, SpawnOptions(hook_bead=bead), world=world).warnings if bead in text]
+        for bead in ("gt-77", "ra-77", "zz-77")
+    }
+
+    assert (warned["gt-77"], warned["ra-77"]) == ([], [])
+    assert "begin with 'gt-' or 'ra-'" in warned["zz-77"][0]
+    assert any("zz-77" in text for text in spawn_for_sling(rig, SpawnOptions(hook_bead="zz-77"), world=world).warnings)
+
+
 def test_the_breaker_counts_agents_and_nothing_else(place: Place) -> None:
     """A bead whose agents keep failing is kept back; a remote that is down says nothing about the bead (T-48)."""
     rig, world = place
