@@ -86,7 +86,7 @@ def start_polecat(
         (True, False, ('--continue', 'go on'))
 
     Source:
-        Issue 14, §2; design §4.
+        Design §4.
     """
     opts = SpawnOptions(prompt=prompt, agent=agent, account=account, env=env or {})
     target = find_target(rig, polecat)
