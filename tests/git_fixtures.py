@@ -253,6 +253,15 @@ class GitRig:
             self.git.check_out(made)
         return made
 
+    def add_with_submodule(self, library: Path) -> Worktree:
+        """Make a worktree of a project that has a library as its submodule ``lib``, filled as well."""
+        git("submodule", "--quiet", "add", make_origin(library, {"lib.c": "1\n"}), "lib", cwd=self.origin)
+        commit(self.origin)
+        self.fetch()
+        made = self.add()
+        git("submodule", "--quiet", "update", "--init", cwd=made.path)
+        return made
+
     def trash(self, name: str = "nux") -> Path:
         """Return a place in the rig's trash."""
         (self.root / ".trash").mkdir(exist_ok=True)

@@ -11,8 +11,7 @@ import pytest
 from polecat.adapters.git.cli import GitCli
 from polecat.adapters.git.status import parse_status
 from polecat.errors import UnknownStateError
-from polecat.ports import Worktree
-from tests.git_fixtures import GitRig, commit, git, make_git_rig, make_origin, write
+from tests.git_fixtures import GitRig, commit, git, make_git_rig, write
 
 pytestmark = pytest.mark.real
 
@@ -235,19 +234,9 @@ def test_index_lock_is_somebody_writing(rig: GitRig) -> None:
     assert not facts.is_clean
 
 
-def _with_submodule(rig: GitRig, tmp_path: Path) -> Worktree:
-    library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
-    git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
-    commit(rig.origin)
-    rig.fetch()
-    made = rig.add()
-    git("submodule", "--quiet", "update", "--init", cwd=made.path)
-    return made
-
-
 def test_submodule_work_is_seen(rig: GitRig, tmp_path: Path) -> None:
     """Commits in a submodule, on a branch, detached or stashed, and changed files in it, are work (T-15)."""
-    made = _with_submodule(rig, tmp_path)
+    made = rig.add_with_submodule(tmp_path / "library")
     lib = made.path / "lib"
     assert rig.git.facts(rig.repo, made).is_clean
     write(lib, {"lib.c": "dirty"})

@@ -83,12 +83,7 @@ def test_unfinished_work_is_saved(rig: GitRig) -> None:
 
 def test_commits_in_submodules_are_saved(rig: GitRig, tmp_path: Path) -> None:
     """The repository of a submodule lies in the registration; its unpushed commits are in the rescue before it goes."""
-    library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
-    git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
-    commit(rig.origin)
-    rig.fetch()
-    made = rig.add()
-    git("submodule", "--quiet", "update", "--init", cwd=made.path)
+    made = rig.add_with_submodule(tmp_path / "library")
     git("checkout", "-q", "-b", "wip", cwd=made.path / "lib")
     only = commit(made.path / "lib", {"lib.c": "only here"})
 

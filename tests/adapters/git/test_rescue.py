@@ -186,12 +186,7 @@ def test_pushed_but_unmerged_commit_is_kept(rig: GitRig) -> None:
 
 def test_submodules_and_nested_repositories_are_saved(rig: GitRig, tmp_path: Path) -> None:
     """Commits, branches, stashes and dirty files of repositories inside end in refs of the outer one; theirs stay as they were."""
-    library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
-    git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
-    commit(rig.origin)
-    rig.fetch()
-    made = rig.add()
-    git("submodule", "--quiet", "update", "--init", cwd=made.path)
+    made = rig.add_with_submodule(tmp_path / "library")
     lib, nested = made.path / "lib", made.path / "my clone"
     git("checkout", "-q", "-b", "topic", cwd=lib)
     topic = commit(lib, {"lib.c": "2"})
@@ -218,12 +213,7 @@ def test_submodules_and_nested_repositories_are_saved(rig: GitRig, tmp_path: Pat
 
 def test_clean_submodule_needs_no_rescue(rig: GitRig, tmp_path: Path) -> None:
     """A submodule as it was cloned adds no refs."""
-    library = make_origin(tmp_path / "library", {"lib.c": "1\n"})
-    git("submodule", "--quiet", "add", library, "lib", cwd=rig.origin)
-    commit(rig.origin)
-    rig.fetch()
-    made = rig.add()
-    git("submodule", "--quiet", "update", "--init", cwd=made.path)
+    made = rig.add_with_submodule(tmp_path / "library")
     assert rig.git.rescue(rig.repo, made, ref_name="x", message="m", base="refs/remotes/origin/main") is None
 
 
