@@ -67,13 +67,6 @@ class FakeTmux(FakeTmuxWorld):
         """Return a version that is new enough."""
         return "3.5a"
 
-    def list_sessions(self) -> tuple[Session, ...]:
-        """List every session."""
-        with self._reached():
-            found = self._listed()
-            self._known = (self._server_pid, tuple(session.name for session in found))
-            return found
-
     def start(self, request: SessionRequest) -> StartedSession:
         """Make a session whose program behaves as the agent says."""
         check_request(request)

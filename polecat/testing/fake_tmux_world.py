@@ -59,7 +59,10 @@ class FakeTmuxWorld:
 
     def list_sessions(self) -> tuple[Session, ...]:
         """List every session; see `polecat.ports.Tmux`."""
-        raise NotImplementedError
+        with self._reached():
+            found = self._listed()
+            self._known = (self._server_pid, tuple(session.name for session in found))
+            return found
 
     def _listed(self) -> tuple[Session, ...]:
         """Show each session by its agent's pane or else its first one, and each agent's pane that was moved elsewhere."""
