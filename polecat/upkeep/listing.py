@@ -137,12 +137,12 @@ def _holdings(world: FullWorld, rig: Rig, names: Iterable[str]) -> Mapping[str, 
 
 
 def _worktrees(world: FullWorld, repo: Repo, paths: Collection[Path]) -> Mapping[Path, Worktree | PolecatError]:
-    """Find the worktrees; what is none is left out."""
+    """Find the worktrees, many in one look where git can; what is none is left out, and of what is not found then it is asked why."""
     lists = optional(world.git, GitLists)
-    if lists is not None and not isinstance(found := _or_why(lambda: lists.find_worktrees(repo, paths)), PolecatError):
-        return found
-    each = ((path, _or_why(partial(world.git.find_worktree, repo, path))) for path in paths)
-    return {path: worktree for path, worktree in each if worktree is not None}
+    listed = _or_why(lambda: lists.find_worktrees(repo, paths) if lists else {})
+    found: dict[Path, Worktree | PolecatError] = {} if isinstance(listed, PolecatError) else {**listed}
+    each = ((path, _or_why(partial(world.git.find_worktree, repo, path))) for path in paths if path not in found)
+    return found | {path: worktree for path, worktree in each if worktree is not None}
 
 
 def _or_why(read: Callable[[], T]) -> T | PolecatError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -50,6 +51,19 @@ def test_a_git_that_fails(town: HandTown, run: Run, tmp_path: Path, monkeypatch:
     run("rescue", "list", "gastown").refused("disk gone")
     run("remove", "gastown/furiosa").refused("disk gone")
     assert (town.rig_dir / "polecats" / "furiosa" / "gastown" / "README.md").exists()
+
+
+def test_a_worktree_that_cannot_be_recognised(town: HandTown, run: Run) -> None:
+    """A pipe in the place of a registration's file makes branch and work of that polecat unknown, with the reason; none of its neighbour's."""
+    cat, _ = town.spawn(), town.spawn()
+    gitdir = Path((cat.clone_path / ".git").read_text().removeprefix("gitdir: ").rstrip("\n"), "gitdir")
+    gitdir.unlink()
+    os.mkfifo(gitdir)
+
+    first, second = run("list", "gastown", "--json").json
+
+    assert "gitdir" in first["unknown"]["branch"] and "gitdir" in first["unknown"]["work"]
+    assert (first["branch"], first["clean"], second["unknown"], second["clean"]) == ("", None, {}, True)
 
 
 def test_a_record_that_cannot_be_read(town: HandTown, run: Run) -> None:
