@@ -1,10 +1,13 @@
 """Writing what makes a town and its rigs: ``town.json``, ``rigs.json``, a rig's ``config.json``.
 
+Who has which prefix is known here as well, because registry and routes each say one.
+
 Each writer changes one thing in a file, keeps everything it does not know, and replaces the file in one step.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from polecat.names import derive_prefix
 from polecat.town.config import load_rigs, rigs_path
 from polecat.town.files import write_json
 from polecat.town.json_files import format_time, parse_document, read_document
+from polecat.town.routes import load_routes, rig_prefix
 
 
 def write_town(town_root: Path, town: TownConfig) -> None:
@@ -83,3 +87,22 @@ def _change_rigs(town_root: Path, change: Callable[[Mapping[str, object]], Mappi
     entries = dict(sorted(change(rigs.members).items()))
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {**(doc.members or {"version": 1}), str(rigs.at[-1]): entries}, mode=0o600 if old is None else None)
+
+
+def prefix_owners(root: Path) -> dict[str, str]:
+    """Prefix of beads, in small letters → the path of the rig that has it, ``.`` for the town itself."""
+    entries, routes = load_rigs(root), load_routes(root)
+    owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
+    for name, entry in entries.items():
+        owners[rig_prefix(routes, name).casefold()] = name
+        if entry.beads_prefix:
+            owners[entry.beads_prefix.removesuffix("-").casefold()] = name
+    return owners
+
+
+def free_prefix(root: Path, name: str) -> str:
+    """The prefix that a rig's name suggests, with a number behind it where that is taken."""
+    first, owners = derive_prefix(name), prefix_owners(root)
+    return next(
+        one for number in itertools.count(1) if (one := first if number == 1 else f"{first}{number}").casefold() not in owners
+    )

@@ -17,7 +17,8 @@ from polecat.names import check_new_rig_name, shell_line
 from polecat.ports import Checkout, GitCheckouts, World, needs
 from polecat.town.config import load_rigs
 from polecat.town.find import MARKER, Town, find_town, readable_rigs, working_directory
-from polecat.upkeep.rigs import CLONE_TIMEOUT_S, add_rig, free_prefix, is_local_path
+from polecat.town.registry import free_prefix
+from polecat.upkeep.rigs import CLONE_TIMEOUT_S, add_rig, is_local_path
 from polecat.upkeep.towns import init_town
 
 HOW_TO_ADOPT = "in a checkout of yours: polecat adopt; elsewhere name the rig, in a town or with --town DIR"

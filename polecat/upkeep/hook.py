@@ -13,9 +13,9 @@ from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_bead_id, agent_id
 from polecat.ports import AgentFields, Bead
 from polecat.town.breaker import check_breaker
-from polecat.town.config import load_rigs
 from polecat.town.locks import HeldLock, holder_of, try_take
 from polecat.town.records import Record, lost_records, read_record
+from polecat.town.registry import prefix_owners
 from polecat.upkeep.liveness import Life, Look
 from polecat.upkeep.observation import Observation
 
@@ -96,10 +96,9 @@ def check_bead(world: FullWorld, observed: Observation, opts: SpawnOptions) -> B
 
 def _doubt(rig: Rig, bead: str) -> str:
     """Why a bead that the store does not know is perhaps a typing error. In a store of polecat's own it is made when it is hooked."""
-    entry = load_rigs(rig.town_root).get(rig.name)
-    prefixes = {rig.prefix, entry.beads_prefix.rstrip("-") if entry else ""} - {""}  # routes and registry may differ
-    if not any(bead.startswith(f"{prefix}-") for prefix in prefixes):
-        known = " or ".join(f"'{prefix}-'" for prefix in sorted(prefixes))
+    prefixes = sorted(prefix for prefix, owner in prefix_owners(rig.town_root).items() if owner == rig.name)
+    if not bead.casefold().startswith(tuple(f"{prefix}-" for prefix in prefixes)):
+        known = " or ".join(f"'{prefix}-'" for prefix in prefixes)
         return f"bead {bead!r} is not known here, and this rig's begin with {known}; is it another rig's?"
     return f"bead {bead!r} is not known in {rig_beads_dir(rig)}" if rig_beads_dir(rig) else ""
 

@@ -5,25 +5,25 @@ Nothing is visible before it is complete: the rig is made under a hidden name, r
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import shutil
 from pathlib import Path
 
-from polecat.adapters.world import caller_environ, real_git
+from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
 from polecat.documents import RigConfig, RigEntry, Route
 from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError, WorkAtRiskError
 from polecat.model import Rig
-from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest
-from polecat.ports import Git, GitBranches, GitClones, GitRescues, Repo, World, needs, optional
+from polecat.names import check_new_rig_name, check_prefix, derive_prefix, nearest, shell_line
+from polecat.ports import Git, GitBranches, GitClones, GitRescues, Repo, World, needs
 from polecat.town.config import load_rigs
 from polecat.town.files import write_bytes, write_json
 from polecat.town.find import Town, find_repo
+from polecat.town.guarded import read_guarded
 from polecat.town.homes import list_homes
 from polecat.town.locks import LOCK_TIMEOUT_S, holding, pool_lock
-from polecat.town.registry import register_rig, unregister_rig, write_rig_config
-from polecat.town.routes import add_route, load_routes, remove_route, rig_prefix
+from polecat.town.registry import prefix_owners, register_rig, unregister_rig, write_rig_config
+from polecat.town.routes import add_route, load_routes, remove_route
 from polecat.upkeep.towns import clear_errors, now
 
 CLONE_TIMEOUT_S = 1800.0
@@ -167,25 +167,6 @@ def _must_be_free(rig: Rig) -> None:
         raise InvalidNameError("prefix", rig.prefix, f"belongs to {whose} already", hint="choose another one with --prefix")
 
 
-def prefix_owners(root: Path) -> dict[str, str]:
-    """Prefix of beads, in small letters → the path of the rig that has it, ``.`` for the town itself."""
-    entries, routes = load_rigs(root), load_routes(root)
-    owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
-    for name, entry in entries.items():
-        owners[rig_prefix(routes, name).casefold()] = name
-        if entry.beads_prefix:
-            owners[entry.beads_prefix.removesuffix("-").casefold()] = name
-    return owners
-
-
-def free_prefix(root: Path, name: str) -> str:
-    """The prefix that a rig's name suggests, with a number behind it where that is taken."""
-    first, owners = derive_prefix(name), prefix_owners(root)
-    return next(
-        one for number in itertools.count(1) if (one := first if number == 1 else f"{first}{number}").casefold() not in owners
-    )
-
-
 def _build(rig: Rig, wanted: str | None, git: Git, clones: GitClones, timeout_s: float) -> None:
     """Make the whole rig under its hidden name."""
     draft = _draft(rig)
@@ -256,8 +237,9 @@ def remove_rig(
     Args:
         town: the town.
         name: the rig.
-        force: go on in spite of saved work: rescues, kept entries of the trash, branches with commits that no remote has.
-        world: the world to use; only its git is used.
+        force: go on in spite of saved work (rescues, kept entries of the trash, stashes, branches with commits that no remote has) and of
+            files that are nobody's we know.
+        world: the world to use; only its git and its processes are used.
         lock_timeout_s: how long to wait for others who change the rig or the town's registry.
 
     Returns:
@@ -265,7 +247,9 @@ def remove_rig(
 
     Raises:
         RigNotFoundError: the town has no such rig.
-        WorkAtRiskError: it has polecats, or clones of people or of Gas Town's agents; or saved work, and *force* is not asked for.
+        WorkAtRiskError: it has polecats, clones of people or of Gas Town's agents, worktrees elsewhere, or something mounted in it; or
+            saved work, and *force* is not asked for.
+        UnsupportedError: the given git cannot tell what is saved, and *force* is not asked for.
         UnknownStateError: what it holds cannot be told.
         LockTimeoutError: another process uses it. In every case nothing was changed.
 
@@ -277,14 +261,13 @@ def remove_rig(
         False
     """
     rig, what = town.rig(name), f"rig remove {name}"
-    git = (world.git if world else None) or real_git(caller_environ(world))
-    mayor = town.root / "mayor"
+    full, mayor = full_world(rig, world), town.root / "mayor"
     with (
         clear_errors(f"remove rig {name!r} from {town.root}"),
         holding(mayor / f".rig-{name}.lock", what=what, timeout_s=lock_timeout_s),
     ):
         with holding(pool_lock(rig), what=what, timeout_s=lock_timeout_s):
-            _must_be_unused(rig, git, force=force)
+            _must_be_unused(full, rig, force=force)
             shutil.rmtree(_draft(rig), ignore_errors=True)
             with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
                 unregister_rig(town.root, name)
@@ -294,7 +277,16 @@ def remove_rig(
     return rig.path
 
 
-def _must_be_unused(rig: Rig, git: Git, *, force: bool) -> None:
+_A_RIGS = frozenset(
+    (
+        *(".repo.git", ".runtime", ".beads", ".gitignore", ".claude", "config.json", "settings", "polecats", "plugins"),
+        *("mayor", "refinery", "witness", "crew", "CLAUDE.md", "AGENTS.md"),
+    )
+)
+"""What polecat and Gas Town put into a rig's directory. Source: contract §2.2."""
+
+
+def _must_be_unused(world: FullWorld, rig: Rig, *, force: bool) -> None:
     """Refuse to take away what somebody uses, and what is nowhere else unless that is accepted."""
     homes = list_homes(rig)
     if homes.taken:
@@ -312,7 +304,20 @@ def _must_be_unused(rig: Rig, git: Git, *, force: bool) -> None:
             reasons=("clones",),
             hint="take them away first, or let Gas Town do it: gt rig remove",
         )
-    saved = [] if force else _saved_in(rig, git)
+    if mounts := world.processes.mounts(rig.path):
+        raise WorkAtRiskError(
+            f"something is mounted in rig {rig.name!r}: {', '.join(map(str, mounts[:5]))}",
+            reasons=("mounts",),
+            hint="unmount it first",
+        )
+    repo = find_repo(rig)
+    if elsewhere := _worktrees_elsewhere(rig, repo):
+        raise WorkAtRiskError(
+            f"the repository of rig {rig.name!r} has worktrees elsewhere: {', '.join(map(str, elsewhere[:5]))}",
+            reasons=("worktrees",),
+            hint=f"take them away first: {shell_line('git', '-C', repo.path, 'worktree', 'remove', elsewhere[0])}",
+        )
+    saved = [] if force else _saved_in(world, rig, repo)
     if saved:
         raise WorkAtRiskError(
             f"rig {rig.name!r} holds what is nowhere else: {'; '.join(saved)}",
@@ -321,13 +326,25 @@ def _must_be_unused(rig: Rig, git: Git, *, force: bool) -> None:
         )
 
 
-def _saved_in(rig: Rig, git: Git) -> list[str]:
-    repo, saved = find_repo(rig), []
-    if (rescues := optional(git, GitRescues)) is not None and (found := rescues.rescues(repo)):
+def _worktrees_elsewhere(rig: Rig, repo: Repo) -> list[Path]:
+    """Worktrees of the rig's repository that stand, or stood, outside of it: they do not outlive the repository."""
+    links = sorted((repo.git_dir / "worktrees").glob("*/gitdir"))
+    named = [link.parent / os.fsdecode(read_guarded(link) or b"").rstrip("\n") for link in links]
+    places = [Path(os.path.abspath(one)).parent for one in named]
+    return [place for place in places if not Path(os.path.realpath(place)).is_relative_to(os.path.realpath(rig.path))]
+
+
+def _saved_in(world: FullWorld, rig: Rig, repo: Repo) -> list[str]:
+    saved = []
+    if found := needs(world.git, GitRescues, "tell what a rig holds").rescues(repo):
         saved.append(f"{len(found)} rescue(s)")
-    if (branches := optional(git, GitBranches)) is not None:
-        own = [name for name, tip in branches.branches(repo, "").items() if not branches.is_elsewhere(repo, tip)]
-        saved += [f"unpushed commits on {', '.join(own[:5])}"] if own else []
+    branches = needs(world.git, GitBranches, "tell what a rig holds")
+    own = [name for name, tip in branches.branches(repo, "").items() if not branches.is_elsewhere(repo, tip)]
+    saved += [f"unpushed commits on {', '.join(own[:5])}"] if own else []
+    if world.git.resolve(repo, "refs/stash") is not None:
+        saved.append("stashes")
     if kept := list((rig.polecats_dir / ".trash").glob("*.keep")):
         saved.append(f"{len(kept)} kept entry(s) in {rig.polecats_dir / '.trash'}")
+    if strange := sorted(set(os.listdir(rig.path)) - _A_RIGS):
+        saved.append(f"files in {rig.path}: {', '.join(strange[:5])}")
     return saved

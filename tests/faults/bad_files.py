@@ -205,6 +205,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "town/routes.py": ("routes",),
     "town/settings.py": ("settings of a rig", "settings of another rig", "settings of the town"),
     "upkeep/doctor_rig.py": ("configuration of the repository",),
+    "upkeep/rigs.py": ("gitdir of a registration",),
 }
 """Module → the files that it reads, by their names in `FILES`."""
 

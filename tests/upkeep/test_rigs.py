@@ -10,8 +10,10 @@ import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
+from attrs import asdict
 
 from polecat.adapters.git.cli import GitCli
 from polecat.documents import Route
@@ -23,11 +25,12 @@ from polecat.errors import (
     NotFoundError,
     PolecatError,
     RigExistsError,
+    UnsupportedError,
     WorkAtRiskError,
 )
 from polecat.model import Rig
-from polecat.ports import Repo, World
-from polecat.testing import FakeGit
+from polecat.ports import Git, Repo, World
+from polecat.testing import FakeGit, fake_world
 from polecat.town.config import load_rig_config, load_rigs
 from polecat.town.find import Town, find_repo
 from polecat.town.locks import holding
@@ -36,6 +39,7 @@ from polecat.town.settings import load_rig_settings
 from polecat.upkeep.rigs import add_rig, remove_rig
 from polecat.upkeep.towns import init_town
 from tests.git_fixtures import commit, git, make_origin
+from tests.strangers.plain_git import PlainGit
 
 pytestmark = pytest.mark.real
 
@@ -424,9 +428,26 @@ def _kept(rig: Rig) -> None:
     (rig.polecats_dir / ".trash" / "nux-1.keep").touch()
 
 
+def _worktree(rig: Rig) -> None:
+    git("worktree", "add", "-q", "--detach", rig.town_root.parent / "mine", "origin/main", cwd=rig.path / ".repo.git")
+
+
+def _stash(rig: Rig) -> None:
+    repo = rig.path / ".repo.git"
+    tree = git("rev-parse", "HEAD^{tree}", cwd=repo)
+    git("update-ref", "refs/stash", git("commit-tree", "-m", "On main: draft", tree, cwd=repo), cwd=repo)
+
+
+def _notes(rig: Rig) -> None:
+    (rig.path / "notes.md").write_text("an idea")
+
+
 @pytest.mark.parametrize(
     ("has", "word", "is_lifted"),
     [
+        (_worktree, "worktrees elsewhere", False),
+        (_stash, "stashes", True),
+        (_notes, "notes.md", True),
         (_polecat, "has polecats: nux", False),
         (_crew, "clones that others work in", False),
         (_commit, "unpushed commits on polecat/nux", True),
@@ -448,3 +469,26 @@ def test_a_rig_in_use_is_not_removed(town: Town, origin: Path, has: Callable[[Ri
         with pytest.raises(WorkAtRiskError):
             remove_rig(town, "gastown", force=True)
         assert (_state(town)[1:], rig.path.exists()) == (before, True)
+
+
+def test_a_rig_with_a_mount_in_it_is_not_removed(tmp_path: Path) -> None:
+    """What is mounted in a rig is no part of it, and nothing is deleted through a mount, whatever is accepted."""
+    rig, world = fake_world(tmp_path)
+    world.processes.mounted.add(rig.path / "settings" / "shared")
+
+    for force in (False, True):
+        with pytest.raises(WorkAtRiskError, match="is mounted") as caught:
+            remove_rig(Town(root=rig.town_root), rig.name, force=force, world=world)
+        assert caught.value.reasons == ("mounts",)
+    assert rig.path.is_dir()
+
+
+def test_a_git_that_cannot_tell_what_is_saved_removes_no_rig(tmp_path: Path) -> None:
+    """An adapter without rescues or branches cannot say that nothing would be lost; only *force* goes on."""
+    rig, world = fake_world(tmp_path)
+    plain = World(**{**asdict(world, recurse=False), "git": cast("Git", PlainGit())})
+
+    with pytest.raises(UnsupportedError):
+        remove_rig(Town(root=rig.town_root), rig.name, world=plain)
+    assert rig.path.is_dir()
+    assert not remove_rig(Town(root=rig.town_root), rig.name, force=True, world=plain).exists()
