@@ -26,7 +26,7 @@ from polecat.town.endings import end_path
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
 from polecat.town.records import Record, settle, write_claim
-from polecat.upkeep.hook import check_bead, give_back, open_agent_bead, take_bead_lock
+from polecat.upkeep.hook import check_bead, close_own_agent, give_back, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
@@ -114,15 +114,15 @@ def hook_bead(attempt: Attempt) -> None:
     """Open the agent bead and set the hook, read back; before the session, so that no agent finds an empty hook."""
     with attempt.step("hook") as facts:
         beads, plan, undo = attempt.world.beads, attempt.plan, attempt.undo
-        open_agent_bead(attempt.world, attempt.claim, state="spawning")
-        undo.add("agent bead", lambda: beads.close_agent(plan.agent_bead, reason="spawn undone"))
+        with undo.making("agent bead", lambda: close_own_agent(attempt.world, plan.agent_bead, reason="spawn undone")):
+            open_agent_bead(attempt.world, attempt.claim, state="spawning")
         for left in beads.held_by(plan.agent_id):  # of a predecessor that is gone: a name that is used again inherits nothing
             if left.id != plan.hook_bead:
                 beads.unassign(left.id, expected=left.assignee)
         if plan.hook_bead:
             was = attempt.bead
-            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
-            undo.add("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id))
+            with undo.making("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id)):
+                beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
 
 

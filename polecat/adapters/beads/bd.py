@@ -24,7 +24,7 @@ from polecat.adapters.beads.calls import BdProgram, Talk, bd_environment
 from polecat.adapters.beads.dialect import Dialect
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
-from polecat.errors import BeadsError
+from polecat.errors import BeadsError, BeadTakenError
 from polecat.names import check_bead_id
 from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 
@@ -154,7 +154,12 @@ class BdCli:
             issue = talk.show(bead_id)
             if issue is None or not bead_rules.holds(issue.bead, expected):
                 return False
-            _set(talk, issue.bead, status=bead_rules.status_when_let_go(issue.bead), assignee="")
+            try:
+                _set(talk, issue.bead, status=bead_rules.status_when_let_go(issue.bead), assignee="")
+            except BeadTakenError as error:
+                if error.holder in bead_rules.spellings(expected):
+                    raise
+                return False
             return True
 
     def set_status(self, bead_id: str, status: str) -> Bead:
@@ -183,13 +188,15 @@ class BdCli:
 
 @contextlib.contextmanager
 def _taken_back(talk: Talk, undo: Callable[[], object]) -> Iterator[None]:
-    """Undo what a change that fails may have stored. Best effort: the caller is told of the failure, not of this one."""
+    """Undo what a change that fails may have stored; if that fails as well, the error says that it may be stored."""
     try:
         yield
-    except BeadsError:
+    except BeadsError as error:
         talk.left_s = max(talk.left_s, TAKE_BACK_S)
-        with contextlib.suppress(BeadsError):
+        try:
             undo()
+        except BeadsError as failed:
+            error.args = (f"{error.message}; perhaps it is stored all the same ({failed.message})",)
         raise
 
 
@@ -200,22 +207,38 @@ def _existing(talk: Talk, bead_id: str) -> Issue:
     return issue
 
 
-def _update(talk: Talk, bead_id: str, **changes: tuple[str, str]) -> bool:
-    """Write the fields whose old and new values differ; say whether there were any."""
-    words = [f"--{name}={new}" for name, (old, new) in changes.items() if old != new]
-    if words:
+def _words(**changes: tuple[str, str]) -> list[str]:
+    return [f"--{name}={new}" for name, (old, new) in changes.items() if old != new]
+
+
+def _update(talk: Talk, bead_id: str, **changes: tuple[str, str]) -> None:
+    """Write the fields whose old and new values differ, if there are any."""
+    if words := _words(**changes):
         talk.must("update", bead_id, *words)
-    return bool(words)
 
 
 def _set(talk: Talk, bead: Bead, *, status: str, assignee: str) -> Bead:
-    if not _update(talk, bead.id, status=(bead.status, status), assignee=(bead.assignee, assignee)):
+    """Write status and assignee of a bead that is still with whom it was read to be with, and read them back.
+
+    Raises:
+        BeadTakenError: somebody else got it in between, and this ``bd`` compares.
+    """
+    words = _words(status=(bead.status, status), assignee=(bead.assignee, assignee))
+    if not words:
         return bead
+    if talk.dialect.can_compare and bead.assignee != assignee:
+        words.append(f"--if-assignee={bead.assignee}")
+    answer = talk.ask("update", bead.id, *words)
+    if answer.meaning not in (None, "overtaken"):
+        raise answer.refusal()
     issue = talk.show(bead.id)
-    if issue is None or (issue.bead.status, issue.bead.assignee) != (status, assignee):
-        kept = "nothing" if issue is None else f"status {issue.bead.status!r}, assignee {issue.bead.assignee!r}"
-        raise _not_kept(bead.id, f"status {status!r}, assignee {assignee!r}", kept)
-    return issue.bead
+    if issue is not None and (issue.bead.status, issue.bead.assignee) == (status, assignee):
+        return issue.bead  # where it was overtaken: by an earlier try of its own, which seemed to fail
+    if issue is not None and answer.meaning == "overtaken":
+        holder = issue.bead.assignee
+        raise BeadTakenError(f"bead {bead.id} went to {holder or 'nobody'} at this moment", holder=holder, hint="look again")
+    kept = "nothing" if issue is None else f"status {issue.bead.status!r}, assignee {issue.bead.assignee!r}"
+    raise _not_kept(bead.id, f"status {status!r}, assignee {assignee!r}", kept)
 
 
 def _give_back(talk: Talk, before: Bead, assignee: str) -> None:
