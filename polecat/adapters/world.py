@@ -105,7 +105,13 @@ def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
     """``bd`` where the rig has a beads directory and ``bd`` is on PATH, the embedded store otherwise."""
     beads_dir = rig_beads_dir(rig)
     if beads_dir is not None and shutil.which("bd", path=search_path(environ)):
-        return BdCli(beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), cache_dir=rig.runtime_dir)
+        return BdCli(
+            beads_dir=beads_dir,
+            environ=environ,
+            actor=environ.get("BD_ACTOR", ""),
+            cache_dir=rig.runtime_dir,
+            agents_dir=rig.gastown.agents_dir,
+        )
     return LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")
 
 

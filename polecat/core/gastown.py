@@ -75,3 +75,33 @@ def era_of_version(text: str) -> Literal["seed", "between", "today", "unknown"]:
         return "unknown"
     version = (int(found[1]), int(found[2]))
     return "seed" if version < (0, 8) else "between" if version < (0, 13) else "today"
+
+
+def misfit(gastown: GasTown, *, server: str | None, is_its_server: bool, version: str) -> tuple[str, str] | None:
+    """Say why polecat and Gas Town cannot share a town, and what to do; None if they can.
+
+    Args:
+        gastown: which one works on it.
+        server: polecat's tmux server; None for the default one.
+        is_its_server: that is Gas Town's as well.
+        version: what ``gt --version`` prints; empty where there is none.
+
+    Examples:
+        >>> misfit(GasTown(), server=None, is_its_server=True, version="gt version 0.9.0")[1]
+        'install gt 0.13 or later'
+        >>> misfit(GasTown(era="today", server="t-599c83"), server="mine", is_its_server=False, version="")[1]
+        "take tmux_socket out of the town's settings, and start the polecats again"
+    """
+    era = era_of_version(version)
+    if era == "between" or (era == "seed" and gastown.is_today):
+        return (
+            f"{version} looks for polecats elsewhere than this town has them, and takes living ones for dead",
+            "install gt 0.13 or later",
+        )
+    if gastown.is_today and not is_its_server:
+        ours = "the default one" if server is None else server
+        return (
+            f"Gas Town uses the tmux server {gastown.server} and polecat {ours}: each takes the other's living polecats for dead",
+            "take tmux_socket out of the town's settings, and start the polecats again",
+        )
+    return None

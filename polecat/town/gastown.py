@@ -12,7 +12,7 @@ from polecat.model import GasTown
 from polecat.town.config import rigs_path
 
 
-def find_gastown(root: Path, entry: RigEntry) -> GasTown:
+def find_gastown(root: Path, entry: RigEntry, *, is_today: bool = False) -> GasTown:
     """Find out which Gas Town a rig belongs to.
 
     Gas Town of today keeps a copy of the registry in the town's root, which every command of it renews. Each Gas Town writes down who
@@ -21,12 +21,13 @@ def find_gastown(root: Path, entry: RigEntry) -> GasTown:
     Args:
         root: the town.
         entry: the rig in its registry.
+        is_today: it is known from elsewhere to be Gas Town of today.
     """
     beads = root / ".beads"
     return gastown_of(
         root,
         real_root=Path(os.path.realpath(root)),
-        is_today=_mark(root).is_file(),
+        is_today=is_today or _mark(root).is_file(),
         is_older=(root / "mayor" / "overseer.json").is_file() or (root / "settings" / "escalation.json").is_file(),
         prefix=entry.beads_prefix,
         agents_dir=beads if (beads / "metadata.json").is_file() else None,

@@ -22,8 +22,8 @@ from polecat.model import Ended, Rig
 from polecat.names import agent_id
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
-from polecat.town.homes import clone_path
 from polecat.town.endings import end_path, ended_by, read_end
+from polecat.town.homes import clone_path
 from polecat.town.records import Record, read_current
 from polecat.town.settings import load_rig_settings, load_town_settings
 
@@ -129,7 +129,9 @@ class Look:
         if pane != "running":
             try:
                 if record is not None:
-                    process = "running" if recorded_process(self.world, record) or record.instance in self._instances else "absent"
+                    process = (
+                        "running" if recorded_process(self.world, record) or record.instance in self._instances else "absent"
+                    )
                 elif pane == "absent" and (inside := self._workers(name)):
                     process, why = "unknown", f"it has no session, but processes work in it: {', '.join(inside)}"
             except PolecatError as error:
