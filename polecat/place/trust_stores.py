@@ -19,7 +19,7 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from polecat.place.json_edit import with_value, without_key
+from polecat.town.json_edit import with_value, without_key
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_guarded
 

@@ -5,6 +5,7 @@ A check that fails is a finding of its own. It never stops the others, and never
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -21,8 +22,9 @@ from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.find import Town, readable_rigs
+from polecat.town.own_settings import misplaced_keys
 from polecat.town.routes import load_routes, rig_prefix
-from polecat.town.settings import load_town_settings
+from polecat.town.settings import OWN_FILE, SHARED_FILE, load_town_settings
 from polecat.upkeep.doctor_rig import check_rig
 from polecat.upkeep.findings import Finding, from_error, note, ok, wrong
 
@@ -79,6 +81,7 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
         return Checkup(findings=(*found, *_in("town", [from_error(error)])))
     found += _in("town", map(from_error, broken))
     for rig in chosen:
+        found += _in(rig.name, _misplaced(rig.path, rig.name))
         found += _in(rig.name, check_rig(full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux)), rig))
     return Checkup(findings=tuple(found))
 
@@ -149,7 +152,16 @@ def _town_files(town: Town) -> Iterator[Finding]:
     if not os.access(root, os.W_OK):
         yield wrong(f"{root} is not writable for this user", f"ls -ld {shell_line(root)}")
     if not bad:
+        yield from _misplaced(root, "RIG")
         yield from _registry(town)
+
+
+def _misplaced(folder: Path, rig: str) -> Iterator[Finding]:
+    """Keys that only polecat knows, where Gas Town drops them. A file that cannot be read is told of elsewhere."""
+    with contextlib.suppress(PolecatError):
+        if keys := misplaced_keys(folder):
+            text = f"Gas Town drops {', '.join(keys)} when it writes {folder / SHARED_FILE}; it does not write {OWN_FILE.name}"
+            yield note(text, f"polecat reconcile {rig}")
 
 
 def _registry(town: Town) -> Iterator[Finding]:
