@@ -15,7 +15,10 @@ from polecat.town.settings import OWN_FILE, SHARED_FILE
 
 _GAS_TOWNS = ("namepool", "merge_queue", "runtime", "agent", "agents", "role_agents", "default_agent")
 _KEYS = {
-    one.name for cls in (TownSettings, RigSettings, PlaceSettings) for one in fields(cls) if one.name not in (*_GAS_TOWNS, "place")
+    one.name
+    for cls in (TownSettings, RigSettings, PlaceSettings)
+    for one in fields(cls)
+    if one.name not in (*_GAS_TOWNS, "place")
 }
 
 
@@ -58,10 +61,11 @@ def move_own_keys(folder: Path) -> tuple[str, ...]:
     text = shared.source
     try:
         for key in keys:
-            while (less := without_key(text, [key])) != text:  # an object may name a key twice
-                text = less
+            text = without_key(text, [key])
     except ValueError as error:
-        raise ConfigError(shared.path, f"cannot be changed: {error}", hint=f"move {', '.join(keys)} to {OWN_FILE} by hand") from error
+        raise ConfigError(
+            shared.path, f"cannot be changed: {error}", hint=f"move {', '.join(keys)} to {OWN_FILE} by hand"
+        ) from error
     moved = {key.casefold(): shared.members[key] for key in keys if key.casefold() not in known}
     write_json(folder / OWN_FILE, {**there, **moved})
     write_bytes(shared.path, text.encode("utf-8"))

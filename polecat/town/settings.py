@@ -187,7 +187,7 @@ def _theme_names(node: Node, town_root: Path, style: str) -> tuple[str, ...]:
         own = sorted(path.stem for path in folder.glob("*.txt"))
         known = ", ".join((*THEMES, *own))
         raise node.missing("style", f"names no theme: {style!r}; there are {known}", hint=f"its names would stand in {path}")
-    lines = (line.strip().lower() for line in text.split("\n"))
+    lines = (line.strip(" \t\r").lower() for line in text.split("\n"))
     names = tuple(dict.fromkeys(line for line in lines if _THEME_NAME.fullmatch(line) and line not in RESERVED_NAMES))
     if not 0 < len(names) <= _MOST_NAMES:
         raise ConfigError(path, f"must hold 1 to {_MOST_NAMES} names, one a line, not {len(names)}", hint=_THEME_HINT)

@@ -198,7 +198,11 @@ SHAPES: Mapping[str, Fields] = {
     ),
     "reconciled": (
         *_RECONCILED,
-        ("settings_moved", "list of string", "keys that were moved from `config.json` to `polecat.json`, where Gas Town does not drop them"),
+        (
+            "settings_moved",
+            "list of string",
+            "keys that were moved from `config.json` to `polecat.json`, where Gas Town does not drop them",
+        ),
     ),
     "pruned": (
         *_RECONCILED,

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from polecat.errors import ConfigError
+from polecat.model import Rig
 from polecat.testing.worlds import put_json
 from polecat.town.own_settings import misplaced_keys, move_own_keys
 from polecat.town.pool_state import load_pool
 from polecat.town.settings import OWN_FILE, SHARED_FILE, load_rig_settings, load_town_settings
-from polecat.model import Rig
 
 
 def theme(town: Path, name: str, text: str) -> Path:
