@@ -80,8 +80,9 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
     except PolecatError as error:
         return Checkup(findings=(*found, *_in("town", [from_error(error)])))
     found += _in("town", map(from_error, broken))
+    found += _in("town", _no_beads(full, town.root, "hq"))
     for rig in chosen:
-        found += _in(rig.name, _misplaced(rig.path, rig.name))
+        found += _in(rig.name, [*_misplaced(rig.path, rig.name), *_no_beads(full, rig.path, rig.prefix)])
         found += _in(rig.name, check_rig(full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux)), rig))
     return Checkup(findings=tuple(found))
 
@@ -164,6 +165,19 @@ def _misplaced(folder: Path, rig: str) -> Iterator[Finding]:
             yield note(text, f"polecat reconcile {rig}")
 
 
+def _no_beads(world: FullWorld, folder: Path, prefix: str) -> Iterator[Finding]:
+    """Where Gas Town and bd are, a town or a rig without a database: bd takes one further up the tree, or makes one with another prefix."""
+    place = folder / ".beads"
+    if not (world.which("gt") and world.which("bd")) or any((place / name).exists() for name in _DATABASES):
+        return
+    begin = f'(cd "$(mktemp -d)" && BEADS_DIR=$PWD/.beads bd init --prefix {shell_line(prefix)}'
+    yield note(f"{folder} has no beads that Gas Town could keep its work in", f"{begin} && cp -R .beads/. {shell_line(place)})")
+
+
+_DATABASES = ("redirect", "metadata.json", "beads.db", "dolt", "embeddeddolt")
+"""One of them is in a beads directory that ``bd`` works with."""
+
+
 def _registry(town: Town) -> Iterator[Finding]:
     """Find rigs that are registered and gone, and prefixes that two of them share."""
     entries, routes = load_rigs(town.root), load_routes(town.root)
@@ -172,14 +186,15 @@ def _registry(town: Town) -> Iterator[Finding]:
         if not (town.root / name).is_dir():
             remedy = f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shell_line(rigs_path(town.root))}"
             yield wrong(f"rig {name} is registered, and {town.root / name} is gone", remedy)
-        prefix = rig_prefix(routes, name)
+        registered = entries[name].beads_prefix.removesuffix("-")
+        prefix = rig_prefix(routes, name, registered=registered)
         if prefix in owners:
             text = f"rigs {owners[prefix]} and {name} share the prefix {prefix!r}, so ids of their beads can collide"
             yield note(text, f"give one of them its own in {town.root / '.beads' / 'routes.jsonl'}")
         owners.setdefault(prefix, name)
-        registered = entries[name].beads_prefix.removesuffix("-")
-        if registered and registered != prefix:
-            yield _lost_route(town, name, registered, prefix)
+        led = rig_prefix(routes, name)
+        if registered and registered != led and (town.root / ".beads").exists():
+            yield _lost_route(town, name, registered, led)
     yield from _unregistered(town, entries)
     if not entries:
         yield note("the town has no rig", "polecat rig add NAME GIT_URL")

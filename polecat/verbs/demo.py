@@ -137,9 +137,12 @@ class _Show:
 
     def _make_rig(self) -> Rig:
         origin = _make_origin(self.place / "origin", self.environ)
-        town = init_town(self.place / "town")
+        without = World(
+            git=self.world.git, environ={**self.environ, "PATH": ""}
+        )  # no bd, whose beads would have to be made first
+        town = init_town(self.place / "town", world=without)
         files.write_json(town.root / OWN_FILE, {"tmux_socket": str(self.place / "tmux.sock")})
-        rig = add_rig(town, RIG, str(origin), world=self.world)
+        rig = add_rig(town, RIG, str(origin), world=without)
         _use_scripted_agent(rig, self.place / "agent.sh")
         return rig
 

@@ -195,6 +195,7 @@ ADAPTERS_ABOVE = {
     "processes.background": (("upkeep/spares.py", "upkeep/trash.py"), "what is done when everything else is done"),
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),
+    "beads.init": (("upkeep/towns.py",), "a beads directory is made before there is a store that could be asked"),
     "git.cli": (("verbs",), "verbs that need nothing but git"),
 }
 """Module of the adapters → who above them may import it, and why. Everybody else sees the ports."""
