@@ -116,7 +116,7 @@ def beside_many(place: Place, rounds: int) -> Iterator[Row]:
     yield ratio("a spawn beside 300 polecats ÷ a spawn beside 5", 1.3, times[300], times[5])
 
 
-def at_rest(place: Place, rounds: int) -> Iterator[Row]:
+def at_rest(place: Place, _rounds: int) -> Iterator[Row]:
     """Watching 100 polecats of which nothing changes: the share of one processor, this process and what it starts, over a minute."""
     rig = make_rig(place, "watched", make_origin(place, "watched", files=3, dirs=1))
     fill_rig(place, rig, CROWDS[0])
