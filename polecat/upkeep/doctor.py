@@ -170,7 +170,7 @@ def _no_beads(world: FullWorld, folder: Path, prefix: str) -> Iterator[Finding]:
     place = folder / ".beads"
     if not (world.which("gt") and world.which("bd")) or any((place / name).exists() for name in _DATABASES):
         return
-    begin = f'(cd "$(mktemp -d)" && BEADS_DIR=$PWD/.beads bd init --prefix {shell_line(prefix)}'
+    begin = f'(cd "$(mktemp -d)" && BEADS_DIR=$PWD/.beads bd init --prefix {shell_line(prefix)} && touch .beads/issues.jsonl'
     yield note(f"{folder} has no beads that Gas Town could keep its work in", f"{begin} && cp -R .beads/. {shell_line(place)})")
 
 

@@ -262,8 +262,7 @@ def test_one_registration_that_cannot_be_dropped_spoils_no_other(place: Place) -
 
 @pytest.mark.parametrize("reconciles", [False, True], ids=["at once", "after a reconcile"])
 def test_work_of_a_polecat_that_gas_town_nuked_is_not_inherited(place: Place, reconciles: bool) -> None:
-    """`gt polecat nuke --force` takes session and home and leaves the bead hooked: the next polecat of the name has no work, and the
-    bead is there for others."""
+    """`gt polecat nuke --force` leaves the bead hooked: the next polecat of the name has no work, and others may have the bead."""
     rig, world = place
     cat = _spawn(place, hook_bead="gt-w1")
     world.tmux.kill(cat.session_id, name=cat.session_name)

@@ -55,6 +55,7 @@ def test_beads_are_whole_where_gas_town_is(tmp_path: Path, environ: dict[str, st
     assert (town.root / ".beads" / "metadata.json").read_text() == "hq\n"
     assert (rig.path / ".beads" / "metadata.json").read_text() == "gas\n"
     assert load_routes(town.root) == (Route(prefix="hq-", path="."), Route(prefix="gas-", path="gas"))
+    assert (town.root / ".beads" / "issues.jsonl").read_text() == ""
     assert not list(town.root.rglob("AGENTS.md"))
     assert not list(town.root.rglob(".beads.*"))
 
@@ -135,7 +136,7 @@ _REAL = [path for path in os.environ.get("POLECAT_BD", "").split(os.pathsep) if 
 @pytest.mark.skipif(not _REAL[0], reason="no bd: neither POLECAT_BD names one nor is it on PATH; nox -s bd installs one")
 @pytest.mark.parametrize("binary", _REAL)
 def test_a_real_bd_works_in_both(tmp_path: Path, environ: dict[str, str], binary: str) -> None:
-    """A real bd, started by hand in town and rig, makes beads with the prefix of each, and finds them again."""
+    """A real bd, started by hand in town and rig, makes beads with the prefix of each, finds them again, and leaves the routes alone."""
     (tmp_path / "bin" / "bd").unlink()
     (tmp_path / "bin" / "bd").symlink_to(binary)
     town, rig = make(tmp_path, environ)
@@ -146,3 +147,4 @@ def test_a_real_bd_works_in_both(tmp_path: Path, environ: dict[str, str], binary
         listed = program.run(["bd", "list", "--json"], env=env, cwd=folder, timeout_s=60)
         assert f'"{prefix}-' in made.text, made.error_text
         assert f'"{prefix}-' in listed.text, listed.error_text
+    assert [route.prefix for route in load_routes(town.root)] == ["hq-", "gas-"]
