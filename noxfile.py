@@ -288,9 +288,10 @@ def _wrap(part: Path, root: Path) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """Build the documentation; a warning is an error."""
-    session.install("-e", ".", *group("docs"))
+    """Build the documentation, where a warning is an error, and type every command of its pages."""
+    session.install("-e", ".", *group("docs"), *group("test"))
     session.run("sphinx-build", "-W", "--keep-going", "-b", "html", "docs", "docs/_build/html", *session.posargs)
+    pytest(session, "-q", "-p", "no:randomly", "-n", "2", "--whole", "tests/docs")
 
 
 @nox.session

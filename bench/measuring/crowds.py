@@ -9,7 +9,7 @@ import time
 from measuring.places import Place
 from polecat import Rig
 from polecat.adapters import GitCli
-from polecat.adapters.tmux.commands import STAMP
+from polecat.adapters.tmux.commands import AGENT, STAMP
 from polecat.ports import Repo
 
 _HOUR_AGO_S = 3600
@@ -53,8 +53,9 @@ def _start_sessions(place: Place, rig: Rig, names: list[str]) -> None:
     for at in range(0, len(names), 50):
         words: list[str] = []
         for name in names[at : at + 50]:
-            identity = {"GT_ROLE": "polecat", "GT_RIG": rig.name, "GT_POLECAT": name}
+            identity = {"GT_ROLE": "polecat", "GT_RIG": rig.name, "GT_POLECAT": name, "GT_ROOT": str(rig.town_root)}
             options = [word for key, value in identity.items() for word in ("-e", f"{key}={value}")]
             words += ["new-session", "-d", "-s", f"gt-{rig.name}-{name}", *options, "sleep", "100000", ";"]
             words += ["set-option", "-t", f"=gt-{rig.name}-{name}:", STAMP, _instance(rig, name), ";"]
+            words += ["set-option", "-p", "-t", f"=gt-{rig.name}-{name}:", AGENT, _instance(rig, name), ";"]
         place.run("tmux", "-S", place.socket, *words[:-1])

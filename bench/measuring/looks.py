@@ -1,10 +1,13 @@
-"""What looking costs: listing polecats, with and without counting their work, and spawning beside many."""
+"""What looking costs: listing polecats, with and without counting their work, watching them, and spawning beside many."""
 
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from measuring.crowds import fill_rig
@@ -12,11 +15,13 @@ from measuring.door import Door
 from measuring.places import SMALL, Place, clear_polecats, make_origin, make_rig
 from measuring.rounds import Case, compare
 from measuring.rows import Row, beads, ms, ratio
-from polecat import Rig, list_polecats, spawn_for_sling, spawn_many
+from polecat import Rig, list_polecats, spawn_for_sling, spawn_many, watch_polecats
 from polecat.adapters import BdCli
-from polecat.ports import World
+from polecat.ports import Watch, World
 
 CROWDS = (100, 300, 1000)
+_REST_S = 65
+"""Long enough for the two looks at everybody that a watch takes in a minute though nothing has changed."""
 
 
 def looks(place: Place, rounds: int) -> Iterator[Row]:
@@ -26,14 +31,15 @@ def looks(place: Place, rounds: int) -> Iterator[Row]:
     cases = []
     for count, rig in rigs.items():  # one after the other: the tmux call must list the sessions of this rig and no others
         fill_rig(place, rig, count)
-        cases = [Case(name="list", act=_look(place, rig)), Case(name="tmux", act=place.tmux.list_sessions)]
+        cases = [Case(name="list", act=_look(place, rig)), Case(name="tmux", act=partial(_ask_tmux, place))]
         times = compare(cases, rounds=rounds, what=f"list, {count} polecats")
         if count == CROWDS[0]:
-            yield ratio("`list_polecats(with_work=False)`, 100 polecats ÷ the tmux call in it", 3, times["list"], times["tmux"])
+            what = "`list_polecats(with_work=False)`, 100 polecats ÷ what it asks of tmux: sessions and screens"
+            yield ratio(what, 3, times["list"], times["tmux"])
         own_s = times["list"].median_s - times["tmux"].median_s
         best_s = times["list"].best_s - times["tmux"].best_s
-        detail = f"{ms(times['list'].median_s)} ms, of it {ms(times['tmux'].median_s)} ms for the tmux call"
-        what = f"the same: time for each of {count} polecats, the tmux call left out"
+        detail = f"{ms(times['list'].median_s)} ms, of it {ms(times['tmux'].median_s)} ms for tmux"
+        what = f"the same: time for each of {count} polecats, tmux left out"
         yield Row(what=what, bar=0.5, unit="ms", value=own_s * 1000 / count, best=best_s * 1000 / count, detail=detail)
         place.end_sessions()
     yield _with_bd(place, rigs[CROWDS[0]])
@@ -41,6 +47,11 @@ def looks(place: Place, rounds: int) -> Iterator[Row]:
 
 def _look(place: Place, rig: Rig) -> Callable[[], object]:
     return lambda: list_polecats(rig, world=World(tmux=place.tmux, environ=place.environ), with_work=False)
+
+
+def _ask_tmux(place: Place) -> None:
+    sessions = place.tmux.list_sessions()
+    place.tmux.watch([Watch(pane_id=one.pane_id, instance=one.instance) for one in sessions], timeout_s=0)
 
 
 def _with_bd(place: Place, rig: Rig) -> Row:
@@ -105,6 +116,26 @@ def beside_many(place: Place, rounds: int) -> Iterator[Row]:
     yield ratio("a spawn beside 300 polecats ÷ a spawn beside 5", 1.3, times[300], times[5])
 
 
+def at_rest(place: Place, _rounds: int) -> Iterator[Row]:
+    """Watching 100 polecats of which nothing changes: the share of one processor, this process and what it starts, over a minute."""
+    rig = make_rig(place, "watched", make_origin(place, "watched", files=3, dirs=1))
+    fill_rig(place, rig, CROWDS[0])
+    with watch_polecats(rig, world=World(tmux=place.tmux, environ=place.environ), timeout_s=_REST_S) as watch:
+        for _ in range(CROWDS[0]):
+            next(watch)
+        began_s, used_s = time.monotonic(), _used_s()
+        changes = len(list(watch))
+        share = (_used_s() - used_s) / (time.monotonic() - began_s)
+    place.end_sessions()
+    detail = f"over {_REST_S} s, with {changes} changes"
+    yield Row(what="a `watch_polecats` of 100 polecats at rest", bar=2, unit="% of a core", value=share * 100, detail=detail)
+
+
+def _used_s() -> float:
+    """Processor time of this process and of what it has started and awaited."""
+    return sum(os.times()[:4])
+
+
 def _put_away(place: Place, rig: Rig, tree: Path) -> None:
     home = tree.parent
     place.run("tmux", "-S", place.socket, "kill-session", "-t", f"=gt-{rig.name}-{home.name}")
@@ -113,5 +144,5 @@ def _put_away(place: Place, rig: Rig, tree: Path) -> None:
     (rig.runtime_dir / "polecats" / f"{home.name}.json").unlink()
 
 
-LOOKS: dict[str, Callable[[Place, int], Iterator[Row]]] = {"looks": looks, "work": work, "beside": beside_many}
+LOOKS: dict[str, Callable[[Place, int], Iterator[Row]]] = {"looks": looks, "work": work, "beside": beside_many, "watch": at_rest}
 """Name → what yields its rows."""

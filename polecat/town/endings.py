@@ -134,5 +134,6 @@ def read_signal(text: str) -> int | None:
     """
     if text.isdecimal() and len(text) < 6:
         return int(text)
-    name = text if text.startswith("SIG") else f"SIG{text}"
-    return int(signal.Signals[name]) if name in signal.Signals.__members__ else None
+    with contextlib.suppress(KeyError):
+        return int(signal.Signals[text if text.startswith("SIG") else f"SIG{text}"])
+    return None

@@ -14,6 +14,8 @@ from pathlib import Path
 MAX_BYTES = 16 * 1024 * 1024
 """No file that polecat reads whole has a reason to be larger."""
 
+_PIECE_BYTES = 64 * 1024
+
 
 def read_guarded(path: Path | str, *, limit_bytes: int = MAX_BYTES, follow: bool = True) -> bytes | None:
     """Read a regular file whole; None if it is absent. A link to nothing is not absent: what it led to is gone.
@@ -43,17 +45,17 @@ def read_guarded(path: Path | str, *, limit_bytes: int = MAX_BYTES, follow: bool
         return None
     except NotADirectoryError:
         return None
-    data = b""
+    data = bytearray()
     try:
         _must_be_regular(os.fstat(fd), path)
-        if os.fstat(fd).st_size <= limit_bytes:
-            with open(fd, "rb", closefd=False) as file:
-                data = file.read(limit_bytes + 1)
-        if len(data) > limit_bytes or os.fstat(fd).st_size > limit_bytes:
+        # by pieces: a buffer of the limit's size takes longer to get than a small file to read
+        while len(data) <= limit_bytes and (piece := os.read(fd, _PIECE_BYTES)):
+            data += piece
+        if len(data) > limit_bytes:
             raise OSError(errno.EFBIG, f"it has more than {limit_bytes} bytes", os.fspath(path))
     finally:
         os.close(fd)
-    return data
+    return bytes(data)
 
 
 def append_guarded(path: Path, data: bytes, *, mode: int = 0o644, follow: bool = True) -> None:

@@ -17,20 +17,28 @@ from tests.git_fixtures import commit, git
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def commands(page: Path) -> str:
-    """Return what a page tells people to type, as one script."""
-    lines: list[str] = []
+def typed(page: Path) -> list[str]:
+    """Return the commands that a page tells people to type, each with the lines of its here-document; a whole script is one."""
+    found: list[str] = []
     until = ""
-    for block in re.findall(r"^```console\n(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+    for kind, block in re.findall(r"^```(console|sh)\n(?!#!)(.*?)^```", page.read_text("utf-8"), re.MULTILINE | re.DOTALL):
+        if kind == "sh":
+            found.append(block)
+            continue
         for line in block.splitlines():
             if until:
-                lines.append(line)
+                found[-1] += f"\n{line}"
                 until = "" if line == until else until
             elif line.startswith("$ "):
-                lines.append(line.removeprefix("$ "))
-                found = re.search(r"<<'(\w+)'", line)
-                until = found[1] if found else ""
-    return "\n".join(lines)
+                found.append(line.removeprefix("$ "))
+                here = re.search(r"<<'(\w+)'", line)
+                until = here[1] if here else ""
+    return found
+
+
+def commands(page: Path) -> str:
+    """Return what a page tells people to type, as one script."""
+    return "\n".join(typed(page))
 
 
 @pytest.mark.real
