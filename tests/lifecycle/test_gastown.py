@@ -21,12 +21,13 @@ from polecat import (
     spawn_for_sling,
     stop_polecat,
 )
-from polecat.adapters.world import gastown_socket
+from polecat.adapters.beads.bd import BdCli
+from polecat.adapters.world import default_beads, gastown_socket, real_tmux
 from polecat.errors import BeadTakenError, SessionNotFoundError
 from polecat.model import Rig
 from polecat.ports import Bead
 from polecat.testing import FakeBeads, FakeTmux, FakeWorld, fake_world
-from polecat.testing.worlds import put_json
+from polecat.testing.worlds import make_program, put_json
 from polecat.town.find import Town
 from polecat.town.homes import list_homes
 from polecat.town.records import Record, publish_claim, read_record
@@ -165,6 +166,28 @@ def test_a_polecat_is_made_as_gas_town_of_today_makes_it(place: Place) -> None:
         assert env["GT_PROCESS_NAMES"].split(",")[:2] == ["node", "claude"]
         assert "sh" in env["GT_PROCESS_NAMES"].split(",")
         assert not {"GT_SESSION", "BEADS_DIR", "BEADS_NO_DAEMON"} & env.keys()
+
+
+def test_the_server_is_gas_towns_unless_the_settings_name_one(place: Place, tmp_path: Path) -> None:
+    """By default we are on the server of the town's Gas Town; ``tmux_socket`` still decides, and without Gas Town it is the user's own."""
+    elsewhere, _ = fake_world(tmp_path / "else")
+    servers = [real_tmux(rig, place.world.environ).socket for rig in (place.rig, elsewhere)]
+    put_json(place.rig.town_root / "settings" / "config.json", {"tmux_socket": "mine"})
+
+    assert servers == [place.rig.gastown.server, None]
+    assert real_tmux(place.rig, place.world.environ).socket == "mine"
+
+
+def test_agent_beads_go_where_gas_town_looks(place: Place) -> None:
+    """Where rig and town have databases and there is a ``bd``, agents are in the town's and work is in the rig's."""
+    for root in (place.rig.path, place.rig.town_root):
+        put_json(root / ".beads" / "metadata.json", {"dolt_mode": "server"})
+    make_program(Path(place.world.environ["PATH"].partition(os.pathsep)[0]), "bd")
+
+    beads = default_beads(_today(place.rig), place.world.environ)
+
+    assert isinstance(beads, BdCli)
+    assert (beads.beads_dir, beads.agents_dir) == (place.rig.path / ".beads", place.rig.town_root / ".beads")
 
 
 def test_elsewhere_nothing_changes(tmp_path: Path) -> None:
