@@ -90,7 +90,7 @@ def misfit(gastown: GasTown, *, server: str | None, is_its_server: bool, version
         >>> misfit(GasTown(), server=None, is_its_server=True, version="gt version 0.9.0")[1]
         'install gt 0.13 or later'
         >>> misfit(GasTown(era="today", server="t-599c83"), server="mine", is_its_server=False, version="")[1]
-        "take tmux_socket out of the town's settings, and start the polecats again"
+        "leave --socket out, take tmux_socket out of the town's settings, and start the polecats again"
     """
     era = era_of_version(version)
     if era == "between" or (era == "seed" and gastown.is_today):
@@ -102,6 +102,6 @@ def misfit(gastown: GasTown, *, server: str | None, is_its_server: bool, version
         ours = "the default one" if server is None else server
         return (
             f"Gas Town uses the tmux server {gastown.server} and polecat {ours}: each takes the other's living polecats for dead",
-            "take tmux_socket out of the town's settings, and start the polecats again",
+            "leave --socket out, take tmux_socket out of the town's settings, and start the polecats again",
         )
     return None

@@ -77,6 +77,16 @@ class BdCli:
         self._bd = program_at(beads_dir.absolute())
         self._agents = program_at(agents_dir.absolute()) if agents_dir else self._bd
 
+    @property
+    def beads_dir(self) -> Path:
+        """Where the work is."""
+        return self._bd.beads_dir
+
+    @property
+    def agents_dir(self) -> Path:
+        """Where the agent beads are."""
+        return self._agents.beads_dir
+
     def dialect(self) -> Dialect:
         """Say which ``bd`` this is and what it can.
 
