@@ -118,6 +118,7 @@ FILES: Mapping[str, Read] = {
     # a rig's
     "identity of a rig": Read(path=f"{_R}/config.json", whose="rig"),
     "settings of a rig": Read(path=f"{_R}/settings/config.json", whose="rig"),
+    "own settings of a rig": Read(path=f"{_R}/settings/polecat.json", whose="rig", text='{"warm_spares": 0}'),
     "agents of a rig": Read(path=f"{_R}/settings/agents.json", whose="rig", text=json.dumps(_AGENTS)),
     "store of beads": Read(path=f"{_R}/.runtime/polecat-beads.sqlite3", whose="rig"),
     "journal of the store": Read(path=f"{_R}/.runtime/polecat-beads.sqlite3-journal", whose="rig"),
@@ -137,6 +138,7 @@ FILES: Mapping[str, Read] = {
     "rigs": Read(path="town/mayor/rigs.json", whose="town"),
     "accounts": Read(path="town/mayor/accounts.json", whose="town", text=json.dumps(_ACCOUNTS)),
     "settings of the town": Read(path="town/settings/config.json", whose="town"),
+    "own settings of the town": Read(path="town/settings/polecat.json", whose="town", text="{}"),
     "agents of the town": Read(path="town/settings/agents.json", whose="town", text=json.dumps(_AGENTS)),
     "routes": Read(path="town/.beads/routes.jsonl", whose="town", text='{"prefix":"gt-","path":"gastown"}\n'),
 }
