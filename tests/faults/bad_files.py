@@ -177,6 +177,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "adapters/git/config.py": ("configuration of the repository",),
     "adapters/git/publish.py": ("configuration of the repository", "branch of a polecat"),
     "fleet/tickets.py": (),  # a note of the fleet's own: tests/fleet
+    "place/gas_town_files.py": (),  # what cannot be read counts as work: tests/place
     "place/include.py": ("list of included files",),
     "place/ports.py": ("ports",),
     "place/provision.py": ("instructions", "ignored files", "redirect"),
@@ -201,11 +202,15 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "town/guarded.py": (),  # likewise
     "town/json_files.py": (),  # likewise
     "town/locks.py": _LOCKS,
+    "town/own_settings.py": ("settings of a rig", "settings of the town", "own settings of a rig", "own settings of the town"),
     "town/pool_state.py": ("state of the pool",),
     "town/records.py": ("claim", "record"),
     "town/registry.py": ("rigs",),
     "town/routes.py": ("routes",),
-    "town/settings.py": ("settings of a rig", "settings of another rig", "settings of the town"),
+    "town/settings.py": (
+        *("settings of a rig", "settings of another rig", "settings of the town"),
+        *("own settings of a rig", "own settings of the town"),
+    ),
     "upkeep/doctor_rig.py": ("configuration of the repository",),
     "upkeep/rigs.py": ("gitdir of a registration",),
 }
