@@ -21,7 +21,7 @@ from polecat.town.guarded import read_guarded
 REDIRECT = ".beads/redirect"
 """Leads ``bd`` from a worktree to the rig's beads; either program writes it, also later than a worktree is made."""
 
-STATE_FILES = (".runtime/agent.lock", ".runtime/session_id", ".runtime/keepalive.json")
+STATE_FILES = (".runtime/agent.lock", ".runtime/agent.lock.flock", ".runtime/session_id", ".runtime/keepalive.json")
 """What ``gt`` notes of itself in the worktree that it runs in; each run of it replaces them."""
 
 COUNTER = "target_clean_counter"

@@ -82,9 +82,8 @@ def provision(
     place.warnings.extend(fill_checkout(git, rig, repo, clone, settings))
     if has_gt:
         install_agent_hooks(rig, agent)
-        place.added.extend(
-            (*STATE_FILES, REDIRECT)
-        )  # gt writes them later: the agent's hooks run it, its doctor adds the redirect
+        # gt writes them later: the agent's hooks run it, and its doctor adds the redirect
+        place.added.extend((*STATE_FILES, REDIRECT))
     _copy_instructions(place)
     _redirect_beads(place)
     _copy_overlay(place)

@@ -153,7 +153,9 @@ def test_a_theme_of_the_town_gives_its_names(tmp_path: Path) -> None:
 def test_an_unknown_theme_is_an_error(tmp_path: Path, style: str) -> None:
     """A theme that there is not is an error with file and line that names those there are; it was mad-max."""
     theme(tmp_path, "birds", "heron\n")
-    theme(tmp_path / "gas", "birds", "heron\n")
+    for place in ("birds.txt", "themes/themes/birds.txt"):
+        (tmp_path / "settings" / place).parent.mkdir(exist_ok=True)
+        (tmp_path / "settings" / place).write_text("heron\n")
     put_json(tmp_path / "gas" / SHARED_FILE, {"namepool": {"style": style}})
 
     with pytest.raises(ConfigError, match="there are mad-max, minerals, wasteland, birds") as caught:

@@ -50,9 +50,8 @@ def init_beads(folder: Path, prefix: str, *, environ: Mapping[str, str], timeout
             raise BeadsError(f"bd init did not work: {error.message}") from error
         if done.exit_code != 0 or not made.is_dir():
             raise BeadsError(f"bd init made no database: {first_line(done.error_text or done.text)}", hint=done.error_text)
-        (
-            made / "issues.jsonl"
-        ).touch()  # without it bd 0.47 takes whatever ends so for its own, and writes over the town's routes
+        # without it bd 0.47 takes whatever ends so for its own, and writes over the town's routes
+        (made / "issues.jsonl").touch()
         draft = folder / f".beads.{os.getpid()}"
         try:
             shutil.copytree(made, draft, symlinks=True)
