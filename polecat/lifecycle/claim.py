@@ -15,7 +15,7 @@ from polecat.model import SpawnOptions
 from polecat.names import agent_bead_id
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
-from polecat.town.pool_state import load_pool, save_pool
+from polecat.town.pool_state import load_pool, save_pool, unusable_names
 from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
 from polecat.upkeep.hook import other_host
 from polecat.upkeep.liveness import Look
@@ -166,7 +166,7 @@ def _candidates(
         _check_free(observed, asked, taken)
         yield asked, pool
         return
-    passed = set(taken)
+    passed = {*taken, *unusable_names(observed.rig)}
     while True:
         name, grown = allocate_name(pool, passed)
         passed.add(name)

@@ -191,7 +191,7 @@ def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, rate: Ra
     steps.end_orphan(observed, attempt)
     steps.add_worktree(observed, attempt, fetch)
     steps.provision_worktree(observed, attempt)
-    steps.hook_bead(attempt)
+    steps.hook_bead(observed.rig, attempt)
     rate.wait()
     steps.start_session(observed, attempt)
     steps.mark_working(attempt)

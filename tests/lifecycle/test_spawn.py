@@ -284,6 +284,25 @@ def test_what_was_stored_by_a_step_that_fails_is_taken_back(place: Place, method
     assert bead is not None and (bead.status, bead.assignee) == ("open", "")
 
 
+def test_a_name_whose_agent_bead_was_deleted_for_good_stops_no_further_spawn(place: Place) -> None:
+    """A store that never gives an id again fails the spawn that was given that name, once; by itself the name is given to nobody any more."""
+    rig, world = place
+
+    class Grave(FakeBeads):
+        def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
+            if bead_id.endswith("-furiosa"):
+                raise BeadClosedError(f"bead {bead_id} was deleted for good")
+            return super().open_agent(bead_id, title=title, fields=fields)
+
+    world = evolve(world, beads=Grave())
+    with pytest.raises(SpawnFailedError, match="deleted for good"):
+        spawn_for_sling(rig, world=world)
+    assert plan_spawn(rig, world=world).polecat_name == "nux"
+    assert spawn_for_sling(rig, world=world).polecat_name == "nux"
+    with pytest.raises(SpawnFailedError, match="deleted for good"):
+        spawn_for_sling(rig, SpawnOptions(name="furiosa"), world=world)
+
+
 def test_a_failure_of_undoing_is_told_and_stops_nothing(place: Place) -> None:
     """What could not be undone is in the error; everything else is undone all the same (T-29)."""
     rig, world = place

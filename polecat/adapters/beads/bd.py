@@ -24,7 +24,7 @@ from polecat.adapters.beads.calls import BdProgram, Talk, bd_environment
 from polecat.adapters.beads.dialect import Dialect
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
-from polecat.errors import BeadsError, BeadTakenError
+from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
 from polecat.names import check_bead_id
 from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 
@@ -287,7 +287,7 @@ def _create(talk: Talk, wanted: AgentBead, description: str) -> None:
     if answer.meaning is None:
         return
     if "UNIQUE constraint" in answer.complaint:
-        raise BeadsError(
+        raise BeadClosedError(
             f"bead {wanted.id} was deleted for good; its id cannot be used again", hint="let the polecat have another name"
         )
     raise answer.refusal()

@@ -14,7 +14,14 @@ import pytest
 from polecat.adapters.beads.bd import BdCli
 from polecat.adapters.beads.dialect import dialect_of
 from polecat.core.agent_description import FIELD_NAMES, parse_description
-from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError, BeadTakenError, NotFoundError
+from polecat.errors import (
+    BeadClosedError,
+    BeadsConfigError,
+    BeadsError,
+    BeadsUnavailableError,
+    BeadTakenError,
+    NotFoundError,
+)
 from polecat.ports import AgentFields
 from tests.adapters.beads.scripted_bd import ScriptedBd, make_scripted_bd
 
@@ -188,6 +195,13 @@ def test_what_cannot_be_taken_back_is_said_to_be_stored_perhaps(script: Scripted
     with pytest.raises(BeadsError, match="perhaps it is stored all the same"):
         _beads(script).hook(_WORK, assignee=_WHO)
     assert script.beads()[_WORK]["assignee"] == _WHO
+
+
+def test_an_id_that_is_never_given_again_is_said_to_be_closed(script: ScriptedBd) -> None:
+    """A deleted bead of bd 0.47 is found by nothing and cannot be made: for the spawn that is no outage, but a closed bead."""
+    script.behave(kind="says", on="create", exit=1, err="Error: insert issue: UNIQUE constraint failed: issues.id")
+    with pytest.raises(BeadClosedError, match="deleted for good"):
+        _beads(script).open_agent(_AGENT, title=_AGENT, fields=_FIELDS)
 
 
 def test_only_newlines_end_lines(script: ScriptedBd) -> None:
