@@ -87,12 +87,14 @@ class SharedTown:
         maker: who made the town, ``gt`` or ``polecat``.
         neighbour: which Gas Town.
         dolt_port: where the server of its beads listens, if it has one.
+        ours: processes of the agents that polecat started.
     """
 
     room: Path
     maker: str
     neighbour: Neighbour
     dolt_port: int = field(factory=_free_port)
+    ours: set[int] = field(factory=set)
 
     @property
     def root(self) -> Path:
@@ -164,7 +166,9 @@ class SharedTown:
 
     def spawn(self, *words: str) -> Agent:
         """Let polecat spawn, and return its agent."""
-        return self.started_by(lambda: self.polecat("spawn", RIG, *words))
+        agent = self.started_by(lambda: self.polecat("spawn", RIG, *words))
+        self.ours.add(agent.pid)
+        return agent
 
     def sling(self, bead: str) -> Agent:
         """Let gt give a bead to a polecat of its choice, and return its agent."""

@@ -162,10 +162,10 @@ def test_gt_finds_ours_not_stale(town: SharedTown) -> None:
 def test_gt_doctor_spares_ours(town: SharedTown, words: tuple[str, ...]) -> None:
     """gt: doctor, with and without --fix: every agent lives on."""
     _ours(town, "doctored by gt")
-    before = town.living()
+    before = town.living().keys() & town.ours
     extra = ("--no-start",) if words and town.neighbour.is_today else ()
     town.gt("doctor", *words, *extra, cwd=town.root)
-    assert town.living().keys() == before.keys()
+    assert before <= town.living().keys()
     assert town.polecat("list").code == 0
 
 
@@ -194,20 +194,24 @@ def test_settings_that_gt_writes(town: SharedTown) -> None:
 def test_together(town: SharedTown) -> None:
     """both: several slings and spawns at once: no name twice, no bead twice, no worktree shared."""
     beads = [town.new_bead(f"at once {number}") for number in range(2 * TOGETHER if town.neighbour.has_beads else TOGETHER)]
-    ours, theirs = beads[:TOGETHER], beads[TOGETHER:]
-    extra = ("--no-boot", "--no-convoy", "--hook-raw-bead") if town.neighbour.is_today else ("--no-convoy",)
-    before = town.living()
+    ours, theirs = beads[:TOGETHER], beads[TOGETHER:] if town.neighbour.is_today else []
+    extra = ("--no-boot", "--no-convoy", "--hook-raw-bead")
+    before = (
+        town.living().keys() & town.ours
+    )  # gt ends its own after three minutes without a sign of life, which the stub does not give
     with ThreadPoolExecutor(2 * TOGETHER) as pool:
         spawns = [pool.submit(town.polecat, "spawn", RIG, "--hook", bead) for bead in ours]
         slings = [pool.submit(town.gt, "sling", bead, RIG, *extra, cwd=town.root) for bead in theirs]
         said = [one.result() for one in (*spawns, *slings)]
     town.check_invariants()
-    assert before.keys() <= town.living().keys(), "a living agent was ended"
+    assert before <= town.living().keys(), "a living agent was ended"
     # on a busy machine one of many calls of bd may take longer than it may; such a spawn fails, and says what of it is left
     failed = [one.text[-600:] for one in said[:TOGETHER] if one.code != 0 and "did not end within" not in one.text]
     assert not failed, failed
     holders = [one["issue"] for one in town.polecats().values() if one["issue"]]
     assert len(set(holders)) == len(holders), holders
+    if not town.neighbour.is_today:
+        pytest.skip("spawns alone: ok; the seed's gt takes no locks, and gives one name to several slings and to a spawn at once")
 
 
 def test_gt_nukes_by_force(town: SharedTown) -> None:
