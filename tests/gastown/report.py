@@ -33,7 +33,7 @@ def table(place: Path) -> str:
     rows = [["who: what", *COLUMNS.values()], ["---"] * (len(COLUMNS) + 1)]
     rows += [[row, *(found.get(column, "") for column in COLUMNS)] for row, found in cells.items()]
     lines = [f"| {' | '.join(row)} |" for row in rows]
-    lines += ["", *(f"{number}. {reason}" for number, reason in enumerate(reasons, 1))]
+    lines += ["", *(f"{number}. {reason.removeprefix('Skipped: ')}" for number, reason in enumerate(reasons, 1))]
     return "\n".join(lines)
 
 
