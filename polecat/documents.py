@@ -323,7 +323,7 @@ class TownSettings:
         default_agent: the agent of rigs that name none.
         agents: agents the town defines.
         role_agents: the agent of each role.
-        tmux_socket: the town's own tmux server, a name or a path; empty for the user's default one.
+        tmux_socket: the town's own tmux server, a name or a path; empty for that of the town's Gas Town, or the user's default one.
         host: this machine's name among those that work together; it stands in claims, records and agent beads, and only the host of that
             name can say that such a polecat is dead. Needed where several towns share one store of beads; name it before the first spawn.
 

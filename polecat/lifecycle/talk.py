@@ -13,7 +13,8 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
-from polecat.adapters.world import caller_environ, given_clock
+from polecat.adapters.tmux.server import socket_path
+from polecat.adapters.world import caller_environ, gastown_socket, given_clock, real_tmux
 from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.lifecycle.delivery import Delivery, Typist
@@ -23,8 +24,7 @@ from polecat.ports import Event, Session, Tmux, World
 from polecat.town.endings import end_path, read_end
 from polecat.town.locks import holding
 from polecat.town.logs import emit
-from polecat.town.records import read_current
-from polecat.town.settings import load_town_settings
+from polecat.town.records import Record, read_current
 from polecat.upkeep.addressing import Target, find_target
 from polecat.upkeep.liveness import signs_by_agent
 
@@ -211,11 +211,8 @@ def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
 
 def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
     """Say whether the caller is a client of that server; ``TMUX`` begins with the path of its socket."""
-    if socket is None or "/" not in socket:
-        place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
-        socket = os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
     ours = environ.get("TMUX", "").partition(",")[0]
-    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket)
+    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket_path(socket, environ))
 
 
 # --------------------------------------------------------------------------------------------------------- finding
@@ -231,13 +228,19 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, s
     rig, name, record = target.rig, target.name, None
     with suppress(UnknownStateError):  # what cannot be read names no server; the name still finds the session
         record = read_current(rig, name)
-    tmux = world.tmux if world else None
+    tmux, environ = world.tmux if world else None, caller_environ(world)
     if tmux is None:
-        socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
-        tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+        tmux = real_tmux(rig, environ) if record is None else TmuxCli(socket=record.tmux_socket or None, environ=environ)
     if record is not None and record.socket_path:
         tmux = tmux.at(record.socket_path)
-    session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
+    session = _on(tmux, target, record)
+    if session is None and (socket := gastown_socket(rig, environ)):
+        tmux = tmux.at(socket)
+        session = _on(tmux, target, record)
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")
     return tmux, session, record.agent if record is not None else ""
+
+
+def _on(tmux: Tmux, target: Target, record: Record | None) -> Session | None:
+    return index_sessions(tmux.list_sessions(), target.rig).of(target.name, record.instance if record else "")

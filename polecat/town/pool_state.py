@@ -27,6 +27,7 @@ def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
         custom_names=names.names,
         max_size=names.max_before_numbering,
         overflow_next=saved.overflow_next if saved else 0,
+        bare_numbers=rig.gastown.is_today,
     )
 
 

@@ -110,6 +110,7 @@ def publish_claim(rig: Rig, record: Record) -> None:
         try:
             draft.chmod(0o755)
             _write(draft / CLAIM_FILE, record)
+            put_stand_in(rig, draft / rig.name)
             draft.rename(home)  # replaces an empty directory at most; the caller has seen that there is none
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -118,6 +119,25 @@ def publish_claim(rig: Rig, record: Record) -> None:
         raise PolecatError(
             f"cannot make the home {home}: {error.strerror or error}", hint="the rig must be writable and have free disk"
         ) from error
+
+
+def put_stand_in(rig: Rig, tree: Path) -> None:
+    """Put something into the place of a worktree that is not made yet, where Gas Town of today deletes homes without one: at every allocation.
+
+    It is a directory with an empty ``.git``, which is what it looks for (gt 1.2.1, ``cleanupOrphanPolecatState``) and nothing to git.
+    """
+    if rig.gastown.is_today:
+        tree.mkdir(exist_ok=True)
+        (tree / ".git").touch()
+
+
+def clear_stand_in(tree: Path) -> None:
+    """Take away what `put_stand_in` put there; anything else stays."""
+    mark = tree / ".git"
+    if mark.is_file() and not mark.is_symlink() and mark.stat().st_size == 0:
+        mark.unlink()
+        with contextlib.suppress(OSError):  # something else is in it
+            tree.rmdir()
 
 
 def write_claim(rig: Rig, record: Record) -> None:
@@ -193,6 +213,7 @@ def withdraw_claim(rig: Rig, record: Record) -> None:
         PolecatError: something else is in it; the home stays, with its claim.
     """
     home = rig.home_dir(record.polecat)
+    clear_stand_in(home / rig.name)
     rest = sorted(name for name in os.listdir(home) if name != CLAIM_FILE and not _is_draft(name)) if home.is_dir() else []
     if rest:
         raise PolecatError(f"{home} still holds {', '.join(rest[:3])}")
@@ -242,6 +263,8 @@ def drop_draft(draft: Path) -> None:
         return
     for path in draft.glob("*.json*"):
         path.unlink(missing_ok=True)
+    for mark in draft.glob("*/.git"):
+        clear_stand_in(mark.parent)
     with contextlib.suppress(FileNotFoundError):
         draft.rmdir()
 

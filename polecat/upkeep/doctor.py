@@ -22,11 +22,17 @@ from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.find import Town, readable_rigs
+from polecat.town.gastown import find_gastown
+from polecat.town.homes import PENDING
 from polecat.town.own_settings import misplaced_keys
 from polecat.town.routes import load_routes, rig_prefix
 from polecat.town.settings import OWN_FILE, SHARED_FILE, load_town_settings
 from polecat.upkeep.doctor_rig import check_rig
 from polecat.upkeep.findings import Finding, from_error, note, ok, wrong
+from polecat.upkeep.observation import gastown_misfit
+
+PENDING_S = 300.0
+"""How long Gas Town takes at most to make a home of a name that it has reserved."""
 
 
 @publish
@@ -82,8 +88,9 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
     found += _in("town", map(from_error, broken))
     found += _in("town", _no_beads(full, town.root, "hq"))
     for rig in chosen:
+        of_rig = full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux))
         found += _in(rig.name, [*_misplaced(rig.path, rig.name), *_no_beads(full, rig.path, rig.prefix)])
-        found += _in(rig.name, check_rig(full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux)), rig))
+        found += _in(rig.name, [*_gastown(of_rig, rig), *check_rig(of_rig, rig)])
     return Checkup(findings=tuple(found))
 
 
@@ -103,7 +110,9 @@ def _in(area: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _world(root: Path, world: World | None) -> FullWorld:
-    place = Rig(name="town", path=root / "town")  # a complete world belongs to a rig; nothing is read below this one
+    place = Rig(
+        name="town", path=root / "town", gastown=find_gastown(root, RigEntry())
+    )  # a complete world belongs to a rig; nothing is read below this one
     given = world or World()
     git = given.git or real_git(caller_environ(given), must_exist=False)  # a missing git is a finding beside the others
     return full_world(place, evolve(given, git=git))
@@ -205,6 +214,17 @@ def _lost_route(town: Town, name: str, registered: str, prefix: str) -> Finding:
     route = shell_line(json.dumps({"prefix": f"{registered}-", "path": name}))
     text = f"the ids of beads of rig {name} begin with {registered!r}, and the town's routes lead {prefix!r} to it"
     return wrong(text, f"mkdir -p {shell_line(town.root / '.beads')} && echo {route} >> {path}")
+
+
+def _gastown(world: FullWorld, rig: Rig) -> Iterator[Finding]:
+    """Gas Town looks for polecats where they are, and does what it has announced."""
+    if (found := gastown_misfit(world, rig)) is not None:
+        yield wrong(*found)
+    elif rig.gastown.is_today:
+        yield ok(f"Gas Town of today has its sessions on the tmux server {rig.gastown.server}, and polecat too")
+    for path in sorted(rig.polecats_dir.glob(f"*{PENDING}")):
+        if world.clock.now().timestamp() - path.lstat().st_mtime > PENDING_S:
+            yield note(f"{path} keeps a name from being used, and Gas Town has made nothing of it", f"rm {shell_line(path)}")
 
 
 def _unregistered(town: Town, entries: Mapping[str, RigEntry]) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError, UnknownStateError, publish
 from polecat.model import Ended, Polecat, Rig, SpawnedPolecat, WorkStatus
-from polecat.names import agent_bead_id, agent_id, session_name
+from polecat.names import agent_bead_id, agent_id
 from polecat.place.gas_town_files import work_facts
 from polecat.ports import GitBranches, GitLists, Holdings, Repo, Screen, Worktree, World, needs, optional
 from polecat.town.files import why_not
@@ -210,7 +210,7 @@ def _found(reading: _Reading, seen: _Seen, name: str, path: Path) -> tuple[Polec
         issue=issue,
         hook_bead=record.hook_bead or None if record else None,
         ended=ended,
-        session_name=life.session.name if life.session else session_name(rig.name, name),
+        session_name=life.session.name if life.session else rig.session_name(name),
         is_running=lives,
         instance=record.instance if record else "",
         created_at=reading.get("created_at", lambda: datetime.fromisoformat(record.since) if record and record.since else None),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -17,8 +18,8 @@ from polecat.place.gas_town_files import work_facts
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree, World
-from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
-from polecat.town.records import Record
+from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, pool_lock, take, try_take
+from polecat.town.records import Record, clear_stand_in
 from polecat.upkeep.observation import Observation, RigContext, fetch_policy, read_context
 from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo
@@ -172,13 +173,23 @@ def ago(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------ making, taking away
 
 
+@contextmanager
+def room_for(rig: Rig, path: Path) -> Iterator[None]:
+    """Make way for a worktree. Where Gas Town of today deletes homes without one, under the pool's lock, that is held meanwhile."""
+    with ExitStack() as held:
+        if rig.gastown.is_today:
+            held.enter_context(holding(pool_lock(rig), what=f"put a worktree at {path}"))
+            clear_stand_in(path)
+        yield
+
+
 def make_worktree(world: FullWorld, context: RigContext, path: Path, *, branch: str, base: Base) -> Worktree:
     """Register a worktree, files not yet checked out. Only this part runs under the repository's lock.
 
     Raises:
         GitError: it cannot be made; nothing is left behind.
     """
-    with holding(git_lock(context.rig), what=f"add worktree {branch}"):
+    with room_for(context.rig, path), holding(git_lock(context.rig), what=f"add worktree {branch}"):
         return world.git.add_worktree(context.repo, path, branch=branch, start=base.commit, upstream=base.branch)
 
 

@@ -19,7 +19,7 @@ PURE = sorted(
     ]
 )
 ALLOWED = frozenset(
-    "__future__ attrs collections datetime difflib enum fnmatch functools pathlib polecat posixpath re shlex sys typing".split()
+    "__future__ attrs collections datetime difflib enum fnmatch functools hashlib pathlib polecat posixpath re shlex sys typing".split()
 )
 """What a pure module may import; nothing of it reads or changes anything outside, but for some methods."""
 

@@ -49,6 +49,7 @@ class BdCli:
         which: the program's name or path.
         locks_dir: where the locks on beads are; None means ``.locks`` in the beads directory.
         cache_dir: where it is kept what this ``bd`` can, so that the next process need not ask; None keeps it in this process.
+        agents_dir: another beads directory, in which the agent beads are; None means the same.
     """
 
     def __init__(
@@ -61,16 +62,30 @@ class BdCli:
         which: str = "bd",
         locks_dir: Path | None = None,
         cache_dir: Path | None = None,
+        agents_dir: Path | None = None,
     ) -> None:
-        beads_dir = beads_dir.absolute()
-        self._bd = BdProgram(
-            which=which,
-            beads_dir=beads_dir,
-            env=bd_environment(os.environ if environ is None else environ, beads_dir=beads_dir, actor=actor),
-            timeout_s=timeout_s,
-            locks_dir=beads_dir / ".locks" if locks_dir is None else locks_dir,
-            cache_dir=cache_dir,
-        )
+        def program_at(place: Path) -> BdProgram:
+            return BdProgram(
+                which=which,
+                beads_dir=place,
+                env=bd_environment(os.environ if environ is None else environ, beads_dir=place, actor=actor),
+                timeout_s=timeout_s,
+                locks_dir=place / ".locks" if locks_dir is None else locks_dir,
+                cache_dir=cache_dir,
+            )
+
+        self._bd = program_at(beads_dir.absolute())
+        self._agents = program_at(agents_dir.absolute()) if agents_dir else self._bd
+
+    @property
+    def beads_dir(self) -> Path:
+        """Where the work is."""
+        return self._bd.beads_dir
+
+    @property
+    def agents_dir(self) -> Path:
+        """Where the agent beads are."""
+        return self._agents.beads_dir
 
     def dialect(self) -> Dialect:
         """Say which ``bd`` this is and what it can.
@@ -98,7 +113,7 @@ class BdCli:
 
     def agent(self, bead_id: str) -> AgentBead | None:
         """See `Beads.agent`."""
-        issue = self._bd.talk().show(check_bead_id(bead_id))
+        issue = self._agents.talk().show(check_bead_id(bead_id))
         return None if issue is None else bead_rules.as_agent(issue.bead, issue.description)
 
     def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
@@ -131,12 +146,13 @@ class BdCli:
 
     def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
         """See `Beads.holdings`: one list of all that is not closed, and one of what is missing in it, if anything is."""
-        talk = self._bd.talk()
+        places = [self._bd] if self._agents is self._bd else [self._bd, self._agents]
+        talks = [place.talk() for place in places]
 
         def find(ids: frozenset[str]) -> list[tuple[Bead, str]]:
             among = ("--all", f"--id={','.join(one for one in sorted(ids) if ',' not in one)}") if ids else ()
-            answer = talk.ask("list", "--json", *talk.dialect.list_flags, *among)
-            return [(issue.bead, issue.description) for issue in answer.issues()]
+            answers = [talk.ask("list", "--json", *talk.dialect.list_flags, *among) for talk in talks]
+            return [(issue.bead, issue.description) for answer in answers for issue in answer.issues()]
 
         return bead_rules.holdings(agents, find)
 
@@ -173,8 +189,9 @@ class BdCli:
     @contextlib.contextmanager
     def _changing(self, bead_id: str, kind: str) -> Iterator[Talk]:
         check_bead_id(bead_id)
-        talk = self._bd.talk()
-        with self._bd.alone(f"{kind}-{bead_id}", f"change bead {bead_id}"):
+        place = self._agents if kind == "agent" else self._bd
+        talk = place.talk()
+        with place.alone(f"{kind}-{bead_id}", f"change bead {bead_id}"):
             yield talk
 
 

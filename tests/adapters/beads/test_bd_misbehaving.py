@@ -321,3 +321,33 @@ def test_damaged_cache_is_ignored(script: ScriptedBd, tmp_path: Path) -> None:
     (cache / "bd-dialect.json").write_text('{"key": 1')
     beads = BdCli(beads_dir=tmp_path / "rig" / ".beads", which=str(script.binary), cache_dir=cache)
     assert beads.dialect().version == "9.9.9"
+
+
+def test_agent_beads_may_be_in_another_database(script: ScriptedBd) -> None:
+    """Gas Town of today keeps them in the town's: all about an agent is asked there, all about work here, and what each holds in both."""
+    town, rig = script.home.parent / ".beads", script.home.parent / "rig" / ".beads"
+    (town / "dolt").mkdir(parents=True)
+    beads = BdCli(beads_dir=rig, agents_dir=town, environ=os.environ, which=str(script.binary))
+
+    told = 0
+
+    def where() -> set[str]:
+        nonlocal told
+        calls = [call["env"] for call in script.calls() if "env" in call]
+        began, told = told, len(calls)
+        return {env["BEADS_DIR"] for env in calls[began:] if isinstance(env, dict)}
+
+    beads.open_agent("gt-rig-polecat-nux", title="nux", fields=AgentFields(rig="rig"))
+    beads.update_agent("gt-rig-polecat-nux", agent_state="working")
+    assert beads.agent("gt-rig-polecat-nux") is not None
+    beads.close_agent("gt-rig-polecat-nux", reason="done")
+    assert where() == {str(town)}
+    assert (town / ".locks").is_dir()
+
+    beads.hook(_WORK, assignee="rig/polecats/nux")
+    beads.held_by("rig/polecats/nux")
+    assert where() == {str(rig)}
+
+    found = beads.holdings({"rig/polecats/nux": "gt-rig-polecat-nux"})["rig/polecats/nux"]
+    assert not isinstance(found, BeadsError) and found.agent is not None and [bead.id for bead in found.held] == [_WORK]
+    assert where() == {str(town), str(rig)}
