@@ -16,6 +16,7 @@ from attrs import evolve, frozen
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
 from polecat.names import agent_id, shell_line
+from polecat.place.gas_town_files import work_facts
 from polecat.ports import GitFacts, GitRescues, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
@@ -213,7 +214,8 @@ class OldWorktree:
             return True
         moved = evolve(worktree, path=into, admin_dir=into.with_name(f"{into.name}.admin"))
         try:
-            return _signature(self.world.git.facts(self.observed.repo, moved)) != _signature(git)
+            now = work_facts(self.world.git, self.observed.rig, self.observed.repo, moved, stands_at=worktree.path)
+            return _signature(now) != _signature(git)
         except PolecatError:
             return True
 

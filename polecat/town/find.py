@@ -121,7 +121,7 @@ def _load_rig(root: Path, name: str, entries: Mapping[str, RigEntry]) -> Rig | N
         path=path,
         git_url=entry.git_url or identity.git_url,
         default_branch=identity.default_branch,
-        prefix=rig_prefix(load_routes(root), name),
+        prefix=rig_prefix(load_routes(root), name, registered=entry.beads_prefix),
         local_repo=Path(local) if local else None,
         siblings=tuple(sorted(other for other in entries if other != name)),
         gastown=find_gastown(root, entry),

@@ -14,6 +14,7 @@ from polecat.core.plan import Choice
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy, Rig
 from polecat.names import shell_line
+from polecat.place.gas_town_files import work_facts
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree, World
@@ -275,7 +276,7 @@ def discard_worktree(
 def is_untouched(world: FullWorld, context: RigContext, worktree: Worktree, *, at: str | None) -> bool:
     """Say whether a worktree is at a commit and holds no work; a check that fails counts as no."""
     try:
-        facts = world.git.facts(context.repo, worktree)
+        facts = work_facts(world.git, context.rig, context.repo, worktree)
     except PolecatError:
         return False
     return facts.is_clean and facts.head == at

@@ -94,7 +94,7 @@ def test_every_example_runs(where: str, code: str) -> None:
 
 PACKAGE = Path(str(polecat.__file__)).parent
 SOURCES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-MAX_CODE_LINES = 17_900
+MAX_CODE_LINES = 18_400
 """All of the package but `polecat.testing`: 13,400 before real agents, the middle of a life and many machines came. Lower it whenever there is less."""
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 20, 350, 40
 MAX_WORDS_LINES = 480
@@ -197,6 +197,7 @@ ADAPTERS_ABOVE = {
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
     "tmux.server": (("lifecycle/talk.py",), "whether a person is a client of that server"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),
+    "beads.init": (("upkeep/towns.py",), "a beads directory is made before there is a store that could be asked"),
     "git.cli": (("verbs",), "verbs that need nothing but git"),
 }
 """Module of the adapters → who above them may import it, and why. Everybody else sees the ports."""
