@@ -20,7 +20,7 @@ from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError
 from polecat.lifecycle.delivery import Delivery, Typist
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
-from polecat.ports import Event, Session, Tmux, World
+from polecat.ports import Event, Processes, Session, Tmux, World
 from polecat.town.endings import end_path, read_end
 from polecat.town.locks import holding
 from polecat.town.logs import emit
@@ -64,7 +64,7 @@ def nudge_polecat(
 
     Raises:
         PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
+        SessionNotFoundError: it has no session, its agent has ended, or somebody started another program in its pane; nothing was typed.
         LockTimeoutError: another sender did not finish in time; nothing was typed.
         PolecatError: there is no text, or it holds a NUL.
 
@@ -89,9 +89,12 @@ def nudge_polecat(
     rig, name = target.rig, target.name
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
-        tmux, session, agent = _find_session(target, world)
+        tmux, session, record = _find_session(target, world)
+        if record is not None:
+            _check_program((world.processes if world else None) or tmux.processes, record, session)
         typist = Typist(tmux, session.pane_id, instance=session.instance, clock=given_clock(world))
-        delivery = evolve(typist.deliver(text, signs_by_agent(rig)(agent)), session_name=session.name)
+        signs = signs_by_agent(rig)(record.agent if record is not None else "")
+        delivery = evolve(typist.deliver(text, signs), session_name=session.name)
     facts: dict[str, object] = {
         "session": session.name,
         "bytes": len(text.encode("utf-8", "surrogateescape")),
@@ -218,8 +221,8 @@ def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
 # --------------------------------------------------------------------------------------------------------- finding
 
 
-def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, str]:
-    """Find a polecat's server and session, and the name of its agent: by its stamp, because a person may rename it; else by its name.
+def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, Record | None]:
+    """Find a polecat's server and session, and its record: by its stamp, because a person may rename it; else by its name.
 
     Raises:
         SessionNotFoundError: it has none. For a value, a session of its name with another stamp is not its own.
@@ -239,7 +242,28 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, s
         session = _on(tmux, target, record)
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")
-    return tmux, session, record.agent if record is not None else ""
+    return tmux, session, record
+
+
+def _check_program(processes: Processes, record: Record, session: Session) -> None:
+    """Refuse a stamped pane in which another program was started since (``respawn-pane``): a shell would execute what is typed.
+
+    An agent that was started there anew, as Gas Town does, is known by its name.
+
+    Raises:
+        SessionNotFoundError: it is none that the record names.
+    """
+    if not record.agent_pid or session.instance != record.instance or session.pane_pid in (0, record.agent_pid):
+        return
+    found = processes.identify(session.pane_pid)
+    family = processes.family([found], instance="") if found is not None else ()
+    if not any(one.name in record.process_names for one in family):
+        who = agent_id(record.rig, record.polecat)
+        raise SessionNotFoundError(
+            f"another program was started in the pane of {who}{f': {found.name}' if found else ''}; nothing was typed",
+            hint=f"look at it:      polecat attach {record.rig}/{record.polecat}\n"
+            f"start the agent: polecat stop {record.rig}/{record.polecat}; polecat start {record.rig}/{record.polecat} --fresh",
+        )
 
 
 def _on(tmux: Tmux, target: Target, record: Record | None) -> Session | None:

@@ -15,12 +15,12 @@ from polecat.core.states import DONE_STATES
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
+from polecat.ports import Bead, GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
 from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.branches import delete_branch
-from polecat.upkeep.hook import other_host, restore_hook
+from polecat.upkeep.hook import give_back, other_host, restore_hook
 from polecat.upkeep.liveness import check_host, how_it_ended, recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
@@ -309,6 +309,8 @@ def _hand_back(world: FullWorld, claim: Record) -> None:
     ):  # the address is another host's polecat's, with all that it holds
         return
     if claim.hook_bead:
-        world.beads.unassign(claim.hook_bead, expected=agent_id(claim.rig, claim.polecat))
+        is_spawn = claim.purpose == "spawn" and bool(claim.taken_from)
+        was = Bead(id=claim.hook_bead, status=claim.taken_status, assignee=claim.taken_from) if is_spawn else None
+        give_back(world, was, claim.hook_bead, agent_id(claim.rig, claim.polecat))
     if claim.agent_bead:
         world.beads.close_agent(claim.agent_bead, reason="spawn undone" if claim.purpose == "spawn" else "polecat removed")

@@ -149,6 +149,7 @@ SHAPES: Mapping[str, Fields] = {
         ("asks", "string", "the question it was refused for; empty for none"),
         ("presses", "integer", "how often Enter was pressed"),
         ("waited_s", "number", "how long that took, in seconds"),
+        ("has_ended", "boolean", "its agent ended after the text was pasted"),
     ),
     "stopped": (*_WHO, ("session_ended", "string", "the session that was ended")),
     "removed": (

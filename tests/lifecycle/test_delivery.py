@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from polecat.core.screens import Composer, Signs
 from polecat.errors import SessionNotFoundError
 from polecat.lifecycle.delivery import Typist
 from polecat.model import Rig
-from polecat.testing import FakeAgent, FakeClock, FakeStep, FakeTmux, FakeWorld, Fault, fake_world
+from polecat.testing import Call, FakeAgent, FakeClock, FakeStep, FakeTmux, FakeWorld, Fault, fake_world
 
 RULE = "─" * 40
 CLAUDE = f"{RULE}\n❯ ▮\n{RULE}\n  ⏵⏵ bypass permissions on (shift+tab to cycle)"
@@ -113,6 +114,40 @@ def test_a_silent_agent_leaves_it_open(tmp_path: Path, signs: Signs) -> None:
     assert (delivery.outcome, delivery.presses) == ("unknown", 1)
     assert (tmux.typed(pane), tmux.pressed(pane)) == (["hello"], ["Enter"])
     assert "cannot be seen" in str(delivery)
+
+
+class Ends(Fault):
+    """The agent ends right before or right after Enter is pressed."""
+
+    def __init__(self, *, before: bool) -> None:
+        super().__init__()
+        self.before = before
+        self.crash: Callable[[], None] = lambda: None
+
+    def hits(self, call: Call) -> bool:
+        """See `Fault.hits`."""
+        return call.method == "send_keys"
+
+    def strike(self, call: Call, do: Callable[[], object]) -> object:
+        """See `Fault.strike`."""
+        if self.before:
+            self.crash()
+        answer = do()
+        self.crash()
+        return answer
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_agent_that_ends_meanwhile_is_told(tmp_path: Path, before: bool) -> None:
+    """Whether an agent that ended around Enter had read the text nobody knows; that it ended is said, and it is not *taken*."""
+    fault = Ends(before=before)
+    typing, tmux, _ = typist(tmp_path, FakeAgent(screen="hush", is_silent=True), fault=fault)
+    fault.crash = lambda: tmux.crash("one")
+
+    delivery = typing.deliver("hello", CLAUDE_SIGNS)
+
+    assert (delivery.outcome, delivery.has_ended, delivery.presses) == ("unknown", True, 0 if before else 1)
+    assert str(delivery) == "typed, but the agent has ended; whether it was taken cannot be seen"
 
 
 @pytest.mark.parametrize(("looks", "outcome"), [(3, "taken"), (999, "refused")])

@@ -94,7 +94,7 @@ def test_every_example_runs(where: str, code: str) -> None:
 
 PACKAGE = Path(str(polecat.__file__)).parent
 SOURCES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-MAX_CODE_LINES = 18_300
+MAX_CODE_LINES = 18_500
 """All of the package but `polecat.testing`: 13,400 before real agents, the middle of a life and many machines came. Lower it whenever there is less."""
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 20, 350, 40
 MAX_WORDS_LINES = 480

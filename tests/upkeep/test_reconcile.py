@@ -322,6 +322,33 @@ def test_a_bead_of_somebody_else_is_not_handed_back(place: Place) -> None:
     assert bead is not None and (bead.status, bead.assignee) == ("hooked", "gastown/polecats/slit")
 
 
+@pytest.mark.parametrize("status", ["hooked", "in_progress"])
+def test_a_bead_that_was_taken_over_goes_back_to_its_holder(place: Place, status: str) -> None:
+    """A spawn that was killed after it took the bead of a polecat whose agent had ended gives it back, as an undo would."""
+    rig, world = place
+    again, count = SpawnOptions(hook_bead="gt-1"), Fault()
+    rehearsal, rehearsed = fake_world(rig.path.parent.parent / "other")
+    _lose_a_holder(rehearsal, rehearsed, status)
+    spawn_for_sling(rehearsal, again, world=count.around(rehearsed))
+    at = next(call.number for call in count.calls if str(call) == "tmux.start")
+    _lose_a_holder(rig, world, status)
+    with pytest.raises(Crashed):
+        spawn_for_sling(rig, again, world=CrashAt(at).around(world))
+    assert [bead.id for bead in world.beads.held_by("gastown/polecats/nux")] == ["gt-1"]
+
+    assert reconcile_pool(rig, world=world).recovered == ("nux",)
+
+    bead = world.beads.bead("gt-1")
+    assert bead is not None and (bead.status, bead.assignee) == (status, "gastown/polecats/furiosa")
+
+
+def _lose_a_holder(rig: Rig, world: FakeWorld, status: str) -> None:
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+    world.beads.set_status("gt-1", status)
+    world.tmux.crash(cat.session_name)
+    world.processes.forget(cat.pid)
+
+
 def _die_once_the_session_is_made(rig: Rig, world: FakeWorld, *, after: bool) -> None:
     """A spawn whose process dies when it has made the session and noted nothing of it, or would note it next."""
     count = Fault()

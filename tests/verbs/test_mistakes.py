@@ -32,6 +32,8 @@ def in_town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("spawn gastown --base-brunch=x", "no option '--base-brunch'; did you mean '--base-branch'?"),
         ("remove gastown/nux --forc", "no option '--forc'; did you mean '--force'?"),
         ("hook set gastown/nux gt-1 --jsn", "no option '--jsn'; did you mean '--json'?"),
+        ("diff gastown/nux --stat", "what is meant for git stands after --: polecat diff RIG/NAME -- --stat"),
+        ("log gastown/nux --bsae main", "no option '--bsae'; did you mean '--base'?"),
         ("list a b", "'b' is more than it understands"),
         ("list --watch gastown", "polecat list gastown --watch"),
         ("spawn gastown --count 0", "must be a whole number from 1 to 1000, not '0'"),

@@ -16,7 +16,11 @@ command -v ionice >/dev/null 2>&1 && low="$low ionice -c3"
   exec 9>>"$lock"
   if command -v flock >/dev/null 2>&1; then flock -n 9 || exit 0; fi
   one=--one-file-system; rm -rf $one -- "$1/no such file" 2>/dev/null || one=
-  for entry; do $low rm -rf $one -- "$entry" "$entry.admin"; done
+  for entry; do
+    # a directory that may not be written to keeps what is in it from everybody but root
+    $low find "$entry" "$entry.admin" -xdev -type d ! -perm -700 -exec chmod u+rwx {} \\; 2>/dev/null
+    $low rm -rf $one -- "$entry" "$entry.admin"
+  done
   rmdir -- "$(dirname -- "$1")"
 } </dev/null >/dev/null 2>&1 &
 """

@@ -45,6 +45,17 @@ def a_second_view_is_no_second_agent(under: TmuxUnderTest) -> None:
     assert dict(under.session("mine").environment) == {}
 
 
+def sessions_that_went_with_their_server_are_named(under: TmuxUnderTest) -> None:
+    """A start that finds the server gone that was listed before, and makes a new one, names the sessions that went with it, once."""
+    if under.end_server is None:
+        raise SkipTest("there is no server that could end")
+    under.start("one")
+    assert under.names() == ["one"]
+    under.end_server()
+    assert under.start("two").lost == ("one",)
+    assert under.start("three").lost == ()
+
+
 def a_prefix_is_not_a_match(under: TmuxUnderTest) -> None:
     """With ``foo2`` and ``foo-bar`` there, nothing that is done to ``foo`` touches them (T-44)."""
     under.start("foo2")
