@@ -279,6 +279,8 @@ class _Parser(argparse.ArgumentParser):
         if not wrong:
             self.error(f"{' '.join(map(repr, unknown))} is more than it understands")
         known = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
+        if any(action.metavar == "GIT_ARG" for action in self._actions):
+            self.error(f"no option {wrong!r}; git's own words stand behind --: {self.prog} POLECAT -- {' '.join(unknown)}")
         self.error(f"no option {wrong!r}{_meant(wrong, known)}")
 
 

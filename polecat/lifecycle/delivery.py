@@ -39,7 +39,7 @@ class Delivery:
     Attributes:
         outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
             ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
-            the screen does not tell what became of it.
+            the screen does not tell what became of it, or the agent ended right after.
         asks: the question it was refused for; empty if it has not begun.
         session_name: the tmux session.
         presses: how often Enter was pressed.
@@ -139,9 +139,9 @@ class Typist:
             self._presses += 1
             parcel = evolve(parcel, shown=typed.before if parcel.is_shown(typed.before) else parcel.shown)
             status = self._await_taken(parcel, typed, patience_s, took_s)
-            if not _lives(status) or parcel.is_taken(status.screen or Screen()):
+            if _lives(status) and parcel.is_taken(status.screen or Screen()):
                 return self._answer("taken")
-            if not parcel.may_press(status.screen or Screen()):
+            if not _lives(status) or not parcel.may_press(status.screen or Screen()):  # whoever died may have died untold
                 return self._answer("unknown")
         return self._answer("not taken")
 

@@ -239,7 +239,9 @@ def own_branch(record: Record, branch: str) -> str:
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
     if "caller-inside" in codes:
         return "cd somewhere else first"
-    lines = []
+    if "mount" in codes:
+        return f"unmount it, then see what else there is: polecat {verb} {who} --dry-run"
+    lines = ["find the cause: polecat doctor"] if "unknown" in codes else []
     if "unpushed" in codes:
         lines.append(f"push it:     git -C {shell_line(seen.path)} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:

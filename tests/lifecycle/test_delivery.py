@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from polecat.core.screens import Composer, Signs
 from polecat.errors import SessionNotFoundError
 from polecat.lifecycle.delivery import Typist
 from polecat.model import Rig
+from polecat.ports import Typed, Watch
 from polecat.testing import FakeAgent, FakeClock, FakeStep, FakeTmux, FakeWorld, Fault, fake_world
 
 RULE = "─" * 40
@@ -202,3 +204,20 @@ def test_a_first_text_that_is_not_taken_is_a_warning(tmp_path: Path) -> None:
 
     assert cat.readiness == "ready"
     assert cat.warnings == ("the agent was ready, but did not take its first text: shown, but not taken",)
+
+
+def test_an_agent_that_ends_right_after_enter_may_not_have_taken_it(tmp_path: Path) -> None:
+    """Its end is no proof that it read the text before: what is known is that it was typed."""
+
+    class Ends(FakeTmux):
+        def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
+            typed = super().send_keys(pane_id, keys, instance=instance)
+            self.crash("one", 1)
+            return evolve(typed, after=self.watch([Watch(pane_id=pane_id, instance=instance)], timeout_s=0)[0])
+
+    tmux = Ends(agent=FakeAgent(screen=CLAUDE, swallows=9), clock=FakeClock())
+    made = tmux.start(SessionRequest(name="one", instance="i", cwd=tmp_path, argv=("agent",), scratch_dir=tmp_path))
+
+    delivery = Typist(tmux, made.pane_id, instance="i", clock=FakeClock()).deliver("hello", CLAUDE_SIGNS)
+
+    assert (delivery.outcome, delivery.is_taken, delivery.presses) == ("unknown", False, 1)

@@ -8,13 +8,17 @@ import pytest
 from attrs import evolve
 
 from polecat import list_polecats, repair_polecat, work_at_risk
+from polecat.adapters.world import full_world
 from polecat.errors import GitError, PolecatNotFoundError, RemoveFailedError, RescueFailedError, WorkAtRiskError
 from polecat.lifecycle.remove import remove_polecat
+from polecat.lifecycle.rescue import _remedy
 from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import Bead, Event
 from polecat.testing import FailAt, FakeWorld, fake_world
 from polecat.town.homes import list_homes
+from polecat.upkeep.inspection import inspect
+from polecat.upkeep.observation import observe
 
 Place = tuple[Rig, FakeWorld]
 
@@ -204,3 +208,14 @@ def test_the_event_names_the_rescue(place: Place) -> None:
 
     assert [event.facts["rescue"] for event in heard if event.name == "polecat_removed"] == [done.rescue]
     assert f'"rescue":"{done.rescue}"' in (rig.town_root / ".events.jsonl").read_text()
+
+
+def test_what_only_an_unmount_lifts_is_not_answered_with_nuclear(place: Place) -> None:
+    """A refusal names what really goes on: nothing lifts a mount, and where git could not look the cause comes first."""
+    rig, world = place
+    cat = spawn_for_sling(rig, world=world)
+    seen = inspect(full_world(rig, world), observe(full_world(rig, world), rig), cat.polecat_name, agent=None)
+
+    hint = _remedy("remove", "gastown/furiosa", seen, ("unpushed", "mount"))
+    assert "unmount" in hint and "--nuclear" not in hint
+    assert "polecat doctor" in _remedy("remove", "gastown/furiosa", seen, ("unknown",)).split("\n")[0]

@@ -38,6 +38,7 @@ class TestFakeTmux(TmuxContract):
             split=fake.split,
             move=fake.move,
             view=fake.view,
+            end_server=fake.restart_server,
         )
 
 
@@ -67,4 +68,5 @@ class TestTmuxCli(TmuxContract):
                 split=lambda name: server.run("split-window", "-d", "-t", f"={name}:", "exec sleep 600"),
                 move=lambda name, to: server.run("join-pane", "-d", "-s", f"={name}:", "-t", f"={to}:"),
                 view=lambda name, new_name: server.run("new-session", "-d", "-t", f"={name}", "-s", new_name),
+                end_server=lambda: server.run("kill-server"),
             )

@@ -32,6 +32,8 @@ def in_town(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("spawn gastown --base-brunch=x", "no option '--base-brunch'; did you mean '--base-branch'?"),
         ("remove gastown/nux --forc", "no option '--forc'; did you mean '--force'?"),
         ("hook set gastown/nux gt-1 --jsn", "no option '--jsn'; did you mean '--json'?"),
+        ("diff gastown/nux --stat", "no option '--stat'; git's own words stand behind --: polecat diff POLECAT -- --stat"),
+        ("log gastown/nux --oneline -3", "polecat log POLECAT -- --oneline -3"),
         ("list a b", "'b' is more than it understands"),
         ("list --watch gastown", "polecat list gastown --watch"),
         ("spawn gastown --count 0", "must be a whole number from 1 to 1000, not '0'"),

@@ -18,6 +18,7 @@ from polecat.testing.contracts.tmux_contract_neighbours import (
     a_renamed_session_is_still_found,
     a_second_view_is_no_second_agent,
     only_the_one_meant_is_killed,
+    sessions_that_went_with_their_server_are_named,
 )
 from polecat.testing.contracts.tmux_under_test import PATIENCE_S, TmuxUnderTest, eventually, refuses, watch_for
 from polecat.town.endings import read_end
@@ -323,6 +324,7 @@ def nothing_is_typed_into_the_wrong_pane(under: TmuxUnderTest) -> None:
     a_persons_pane_beside_the_agents_stays,
     a_moved_pane_is_still_the_agents,
     a_second_view_is_no_second_agent,
+    sessions_that_went_with_their_server_are_named,
 )
 class TmuxContract(Contract[TmuxUnderTest]):
     """What every `Tmux` must keep; see `Contract` for its use.

@@ -34,6 +34,18 @@ def a_moved_pane_is_still_the_agents(under: TmuxUnderTest) -> None:
     assert [one.instance for one in under.tmux.list_sessions()] == [host.instance]
 
 
+def sessions_that_went_with_their_server_are_named(under: TmuxUnderTest) -> None:
+    """The first start after a server with known sessions has gone names them, once; one that found its server names none."""
+    if under.end_server is None:
+        raise SkipTest("it has no server that could end")
+    assert under.start("one").lost == ()
+    assert under.start("two").lost == ()
+    under.names()
+    under.end_server()
+    assert sorted(under.start("three").lost) == ["one", "two"]
+    assert under.start("four").lost == ()
+
+
 def a_second_view_is_no_second_agent(under: TmuxUnderTest) -> None:
     """Of two sessions that show one pane one is the agent's; both are known to be shared."""
     if under.view is None:

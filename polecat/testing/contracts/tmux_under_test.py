@@ -31,7 +31,8 @@ class TmuxUnderTest:
         crash: kills the process of a session by SIGKILL.
         split: opens a pane of a person's own in the session of this name.
         move: moves the agent's pane of the first session into the second.
-        view: makes a second view of the first session, with the second name. The three are None where no person could do that.
+        view: makes a second view of the first session, with the second name.
+        end_server: ends the server with all its sessions; the next start makes another. The four are None where nobody could do that.
     """
 
     tmux: Tmux
@@ -44,6 +45,7 @@ class TmuxUnderTest:
     split: Callable[[str], object] | None = None
     move: Callable[[str, str], object] | None = None
     view: Callable[[str, str], object] | None = None
+    end_server: Callable[[], object] | None = None
 
     def request(self, name: str, *, screen: str = "> ready", exits: int | None = None) -> SessionRequest:
         """Ask for a session in `room`."""
