@@ -22,7 +22,7 @@ from polecat.town.records import Record
 from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
 from polecat.upkeep.liveness import Agent
-from polecat.upkeep.observation import Observation
+from polecat.upkeep.observation import Observation, check_one_disk
 from polecat.upkeep.termination import end_agent
 from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
 
@@ -94,8 +94,10 @@ class OldWorktree:
 
         Raises:
             WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
+            DiskFullError: it is on another file system than the repository, so that it could not be renamed.
             UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
+        check_one_disk(self.observed)
         seen = inspect(self.world, self.observed, self.record.polecat, agent=agent)
         obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
         risks = [risk for risk in obstacles if not (self.keeps_hook and risk.code == "hooked")]
