@@ -24,7 +24,7 @@ from polecat.upkeep.inspection import inspect, record_of
 from polecat.upkeep.liveness import Look, find_agent
 from polecat.upkeep.observation import MB, Observation, RigContext, check_one_disk, choose, observe_sessions, read_context
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.trash import entries
+from polecat.upkeep.trash import entries, why_it_stays
 from polecat.upkeep.worktrees import ago
 
 OLD_S = 600.0
@@ -307,6 +307,9 @@ def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
         text = f"{path} is the only copy of something that could not be saved otherwise"
         yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
     waiting = [path for path, is_kept in found if not is_kept]
+    for path in waiting:
+        if stays := why_it_stays(path, user=os.geteuid()):
+            yield wrong(f"{path} in the trash stays: {stays[0]}", stays[1])
     if waiting:
         size, is_all = _size(waiting)
         text = f"{len(waiting)} removed worktree{'' if len(waiting) == 1 else 's'} in the trash, {'' if is_all else 'more than '}{size // MB} MB"
