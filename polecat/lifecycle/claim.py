@@ -104,6 +104,8 @@ def _claim(observed: Observation, attempt: Attempt, pool: NamePool, taken: set[s
         account=plan.account,
         process_names=plan.agent.all_process_names,
         hook_bead=plan.hook_bead,
+        taken_from=attempt.bead.assignee if attempt.bead else "",
+        taken_status=attempt.bead.status if attempt.bead else "",
         agent_bead=plan.agent_bead,
         host=attempt.world.host,
         key=attempt.opts.key or "",

@@ -57,6 +57,8 @@ class Record:
         account: the account it was started with; empty for none.
         process_names: how that agent's process may be called.
         hook_bead: the bead on its hook.
+        taken_from: whose *hook_bead* was when a spawn took it, an assignee that had ended; empty for nobody's.
+        taken_status: the status it had then.
         agent_bead: the bead that stands for it.
         purpose: what a claim is for: ``spawn``, ``start``, ``repair`` or ``remove``.
         host: the machine that it was made on, if that has a name; what others see of it there proves nothing.
@@ -84,6 +86,8 @@ class Record:
     account: str = ""
     process_names: tuple[str, ...] = ()
     hook_bead: str = ""
+    taken_from: str = ""
+    taken_status: str = ""
     agent_bead: str = ""
     host: str = ""
     key: str = ""

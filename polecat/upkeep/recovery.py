@@ -11,16 +11,17 @@ from pathlib import Path
 from attrs import evolve
 
 from polecat.adapters.world import FullWorld
+from polecat.core.bead_rules import holds
 from polecat.core.states import DONE_STATES
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.names import agent_id
-from polecat.ports import GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
+from polecat.ports import Bead, GitBranches, GitMoves, GitRecovery, StartedSession, Worktree, needs, optional
 from polecat.town.endings import end_path, read_end, write_end
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record, drop_claim, drop_record, read_claim, read_record, settle, withdraw_claim
 from polecat.upkeep.branches import delete_branch
-from polecat.upkeep.hook import other_host, restore_hook
+from polecat.upkeep.hook import give_back, other_host, restore_hook
 from polecat.upkeep.liveness import check_host, how_it_ended, recorded_process
 from polecat.upkeep.observation import Observation, observe
 from polecat.upkeep.termination import end_session, end_unseen
@@ -150,7 +151,7 @@ def take_back(world: FullWorld, observed: Observation, claim: Record) -> None:
         end_path(observed.rig, claim.polecat, claim.instance).unlink(missing_ok=True)
         drop_claim(observed.rig, claim)
         return
-    _hand_back(world, claim)
+    _hand_back(world, claim, was=_bead_before(world, observed, claim))
     discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
     withdraw_claim(observed.rig, claim)
 
@@ -303,12 +304,22 @@ def aside_dir(rig: Rig, claim: Record) -> Path:
     return rig.polecats_dir / f".repair-{claim.polecat}-{claim.instance}"
 
 
-def _hand_back(world: FullWorld, claim: Record) -> None:
+def _bead_before(world: FullWorld, observed: Observation, claim: Record) -> Bead | None:
+    """The bead as it was when a killed spawn took it from a polecat that had ended and still has its home; None if it was nobody's."""
+    if claim.purpose != "spawn" or claim.taken_from.rpartition("/")[2] not in observed.homes.dirs:
+        return None
+    now = world.beads.bead(claim.hook_bead)
+    if now is None or not holds(now, agent_id(claim.rig, claim.polecat)):  # not taken yet, or let go of meanwhile
+        return None
+    return Bead(id=claim.hook_bead, assignee=claim.taken_from, status=claim.taken_status)
+
+
+def _hand_back(world: FullWorld, claim: Record, *, was: Bead | None = None) -> None:
     if claim.agent_bead and other_host(
         world, claim.agent_bead
     ):  # the address is another host's polecat's, with all that it holds
         return
     if claim.hook_bead:
-        world.beads.unassign(claim.hook_bead, expected=agent_id(claim.rig, claim.polecat))
+        give_back(world, was, claim.hook_bead, agent_id(claim.rig, claim.polecat))
     if claim.agent_bead:
         world.beads.close_agent(claim.agent_bead, reason="spawn undone" if claim.purpose == "spawn" else "polecat removed")

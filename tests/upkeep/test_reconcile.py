@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -355,3 +356,33 @@ def test_an_agent_that_never_ran_leaves_nothing_to_keep(place: Place) -> None:
 
     assert homes(rig) == []
     assert not list((rig.polecats_dir / ".trash").glob("*"))
+
+
+@pytest.mark.parametrize(("status", "is_gone"), [("hooked", False), ("in_progress", False), ("in_progress", True)])
+def test_a_killed_spawn_gives_a_bead_back_to_whom_it_took_it_from(tmp_path: Path, status: str, is_gone: bool) -> None:
+    """Wherever the spawn died, a polecat that had ended has its bead again, as it was; where that one is gone, it is nobody's."""
+
+    def prepare(folder: str) -> Place:
+        rig, world = fake_world(tmp_path / folder)
+        cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+        world.tmux.kill(cat.session_id, name=cat.session_name)
+        world.beads.set_status("gt-1", status)
+        return rig, world
+
+    rig, world = prepare("whole")
+    count = Fault()
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=count.around(world))
+    last = next(call.number for call in count.calls if str(call) == "tmux.start")
+    for at in range(1, last + 1):
+        rig, world = prepare(str(at))
+        with pytest.raises(Crashed):
+            spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=CrashAt(at).around(world))
+        if is_gone:
+            shutil.rmtree(rig.home_dir("furiosa"))
+
+        reconcile_pool(rig, world=world)
+
+        bead = world.beads.bead("gt-1")
+        assert bead is not None and homes(rig) == ([] if is_gone else ["furiosa"])
+        taken = not is_gone or bead.assignee.endswith("furiosa")  # it may have died before it took it
+        assert (bead.assignee, bead.status) == (("gastown/polecats/furiosa", status) if taken else ("", "open")), at
