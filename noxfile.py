@@ -27,6 +27,14 @@ RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 PYTHONS = nox.project.python_versions(PROJECT)
 CLOSING_LINE = re.compile(r"^(=+ )?(\d+ \w+|no tests ran).* in [\d.]+s.*$")
 BD = "github.com/steveyegge/beads/cmd/bd"
+GASTOWN = {
+    "gt-seed": ("github.com/steveyegge/gastown/cmd/gt", "github.com/steveyegge/gastown", "65c5e05c43", "v0.2.6"),
+    "gt-1.2.1": ("github.com/steveyegge/gastown/cmd/gt", "github.com/steveyegge/gastown", "v1.2.1"),
+    "bd-0.47.1": (BD, "github.com/steveyegge/beads", "v0.47.1"),
+    "bd-1.0.0": (BD, "github.com/steveyegge/beads", "v1.0.0"),
+    "dolt": ("github.com/dolthub/dolt/go/cmd/dolt", "github.com/dolthub/dolt/go", "v0.40.5-0.20260715172757-a6690826d767"),
+}
+"""What Gas Town needs: name → package, module, and the versions to try in this order. The commit is the seed's."""
 RELEASES = ("bookworm", "trixie", "forky", "sid")
 VERSION_CALLS = (("git", "--version"), ("tmux", "-V"))
 
@@ -119,29 +127,51 @@ def bd(session: nox.Session) -> None:
 
 
 def _bd(session: nox.Session, version: str) -> Path | None:
-    """Install one version of bd with Go into this session's own directory; None without Go or network.
+    """Build one version of bd with Go in this session's own directory; None without Go or network.
 
-    A module proxy may refuse the list of versions that `go install` asks for; building in a module that requires exactly this
+    A proxy of modules may refuse the list of versions that `go install` asks for; building in a module that requires exactly this
     version does not ask.
     """
-    directory = own_directory(session) / "bd" / version
-    program = directory / "bd"
+    return _with_go(session, own_directory(session) / "bd" / version / "bd", BD, BD.removesuffix("/cmd/bd"), version)
+
+
+def _with_go(session: nox.Session, program: Path, package: str, module: str, *versions: str) -> Path | None:
+    """Build a program once from a module, in the first of several versions that can be had; None without Go or network."""
     if program.exists():
         return program
     if shutil.which("go") is None:
         return None
-    scratch = directory / "module"
-    scratch.mkdir(parents=True, exist_ok=True)
-    (scratch / "go.mod").write_text(f"module scratch\n\ngo 1.24\n\nrequire {BD.removesuffix('/cmd/bd')} {version}\n", "utf-8")
-    ways = (["go", "install", f"{BD}@{version}"], ["go", "build", "-mod=mod", "-buildvcs=false", "-o", str(program), BD])
-    for way in ways:
-        # 1.x wants a C library for its regular expressions unless told that Go's own will do
-        env = {**os.environ, "GOBIN": str(directory), "GOFLAGS": "-tags=gms_pure_go"}
-        done = subprocess.run(way, cwd=scratch, env=env, check=False, timeout=1800)
-        if done.returncode == 0 and program.exists():
+    for version in versions:
+        scratch = program.parent / f"{program.name}-module"
+        scratch.mkdir(parents=True, exist_ok=True)
+        (scratch / "go.mod").write_text(f"module scratch\n\ngo 1.24\n\nrequire {module} {version}\n", "utf-8")
+        # 1.x of bd wants a C library for its regular expressions unless told that Go's own will do; not every proxy of modules
+        # knows the sums of every version
+        env = {**os.environ, "GOFLAGS": "-tags=gms_pure_go", "GONOSUMDB": module}
+        build = ["go", "build", "-mod=mod", "-buildvcs=false", "-o", str(program), package]
+        if subprocess.run(build, cwd=scratch, env=env, check=False, timeout=3600).returncode == 0 and program.exists():
             return program
-    session.warn(f"bd {version} could not be installed")
+    session.warn(f"{program.name} could not be built in {' or '.join(versions)}")
     return None
+
+
+@nox.session
+def gastown(session: nox.Session) -> None:
+    """Try polecat and Gas Town in one town, that of the seed's date and 1.2.1, and print the table. `nox -s gastown -- -k today` tries one.
+
+    Go builds both and the `bd` that each works with, once, in this session's own directory.
+    """
+    place = own_directory(session)
+    built = {program: _with_go(session, place / program, *source) for program, source in GASTOWN.items()}
+    if not any(built.values()):
+        session.skip("there is no Go, and Gas Town is not built yet")
+    session.install("-e", ".", *group("test"))
+    (place / "seen.jsonl").unlink(missing_ok=True)
+    chosen = ("tests/gastown", *session.posargs)
+    closing = pytest(session, "-q", "-rs", "-p", "no:randomly", *chosen, allowed=(0, 1), env={"POLECAT_GASTOWN": str(place)})
+    session.run("python", "-m", "tests.gastown.report", str(place))
+    if re.search(r"\d (failed|error)", closing):
+        session.error(closing)
 
 
 @nox.session

@@ -279,8 +279,8 @@ class _Parser(argparse.ArgumentParser):
         if not wrong:
             self.error(f"{' '.join(map(repr, unknown))} is more than it understands")
         known = [flag for action in self._actions for flag in action.option_strings if flag.startswith("--")]
-        if any(action.metavar == "GIT_ARG" for action in self._actions):
-            self.error(f"no option {wrong!r}; git's own words stand behind --: {self.prog} POLECAT -- {' '.join(unknown)}")
+        if any(action.metavar == "GIT_ARG" for action in self._actions) and nearest(wrong, known) is None:
+            self.error(f"no option {wrong!r} of its own; what is meant for git stands after --: {self.prog} RIG/NAME -- {wrong}")
         self.error(f"no option {wrong!r}{_meant(wrong, known)}")
 
 

@@ -60,6 +60,8 @@ class RigConfig:
         default_branch: the branch new work starts from.
         created_at: when it was made.
         beads_prefix: what its bead ids start with.
+        polecat_names: the names of its polecats, where its settings have no ``namepool``.
+        polecat_pool_size: how many polecats ``gt polecat pool-init`` makes; checked, and not used by polecat.
     """
 
     name: str = ""
@@ -68,6 +70,8 @@ class RigConfig:
     default_branch: str = "main"
     created_at: datetime | None = None
     beads_prefix: str = ""
+    polecat_names: tuple[str, ...] = ()
+    polecat_pool_size: int = 0
 
 
 @frozen(kw_only=True)
@@ -202,7 +206,8 @@ class NamePoolSettings:
     """Where a rig's names come from.
 
     Attributes:
-        style: a built-in theme; an unknown or empty one means ``mad-max``.
+        style: a built-in theme, or one of the town's own, of which ``<town>/settings/themes/<style>.txt`` holds the names, one a line;
+            not said means ``mad-max``.
         names: the rig's own names; if there is one, the theme does not count.
         max_before_numbering: how many names of the list are given before numbering starts; 0 means 50.
     """
@@ -219,7 +224,7 @@ TOP_PORT = 65_535
 
 @frozen(kw_only=True)
 class PlaceSettings:
-    """Keys of ``<rig>/settings/config.json`` that stand at its top level beside the others.
+    """Keys of a rig's settings that stand at the top level beside the others.
 
     Attributes:
         submodules: fill submodules, where the project has any.
@@ -261,7 +266,7 @@ Trust = Literal["inherit", "ask", "accept"]
 
 @frozen(kw_only=True)
 class RigSettings:
-    """``<rig>/settings/config.json``.
+    """``<rig>/settings/config.json`` and ``polecat.json``.
 
     Attributes:
         namepool: where names come from.
@@ -312,13 +317,13 @@ class RigSettings:
 
 @frozen(kw_only=True)
 class TownSettings:
-    """``<town>/settings/config.json``.
+    """``<town>/settings/config.json`` and ``polecat.json``.
 
     Attributes:
         default_agent: the agent of rigs that name none.
         agents: agents the town defines.
         role_agents: the agent of each role.
-        tmux_socket: the town's own tmux server, a name or a path; empty for the user's default one.
+        tmux_socket: the town's own tmux server, a name or a path; empty for that of the town's Gas Town, or the user's default one.
         host: this machine's name among those that work together; it stands in claims, records and agent beads, and only the host of that
             name can say that such a polecat is dead. Needed where several towns share one store of beads; name it before the first spawn.
 

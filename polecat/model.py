@@ -11,11 +11,36 @@ from typing import Any, Literal
 from attrs import Attribute, Factory, field, frozen
 
 from polecat.errors import publish
-from polecat.names import agent_id, check_env_key, check_rig_name
+from polecat.names import agent_id, check_env_key, check_rig_name, session_name
 
 
 def _rig_name(_rig: object, _field: object, value: str) -> None:
     check_rig_name(value)
+
+
+GasTownEra = Literal["none", "seed", "today"]
+
+
+@frozen(kw_only=True)
+class GasTown:
+    """Which Gas Town works on a rig's town, and where that one looks for polecats; the defaults are right where there is none.
+
+    Attributes:
+        era: ``none``, as far as the town's files say; ``seed`` the one of early 2026, up to 0.7; ``today`` 0.13 and later.
+        server: the name of its tmux server; empty for the user's default one.
+        session_prefix: what it begins the names of the rig's sessions with; empty for ``gt-<rig>``.
+        agents_dir: the beads directory that it keeps agent beads of all rigs in; None for the rig's own.
+    """
+
+    era: GasTownEra = "none"
+    server: str = ""
+    session_prefix: str = ""
+    agents_dir: Path | None = None
+
+    @property
+    def is_today(self) -> bool:
+        """It is one of today's."""
+        return self.era == "today"
 
 
 @publish
@@ -31,6 +56,7 @@ class Rig:
         prefix: what the ids of the rig's beads start with, without the hyphen.
         local_repo: a local clone that objects may be borrowed from.
         siblings: the names of the town's other rigs; they decide whose an ambiguous session name is.
+        gastown: which Gas Town works on the town; `Town.rig` finds out.
 
     Examples:
         >>> Rig(name="gas", path=Path("/t/gas")).town_root
@@ -44,6 +70,7 @@ class Rig:
     prefix: str = "gt"
     local_repo: Path | None = None
     siblings: tuple[str, ...] = ()
+    gastown: GasTown = field(factory=GasTown, repr=False)
 
     @property
     def town_root(self) -> Path:
@@ -63,6 +90,10 @@ class Rig:
     def home_dir(self, name: str) -> Path:
         """The home of one polecat: while it exists the name is taken."""
         return self.polecats_dir / name
+
+    def session_name(self, name: str) -> str:
+        """The name that the session of one polecat gets."""
+        return session_name(self.name, name, prefix=self.gastown.session_prefix)
 
 
 WaitFor = Literal["ready", "no"]

@@ -176,17 +176,22 @@ def check_env_key(key: str) -> str:
     return key
 
 
-def session_name(rig: str, name: str) -> str:
+def session_name(rig: str, name: str, *, prefix: str = "") -> str:
     """Name the tmux session of a polecat.
 
+    Args:
+        rig: the rig.
+        name: the polecat.
+        prefix: what Gas Town of today begins the session names of that rig with; empty for the older form.
+
     Examples:
-        >>> session_name("gastown", "furiosa")
-        'gt-gastown-furiosa'
+        >>> session_name("gastown", "furiosa"), session_name("gastown", "furiosa", prefix="gt")
+        ('gt-gastown-furiosa', 'gt-furiosa')
 
     Source:
-        Contract §5.
+        Contract §5; gt 1.2.1, ``session.PolecatSessionName``.
     """
-    return f"gt-{rig}-{name}"
+    return f"{prefix or f'gt-{rig}'}-{name}"
 
 
 def agent_id(rig: str, name: str) -> str:

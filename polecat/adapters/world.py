@@ -17,6 +17,7 @@ from polecat.adapters.git.cli import GitCli
 from polecat.adapters.git.run import MISSING_HINT
 from polecat.adapters.processes.clock import SystemClock
 from polecat.adapters.tmux.cli import TmuxCli
+from polecat.adapters.tmux.server import socket_path
 from polecat.errors import ProgramMissingError
 from polecat.model import Rig
 from polecat.ports import Beads, Clock, Event, Git, Processes, Tmux, World
@@ -104,7 +105,13 @@ def default_beads(rig: Rig, environ: Mapping[str, str]) -> Beads:
     """``bd`` where the rig has a beads directory and ``bd`` is on PATH, the embedded store otherwise."""
     beads_dir = rig_beads_dir(rig)
     if beads_dir is not None and shutil.which("bd", path=search_path(environ)):
-        return BdCli(beads_dir=beads_dir, environ=environ, actor=environ.get("BD_ACTOR", ""), cache_dir=rig.runtime_dir)
+        return BdCli(
+            beads_dir=beads_dir,
+            environ=environ,
+            actor=environ.get("BD_ACTOR", ""),
+            cache_dir=rig.runtime_dir,
+            agents_dir=rig.gastown.agents_dir,
+        )
     return LocalBeads(rig.runtime_dir / "polecat-beads.sqlite3")
 
 
@@ -120,9 +127,14 @@ def real_git(environ: Mapping[str, str], *, must_exist: bool = True) -> Git:
 
 
 def real_tmux(rig: Rig, environ: Mapping[str, str]) -> Tmux:
-    """The server that the town's settings name, or the user's default one.
+    """The server that the town's settings name; else the one of the town's Gas Town, or the user's default one.
 
     Raises:
         ConfigError: the town's settings are invalid.
     """
-    return TmuxCli(socket=load_town_settings(rig.town_root).tmux_socket or None, environ=environ)
+    return TmuxCli(socket=load_town_settings(rig.town_root).tmux_socket or rig.gastown.server or None, environ=environ)
+
+
+def gastown_socket(rig: Rig, environ: Mapping[str, str]) -> str:
+    """The socket of the server on which the town's Gas Town has its sessions; empty where there is no Gas Town."""
+    return "" if rig.gastown.era == "none" else socket_path(rig.gastown.server or None, environ)

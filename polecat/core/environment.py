@@ -20,7 +20,7 @@ FOREIGN_NAMES = frozenset((
     "CLAUDECODE", "CLAUDE_SESSION_ID", "CLAUDE_PROJECT_DIR", "CLAUDE_ENV_FILE", "CLAUDE_PLUGIN_ROOT", "CLAUDE_AGENT_SDK_VERSION",
     "GEMINI_CLI", "GEMINI_SESSION_ID", "CODEX_SESSION_ID", "CODEX_THREAD_ID", "CODEX_CI", "CURSOR_AGENT", "CURSOR_SESSION_ID",
     "CURSOR_TRACE_ID", "AMP_SESSION_ID", "AMP_CURRENT_THREAD_ID", "AUGMENT_SESSION_ID", "OPENCODE", "OPENCODE_PID",
-    "OPENCODE_SESSION_ID", "AGENT", "AI_AGENT",
+    "OPENCODE_SESSION_ID", "PI_SESSION_ID", "OMP_SESSION_ID", "VIBE_SESSION_ID", "AGENT", "AI_AGENT",
     # a debugger's flags, which crash other programs
     "NODE_OPTIONS", "NODE_INSPECT_RESUME_ON_START", "VSCODE_INSPECTOR_OPTIONS",
     # another repository, index or author
@@ -88,6 +88,45 @@ def polecat_env(
         config_dir_env: config_dir,
     }
     return {key: value for key, value in env.items() if value}
+
+
+_SHELLS = ("bash", "zsh", "sh", "fish", "tcsh", "ksh", "dash")
+"""What tmux says runs in a pane whose agent is a script. In a pane of ours nothing but the agent ever runs."""
+
+
+def todays_env(env: Mapping[str, str], *, agent: str, process_names: Collection[str]) -> dict[str, str]:
+    """Change the variables of `polecat_env` into those by which Gas Town of today knows a polecat, and knows that it lives.
+
+    There, ``BEADS_DIR`` would keep ``bd`` from finding the database of each bead by its id, and no ``bd`` has a daemon. ``GT_SESSION`` is
+    left out on purpose: with it every ``gt`` that the agent runs notes that it lives, and three minutes after the last one Gas Town takes
+    it for dead and ends it. Without such a note it goes by the agent's process.
+
+    Args:
+        env: as `polecat_env` gives it.
+        agent: the agent's name.
+        process_names: how its process may be called.
+
+    Examples:
+        >>> env = todays_env(polecat_env("gas", "nux", "/t", beads_dir="/b"), agent="claude", process_names=["node", "claude"])
+        >>> env["GT_ROLE"], env["GT_PROCESS_NAMES"].split(",")[:2], "BEADS_DIR" in env
+        ('gas/polecats/nux', ['node', 'claude'], False)
+
+    Source:
+        gt 1.2.1: ``config.AgentEnv``, ``polecat.SessionManager.Start``, ``tmux.IsAgentAlive``, ``polecat.isSessionProcessDead``.
+    """
+    root = env.get("GT_ROOT", "")
+    todays = {
+        "GT_ROLE": env["BD_ACTOR"],
+        "GT_TOWN_ROOT": root,
+        "GT_AGENT": agent,
+        "GT_PROCESS_NAMES": ",".join((*process_names, *_SHELLS)),
+        "BEADS_DOLT_AUTO_START": "0",  # the town has one server for all its databases
+        "BD_DOLT_AUTO_COMMIT": "off",
+        "BD_BACKUP_ENABLED": "false",  # it would commit to the project
+        "GIT_CEILING_DIRECTORIES": root,
+    }
+    kept = {key: value for key, value in env.items() if key not in ("BEADS_DIR", "BEADS_NO_DAEMON")}
+    return kept | {key: value for key, value in todays.items() if value}
 
 
 def is_foreign(key: str) -> bool:

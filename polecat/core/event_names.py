@@ -146,6 +146,7 @@ LOGGED: Mapping[str, EventKind] = {
     "trust_not_withdrawn": EventKind(
         "trust that was handed on could not be withdrawn", {"rig": "the rig", "polecat": "its name", "error": "why"}
     ),
+    "beads_not_made": EventKind("a new town or rig got no beads; it has none now", {"folder": "which", "error": "why"}),
     "spare_not_used": EventKind(
         "a warm spare was not as it should be, so a checkout was made", {"spare": "which", "error": "why"}
     ),

@@ -13,10 +13,10 @@ from attrs import field, frozen
 
 from polecat.core.agent_model import Agent
 from polecat.core.agents import startup_nudge
-from polecat.core.environment import agent_environment, polecat_env
+from polecat.core.environment import agent_environment, polecat_env, todays_env
 from polecat.errors import publish
 from polecat.model import FetchPolicy, Rig, SpawnOptions
-from polecat.names import agent_bead_id, agent_id, branch_name, session_name
+from polecat.names import agent_bead_id, agent_id, branch_name
 
 
 @publish
@@ -140,7 +140,7 @@ def make_plan(
         base_ref=f"refs/remotes/origin/{base}",
         upstream=base,
         clone_path=rig.home_dir(name) / rig.name,
-        session_name=session_name(rig.name, name),
+        session_name=rig.session_name(name),
         orphan_session=orphan_session,
         agent=choice.agent,
         argv=choice.agent.argv(opts.prompt, resume=resume),
@@ -161,7 +161,7 @@ def make_plan(
 
 def identity_env(rig: Rig, choice: Choice, *, name: str) -> dict[str, str]:
     """The variables that tell an agent who it is."""
-    return polecat_env(
+    env = polecat_env(
         rig.name,
         name,
         str(rig.town_root),
@@ -169,6 +169,7 @@ def identity_env(rig: Rig, choice: Choice, *, name: str) -> dict[str, str]:
         config_dir=choice.config_dir,
         config_dir_env=choice.agent.config_dir_env or "CLAUDE_CONFIG_DIR",
     )
+    return todays_env(env, agent=choice.agent.name, process_names=choice.agent.all_process_names) if rig.gastown.is_today else env
 
 
 def process_env(

@@ -50,6 +50,7 @@ class NamePool:
         custom_names: the rig's own names; if there is one, the theme does not count.
         max_size: how many names of the list are given before numbering starts; 0 or less means 50.
         overflow_next: the next number; never below ``max_size + 1``.
+        bare_numbers: numbered names are the number alone, as in Gas Town of today; otherwise the rig's name stands before it.
 
     Raises:
         InvalidNameError: a custom name cannot be a polecat's name.
@@ -67,6 +68,7 @@ class NamePool:
     custom_names: tuple[str, ...] = field(default=(), converter=_custom)
     max_size: int = field(default=DEFAULT_MAX_SIZE, converter=_size)
     overflow_next: int = 0
+    bare_numbers: bool = field(default=False, repr=False)
     names: tuple[str, ...] = field(init=False, eq=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -138,10 +140,10 @@ def allocate_name(pool: NamePool, in_use: Collection[str]) -> tuple[str, NamePoo
     for name in pool.names[: pool.max_size]:
         if name.casefold() not in taken:
             return name, pool
-    number, prefix = pool.overflow_next, f"{pool.rig_name}-".casefold()
-    while f"{prefix}{number}" in taken:
+    number, prefix = pool.overflow_next, "" if pool.bare_numbers else f"{pool.rig_name}-"
+    while f"{prefix}{number}".casefold() in taken:
         number += 1
-    name = check_polecat_name(f"{pool.rig_name}-{number}")
+    name = check_polecat_name(f"{prefix}{number}")
     return name, evolve(pool, overflow_next=number + 1)
 
 

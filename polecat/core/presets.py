@@ -167,9 +167,53 @@ _AIDER = Agent(
     checked="0.86.2",
 )
 
-PRESETS: Mapping[str, Agent] = {
-    a.name: a for a in (CLAUDE, _CODEX, _CURSOR, _GEMINI, _AUGGIE, _AMP, _OPENCODE, _COPILOT, _QWEN, _AIDER)
-}
+# The last three were never run: their command lines are those of their documentation and of Gas Town 1.2.1, their screens are unknown.
+
+_PI = Agent(
+    name="pi",  # it never asks before it runs a command
+    command="pi",
+    process_names=("node", "bun"),
+    ends_options=True,
+    slash="refused",
+    session_id_env="PI_SESSION_ID",
+    instructions_file="AGENTS.md",
+    resume_flag="--session",
+    resume_style="flag",
+    continues=("--continue",),
+    supports_hooks=True,
+)
+
+_OMP = Agent(
+    name="omp",
+    command="omp",
+    process_names=("node", "bun"),
+    slash="refused",
+    session_id_env="OMP_SESSION_ID",
+    instructions_file="AGENTS.md",
+    resume_flag="--resume",
+    resume_style="flag",
+    continues=("--continue",),
+    supports_hooks=True,
+)
+
+_VIBE = Agent(
+    name="vibe",
+    command="vibe",
+    args=("--agent", "auto-approve"),
+    process_names=("vibe",),
+    ends_options=True,
+    slash="refused",
+    session_id_env="VIBE_SESSION_ID",
+    instructions_file="AGENTS.md",
+    resume_flag="--resume",
+    resume_style="flag",
+    continues=("--continue",),
+    supports_hooks=True,
+)
+
+_ALL = (CLAUDE, _CODEX, _CURSOR, _GEMINI, _AUGGIE, _AMP, _OPENCODE, _COPILOT, _QWEN, _AIDER, _PI, _OMP, _VIBE)
+
+PRESETS: Mapping[str, Agent] = {a.name: a for a in _ALL}
 """The built-in agents by name; a custom agent can say that it is a variant of one.
 
 Source:

@@ -19,7 +19,7 @@ from polecat.ports import Session
 Role = Literal["mayor", "deacon", "witness", "refinery", "crew", "polecat"]
 
 
-def polecat_of_session(session: str, rig: str, other_rigs: Iterable[str] = ()) -> str | None:
+def polecat_of_session(session: str, rig: str, other_rigs: Iterable[str] = (), *, prefix: str = "") -> str | None:
     """Read the polecat's name out of a session name, or None if the session is not a polecat of this rig.
 
     Hyphens make names ambiguous (``gt-a-b-nux``: rig ``a`` or rig ``a-b``?), so the other rigs of the town must be given:
@@ -29,6 +29,7 @@ def polecat_of_session(session: str, rig: str, other_rigs: Iterable[str] = ()) -
         session: the exact session name.
         rig: the rig that asks.
         other_rigs: the names of the town's other rigs.
+        prefix: what Gas Town of today begins the session names of that rig with; empty for the older form.
 
     Examples:
         >>> polecat_of_session("gt-a-bullet-farmer", "a")
@@ -38,13 +39,13 @@ def polecat_of_session(session: str, rig: str, other_rigs: Iterable[str] = ()) -
         >>> polecat_of_session("gt-a-witness", "a") is None
         True
     """
-    prefix = f"gt-{rig}-"
-    if not session.startswith(prefix):
+    start = session_name(rig, "", prefix=prefix)
+    if not session.startswith(start):
         return None
-    rest = session[len(prefix) :]
+    rest = session[len(start) :]
     if not is_polecat_name(rest) or rest.startswith("crew-"):
         return None
-    longer = (f"gt-{other}-" for other in other_rigs if len(other) > len(rig))
+    longer = (f"gt-{other}-" for other in other_rigs if not prefix and len(other) > len(rig))
     return None if any(session.startswith(p) for p in longer) else rest
 
 
@@ -58,6 +59,7 @@ class SessionIndex:
         shared: ids of sessions of which another session shows a pane as well (``new-session -t``, a linked window).
         names: the names of all sessions of the server.
         unproved: polecats' names → a session that bears their session's name and proves nothing of the kind.
+        prefix: what the names of the rig's sessions begin with; empty for ``gt-<rig>``.
     """
 
     by_instance: Mapping[str, Session] = field(factory=dict)
@@ -65,14 +67,15 @@ class SessionIndex:
     shared: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     unproved: Mapping[str, Session] = field(factory=dict)
+    prefix: str = ""
 
     def is_taken(self, rig: str, name: str) -> bool:
         """Say whether the session name of a polecat is borne by a session that is not to be ended."""
         if name in self.unproved:
             return True
-        orphan = self.own.get(name)
-        is_free = orphan is not None and orphan.name == session_name(rig, name) and may_be_ended(orphan, self, name)
-        return not is_free and session_name(rig, name) in self.names
+        orphan, wanted = self.own.get(name), session_name(rig, name, prefix=self.prefix)
+        is_free = orphan is not None and orphan.name == wanted and may_be_ended(orphan, self, name)
+        return not is_free and wanted in self.names
 
     def of(self, name: str, instance: str) -> Session | None:
         """The session of a polecat: by the stamp of its record; else one that proves by itself to be this polecat's.
@@ -106,7 +109,7 @@ def index_sessions(sessions: Collection[Session], rig: Rig, roots: Collection[st
         if name is not None:
             own[name] = session
             continue
-        name = polecat_of_session(session.name, rig.name, rig.siblings)
+        name = polecat_of_session(session.name, rig.name, rig.siblings, prefix=rig.gastown.session_prefix)
         if name is not None:
             unproved[name] = session
     return SessionIndex(
@@ -115,6 +118,7 @@ def index_sessions(sessions: Collection[Session], rig: Rig, roots: Collection[st
         shared=frozenset(session.id for session in sessions if session.is_shared),
         names=frozenset(session.name for session in sessions),
         unproved=unproved,
+        prefix=rig.gastown.session_prefix,
     )
 
 

@@ -12,10 +12,10 @@ from polecat.core.pool import NamePool, allocate_name
 from polecat.errors import PolecatError, RigFullError, SpawnRefusedError
 from polecat.lifecycle.attempt import Attempt
 from polecat.model import SpawnOptions
-from polecat.names import agent_bead_id, session_name
+from polecat.names import agent_bead_id
 from polecat.town.homes import Homes, list_homes
 from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_take
-from polecat.town.pool_state import load_pool, save_pool
+from polecat.town.pool_state import load_pool, save_pool, unusable_names
 from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
 from polecat.upkeep.hook import other_host
 from polecat.upkeep.liveness import Look
@@ -168,7 +168,7 @@ def _candidates(
         _check_free(observed, asked, taken)
         yield asked, pool
         return
-    passed = set(taken)
+    passed = {*taken, *unusable_names(observed.rig)}
     while True:
         name, grown = allocate_name(pool, passed)
         passed.add(name)
@@ -180,7 +180,7 @@ def _check_free(observed: Observation, asked: str, taken: Collection[str]) -> No
     rig = observed.rig
     if observed.sessions.is_taken(rig.name, asked):
         raise SpawnRefusedError(
-            f"a session that is no polecat of rig {rig.name!r} has the name {session_name(rig.name, asked)!r}",
+            f"a session that is no polecat of rig {rig.name!r} has the name {rig.session_name(asked)!r}",
             hint="choose another name, or end that session",
         )
     if asked.casefold() in {name.casefold() for name in taken}:

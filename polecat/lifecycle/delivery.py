@@ -39,11 +39,12 @@ class Delivery:
     Attributes:
         outcome: ``taken`` the agent has it; ``not taken`` it was shown and stayed where it was, however often Enter was pressed;
             ``refused`` nothing was typed, because the agent asks something or has not begun to read; ``unknown`` it was typed, and
-            the screen does not tell what became of it, or the agent ended right after.
+            the screen does not tell what became of it.
         asks: the question it was refused for; empty if it has not begun.
         session_name: the tmux session.
         presses: how often Enter was pressed.
         waited_s: how long it took, seconds.
+        has_ended: its agent ended after the text was pasted, so it is ``unknown`` whether it had read it.
     """
 
     outcome: DeliveryOutcome
@@ -51,6 +52,7 @@ class Delivery:
     session_name: str = ""
     presses: int = 0
     waited_s: float = 0.0
+    has_ended: bool = False
 
     @property
     def is_taken(self) -> bool:
@@ -60,6 +62,8 @@ class Delivery:
     def __str__(self) -> str:
         if self.outcome == "refused":
             return f"nothing was typed: it asks '{self.asks}'" if self.asks else "nothing was typed: it does not read yet"
+        if self.has_ended:
+            return "typed, but the agent has ended; whether it was taken cannot be seen"
         return {"taken": "taken", "not taken": "shown, but not taken", "unknown": "typed; whether it was taken cannot be seen"}[
             self.outcome
         ]
@@ -106,7 +110,7 @@ class Typist:
         parcel = Parcel(text=text, signs=signs, before=typed.before)
         status = self._until(parcel.is_shown, parcel.shown_within_s, typed.after)
         if not _lives(status):
-            return self._answer("unknown")
+            return self._answer("unknown", has_ended=True)
         parcel = evolve(parcel, shown=status.screen or Screen())
         took_s = self._clock.monotonic_s() - self._began_s
         self._clock.sleep(parcel.pause_s)
@@ -135,13 +139,15 @@ class Typist:
                     self._watch.pane_id, ["Enter"], instance=self._watch.instance, look_after_s=LOOK_AFTER_S
                 )
             except SessionNotFoundError:  # it has ended meanwhile
-                return self._answer("unknown")
+                return self._answer("unknown", has_ended=True)
             self._presses += 1
             parcel = evolve(parcel, shown=typed.before if parcel.is_shown(typed.before) else parcel.shown)
             status = self._await_taken(parcel, typed, patience_s, took_s)
-            if _lives(status) and parcel.is_taken(status.screen or Screen()):
+            if not _lives(status):
+                return self._answer("unknown", has_ended=True)
+            if parcel.is_taken(status.screen or Screen()):
                 return self._answer("taken")
-            if not _lives(status) or not parcel.may_press(status.screen or Screen()):  # whoever died may have died untold
+            if not parcel.may_press(status.screen or Screen()):
                 return self._answer("unknown")
         return self._answer("not taken")
 
@@ -176,9 +182,9 @@ class Typist:
         self._clock.sleep(after_s)
         return self._tmux.watch([self._watch], timeout_s=0)[0]
 
-    def _answer(self, outcome: DeliveryOutcome, *, asks: str = "") -> Delivery:
-        took_s = self._clock.monotonic_s() - self._began_s
-        return Delivery(outcome=outcome, asks=asks, presses=self._presses, waited_s=round(took_s, 3))
+    def _answer(self, outcome: DeliveryOutcome, *, asks: str = "", has_ended: bool = False) -> Delivery:
+        took_s = round(self._clock.monotonic_s() - self._began_s, 3)
+        return Delivery(outcome=outcome, asks=asks, presses=self._presses, waited_s=took_s, has_ended=has_ended)
 
 
 def _lives(status: PaneStatus) -> bool:

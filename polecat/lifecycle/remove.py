@@ -1,9 +1,9 @@
 """Removing a polecat. Nothing is deleted that was not proved worthless or saved first.
 
-    lock → inspect → end the session → inspect again → rescue → worktree to the trash → compare → branch → beads → home → record
+    lock → inspect → end the session → inspect again → rescue → worktree to the trash → compare → beads → branch → home → record
 
-The order matters: whatever fails before the worktree is moved leaves the work where it was, and a name is free only after its beads
-have been unassigned.
+The order matters: until the beads have been unassigned whatever fails leaves the work where it was, or brings it back there, and a name
+is free only after that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from attrs import asdict, evolve, field, filters, frozen
 
 from polecat.adapters.world import full_world
 from polecat.core.risk import Verdict
-from polecat.errors import BeadsUnavailableError, PolecatError, ProgramTimeoutError, RemoveFailedError, WorkAtRiskError, publish
+from polecat.errors import (
+    BeadsError,
+    BeadsUnavailableError,
+    PolecatError,
+    ProgramTimeoutError,
+    RemoveFailedError,
+    WorkAtRiskError,
+    publish,
+)
 from polecat.lifecycle.rescue import OldWorktree, Saved, own_branch
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.place.prepare import leave_place
@@ -151,18 +159,17 @@ class _Removal:
             if self.agent.is_there:
                 old.end_agent(self.agent, self.done.append)
         saved = self._save()
+        unassigned: list[str] = []
         with self._step("worktree"):
-            kept = self._take_worktree(saved)
+            kept = self._take_worktree(saved, at_last=lambda: unassigned.extend(self._hand_back(saved.seen)))
         with self._step("branch"):
             branch_deleted = self._note("its branch was deleted", lambda: old.drop_branch(saved))
-        with self._step("beads"):
-            unassigned = self._hand_back(saved.seen)
         with self._step("home"):
             leave_place(rig, record.polecat)
             kept = free_home(rig, record) or kept
             if os.path.lexists(rig.home_dir(record.polecat)):
                 raise PolecatError(f"{rig.home_dir(record.polecat)} is still there")
-        removed = self._removed(saved, branch_deleted=branch_deleted, unassigned=unassigned, kept=kept)
+        removed = self._removed(saved, branch_deleted=branch_deleted, unassigned=tuple(unassigned), kept=kept)
         self._emit(removed)
         empty_trash(rig)
         return removed
@@ -188,17 +195,21 @@ class _Removal:
                 error.args = (f"{error.message}\n  nothing was removed, but {' and '.join(self.done)}",)
             raise
 
-    def _take_worktree(self, saved: Saved) -> Path | None:
-        """Write a claim, so that a reconcile can finish what begins here, and move the worktree to the trash."""
+    def _take_worktree(self, saved: Saved, *, at_last: Callable[[], None]) -> Path | None:
+        """Write a claim, so that a reconcile can finish what begins here, and move the worktree to the trash.
+
+        What is done *at last* may be refused: the worktree comes back then, and the claim goes.
+        """
         rig, record, seen = self.old.observed.rig, self.old.record, saved.seen
         claim = evolve(record, purpose="remove", branch=own_branch(record, seen.branch), pid=os.getpid())
         if seen.path != rig.home_dir(record.polecat):  # the old layout's home is the worktree; a claim would dirty it
             write_claim(rig, claim)
         elif seen.worktree is None:
+            at_last()
             return None
         into = trash_entry(rig, record)
         try:
-            kept = self.old.take_away(saved)
+            kept = self.old.take_away(saved, at_last=at_last)
         except BaseException:
             if os.path.lexists(into):
                 self.done.append(f"its worktree is in {into}")
@@ -243,7 +254,7 @@ class _Removal:
             done = f"already done: {'; '.join(self.done)}" if self.done else "nothing was touched"
             raise RemoveFailedError(
                 f"cannot remove {self.old.agent_id}: {why_not(error)}\n  {done}",
-                step=step,
+                step="beads" if isinstance(error, BeadsError) else step,
                 left_behind=self.done,
                 hint=getattr(error, "hint", "") or self._way_on(),
             ) from error

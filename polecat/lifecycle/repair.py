@@ -249,6 +249,11 @@ class _Repair:
 
     def repaired(self, saved: Saved, *, branch_deleted: bool) -> Repaired:
         """The result, with the polecat as it is now."""
+        seen = saved.seen
+        if seen.worktree is None and seen.git is not None:
+            self.warnings.extend(
+                f"the old worktree could not be looked at, so its branch stays: {why}" for why in seen.git.problems
+            )
         return Repaired(
             polecat=find_polecat(self.old.world, self.old.observed.rig, self.old.record.polecat),
             session_ended=self.agent.session_name if self.agent.is_there else "",

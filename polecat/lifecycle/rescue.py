@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +17,7 @@ from attrs import evolve, frozen
 from polecat.adapters.world import FullWorld
 from polecat.errors import GitError, PolecatError, WorkAtRiskError
 from polecat.names import agent_id, shell_line
+from polecat.place.gas_town_files import work_facts
 from polecat.ports import GitFacts, GitRescues, needs
 from polecat.town.locks import git_lock, holding
 from polecat.town.records import Record
@@ -162,8 +164,10 @@ class OldWorktree:
         linked = [place for place in seen.git.nested if (seen.path / place / ".git").is_file()] if seen.git else []
         return evolve(saved, ref=rescue.ref if rescue else "", failed=bool(linked))
 
-    def take_away(self, saved: Saved, *, then: Callable[[], object] | None = None) -> Path | None:
-        """Move the worktree to the trash, check that it is what was saved, and call *then*; any failure moves it back.
+    def take_away(
+        self, saved: Saved, *, then: Callable[[], object] | None = None, at_last: Callable[[], object] | None = None
+    ) -> Path | None:
+        """Move the worktree to the trash, check that it is what was saved, call *then* and *at_last*; any failure moves it back.
 
         What is in its place and could not be proved to be a worktree is moved as well, and kept. Until it is proved that nothing is lost,
         the entry in the trash is marked as kept, so that it survives even if this process is killed.
@@ -171,6 +175,7 @@ class OldWorktree:
         Args:
             saved: what was saved of it.
             then: called under the repository's lock once it is away.
+            at_last: called after that, without the lock.
 
         Returns:
             Where it is kept; None if nothing is lost with it.
@@ -178,13 +183,13 @@ class OldWorktree:
         Raises:
             GitError: something wrote into it meanwhile; it is back where it was.
         """
-        seen, git, repo = saved.seen, self.world.git, self.observed.repo
+        seen = saved.seen
         into = keep_for_good(trash_entry(self.observed.rig, self.record))
         may_go = False
         try:
-            with holding(git_lock(self.observed.rig), what=f"take the worktree of {self.record.polecat} away"):
+            with self._under_lock():
                 if seen.worktree is not None:
-                    git.drop_worktree(repo, seen.worktree, into=into)
+                    self.world.git.drop_worktree(self.observed.repo, seen.worktree, into=into)
                 elif os.path.lexists(seen.path):
                     seen.path.rename(into)
                 try:
@@ -194,17 +199,30 @@ class OldWorktree:
                     if then is not None:
                         then()
                 except BaseException:
-                    if seen.worktree is not None:
-                        git.restore_worktree(repo, seen.worktree, source=into)
-                    elif os.path.lexists(into):
-                        into.rename(seen.path)
+                    self._put_back(seen, into)
                     raise
+            try:
+                if at_last is not None:
+                    at_last()
+            except BaseException:
+                with self._under_lock():
+                    self._put_back(seen, into)
+                raise
             may_go = not (saved.failed or is_changed or seen.verdict.stands("unknown"))
         finally:
             is_there = os.path.lexists(into)
             if may_go or not is_there:
                 no_longer_kept(into)
         return into if is_there and not may_go else None
+
+    def _under_lock(self) -> AbstractContextManager[object]:
+        return holding(git_lock(self.observed.rig), what=f"take the worktree of {self.record.polecat} away")
+
+    def _put_back(self, seen: Inspection, into: Path) -> None:
+        if seen.worktree is not None:
+            self.world.git.restore_worktree(self.observed.repo, seen.worktree, source=into)
+        elif os.path.lexists(into):
+            into.rename(seen.path)
 
     def _has_changed(self, saved: Saved, into: Path) -> bool:
         """Say whether the tree in *into* differs from what was inspected and saved; unknown counts as changed."""
@@ -215,7 +233,8 @@ class OldWorktree:
             return True
         moved = evolve(worktree, path=into, admin_dir=into.with_name(f"{into.name}.admin"))
         try:
-            return _signature(self.world.git.facts(self.observed.repo, moved)) != _signature(git)
+            now = work_facts(self.world.git, self.observed.rig, self.observed.repo, moved, stands_at=worktree.path)
+            return _signature(now) != _signature(git)
         except PolecatError:
             return True
 

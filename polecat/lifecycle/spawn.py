@@ -29,7 +29,7 @@ from polecat.model import FetchPolicy, Rig, SpawnedPolecat, SpawnOptions
 from polecat.ports import World
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.hook import check_bead
-from polecat.upkeep.observation import Observation, check_disk, choose, observe, observe_sessions, read_context
+from polecat.upkeep.observation import Observation, check_disk, choose, observe, observe_sessions, read_context, with_gastown
 from polecat.upkeep.recovery import take_back
 from polecat.upkeep.spares import refill_in_background
 from polecat.upkeep.undo import TAKEN_BACK
@@ -104,7 +104,7 @@ def spawn_many(
         >>> [cat.polecat_name for cat in spawn_many(rig, [SpawnOptions()] * 2, world=world)]
         ['furiosa', 'nux']
     """
-    rig = as_rig(rig)
+    rig = with_gastown(as_rig(rig), world, mark=True)
     is_real = world is None or world.git is None
     world = full_world(rig, world)
     attempts = [Attempt(world=world, rig_name=rig.name, opts=one) for one in _checked(opts)]
@@ -140,7 +140,7 @@ def plan_spawn(rig: Rig | str, opts: SpawnOptions | None = None, *, world: World
         >>> plan_spawn(rig, world=world).session_name
         'gt-gastown-furiosa'
     """
-    rig = as_rig(rig)
+    rig = with_gastown(as_rig(rig), world, mark=False)
     [opts] = _checked([opts or SpawnOptions()])
     world = full_world(rig, world)
     observed = observe(world, rig)
@@ -191,7 +191,7 @@ def _build(observed: Observation, attempt: Attempt, fetch: SharedFetch, rate: Ra
     steps.end_orphan(observed, attempt)
     steps.add_worktree(observed, attempt, fetch)
     steps.provision_worktree(observed, attempt)
-    steps.hook_bead(attempt)
+    steps.hook_bead(observed.rig, attempt)
     rate.wait()
     steps.start_session(observed, attempt)
     steps.mark_working(attempt)

@@ -14,7 +14,7 @@ from polecat.core.event_names import EVENTS
 from polecat.core.plan import SpawnPlan, identity_env, process_env
 from polecat.core.readiness import Awaited
 from polecat.core.sessions import may_be_ended
-from polecat.errors import AgentDiedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
+from polecat.errors import AgentDiedError, BeadClosedError, BeadsError, NotReadyError, PolecatError, SessionExistsError
 from polecat.lifecycle.attempt import Attempt
 from polecat.lifecycle.delivery import Typist
 from polecat.lifecycle.keys import polecat_of_key
@@ -25,8 +25,9 @@ from polecat.town.breaker import count_failure, reset_breaker
 from polecat.town.endings import end_path
 from polecat.town.events import append_event, event_line
 from polecat.town.homes import clone_path
+from polecat.town.pool_state import note_unusable
 from polecat.town.records import Record, settle, write_claim
-from polecat.upkeep.hook import check_bead, give_back, open_agent_bead, take_bead_lock
+from polecat.upkeep.hook import check_bead, close_own_agent, give_back, open_agent_bead, take_bead_lock
 from polecat.upkeep.observation import Observation, RigContext, check_disk, choose
 from polecat.upkeep.spares import take_spare
 from polecat.upkeep.termination import end_session, end_unseen
@@ -110,19 +111,23 @@ def provision_worktree(observed: Observation, attempt: Attempt) -> None:
         facts["warnings"] = list(place.warnings)
 
 
-def hook_bead(attempt: Attempt) -> None:
+def hook_bead(rig: Rig, attempt: Attempt) -> None:
     """Open the agent bead and set the hook, read back; before the session, so that no agent finds an empty hook."""
     with attempt.step("hook") as facts:
         beads, plan, undo = attempt.world.beads, attempt.plan, attempt.undo
-        open_agent_bead(attempt.world, attempt.claim, state="spawning")
-        undo.add("agent bead", lambda: beads.close_agent(plan.agent_bead, reason="spawn undone"))
+        with undo.making("agent bead", lambda: close_own_agent(attempt.world, plan.agent_bead, reason="spawn undone")):
+            try:
+                open_agent_bead(attempt.world, attempt.claim, state="spawning")
+            except BeadClosedError:  # for good: the next spawn would be given this name again, and fail as well
+                note_unusable(rig, plan.polecat_name)
+                raise
         for left in beads.held_by(plan.agent_id):  # of a predecessor that is gone: a name that is used again inherits nothing
             if left.id != plan.hook_bead:
                 beads.unassign(left.id, expected=left.assignee)
         if plan.hook_bead:
             was = attempt.bead
-            beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
-            undo.add("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id))
+            with undo.making("hook", lambda: give_back(attempt.world, was, plan.hook_bead, plan.agent_id)):
+                beads.hook(plan.hook_bead, assignee=plan.agent_id, expected=was.assignee if was else "")
         facts.update(agent_bead=plan.agent_bead, hook_bead=plan.hook_bead)
 
 
@@ -181,7 +186,9 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
         cwd=plan.clone_path,
         argv=plan.argv,
         environment=process_env(rig, attempt.opts, choice, name=name, instance=instance, caller=caller, place=attempt.variables),
-        session_environment={**identity_env(rig, choice, name=name), "POLECAT_ID": instance},
+        session_environment=identity_env(
+            rig, choice, name=name
+        ),  # a pane that a person opens beside the agent is not the agent's
         options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
         on_exit=on_exit_command(rig, name, plan.session_name, instance),
         end_file=end_file,

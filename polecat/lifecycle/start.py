@@ -31,7 +31,7 @@ from polecat.town.homes import clone_path
 from polecat.town.locks import polecat_lock, take
 from polecat.town.records import Record, drop_claim, new_instance_id, write_claim
 from polecat.upkeep.addressing import Target, as_rig, find_target
-from polecat.upkeep.hook import open_agent_bead
+from polecat.upkeep.hook import close_own_agent, open_agent_bead
 from polecat.upkeep.inspection import record_of
 from polecat.upkeep.listing import list_polecats
 from polecat.upkeep.liveness import Look
@@ -265,8 +265,11 @@ def _note_state(attempt: Attempt) -> None:
         agent = beads.agent(plan.agent_bead)
         if agent is None or not agent.is_open:
             held = [bead.id for bead in beads.held_by(plan.agent_id)]
-            open_agent_bead(attempt.world, evolve(claim, hook_bead=held[0] if held else ""), state="spawning")
-            attempt.undo.add("agent bead", lambda: beads.close_agent(plan.agent_bead, reason="start undone"))
+            record = evolve(claim, hook_bead=held[0] if held else "")
+            with attempt.undo.making(
+                "agent bead", partial(close_own_agent, attempt.world, plan.agent_bead, reason="start undone")
+            ):
+                open_agent_bead(attempt.world, record, state="spawning")
             return
         before = agent.fields.agent_state
         step = partial(beads.update_agent, plan.agent_bead, agent_state=before)

@@ -13,18 +13,18 @@ from pathlib import Path
 from attrs import evolve, field, frozen
 
 from polecat.adapters.tmux.cli import TmuxCli
-from polecat.adapters.world import caller_environ, given_clock
+from polecat.adapters.tmux.server import socket_path
+from polecat.adapters.world import caller_environ, gastown_socket, given_clock, real_tmux
 from polecat.core.sessions import index_sessions
 from polecat.errors import PolecatError, SessionNotFoundError, UnknownStateError, publish
 from polecat.lifecycle.delivery import Delivery, Typist
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_id
-from polecat.ports import Event, Session, Tmux, World
+from polecat.ports import Event, Processes, Session, Tmux, World
 from polecat.town.endings import end_path, read_end
 from polecat.town.locks import holding
 from polecat.town.logs import emit
-from polecat.town.records import read_current
-from polecat.town.settings import load_town_settings
+from polecat.town.records import Record, read_current
 from polecat.upkeep.addressing import Target, find_target
 from polecat.upkeep.liveness import signs_by_agent
 
@@ -64,7 +64,7 @@ def nudge_polecat(
 
     Raises:
         PolecatNotFoundError: the rig has none of that name, or the value's polecat is gone and another one has its name.
-        SessionNotFoundError: it has no session, or its agent has ended; nothing was typed.
+        SessionNotFoundError: it has no session, its agent has ended, or somebody started another program in its pane; nothing was typed.
         LockTimeoutError: another sender did not finish in time; nothing was typed.
         PolecatError: there is no text, or it holds a NUL.
 
@@ -89,9 +89,12 @@ def nudge_polecat(
     rig, name = target.rig, target.name
     with holding(nudge_lock(rig, name), what=f"type to {name}", timeout_s=timeout_s):
         target.check()
-        tmux, session, agent = _find_session(target, world)
+        tmux, session, record = _find_session(target, world)
+        if record is not None:
+            _check_program((world.processes if world else None) or tmux.processes, record, session)
         typist = Typist(tmux, session.pane_id, instance=session.instance, clock=given_clock(world))
-        delivery = evolve(typist.deliver(text, signs_by_agent(rig)(agent)), session_name=session.name)
+        signs = signs_by_agent(rig)(record.agent if record is not None else "")
+        delivery = evolve(typist.deliver(text, signs), session_name=session.name)
     facts: dict[str, object] = {
         "session": session.name,
         "bytes": len(text.encode("utf-8", "surrogateescape")),
@@ -211,18 +214,15 @@ def attach_command(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat, *, w
 
 def _is_inside(socket: str | None, environ: Mapping[str, str]) -> bool:
     """Say whether the caller is a client of that server; ``TMUX`` begins with the path of its socket."""
-    if socket is None or "/" not in socket:
-        place = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
-        socket = os.path.join(place, f"tmux-{os.getuid()}", socket or "default")
     ours = environ.get("TMUX", "").partition(",")[0]
-    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket)
+    return bool(ours) and os.path.realpath(ours) == os.path.realpath(socket_path(socket, environ))
 
 
 # --------------------------------------------------------------------------------------------------------- finding
 
 
-def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, str]:
-    """Find a polecat's server and session, and the name of its agent: by its stamp, because a person may rename it; else by its name.
+def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, Record | None]:
+    """Find a polecat's server and session, and its record: by its stamp, because a person may rename it; else by its name.
 
     Raises:
         SessionNotFoundError: it has none. For a value, a session of its name with another stamp is not its own.
@@ -231,13 +231,40 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, s
     rig, name, record = target.rig, target.name, None
     with suppress(UnknownStateError):  # what cannot be read names no server; the name still finds the session
         record = read_current(rig, name)
-    tmux = world.tmux if world else None
+    tmux, environ = world.tmux if world else None, caller_environ(world)
     if tmux is None:
-        socket = record.tmux_socket if record is not None else load_town_settings(rig.town_root).tmux_socket
-        tmux = TmuxCli(socket=socket or None, environ=caller_environ(world))
+        tmux = real_tmux(rig, environ) if record is None else TmuxCli(socket=record.tmux_socket or None, environ=environ)
     if record is not None and record.socket_path:
         tmux = tmux.at(record.socket_path)
-    session = index_sessions(tmux.list_sessions(), rig).of(name, record.instance if record else "")
+    session = _on(tmux, target, record)
+    if session is None and (socket := gastown_socket(rig, environ)):
+        tmux = tmux.at(socket)
+        session = _on(tmux, target, record)
     if session is None or (target.instance is not None and session.instance not in ("", target.instance)):
         raise SessionNotFoundError(f"{agent_id(rig.name, name)} has no session", hint=f"its files are in {rig.home_dir(name)}")
-    return tmux, session, record.agent if record is not None else ""
+    return tmux, session, record
+
+
+def _check_program(processes: Processes, record: Record, session: Session) -> None:
+    """Refuse a stamped pane in which another program was started since (``respawn-pane``): a shell would execute what is typed.
+
+    An agent that was started there anew, as Gas Town does, is known by its name.
+
+    Raises:
+        SessionNotFoundError: it is none that the record names.
+    """
+    if not record.agent_pid or session.instance != record.instance or session.pane_pid in (0, record.agent_pid):
+        return
+    found = processes.identify(session.pane_pid)
+    family = processes.family([found], instance="") if found is not None else ()
+    if not any(one.name in record.process_names for one in family):
+        who = agent_id(record.rig, record.polecat)
+        raise SessionNotFoundError(
+            f"another program was started in the pane of {who}{f': {found.name}' if found else ''}; nothing was typed",
+            hint=f"look at it:      polecat attach {record.rig}/{record.polecat}\n"
+            f"start the agent: polecat stop {record.rig}/{record.polecat}; polecat start {record.rig}/{record.polecat} --fresh",
+        )
+
+
+def _on(tmux: Tmux, target: Target, record: Record | None) -> Session | None:
+    return index_sessions(tmux.list_sessions(), target.rig).of(target.name, record.instance if record else "")

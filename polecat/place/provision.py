@@ -20,14 +20,13 @@ from polecat.errors import PolecatError
 from polecat.model import Rig
 from polecat.place.beneath import copy_beneath, create_beneath, replace_beneath
 from polecat.place.checkout_files import fill_checkout
+from polecat.place.gas_town_files import REDIRECT, STATE_FILES
 from polecat.place.hook_files import OPENCODE_PLUGIN, PRIME_TEXT, claude_settings
 from polecat.place.setup_hooks import RunHook, entries_of, run_setup_hooks
 from polecat.ports import Git, Repo
 from polecat.town.beads_paths import plan_redirect, resolve_beads_dir
 from polecat.town.files import create_file, why_not
 from polecat.town.guarded import append_guarded, read_guarded
-
-REDIRECT = ".beads/redirect"
 
 
 @frozen(kw_only=True)
@@ -83,6 +82,8 @@ def provision(
     place.warnings.extend(fill_checkout(git, rig, repo, clone, settings))
     if has_gt:
         install_agent_hooks(rig, agent)
+        # gt writes them later: the agent's hooks run it, and its doctor adds the redirect
+        place.added.extend((*STATE_FILES, REDIRECT))
     _copy_instructions(place)
     _redirect_beads(place)
     _copy_overlay(place)

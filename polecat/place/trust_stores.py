@@ -19,9 +19,9 @@ from typing import ClassVar
 
 from attrs import frozen
 
-from polecat.place.json_edit import with_value, without_key
 from polecat.town.files import write_bytes
 from polecat.town.guarded import read_guarded
+from polecat.town.json_edit import with_value, without_key
 
 LOCK_STALE_S = 10.0
 """Claude Code renews its lock; one that is older belongs to nobody."""

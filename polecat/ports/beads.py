@@ -85,6 +85,7 @@ class Beads(Protocol):
         """Create the agent bead, or reopen it: open, with exactly this title and these fields; nothing of an earlier life stays.
 
         Raises:
+            BeadClosedError: it was deleted, and this store never gives such an id again.
             ValueError: a value holds a line break.
         """
         ...

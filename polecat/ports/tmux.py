@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -136,6 +135,7 @@ class Screen:
         is_raw: the program reads single keys, the terminal no whole lines for it; None where that cannot be told.
         takes_paste: the program has asked that a paste be marked as one; None where the server does not tell, as before tmux 3.7.
         changed_at_s: when the program last wrote to its window, Unix seconds; 0 if that is not known.
+        lines: its lines without their trailing blanks, as patterns see them.
     """
 
     text: str = ""
@@ -144,11 +144,11 @@ class Screen:
     is_raw: bool | None = None
     takes_paste: bool | None = None
     changed_at_s: int = 0
+    lines: tuple[str, ...] = field(init=False, repr=False, eq=False)
 
-    @cached_property
-    def lines(self) -> list[str]:
-        """Its lines without their trailing blanks, as patterns see them."""
-        return [line.rstrip(" ") for line in self.text.split("\n")]
+    @lines.default
+    def _lines_of_text(self) -> tuple[str, ...]:
+        return tuple(line.rstrip(" ") for line in self.text.split("\n"))
 
     @property
     def is_blank(self) -> bool:

@@ -21,6 +21,7 @@ from polecat.errors import PolecatError, ProgramError
 from polecat.model import Rig
 from polecat.ports import World
 from polecat.testing.worlds import make_rig, put_json
+from polecat.town.settings import OWN_FILE
 
 _FOREIGN = ("BD_", "BEADS_", "CLAUDE", "GIT_", "GT_", "POLECAT_", "TMUX", "XDG_")
 _KEPT = ("LANG", "LOGNAME", "PATH", "TERM", "TMPDIR", "TZ", "USER")
@@ -177,7 +178,7 @@ def _write_settings(town: RealTown) -> None:
         town.rig.path / "settings" / "config.json",
         {"type": "rig-settings", "version": 1, "agent": "recorder", "agents": {"recorder": recorder}},
     )
-    put_json(town.root / "settings" / "config.json", {"type": "town-settings", "version": 1, "tmux_socket": str(town.socket)})
+    put_json(town.root / OWN_FILE, {"tmux_socket": str(town.socket)})
 
 
 def _end(town: RealTown) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from polecat.documents import Account, Accounts, AgentEntry, PoolState, RigConfig, RigEntry, TownConfig
 from polecat.town.json_files import Node, read_document
-from polecat.town.settings import check_version
+from polecat.town.settings import check_version, names_of
 
 
 def load_town(path: Path) -> TownConfig:
@@ -79,6 +79,8 @@ def load_rig_config(rig_path: Path) -> RigConfig:
         default_branch=doc.text_of("default_branch") or "main",
         created_at=doc.time_of("created_at"),
         beads_prefix=doc.object_of("beads").text_of("prefix"),
+        polecat_names=names_of(doc, "polecat_names"),
+        polecat_pool_size=doc.integer_of("polecat_pool_size"),
     )
 
 

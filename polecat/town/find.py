@@ -25,6 +25,7 @@ from polecat.names import check_rig_name, could_be_rig, nearest, shell_line
 from polecat.ports import Repo
 from polecat.town.config import load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.files import read_text
+from polecat.town.gastown import find_gastown
 from polecat.town.routes import load_routes, rig_prefix
 
 MARKER = Path("mayor", "town.json")
@@ -120,9 +121,10 @@ def _load_rig(root: Path, name: str, entries: Mapping[str, RigEntry]) -> Rig | N
         path=path,
         git_url=entry.git_url or identity.git_url,
         default_branch=identity.default_branch,
-        prefix=rig_prefix(load_routes(root), name),
+        prefix=rig_prefix(load_routes(root), name, registered=entry.beads_prefix),
         local_repo=Path(local) if local else None,
         siblings=tuple(sorted(other for other in entries if other != name)),
+        gastown=find_gastown(root, entry),
     )
 
 

@@ -12,6 +12,9 @@ from attrs import frozen
 from polecat.errors import UnknownStateError
 from polecat.model import Rig
 
+PENDING = ".pending"
+"""The end of a file's name by which Gas Town reserves a name (gt 1.2.1, ``Manager.AllocateName``)."""
+
 
 @frozen(kw_only=True)
 class Homes:
@@ -20,17 +23,19 @@ class Homes:
     Attributes:
         dirs: the polecats: real, visible directories, sorted.
         others: visible names that are something else (a file, a symlink); taken, but no polecats.
+        reserved: names that Gas Town has given out and is about to make homes for, by its files ``<name>.pending``; taken, too.
         exists: ``polecats/`` is there at all.
     """
 
     dirs: tuple[str, ...]
     others: tuple[str, ...] = ()
+    reserved: tuple[str, ...] = ()
     exists: bool = True
 
     @property
     def taken(self) -> frozenset[str]:
         """Every name that a new polecat must not have."""
-        return frozenset(self.dirs) | frozenset(self.others)
+        return frozenset((*self.dirs, *self.others, *self.reserved))
 
 
 def list_homes(rig: Rig) -> Homes:
@@ -50,7 +55,12 @@ def list_homes(rig: Rig) -> Homes:
         raise UnknownStateError(
             f"{rig.polecats_dir} cannot be listed: {error.strerror or error}", hint="nothing was decided or changed"
         ) from error
-    return Homes(dirs=tuple(n for n, is_dir in seen if is_dir), others=tuple(n for n, is_dir in seen if not is_dir))
+    files = [name for name, is_dir in seen if not is_dir]
+    return Homes(
+        dirs=tuple(name for name, is_dir in seen if is_dir),
+        others=tuple(name for name in files if not name.endswith(PENDING)),
+        reserved=tuple(name.removesuffix(PENDING) for name in files if name.endswith(PENDING)),
+    )
 
 
 def clone_path(rig: Rig, name: str) -> Path:

@@ -199,6 +199,32 @@ class Node:
         return {k: evolve(node, value=v, at=(*node.at, k)) for k, v in node.members.items() if v is not None}
 
 
+@frozen(kw_only=True)
+class Layered(Node):
+    """A document of which the fields that it lacks stand in another one. Objects used as maps are joined, entry by entry.
+
+    Attributes:
+        below: the other document.
+
+    Examples:
+        >>> below = parse_document(Path("b"), '{"a": 1, "n": 2, "m": {"x": "1", "y": "1"}}')
+        >>> both = Layered(path=Path("a"), source="", value={"a": 5, "m": {"y": "5"}}, below=below)
+        >>> both.integer_of("a"), both.integer_of("n"), {key: node.text() for key, node in both.entries_of("m").items()}
+        (5, 2, {'x': '1', 'y': '5'})
+    """
+
+    below: Node
+
+    def child(self, key: str) -> Node | None:
+        """Return the field of this document, or else of the one below."""
+        return super().child(key) or (None if self.at else self.below.child(key))
+
+    def entries_of(self, key: str) -> dict[str, Node]:
+        """Read an object used as a map, of both documents."""
+        entries = super().entries_of(key)
+        return entries if self.at else {**self.below.entries_of(key), **entries}
+
+
 def parse_time(text: str) -> datetime | None:
     """Read an RFC 3339 time; digits beyond microseconds are dropped. None if it is not one.
 

@@ -11,6 +11,9 @@ from polecat.model import Rig
 from polecat.town.config import load_pool_state
 from polecat.town.files import write_json
 from polecat.town.guarded import read_json_object
+from polecat.town.locks import holding, pool_lock
+
+UNUSABLE_FILE = "unusable-names.json"
 
 
 def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
@@ -27,7 +30,22 @@ def load_pool(rig: Rig, settings: RigSettings) -> NamePool:
         custom_names=names.names,
         max_size=names.max_before_numbering,
         overflow_next=saved.overflow_next if saved else 0,
+        bare_numbers=rig.gastown.is_today,
     )
+
+
+def unusable_names(rig: Rig) -> frozenset[str]:
+    """The names whose agent beads somebody deleted in a store that never gives their ids again; none if that cannot be read."""
+    with contextlib.suppress(OSError, ValueError):
+        names = (read_json_object(rig.runtime_dir / UNUSABLE_FILE) or {}).get("names")
+        return frozenset(name for name in names if isinstance(name, str)) if isinstance(names, list) else frozenset()
+    return frozenset()
+
+
+def note_unusable(rig: Rig, name: str) -> None:
+    """Give a name to nobody any more who does not ask for it. A town that cannot be written in is not made worse by it."""
+    with contextlib.suppress(OSError), holding(pool_lock(rig), what="note an unusable name"):
+        write_json(rig.runtime_dir / UNUSABLE_FILE, {"names": sorted({*unusable_names(rig), name})})
 
 
 def save_pool(rig: Rig, pool: NamePool) -> None:

@@ -57,8 +57,8 @@ class Record:
         account: the account it was started with; empty for none.
         process_names: how that agent's process may be called.
         hook_bead: the bead on its hook.
-        taken_from: whose *hook_bead* was when a spawn took it, an assignee that had ended; empty for nobody's.
-        taken_status: the status it had then.
+        taken_from: who held that bead before, an agent that had ended; empty for nobody.
+        taken_status: the status that the bead had with it.
         agent_bead: the bead that stands for it.
         purpose: what a claim is for: ``spawn``, ``start``, ``repair`` or ``remove``.
         host: the machine that it was made on, if that has a name; what others see of it there proves nothing.
@@ -114,6 +114,7 @@ def publish_claim(rig: Rig, record: Record) -> None:
         try:
             draft.chmod(0o755)
             _write(draft / CLAIM_FILE, record)
+            put_stand_in(rig, draft / rig.name)
             draft.rename(home)  # replaces an empty directory at most; the caller has seen that there is none
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
@@ -122,6 +123,25 @@ def publish_claim(rig: Rig, record: Record) -> None:
         raise PolecatError(
             f"cannot make the home {home}: {error.strerror or error}", hint="the rig must be writable and have free disk"
         ) from error
+
+
+def put_stand_in(rig: Rig, tree: Path) -> None:
+    """Put something into the place of a worktree that is not made yet, where Gas Town of today deletes homes without one: at every allocation.
+
+    It is a directory with an empty ``.git``, which is what it looks for (gt 1.2.1, ``cleanupOrphanPolecatState``) and nothing to git.
+    """
+    if rig.gastown.is_today:
+        tree.mkdir(exist_ok=True)
+        (tree / ".git").touch()
+
+
+def clear_stand_in(tree: Path) -> None:
+    """Take away what `put_stand_in` put there; anything else stays."""
+    mark = tree / ".git"
+    if mark.is_file() and not mark.is_symlink() and mark.stat().st_size == 0:
+        mark.unlink()
+        with contextlib.suppress(OSError):  # something else is in it
+            tree.rmdir()
 
 
 def write_claim(rig: Rig, record: Record) -> None:
@@ -197,6 +217,7 @@ def withdraw_claim(rig: Rig, record: Record) -> None:
         PolecatError: something else is in it; the home stays, with its claim.
     """
     home = rig.home_dir(record.polecat)
+    clear_stand_in(home / rig.name)
     rest = sorted(name for name in os.listdir(home) if name != CLAIM_FILE and not _is_draft(name)) if home.is_dir() else []
     if rest:
         raise PolecatError(f"{home} still holds {', '.join(rest[:3])}")
@@ -246,6 +267,8 @@ def drop_draft(draft: Path) -> None:
         return
     for path in draft.glob("*.json*"):
         path.unlink(missing_ok=True)
+    for mark in draft.glob("*/.git"):
+        clear_stand_in(mark.parent)
     with contextlib.suppress(FileNotFoundError):
         draft.rmdir()
 

@@ -92,9 +92,9 @@ def _change_rigs(town_root: Path, change: Callable[[Mapping[str, object]], Mappi
 def prefix_owners(root: Path) -> dict[str, str]:
     """Prefix of beads, in small letters → the path of the rig that has it, ``.`` for the town itself."""
     entries, routes = load_rigs(root), load_routes(root)
-    owners = {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
+    owners = {"hq": "."} | {route.prefix.removesuffix("-").casefold(): route.path for route in routes}
     for name, entry in entries.items():
-        owners[rig_prefix(routes, name).casefold()] = name
+        owners[rig_prefix(routes, name, registered=entry.beads_prefix).casefold()] = name
         if entry.beads_prefix:
             owners[entry.beads_prefix.removesuffix("-").casefold()] = name
     return owners

@@ -58,8 +58,13 @@ def _route(line: str) -> Route | None:
     return route if route.prefix and route.path else None
 
 
-def rig_prefix(routes: Sequence[Route], rig: str) -> str:
-    """Say what the ids of a rig's beads start with, without the hyphen; ``gt`` if no route leads to the rig.
+def rig_prefix(routes: Sequence[Route], rig: str, *, registered: str = "") -> str:
+    """Say what the ids of a rig's beads start with, without the hyphen.
+
+    Args:
+        routes: the town's routes.
+        rig: the rig.
+        registered: what the registry says, for a rig that no route leads to; empty means ``gt``.
 
     Examples:
         >>> rig_prefix([Route(prefix="ra-", path="rigA/mayor/rig")], "rigA")
@@ -71,7 +76,7 @@ def rig_prefix(routes: Sequence[Route], rig: str) -> str:
     for route in routes:
         if route.path.split("/")[0] == rig:
             return route.prefix.removesuffix("-")
-    return "gt"
+    return registered.removesuffix("-") or "gt"
 
 
 def add_route(town_root: Path, route: Route) -> None:

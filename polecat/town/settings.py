@@ -1,6 +1,7 @@
 """Reads the settings of towns and rigs; their values are in `polecat.documents`.
 
-Gas Town's own keys mean what they mean there. Keys that only polecat knows stand beside them at the top level, which it ignores.
+Gas Town's own keys mean what they mean there. They stand in ``settings/config.json``, which Gas Town rewrites with its own keys only;
+so polecat's stand in ``settings/polecat.json``. Both files are read, each key from either: what polecat's own file says counts.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from pathlib import Path
 from typing import cast, get_args
 
+from polecat.core.themes import THEMES
 from polecat.documents import (
     TOP_PORT,
     Lfs,
@@ -22,27 +24,35 @@ from polecat.documents import (
     TownSettings,
     Trust,
 )
+from polecat.errors import ConfigError
 from polecat.model import FetchPolicy
 from polecat.names import RESERVED_NAMES, check_polecat_name
-from polecat.town.json_files import Node, read_document
+from polecat.town.files import read_text
+from polecat.town.json_files import Layered, Node, read_document
+
+SHARED_FILE, OWN_FILE = Path("settings", "config.json"), Path("settings", "polecat.json")
+"""Where settings stand, below a town or a rig: what Gas Town writes too, and what only polecat knows."""
+
+_THEME_NAME, _MOST_NAMES = re.compile(r"[a-z][a-z0-9-]{3,}"), 2000
+_THEME_HINT = "a name is of four and more of a to z, 0 to 9 and '-', and begins with a letter"
 
 _DURATION = r"[+-]?(0|((\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h))+)\Z"
 
 
 def load_rig_settings(rig_path: Path) -> RigSettings:
-    """Read a rig's settings; an absent file gives the defaults.
+    """Read a rig's settings; what neither file says has its default.
 
     Raises:
-        ConfigError: the file is invalid.
+        ConfigError: a file is invalid.
     """
-    doc = read_document(rig_path / "settings" / "config.json")
-    if doc is None:
-        return RigSettings()
-    doc.choice_of("type", ("rig-settings",))
-    check_version(doc, newest=1)
-    _check_unused(doc)
+    shared = read_document(rig_path / SHARED_FILE)
+    if shared is not None:
+        shared.choice_of("type", ("rig-settings",))
+        check_version(shared, newest=1)
+        _check_unused(shared)
+    doc = _both(rig_path, shared)
     return RigSettings(
-        namepool=_name_pool(doc),
+        namepool=_name_pool(doc, rig_path),
         merge_queue=_merge_queue(doc),
         runtime=None if doc.child("runtime") is None else _runtime(doc.object_of("runtime")),
         agent=doc.text_of("agent"),
@@ -65,16 +75,16 @@ def load_rig_settings(rig_path: Path) -> RigSettings:
 
 
 def load_town_settings(town_root: Path) -> TownSettings:
-    """Read a town's settings; an absent file gives the defaults.
+    """Read a town's settings; what neither file says has its default.
 
     Raises:
-        ConfigError: the file is invalid.
+        ConfigError: a file is invalid.
     """
-    doc = read_document(town_root / "settings" / "config.json")
-    if doc is None:
-        return TownSettings()
-    doc.text_of("type")
-    doc.integer_of("version")
+    shared = read_document(town_root / SHARED_FILE)
+    if shared is not None:
+        shared.text_of("type")
+        shared.integer_of("version")
+    doc = _both(town_root, shared)
     socket = doc.child("tmux_socket")
     if socket is not None and (any(c in socket.text() for c in "\0\n") or socket.text().startswith("-")):
         raise socket.must("a socket's name or path")
@@ -88,6 +98,16 @@ def load_town_settings(town_root: Path) -> TownSettings:
         tmux_socket=doc.text_of("tmux_socket"),
         host=doc.text_of("host"),
     )
+
+
+def _both(folder: Path, shared: Node | None) -> Node:
+    """Lay polecat's own file over the one that Gas Town writes too."""
+    own = read_document(folder / OWN_FILE)
+    below = shared or Node(path=folder / SHARED_FILE, source="", value={})
+    if own is None:
+        return below
+    check_version(own, newest=1)
+    return Layered(path=own.path, source=own.source, value=own.value, below=below)
 
 
 def check_version(doc: Node, *, newest: int) -> None:
@@ -133,22 +153,45 @@ def _role_agents(doc: Node) -> dict[str, str]:
     return {role: node.text() for role, node in doc.entries_of("role_agents").items()}
 
 
-def _name_pool(doc: Node) -> NamePoolSettings | None:
+def _name_pool(doc: Node, rig_path: Path) -> NamePoolSettings | None:
+    """Where names come from. Without ``namepool`` those of the rig's ``config.json`` count, as in Gas Town."""
     if doc.child("namepool") is None:
-        return None
+        fixed = read_document(rig_path / "config.json")
+        names = () if fixed is None else names_of(fixed, "polecat_names")
+        return NamePoolSettings(names=names) if names else None
     node = doc.object_of("namepool")
-    for item in node.items_of("names") or ():
+    names, style = names_of(node, "names"), node.text_of("style")
+    if not names and style and style not in THEMES:
+        names = _theme_names(node, rig_path.parent, style)
+    return NamePoolSettings(style=style, names=names, max_before_numbering=node.integer_of("max_before_numbering"))
+
+
+def names_of(node: Node, key: str) -> tuple[str, ...]:
+    """Read a list of names for polecats. Names of roles may be in it; they are never given."""
+    for item in node.items_of(key) or ():
         if item.value is None or item.text().lower() in RESERVED_NAMES:
             continue
         try:
             check_polecat_name(item.text())
         except ValueError as error:
             raise item.error(f"cannot name a polecat: {error}") from None
-    return NamePoolSettings(
-        style=node.text_of("style"),
-        names=tuple(name for name in node.texts_of("names") or () if name),
-        max_before_numbering=node.integer_of("max_before_numbering"),
-    )
+    return tuple(name for name in node.texts_of(key) or () if name)
+
+
+def _theme_names(node: Node, town_root: Path, style: str) -> tuple[str, ...]:
+    """The names of a theme of the town's own. Lines that Gas Town skips are skipped, so that both give the same names."""
+    folder = town_root / "settings" / "themes"
+    path = folder / f"{style}.txt"
+    text = read_text(path) if path.parent == folder and "\0" not in style else None
+    if text is None:
+        own = sorted(path.stem for path in folder.glob("*.txt"))
+        known = ", ".join((*THEMES, *own))
+        raise node.missing("style", f"names no theme: {style!r}; there are {known}", hint=f"its names would stand in {path}")
+    lines = (line.strip(" \t\r").lower() for line in text.split("\n"))
+    names = tuple(dict.fromkeys(line for line in lines if _THEME_NAME.fullmatch(line) and line not in RESERVED_NAMES))
+    if not 0 < len(names) <= _MOST_NAMES:
+        raise ConfigError(path, f"must hold 1 to {_MOST_NAMES} names, one a line, not {len(names)}", hint=_THEME_HINT)
+    return names
 
 
 def _merge_queue(doc: Node) -> MergeQueue | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from attrs import frozen
@@ -99,7 +98,7 @@ def adopt_checkout(
             f"{checkout.path} has no branch checked out to start from",
             hint=f"{shell_line('git', '-C', checkout.path)} switch BRANCH",
         )
-    home, made_town = _town(checkout, town, caller_environ(world))
+    home, made_town = _town(checkout, town, world)
     known = next((rig for rig in readable_rigs(home)[0] if rig.git_url == url and name in (None, rig.name)), None)
     rig = known or _add(home, checkout, url, name, checkout.branch if local else None, world, clone_timeout_s)
     checkouts.remember_rig(checkout.path, town=home.root, rig=rig.name)
@@ -174,11 +173,12 @@ def _origin(checkout: Checkout) -> str:
     return os.path.normpath(checkout.path / checkout.url) if is_local_path(checkout.url) else checkout.url
 
 
-def _town(checkout: Checkout, wanted: Path | str | None, environ: Mapping[str, str]) -> tuple[Town, bool]:
+def _town(checkout: Checkout, wanted: Path | str | None, world: World | None) -> tuple[Town, bool]:
     """The town, and whether it was made."""
+    environ = caller_environ(world)
     default = environ.get("POLECAT_TOWN") or os.path.join(environ.get("HOME") or os.path.expanduser("~"), "polecat")
     root = Path(os.path.abspath(wanted or checkout.town or default))
-    return (find_town(root), False) if os.path.lexists(root / MARKER) else (init_town(root), True)
+    return (find_town(root), False) if os.path.lexists(root / MARKER) else (init_town(root, world=world), True)
 
 
 def _add(

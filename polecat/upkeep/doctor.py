@@ -5,6 +5,7 @@ A check that fails is a finding of its own. It never stops the others, and never
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
@@ -21,10 +22,17 @@ from polecat.names import shell_line
 from polecat.ports import World
 from polecat.town.config import load_accounts, load_agent_registry, load_rig_config, load_rigs, load_town, rigs_path
 from polecat.town.find import Town, readable_rigs
+from polecat.town.gastown import find_gastown
+from polecat.town.homes import PENDING
+from polecat.town.own_settings import misplaced_keys
 from polecat.town.routes import load_routes, rig_prefix
-from polecat.town.settings import load_town_settings
+from polecat.town.settings import OWN_FILE, SHARED_FILE, load_town_settings
 from polecat.upkeep.doctor_rig import check_rig
 from polecat.upkeep.findings import Finding, from_error, note, ok, wrong
+from polecat.upkeep.observation import gastown_misfit
+
+PENDING_S = 300.0
+"""How long Gas Town takes at most to make a home of a name that it has reserved."""
 
 
 @publish
@@ -78,8 +86,11 @@ def check_town(town: Town, *, rigs: Sequence[Rig | str] | None = None, world: Wo
     except PolecatError as error:
         return Checkup(findings=(*found, *_in("town", [from_error(error)])))
     found += _in("town", map(from_error, broken))
+    found += _in("town", _no_beads(full, town.root, "hq"))
     for rig in chosen:
-        found += _in(rig.name, check_rig(full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux)), rig))
+        of_rig = full_world(rig, evolve(world or World(), git=full.git, tmux=full.tmux))
+        found += _in(rig.name, [*_misplaced(rig.path, rig.name), *_no_beads(full, rig.path, rig.prefix)])
+        found += _in(rig.name, [*_gastown(of_rig, rig), *check_rig(of_rig, rig)])
     return Checkup(findings=tuple(found))
 
 
@@ -99,7 +110,9 @@ def _in(area: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _world(root: Path, world: World | None) -> FullWorld:
-    place = Rig(name="town", path=root / "town")  # a complete world belongs to a rig; nothing is read below this one
+    place = Rig(
+        name="town", path=root / "town", gastown=find_gastown(root, RigEntry())
+    )  # a complete world belongs to a rig; nothing is read below this one
     given = world or World()
     git = given.git or real_git(caller_environ(given), must_exist=False)  # a missing git is a finding beside the others
     return full_world(place, evolve(given, git=git))
@@ -149,7 +162,29 @@ def _town_files(town: Town) -> Iterator[Finding]:
     if not os.access(root, os.W_OK):
         yield wrong(f"{root} is not writable for this user", f"ls -ld {shell_line(root)}")
     if not bad:
+        yield from _misplaced(root, "RIG")
         yield from _registry(town)
+
+
+def _misplaced(folder: Path, rig: str) -> Iterator[Finding]:
+    """Keys that only polecat knows, where Gas Town drops them. A file that cannot be read is told of elsewhere."""
+    with contextlib.suppress(PolecatError):
+        if keys := misplaced_keys(folder):
+            text = f"Gas Town drops {', '.join(keys)} when it writes {folder / SHARED_FILE}; it does not write {OWN_FILE.name}"
+            yield note(text, f"polecat reconcile {rig}")
+
+
+def _no_beads(world: FullWorld, folder: Path, prefix: str) -> Iterator[Finding]:
+    """Where Gas Town and bd are, a town or a rig without a database: bd takes one further up the tree, or makes one with another prefix."""
+    place = folder / ".beads"
+    if not (world.which("gt") and world.which("bd")) or any((place / name).exists() for name in _DATABASES):
+        return
+    begin = f'(cd "$(mktemp -d)" && BEADS_DIR=$PWD/.beads bd init --prefix {shell_line(prefix)} && touch .beads/issues.jsonl'
+    yield note(f"{folder} has no beads that Gas Town could keep its work in", f"{begin} && cp -R .beads/. {shell_line(place)})")
+
+
+_DATABASES = ("redirect", "metadata.json", "beads.db", "dolt", "embeddeddolt")
+"""One of them is in a beads directory that ``bd`` works with."""
 
 
 def _registry(town: Town) -> Iterator[Finding]:
@@ -160,14 +195,15 @@ def _registry(town: Town) -> Iterator[Finding]:
         if not (town.root / name).is_dir():
             remedy = f"bring it back, or take {name!r} out of the registry: ${{EDITOR:-vi}} {shell_line(rigs_path(town.root))}"
             yield wrong(f"rig {name} is registered, and {town.root / name} is gone", remedy)
-        prefix = rig_prefix(routes, name)
+        registered = entries[name].beads_prefix.removesuffix("-")
+        prefix = rig_prefix(routes, name, registered=registered)
         if prefix in owners:
             text = f"rigs {owners[prefix]} and {name} share the prefix {prefix!r}, so ids of their beads can collide"
             yield note(text, f"give one of them its own in {town.root / '.beads' / 'routes.jsonl'}")
         owners.setdefault(prefix, name)
-        registered = entries[name].beads_prefix.removesuffix("-")
-        if registered and registered != prefix:
-            yield _lost_route(town, name, registered, prefix)
+        led = rig_prefix(routes, name)
+        if registered and registered != led and (town.root / ".beads").exists():
+            yield _lost_route(town, name, registered, led)
     yield from _unregistered(town, entries)
     if not entries:
         yield note("the town has no rig", "polecat rig add NAME GIT_URL")
@@ -178,6 +214,17 @@ def _lost_route(town: Town, name: str, registered: str, prefix: str) -> Finding:
     route = shell_line(json.dumps({"prefix": f"{registered}-", "path": name}))
     text = f"the ids of beads of rig {name} begin with {registered!r}, and the town's routes lead {prefix!r} to it"
     return wrong(text, f"mkdir -p {shell_line(town.root / '.beads')} && echo {route} >> {path}")
+
+
+def _gastown(world: FullWorld, rig: Rig) -> Iterator[Finding]:
+    """Gas Town looks for polecats where they are, and does what it has announced."""
+    if (found := gastown_misfit(world, rig)) is not None:
+        yield wrong(*found)
+    elif rig.gastown.is_today:
+        yield ok(f"Gas Town of today has its sessions on the tmux server {rig.gastown.server}, and polecat too")
+    for path in sorted(rig.polecats_dir.glob(f"*{PENDING}")):
+        if world.clock.now().timestamp() - path.lstat().st_mtime > PENDING_S:
+            yield note(f"{path} keeps a name from being used, and Gas Town has made nothing of it", f"rm {shell_line(path)}")
 
 
 def _unregistered(town: Town, entries: Mapping[str, RigEntry]) -> Iterator[Finding]:

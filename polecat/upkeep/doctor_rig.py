@@ -131,6 +131,11 @@ def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Ite
         yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", "mend that, or end it by hand")
         return
     agent = find_agent(world, rig, record_of(observed, name), observed.sessions)
+    if rig.gastown.is_today and agent.session is not None and agent.server is not world.tmux:
+        where = "the default tmux server" if agent.server.socket is None else f"the tmux server {agent.server.socket}"
+        yield note(
+            f"{who}: lives on {where}, where Gas Town takes it for dead or ends it", f"polecat stop {who} && polecat start {who}"
+        )
     for risk in inspect(world, observed, name, agent=agent).verdict.risks:
         if risk.code == "unknown":
             yield wrong(f"{who}: {risk.text}", f"see what git says: git -C {shell_line(path)} status")

@@ -148,8 +148,16 @@ def open_agent_bead(world: FullWorld, record: Record, *, state: str) -> None:
     world.beads.open_agent(record.agent_bead, title=record.agent_bead, fields=fields)
 
 
+def close_own_agent(world: FullWorld, agent_bead: str, *, reason: str) -> bool:
+    """Close an agent bead, unless the polecat of that address lives on another host; say whether it is closed."""
+    return not other_host(world, agent_bead) and world.beads.close_agent(agent_bead, reason=reason)
+
+
 def give_back(world: FullWorld, was: Bead | None, bead_id: str, holder: str) -> None:
-    """Undo that *holder* got a bead: whose it was before has it again, as it was; if somebody else took it meanwhile, it stays his."""
+    """Undo that *holder* got a bead, or perhaps did: whose it was before has it again, as it was; what is somebody else's stays his."""
+    now = world.beads.bead(bead_id)
+    if now is None or not holds(now, holder):
+        return
     if was is None or not was.assignee or holds(was, holder):
         world.beads.unassign(bead_id, expected=holder)
         return

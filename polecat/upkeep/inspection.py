@@ -13,6 +13,7 @@ from polecat.core.risk import SafetyFacts, Verdict, judge_work, precious_among
 from polecat.errors import BeadsError, PolecatError, UnknownStateError
 from polecat.model import Polecat, Rig, SpawnedPolecat
 from polecat.names import agent_bead_id, agent_id
+from polecat.place.gas_town_files import COUNTER, work_facts
 from polecat.ports import Bead, GitFacts, Worktree, World
 from polecat.town.files import why_not
 from polecat.town.homes import clone_path
@@ -88,7 +89,7 @@ def _git_facts(
         worktree = world.git.find_worktree(observed.repo, path)
         if worktree is None:
             return None, None
-        return worktree, world.git.facts(observed.repo, worktree, base=base_ref(observed.rig))
+        return worktree, work_facts(world.git, observed.rig, observed.repo, worktree, base=base_ref(observed.rig))
     except PolecatError as error:
         problems.append(error.message)
         return None, GitFacts(problems=(error.message,))
@@ -162,7 +163,7 @@ def _stray(rig: Rig, name: str, path: Path, problems: list[str]) -> tuple[str, .
     if path == home or not home.is_dir():
         return ()
     try:
-        return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE}))
+        return tuple(sorted(set(os.listdir(home)) - {path.name, CLAIM_FILE, COUNTER}))
     except OSError as error:
         problems.append(f"what else stands in its home ({why_not(error)})")
         return ()

@@ -19,7 +19,8 @@ from polecat.core.sessions import index_sessions
 from polecat.core.states import Signals, judge_state
 from polecat.errors import BeadsError, PolecatError, UnknownStateError, publish
 from polecat.model import Ended, Polecat, Rig, SpawnedPolecat, WorkStatus
-from polecat.names import agent_bead_id, agent_id, session_name
+from polecat.names import agent_bead_id, agent_id
+from polecat.place.gas_town_files import work_facts
 from polecat.ports import GitBranches, GitLists, Holdings, Repo, Screen, Worktree, World, needs, optional
 from polecat.town.files import why_not
 from polecat.town.find import find_repo
@@ -209,7 +210,7 @@ def _found(reading: _Reading, seen: _Seen, name: str, path: Path) -> tuple[Polec
         issue=issue,
         hook_bead=record.hook_bead or None if record else None,
         ended=ended,
-        session_name=life.session.name if life.session else session_name(rig.name, name),
+        session_name=life.session.name if life.session else rig.session_name(name),
         is_running=lives,
         instance=record.instance if record else "",
         created_at=reading.get("created_at", lambda: datetime.fromisoformat(record.since) if record and record.since else None),
@@ -267,20 +268,20 @@ def _counted(reading: _Reading, world: FullWorld, rig: Rig, repo: Repo, cat: Pol
         standing = reading.get("ahead behind is_merged", lambda: branches.standing(repo, head, base_ref(rig)))
     return evolve(
         cat,
-        work=reading.get("work", lambda: _count_work(world, repo, worktree)),
+        work=reading.get("work", lambda: _count_work(world, rig, repo, worktree)),
         ahead=standing.ahead if standing else None,
         behind=standing.behind if standing else None,
         is_merged=None if standing is None or standing.merged == "unknown" else standing.merged != "no",
     )
 
 
-def _count_work(world: FullWorld, repo: Repo, worktree: Worktree) -> WorkStatus:
+def _count_work(world: FullWorld, rig: Rig, repo: Repo, worktree: Worktree) -> WorkStatus:
     """Count the work that exists nowhere else.
 
     Raises:
         UnknownStateError: something could not be found out.
     """
-    facts = world.git.facts(repo, worktree)
+    facts = work_facts(world.git, rig, repo, worktree)
     if facts.problems:
         raise UnknownStateError("; ".join(facts.problems))
     return facts.status()

@@ -5,23 +5,25 @@ Whether it lives is asked of the server that its record names, and of the proces
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import cache, cached_property
 
 from attrs import define, field, frozen
 
-from polecat.adapters.world import FullWorld
+from polecat.adapters.world import FullWorld, gastown_socket
 from polecat.core.agents import find_agent as find_agent_of
 from polecat.core.presets import PRESETS
 from polecat.core.screens import Signs
 from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Ended, Rig
-from polecat.names import agent_id, session_name
+from polecat.names import agent_id
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
 from polecat.town.endings import end_path, ended_by, read_end
+from polecat.town.homes import clone_path
 from polecat.town.records import Record, read_current
 from polecat.town.settings import load_rig_settings, load_town_settings
 
@@ -59,7 +61,7 @@ class Look:
     _servers: dict[str, tuple[Tmux, SessionIndex] | PolecatError] = field(factory=dict, init=False)
 
     def find_session(self, name: str, record: Record | None) -> tuple[Tmux, Session | None]:
-        """Find a polecat's session on the server that its record names, whatever the settings name by now.
+        """Find a polecat's session on the server that its record names, whatever the settings name by now; else on Gas Town's own.
 
         Args:
             name: the polecat.
@@ -77,8 +79,13 @@ class Look:
         instance = record.instance if record else ""
         if isinstance(self.sessions, SessionIndex) and instance in self.sessions.by_instance:
             return self.world.tmux, self.sessions.by_instance[instance]
-        server, sessions = self._server_at(record.socket_path if record else "")
-        return server, sessions.of(name, instance)
+        ours, sessions = self._server_at(record.socket_path if record else "")
+        session = sessions.of(name, instance)
+        if session is None and (socket := gastown_socket(self.rig, self.world.environ)):
+            theirs, sessions = self._server_at(socket)
+            if (session := sessions.of(name, instance)) is not None:
+                return theirs, session
+        return ours, session
 
     def _server_at(self, socket_path: str) -> tuple[Tmux, SessionIndex]:
         if socket_path not in self._servers:
@@ -119,10 +126,14 @@ class Look:
         except PolecatError as error:
             pane, unseen = "unknown", error.message
         process: Seen = "absent"
-        if record is not None and pane != "running":
+        if pane != "running":
             try:
-                runs = recorded_process(self.world, record) or record.instance in self._instances
-                process = "running" if runs else "absent"
+                if record is not None:
+                    process = (
+                        "running" if recorded_process(self.world, record) or record.instance in self._instances else "absent"
+                    )
+                elif pane == "absent" and (inside := self._workers(name)):
+                    process, why = "unknown", f"it has no session, but processes work in it: {', '.join(inside)}"
             except PolecatError as error:
                 process, why = "unknown", error.message
         verdict = judge_liveness(pane=pane, process=process)
@@ -135,6 +146,12 @@ class Look:
         except UnknownStateError as error:
             return Life(verdict="unknown", why=error.message)
         return self.life(name, record)
+
+    def _workers(self, name: str) -> list[str]:
+        """Who works in the worktree of a polecat that polecat did not make, such as an agent whose server is not known here."""
+        ours = (os.getpid(), os.getppid())
+        processes = self.world.processes.inside(clone_path(self.rig, name))
+        return [f"{one.name} ({one.pid})" for one in processes if one.pid not in ours]
 
     @cached_property
     def _instances(self) -> frozenset[str]:
@@ -189,7 +206,7 @@ def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionInde
     if session is not None:
         return Agent(server=server, session=session, processes=(), session_name=session.name)
     processes = agent_processes(world, record)
-    return Agent(server=server, session=None, processes=processes, session_name=record.session or session_name(rig.name, name))
+    return Agent(server=server, session=None, processes=processes, session_name=record.session or rig.session_name(name))
 
 
 def agent_processes(world: FullWorld, record: Record) -> tuple[Process, ...]:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from attrs import asdict, evolve, frozen
 
-from polecat.adapters.world import FullWorld, rig_beads_dir
+from polecat.adapters.gastown import gastown_version
+from polecat.adapters.world import FullWorld, caller_environ, gastown_socket, rig_beads_dir
 from polecat.core.accounts import resolve_account
 from polecat.core.agents import resolve_agent
+from polecat.core.gastown import era_of_version, misfit
 from polecat.core.plan import Choice
 from polecat.core.sessions import SessionIndex, index_sessions
-from polecat.documents import RigSettings, TownSettings
+from polecat.documents import RigEntry, RigSettings, TownSettings
 from polecat.errors import AgentNotFoundError, DiskFullError, UnknownStateError
 from polecat.model import FetchPolicy, Rig, SpawnOptions
 from polecat.names import check_bead_id, check_polecat_name, shell_line
-from polecat.ports import Repo
-from polecat.town.config import load_accounts, load_agent_registry
+from polecat.ports import Repo, World
+from polecat.town.config import load_accounts, load_agent_registry, load_rigs
 from polecat.town.find import find_repo
+from polecat.town.gastown import find_gastown, mark_as_today
 from polecat.town.homes import Homes, list_homes
 from polecat.town.records import had_polecats
 from polecat.town.settings import load_rig_settings, load_town_settings
@@ -137,6 +142,7 @@ def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_p
         )
     config_dir, account = resolve_account(load_accounts(rig.town_root), flag=opts.account or "", environ=world.environ)
     beads_dir = rig_beads_dir(rig)
+    doubt = None if had_polecats(rig) else gastown_misfit(world, rig)
     return Choice(
         agent=agent,
         account=account,
@@ -148,7 +154,35 @@ def choose(world: FullWorld, context: RigContext, opts: SpawnOptions, *, needs_p
         beads_dir=str(beads_dir) if beads_dir else "",
         variables=settings.place.variable_names,
         ready_timeout_s=settings.ready_timeout_s,
-        warnings=(*warnings, *filter(None, (agent.shares_process,))),
+        warnings=(*warnings, *filter(None, (agent.shares_process, doubt and "; ".join(doubt)))),
+    )
+
+
+def with_gastown(rig: Rig, world: World | None, *, mark: bool) -> Rig:
+    """Complete a rig whose town's files say nothing of Gas Town of today with what the ``gt`` on PATH says; where there is none, nothing is asked.
+
+    Args:
+        rig: the rig.
+        world: the world, not yet completed: its tmux server depends on the answer.
+        mark: write down what is found, as that ``gt`` itself does at its first command.
+    """
+    environ = caller_environ(world)
+    if rig.gastown.is_today or era_of_version(gastown_version(rig, environ)) != "today":
+        return rig
+    if mark:
+        with suppress(OSError):
+            mark_as_today(rig.town_root)
+    return evolve(rig, gastown=find_gastown(rig.town_root, load_rigs(rig.town_root).get(rig.name, RigEntry()), is_today=True))
+
+
+def gastown_misfit(world: FullWorld, rig: Rig) -> tuple[str, str] | None:
+    """Say why this rig's town cannot be shared with its Gas Town, and what to do; None if it can, or there is none."""
+    socket = gastown_socket(rig, world.environ)
+    return misfit(
+        rig.gastown,
+        server=world.tmux.socket,
+        is_its_server=not socket or world.tmux.at(socket) is world.tmux,
+        version=gastown_version(rig, world.environ),
     )
 
 

@@ -311,7 +311,7 @@ def _bead_before(world: FullWorld, observed: Observation, claim: Record) -> Bead
     now = world.beads.bead(claim.hook_bead)
     if now is None or not holds(now, agent_id(claim.rig, claim.polecat)):  # not taken yet, or let go of meanwhile
         return None
-    return Bead(id=claim.hook_bead, assignee=claim.taken_from, status=claim.taken_status)
+    return Bead(id=claim.hook_bead, status=claim.taken_status, assignee=claim.taken_from)
 
 
 def _hand_back(world: FullWorld, claim: Record, *, was: Bead | None = None) -> None:

@@ -10,6 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
+from attrs import evolve
+
 from polecat.adapters.world import FullWorld, caller_environ, full_world, real_git
 from polecat.documents import RigConfig, RigEntry, Route
 from polecat.errors import InvalidNameError, NotFoundError, PolecatError, RigExistsError, WorkAtRiskError
@@ -24,7 +26,7 @@ from polecat.town.homes import list_homes
 from polecat.town.locks import LOCK_TIMEOUT_S, holding, pool_lock
 from polecat.town.registry import prefix_owners, register_rig, unregister_rig, write_rig_config
 from polecat.town.routes import add_route, load_routes, remove_route
-from polecat.upkeep.towns import clear_errors, now
+from polecat.upkeep.towns import clear_errors, make_beads, now
 
 CLONE_TIMEOUT_S = 1800.0
 
@@ -52,8 +54,8 @@ def add_rig(
     """Clone a repository into a town and register it as a rig.
 
     The rig holds what Gas Town needs to load it and to spawn polecats in it: ``.repo.git`` (bare, with remote-tracking branches),
-    ``config.json``, ``settings/config.json``, ``polecats/``, ``crew/`` and ``witness/``. The clones that Gas Town's own mayor and
-    refinery work in (``mayor/rig``, ``refinery/rig``) and a beads database are theirs to make.
+    ``config.json``, ``settings/config.json``, ``polecats/``, ``crew/``, ``witness/``, and where Gas Town and ``bd`` are on PATH a
+    beads database. The clones that Gas Town's own mayor and refinery work in (``mayor/rig``, ``refinery/rig``) are theirs to make.
 
     Args:
         town: the town.
@@ -63,7 +65,7 @@ def add_rig(
         prefix: what ids of the rig's beads start with; None derives it from the name.
         local_repo: a clone of the same project on this machine: what it has is not downloaded again, and where an agent trusts it, the
             rig's polecats are trusted as well.
-        world: the world to use; only its git is used.
+        world: the world to use; only its git and environment are used.
         clone_timeout_s: how long the clone may take.
         lock_timeout_s: how long to wait for others who change the town's registry.
 
@@ -99,7 +101,8 @@ def add_rig(
         prefix=check_prefix(prefix or derive_prefix(name)),
         local_repo=None if local_repo is None else Path(os.path.abspath(local_repo)),
     )
-    git = (world.git if world else None) or real_git(caller_environ(world))
+    environ = caller_environ(world)
+    git = (world.git if world else None) or real_git(environ)
     clones = needs(git, GitClones, "add a rig")
     git.check()
     mayor, what = town.root / "mayor", f"rig add {name}"
@@ -111,6 +114,7 @@ def add_rig(
         _must_be_free(rig)
         try:
             _build(rig, branch, git, clones, clone_timeout_s)
+            make_beads(_draft(rig), rig.prefix, environ)
             with holding(mayor / ".rigs.lock", what=what, timeout_s=lock_timeout_s):
                 _must_be_free(rig)
                 _put_in_place(rig)
@@ -174,11 +178,8 @@ def _build(rig: Rig, wanted: str | None, git: Git, clones: GitClones, timeout_s:
     (draft / _HALF_MADE).touch()
     repo = clones.clone_bare(rig.git_url, draft / ".repo.git", reference=rig.local_repo, timeout_s=timeout_s)
     branch = _choose_branch(rig.git_url, wanted, git, clones, repo)
-    local = str(rig.local_repo or "")
-    config = RigConfig(
-        name=rig.name, git_url=rig.git_url, local_repo=local, default_branch=branch, created_at=now(), beads_prefix=rig.prefix
-    )
-    write_rig_config(draft, config)
+    identity = RigConfig(name=rig.name, git_url=rig.git_url, beads_prefix=rig.prefix, local_repo=str(rig.local_repo or ""))
+    write_rig_config(draft, evolve(identity, default_branch=branch, created_at=now()))
     for below in ("polecats", "crew", "witness", "settings", ".runtime/overlay", ".runtime/setup-hooks"):
         (draft / below).mkdir(parents=True)
     write_json(draft / "settings" / "config.json", _RIG_SETTINGS)
@@ -211,14 +212,12 @@ def _choose_branch(url: str, wanted: str | None, git: Git, clones: GitClones, re
 def _put_in_place(rig: Rig) -> None:
     """Rename the rig into place, then register it. The registry entry is what makes it a rig."""
     root, draft = rig.town_root, _draft(rig)
+    entry = RigEntry(git_url=rig.git_url, local_repo=str(rig.local_repo or ""), added_at=now(), beads_prefix=rig.prefix)
     os.rename(draft, rig.path)
     try:
-        add_route(root, Route(prefix=f"{rig.prefix}-", path=rig.name))
-        register_rig(
-            root,
-            rig.name,
-            RigEntry(git_url=rig.git_url, local_repo=str(rig.local_repo or ""), added_at=now(), beads_prefix=rig.prefix),
-        )
+        if (root / ".beads").is_dir():  # bd would take a directory with nothing but routes for the town's beads
+            add_route(root, Route(prefix=f"{rig.prefix}-", path=rig.name))
+        register_rig(root, rig.name, entry)
     except BaseException:
         os.rename(rig.path, draft)
         _forget_route(rig)

@@ -23,10 +23,11 @@ from polecat.model import FetchPolicy, Rig
 from polecat.ports import GitRecovery, GitSpares, Worktree, World, needs
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
+from polecat.town.records import put_stand_in
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import RigContext, check_disk, read_context
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trashing
-from polecat.upkeep.worktrees import Base, check_out, fetch_base, is_untouched, make_worktree
+from polecat.upkeep.worktrees import Base, check_out, fetch_base, is_untouched, make_worktree, room_for
 
 READY, DRAFT = ".spare-", ".warming-"
 BRANCHES = "polecat-spare/"
@@ -140,6 +141,7 @@ def take_spare(world: FullWorld, context: RigContext, target: Path, *, branch: s
                 continue
             if not _is_pristine(world, taken):
                 _throw_away(world, context, taken)
+                put_stand_in(context.rig, target)
                 continue
             return _use(world, context, taken, branch, base)
         except PolecatError as error:
@@ -158,7 +160,7 @@ def _is_pristine(world: FullWorld, worktree: Worktree) -> bool:
 
 
 def _take(world: FullWorld, context: RigContext, spare: Path, target: Path) -> Worktree | None:
-    with holding(git_lock(context.rig), what=f"take spare {spare.name}"):
+    with room_for(context.rig, target), holding(git_lock(context.rig), what=f"take spare {spare.name}"):
         worktree = world.git.find_worktree(context.repo, spare / context.rig.name)
         if worktree is None or not (worktree.branch or "").startswith(BRANCHES):
             return None

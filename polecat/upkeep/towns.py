@@ -8,15 +8,19 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from polecat.adapters.beads.init import init_beads
+from polecat.adapters.world import caller_environ, search_path
 from polecat.documents import Route, TownConfig
 from polecat.errors import InvalidNameError, PolecatError
 from polecat.names import shell_line
+from polecat.ports import World
 from polecat.town.files import why_not, write_json
 from polecat.town.find import MARKER, Town
+from polecat.town.logs import log
 from polecat.town.registry import write_town
 from polecat.town.routes import add_route
 
@@ -24,12 +28,13 @@ _OURS = frozenset((".beads", "logs", "settings"))
 """What an interrupted `init_town` may have left; such a directory may be made a town all the same."""
 
 
-def init_town(directory: Path | str, name: str | None = None) -> Town:
-    """Make a directory a town: ``mayor/``, ``settings/``, ``logs/`` and the route of the town's own beads.
+def init_town(directory: Path | str, name: str | None = None, *, world: World | None = None) -> Town:
+    """Make a directory a town: ``mayor/``, ``settings/``, ``logs/``, and where Gas Town and ``bd`` are on PATH the town's own beads.
 
     Args:
         directory: made where missing, with the directories above it; empty if it exists.
         name: the town's name; None means the directory's.
+        world: the world to use; only its environment is used.
 
     Raises:
         PolecatError: it is a town already, is within one, holds other things, or cannot be written. Nothing was changed.
@@ -52,15 +57,41 @@ def init_town(directory: Path | str, name: str | None = None) -> Town:
         _must_suit(root)
         for missing in reversed([p for p in (root, *root.parents) if not p.exists()]):
             _make_directory(missing, undo)
-        for below in ("settings", "logs", ".beads"):
+        for below in ("settings", "logs"):
             _make_directory(root / below, undo)
         settings = root / "settings" / "config.json"
         _make_file(settings, undo, lambda: write_json(settings, _TOWN_SETTINGS))
-        routes = root / ".beads" / "routes.jsonl"
-        _make_file(routes, undo, lambda: add_route(root, Route(prefix="hq-", path=".")))
+        if make_beads(root, "hq", caller_environ(world)):
+            undo.callback(shutil.rmtree, root / ".beads", ignore_errors=True)
+        if (root / ".beads").is_dir():
+            add_route(root, Route(prefix="hq-", path="."))
         _make_mayor(root, name, undo)
         undo.pop_all()
     return Town(root=root, name=name)
+
+
+def make_beads(folder: Path, prefix: str, environ: Mapping[str, str]) -> bool:
+    """Give a town or a rig a beads directory with a database, if Gas Town and ``bd`` are on PATH; whole, or not at all.
+
+    What goes wrong stops nothing: Gas Town finds no beads then, as without ``bd``, and `check_town` says how to make them.
+
+    Args:
+        folder: the town or the rig.
+        prefix: what the ids of its beads begin with, without the hyphen.
+        environ: the caller's environment.
+
+    Returns:
+        They were made.
+    """
+    path = search_path(environ)
+    if os.path.lexists(folder / ".beads") or not all(shutil.which(program, path=path) for program in ("gt", "bd")):
+        return False
+    try:
+        init_beads(folder, prefix, environ=environ)
+    except (PolecatError, OSError) as error:
+        log("warning", "beads_not_made", folder=str(folder), error=why_not(error))
+        return False
+    return True
 
 
 _TOWN_SETTINGS = {"type": "town-settings", "version": 1, "default_agent": "claude"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from polecat.town.logs import log
@@ -24,7 +25,7 @@ class _Step(NamedTuple):
 
 
 class Undo:
-    """The undo list of one operation. A step is added only *after* the thing exists and is ours."""
+    """The undo list of one operation. A step is added only *after* the thing exists and is ours, or perhaps does."""
 
     def __init__(self) -> None:
         self._steps: list[_Step] = []
@@ -41,6 +42,16 @@ class Undo:
             holds_rest: if it cannot be undone, what was made before it stays as well, because it may be in use.
         """
         self._steps.append(_Step(what=what, undo=step, is_silent=is_silent, holds_rest=holds_rest))
+
+    @contextmanager
+    def making(self, what: str, step: UndoStep) -> Iterator[None]:
+        """Add how to undo *what* once it is made, or as *perhaps* made if making it fails, perhaps half-way. *step* goes by what is there."""
+        try:
+            yield
+        except BaseException:
+            self.add(f"perhaps the {what}", step, is_silent=True)
+            raise
+        self.add(what, step)
 
     def cannot(self, what: str) -> None:
         """Add what was done and cannot be undone; it is listed as left behind."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from attrs import evolve, frozen
@@ -13,11 +14,12 @@ from polecat.core.plan import Choice
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy, Rig
 from polecat.names import shell_line
+from polecat.place.gas_town_files import work_facts
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree, World
-from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, take, try_take
-from polecat.town.records import Record
+from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, pool_lock, take, try_take
+from polecat.town.records import Record, clear_stand_in
 from polecat.upkeep.observation import Observation, RigContext, fetch_policy, read_context
 from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo
@@ -171,13 +173,23 @@ def ago(seconds: float) -> str:
 # ------------------------------------------------------------------------------------------------ making, taking away
 
 
+@contextmanager
+def room_for(rig: Rig, path: Path) -> Iterator[None]:
+    """Make way for a worktree. Where Gas Town of today deletes homes without one, under the pool's lock, that is held meanwhile."""
+    with ExitStack() as held:
+        if rig.gastown.is_today:
+            held.enter_context(holding(pool_lock(rig), what=f"put a worktree at {path}"))
+            clear_stand_in(path)
+        yield
+
+
 def make_worktree(world: FullWorld, context: RigContext, path: Path, *, branch: str, base: Base) -> Worktree:
     """Register a worktree, files not yet checked out. Only this part runs under the repository's lock.
 
     Raises:
         GitError: it cannot be made; nothing is left behind.
     """
-    with holding(git_lock(context.rig), what=f"add worktree {branch}"):
+    with room_for(context.rig, path), holding(git_lock(context.rig), what=f"add worktree {branch}"):
         return world.git.add_worktree(context.repo, path, branch=branch, start=base.commit, upstream=base.branch)
 
 
@@ -264,7 +276,7 @@ def discard_worktree(
 def is_untouched(world: FullWorld, context: RigContext, worktree: Worktree, *, at: str | None) -> bool:
     """Say whether a worktree is at a commit and holds no work; a check that fails counts as no."""
     try:
-        facts = world.git.facts(context.repo, worktree)
+        facts = work_facts(world.git, context.rig, context.repo, worktree)
     except PolecatError:
         return False
     return facts.is_clean and facts.head == at

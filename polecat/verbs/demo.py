@@ -26,6 +26,7 @@ from polecat.ports import World
 from polecat.town import files
 from polecat.town.events import EVENTS_FILE
 from polecat.town.find import find_repo
+from polecat.town.settings import OWN_FILE
 from polecat.upkeep.listing import list_polecats
 from polecat.upkeep.rigs import add_rig
 from polecat.upkeep.towns import init_town
@@ -136,10 +137,12 @@ class _Show:
 
     def _make_rig(self) -> Rig:
         origin = _make_origin(self.place / "origin", self.environ)
-        town = init_town(self.place / "town")
-        socket = {"type": "town-settings", "version": 1, "tmux_socket": str(self.place / "tmux.sock")}
-        files.write_json(town.root / "settings" / "config.json", socket)
-        rig = add_rig(town, RIG, str(origin), world=self.world)
+        without = World(
+            git=self.world.git, environ={**self.environ, "PATH": ""}
+        )  # no bd, whose beads would have to be made first
+        town = init_town(self.place / "town", world=without)
+        files.write_json(town.root / OWN_FILE, {"tmux_socket": str(self.place / "tmux.sock")})
+        rig = add_rig(town, RIG, str(origin), world=without)
         _use_scripted_agent(rig, self.place / "agent.sh")
         return rig
 

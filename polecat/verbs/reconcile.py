@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polecat.core.pool import Reconciliation
+from polecat.errors import PolecatError
 from polecat.model import Rig
+from polecat.town.files import why_not
+from polecat.town.own_settings import misplaced_keys, move_own_keys
+from polecat.town.settings import OWN_FILE, SHARED_FILE
 from polecat.upkeep.branches import clean_branches
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.verbs.common import add_common, add_rig_name, answer, facts_of, rig_of, world_of
@@ -34,7 +38,24 @@ def reconcile(args: argparse.Namespace) -> int:
     rig = rig_of(args)
     with Progress("reconciling"):
         done = reconcile_pool(rig, world=world_of(args), dry_run=args.dry_run)
-    return answer(args, "reconcile", as_json(rig, done), *lines(done, will=args.dry_run))
+        moved, kept = _move_settings((rig.town_root, rig.path), will=args.dry_run)
+    facts = {**as_json(rig, done), "settings_moved": moved}
+    verb = "would move" if args.dry_run else "moved"
+    return answer(args, "reconcile", facts, *lines(done, will=args.dry_run, more=[*(f"{verb} {text}" for text in moved), *kept]))
+
+
+def _move_settings(folders: Sequence[Path], *, will: bool) -> tuple[list[str], list[str]]:
+    """Move polecat's own keys to where Gas Town does not drop them; say which, and what could not be moved."""
+    moved: list[str] = []
+    kept: list[str] = []
+    for folder in folders:
+        try:
+            keys = misplaced_keys(folder) if will else move_own_keys(folder)
+        except (PolecatError, OSError) as error:
+            kept.append(f"left alone: settings of {folder}: {why_not(error)}")
+            continue
+        moved += [f"{', '.join(keys)} from {folder / SHARED_FILE} to {OWN_FILE.name} beside it"] if keys else []
+    return moved, kept
 
 
 def as_json(rig: Rig, done: Reconciliation) -> dict[str, object]:

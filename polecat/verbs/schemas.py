@@ -149,6 +149,7 @@ SHAPES: Mapping[str, Fields] = {
         ("asks", "string", "the question it was refused for; empty for none"),
         ("presses", "integer", "how often Enter was pressed"),
         ("waited_s", "number", "how long that took, in seconds"),
+        ("has_ended", "boolean", "its agent ended after the text was pasted"),
     ),
     "stopped": (*_WHO, ("session_ended", "string", "the session that was ended")),
     "removed": (
@@ -196,7 +197,14 @@ SHAPES: Mapping[str, Fields] = {
         ("discarded", "integer", "spares that were thrown away"),
         ("warnings", "list of string", "why, where git could not judge one"),
     ),
-    "reconciled": _RECONCILED,
+    "reconciled": (
+        *_RECONCILED,
+        (
+            "settings_moved",
+            "list of string",
+            "keys that were moved from `config.json` to `polecat.json`, where Gas Town does not drop them",
+        ),
+    ),
     "pruned": (
         *_RECONCILED,
         ("branches_deleted", "list of string", "branches whose commits are all elsewhere"),

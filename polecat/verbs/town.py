@@ -33,7 +33,8 @@ def init(args: argparse.Namespace) -> int:
     """Make a town."""
     if not args.dir:
         raise PolecatError("'' is no directory", hint="name the directory that is to become the town")
-    town = init_town(Path(args.dir), args.name)
+    with Progress(f"making {args.dir}"):
+        town = init_town(Path(args.dir), args.name)
     return answer(args, "init", {"name": town.name, "path": town.root}, str(town.root))
 
 

@@ -236,8 +236,10 @@ def test_a_prompt_is_one_word_and_never_an_option(name: str, prompt: str) -> Non
         flag = agent.prompt_style.partition(":")[2]
         assert words in ((*base, flag, prompt), (*base, f"{flag}={prompt}"))
         assert prompt.startswith("-") == (words[-1] != prompt)
-    else:
+    elif agent.ends_options or not prompt.startswith("-"):
         assert words == ((*base, "--", prompt) if prompt.startswith("-") else (*base, prompt))
+    else:
+        assert words == (*base, f" {prompt}")
 
 
 SLASH = {"claude": " /help me", "codex": "/help me", "opencode": "/help me"}

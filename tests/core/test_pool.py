@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
+from attrs import evolve
 
 from polecat.core.pool import NamePool, allocate_name, pool_state, reconcile_pool_with
 from polecat.core.themes import THEMES
@@ -181,3 +182,13 @@ def test_the_next_free_number_is_taken() -> None:
     assert [allocate_name(pool, {"furiosa", *taken})[0] for taken in ([], ["gas-2"], ["gas-2", "gas-3"])] == [
         "gas-2", "gas-3", "gas-4",
     ]  # fmt: skip
+
+
+def test_numbers_stand_alone_in_a_town_of_today() -> None:
+    """Gas Town of today gives ``51``, and takes ``<rig>-51`` for a mistake; the counter and what is taken are the same."""
+    pool = NamePool(rig_name="gas", max_size=1, bare_numbers=True)
+
+    name, grown = allocate_name(pool, {"furiosa", "2", "gas-3"})
+
+    assert (name, grown.overflow_next) == ("3", 4)
+    assert pool_state(grown) == pool_state(evolve(grown, bare_numbers=False))

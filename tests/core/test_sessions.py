@@ -19,7 +19,7 @@ from polecat.core.sessions import (
     proved_name,
 )
 from polecat.errors import InvalidNameError
-from polecat.model import Rig
+from polecat.model import GasTown, Rig
 from polecat.names import session_name
 from polecat.ports import Session
 
@@ -244,3 +244,27 @@ def test_what_is_no_session_of_a_town(session: str) -> None:
 def test_only_longer_rig_names_own_a_session_before_us() -> None:
     """Of two rigs of which neither name is longer, the one that asks keeps the session."""
     assert polecat_of_session("gt-ab-nux", "ab", other_rigs=["ab", "cd"]) == "nux"
+
+
+TODAY = evolve(RIG, gastown=GasTown(era="today", server="t-599c83", session_prefix="ga"))
+
+
+def test_sessions_of_todays_gas_town_are_known_by_their_form() -> None:
+    """``<prefix>-<name>`` is a polecat's, those of other roles are not; what is proved is ours whatever its name."""
+    theirs = Session(id="$1", name="ga-nux", environment={**SAYS, "GT_ROLE": "gas/polecats/nux"})
+    strangers = [
+        Session(id=f"${at}", name=name)
+        for at, name in enumerate(("ga-slit", "ga-witness", "ga-refinery", "ga-crew-max", "gt-gas-ace", "hq-mayor"), 2)
+    ]
+    index = index_sessions([theirs, *strangers], TODAY)
+
+    assert index.own == {"nux": theirs}
+    assert list(index.unproved) == ["slit"]
+    assert [index.is_taken("gas", name) for name in ("nux", "slit", "ace")] == [False, True, False]
+
+
+def test_a_session_of_the_older_form_is_not_in_the_way_of_the_new_one() -> None:
+    """An orphan that bears the older name leaves the name free; a foreign session of the new one does not."""
+    index = index_sessions([NUX, Session(id="$2", name="ga-nux")], TODAY)
+
+    assert index.own == {"nux": NUX} and index.is_taken("gas", "nux")

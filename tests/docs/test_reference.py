@@ -207,7 +207,7 @@ def test_every_key_of_the_settings_is_read(tmp_path: Path, cls: type, field: str
     if cls is RuntimeConfig:
         value = {"agents": {"a": value}}
     elif cls is NamePoolSettings:
-        value = {"namepool": value}
+        value = {"namepool": {"names": ["nux"], **value}}
     (tmp_path / "settings").mkdir()
     (tmp_path / "settings" / "config.json").write_text(json.dumps(value))
 

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
+import polecat
 from tests.docs.test_tutorial import ROOT
+
+PACKAGE = Path(polecat.__file__).parent
 
 ROWS = re.findall(
     r"^\| ([^|]+\?) \| `([^`]+)` \| `(\w+)` \|$", (ROOT / "docs/explanation/where-is-it.md").read_text("utf-8"), re.MULTILINE
@@ -21,7 +25,7 @@ def test_twelve_questions_have_an_answer_each() -> None:
 @pytest.mark.parametrize(("question", "file", "name"), ROWS)
 def test_each_answer_is_there(question: str, file: str, name: str) -> None:
     """The file that answers exists, and defines what one should begin with."""
-    assert re.search(rf"^(def|class) {name}\b", (ROOT / file).read_text("utf-8"), re.MULTILINE), question
+    assert re.search(rf"^(def|class) {name}\b", (PACKAGE.parent / file).read_text("utf-8"), re.MULTILINE), question
 
 
 def test_what_the_page_on_the_world_names_is_there() -> None:
@@ -30,4 +34,4 @@ def test_what_the_page_on_the_world_names_is_there() -> None:
     named = re.findall(r"`((?:tests|core|adapters|upkeep|town|verbs)/[\w./-]*)`", page)
 
     assert len(named) > 15
-    assert [name for name in named if not (ROOT / name).exists() and not (ROOT / "polecat" / name).exists()] == []
+    assert [name for name in named if not (ROOT / name).exists() and not (PACKAGE / name).exists()] == []

@@ -118,6 +118,7 @@ FILES: Mapping[str, Read] = {
     # a rig's
     "identity of a rig": Read(path=f"{_R}/config.json", whose="rig"),
     "settings of a rig": Read(path=f"{_R}/settings/config.json", whose="rig"),
+    "own settings of a rig": Read(path=f"{_R}/settings/polecat.json", whose="rig", text='{"warm_spares": 0}'),
     "agents of a rig": Read(path=f"{_R}/settings/agents.json", whose="rig", text=json.dumps(_AGENTS)),
     "store of beads": Read(path=f"{_R}/.runtime/polecat-beads.sqlite3", whose="rig"),
     "journal of the store": Read(path=f"{_R}/.runtime/polecat-beads.sqlite3-journal", whose="rig"),
@@ -137,6 +138,7 @@ FILES: Mapping[str, Read] = {
     "rigs": Read(path="town/mayor/rigs.json", whose="town"),
     "accounts": Read(path="town/mayor/accounts.json", whose="town", text=json.dumps(_ACCOUNTS)),
     "settings of the town": Read(path="town/settings/config.json", whose="town"),
+    "own settings of the town": Read(path="town/settings/polecat.json", whose="town", text="{}"),
     "agents of the town": Read(path="town/settings/agents.json", whose="town", text=json.dumps(_AGENTS)),
     "routes": Read(path="town/.beads/routes.jsonl", whose="town", text='{"prefix":"gt-","path":"gastown"}\n'),
 }
@@ -175,6 +177,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "adapters/git/config.py": ("configuration of the repository",),
     "adapters/git/publish.py": ("configuration of the repository", "branch of a polecat"),
     "fleet/tickets.py": (),  # a note of the fleet's own: tests/fleet
+    "place/gas_town_files.py": (),  # what cannot be read counts as work: tests/place
     "place/include.py": ("list of included files",),
     "place/ports.py": ("ports",),
     "place/provision.py": ("instructions", "ignored files", "redirect"),
@@ -199,11 +202,15 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "town/guarded.py": (),  # likewise
     "town/json_files.py": (),  # likewise
     "town/locks.py": _LOCKS,
+    "town/own_settings.py": ("settings of a rig", "settings of the town", "own settings of a rig", "own settings of the town"),
     "town/pool_state.py": ("state of the pool",),
     "town/records.py": ("claim", "record"),
     "town/registry.py": ("rigs",),
     "town/routes.py": ("routes",),
-    "town/settings.py": ("settings of a rig", "settings of another rig", "settings of the town"),
+    "town/settings.py": (
+        *("settings of a rig", "settings of another rig", "settings of the town"),
+        *("own settings of a rig", "own settings of the town"),
+    ),
     "upkeep/doctor_rig.py": ("configuration of the repository",),
     "upkeep/rigs.py": ("gitdir of a registration",),
 }

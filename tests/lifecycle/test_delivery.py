@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,8 +14,7 @@ from polecat.core.screens import Composer, Signs
 from polecat.errors import SessionNotFoundError
 from polecat.lifecycle.delivery import Typist
 from polecat.model import Rig
-from polecat.ports import Typed, Watch
-from polecat.testing import FakeAgent, FakeClock, FakeStep, FakeTmux, FakeWorld, Fault, fake_world
+from polecat.testing import Call, FakeAgent, FakeClock, FakeStep, FakeTmux, FakeWorld, Fault, fake_world
 
 RULE = "─" * 40
 CLAUDE = f"{RULE}\n❯ ▮\n{RULE}\n  ⏵⏵ bypass permissions on (shift+tab to cycle)"
@@ -117,6 +116,40 @@ def test_a_silent_agent_leaves_it_open(tmp_path: Path, signs: Signs) -> None:
     assert "cannot be seen" in str(delivery)
 
 
+class Ends(Fault):
+    """The agent ends right before or right after Enter is pressed."""
+
+    def __init__(self, *, before: bool) -> None:
+        super().__init__()
+        self.before = before
+        self.crash: Callable[[], None] = lambda: None
+
+    def hits(self, call: Call) -> bool:
+        """See `Fault.hits`."""
+        return call.method == "send_keys"
+
+    def strike(self, call: Call, do: Callable[[], object]) -> object:
+        """See `Fault.strike`."""
+        if self.before:
+            self.crash()
+        answer = do()
+        self.crash()
+        return answer
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_an_agent_that_ends_meanwhile_is_told(tmp_path: Path, before: bool) -> None:
+    """Whether an agent that ended around Enter had read the text nobody knows; that it ended is said, and it is not *taken*."""
+    fault = Ends(before=before)
+    typing, tmux, _ = typist(tmp_path, FakeAgent(screen="hush", is_silent=True), fault=fault)
+    fault.crash = lambda: tmux.crash("one")
+
+    delivery = typing.deliver("hello", CLAUDE_SIGNS)
+
+    assert (delivery.outcome, delivery.has_ended, delivery.presses) == ("unknown", True, 0 if before else 1)
+    assert str(delivery) == "typed, but the agent has ended; whether it was taken cannot be seen"
+
+
 @pytest.mark.parametrize(("looks", "outcome"), [(3, "taken"), (999, "refused")])
 def test_an_agent_that_starts_anew_is_waited_for(tmp_path: Path, looks: int, outcome: str) -> None:
     """What is typed to a composer that does not listen yet would be lost: it is typed once the agent has begun, or not at all."""
@@ -204,20 +237,3 @@ def test_a_first_text_that_is_not_taken_is_a_warning(tmp_path: Path) -> None:
 
     assert cat.readiness == "ready"
     assert cat.warnings == ("the agent was ready, but did not take its first text: shown, but not taken",)
-
-
-def test_an_agent_that_ends_right_after_enter_may_not_have_taken_it(tmp_path: Path) -> None:
-    """Its end is no proof that it read the text before: what is known is that it was typed."""
-
-    class Ends(FakeTmux):
-        def send_keys(self, pane_id: str, keys: Sequence[str], *, instance: str = "", look_after_s: float = 0.0) -> Typed:
-            typed = super().send_keys(pane_id, keys, instance=instance)
-            self.crash("one", 1)
-            return evolve(typed, after=self.watch([Watch(pane_id=pane_id, instance=instance)], timeout_s=0)[0])
-
-    tmux = Ends(agent=FakeAgent(screen=CLAUDE, swallows=9), clock=FakeClock())
-    made = tmux.start(SessionRequest(name="one", instance="i", cwd=tmp_path, argv=("agent",), scratch_dir=tmp_path))
-
-    delivery = Typist(tmux, made.pane_id, instance="i", clock=FakeClock()).deliver("hello", CLAUDE_SIGNS)
-
-    assert (delivery.outcome, delivery.is_taken, delivery.presses) == ("unknown", False, 1)

@@ -124,6 +124,7 @@ def test_an_agent_bead_of_another_host_is_not_overwritten(hosts: tuple[Pretend, 
     with pytest.raises(SpawnFailedError, match="alpha:gastown/polecats/furiosa has the agent bead"):
         spawn_for_sling(beta.rig, world=world)
     assert list_polecats(beta.rig, world=world) == []
+    assert (theirs := world.beads.agent("gt-gastown-polecat-furiosa")) and theirs.is_open
 
 
 def test_what_was_made_on_another_host_is_unknown_here(hosts: tuple[Pretend, Pretend]) -> None:

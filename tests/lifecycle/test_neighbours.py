@@ -255,3 +255,24 @@ def test_one_registration_that_cannot_be_dropped_spoils_no_other(place: Place) -
     left: tuple[StaleRegistration, ...] = world.git.stale_registrations(find_repo(rig))
     assert (len(done.stale), len(left)) == (1, 1)
     assert "registration of" in " ".join(done.kept)
+
+
+# ------------------------------------------------------------------------------------- kind: what outlives a removed home
+
+
+@pytest.mark.parametrize("reconciles", [False, True], ids=["at once", "after a reconcile"])
+def test_work_of_a_polecat_that_gas_town_nuked_is_not_inherited(place: Place, reconciles: bool) -> None:
+    """`gt polecat nuke --force` leaves the bead hooked: the next polecat of the name has no work, and others may have the bead."""
+    rig, world = place
+    cat = _spawn(place, hook_bead="gt-w1")
+    world.tmux.kill(cat.session_id, name=cat.session_name)
+    shutil.rmtree(rig.home_dir("nux"))
+    assert [bead.status for bead in world.beads.held_by(cat.agent_id)] == ["hooked"]
+    if reconciles:
+        reconcile_pool(rig, world=world)
+
+    again = _spawn(place)
+
+    assert again.hook_bead is None
+    assert world.beads.held_by(again.agent_id) == ()
+    assert _spawn(place, "slit", hook_bead="gt-w1").hook_bead == "gt-w1"

@@ -21,7 +21,7 @@ from polecat import (
     stop_polecat,
     work_at_risk,
 )
-from polecat.errors import PolecatError, SessionNotFoundError, TmuxUnreachableError
+from polecat.errors import BeadTakenError, PolecatError, SessionNotFoundError, TmuxUnreachableError
 from tests.spawn_fixtures import HandTown, processes_of, start_session, wait_for
 from tests.tmux_fixtures import PrivateServer, eventually, private_server
 
@@ -104,6 +104,23 @@ def test_where_the_recorded_server_cannot_be_asked_nothing_is_done(
         town.server.socket.unlink()
         aside.rename(town.server.socket)
     assert _is_alive(cat.pid) and (cat.clone_path / "README.md").exists()
+
+
+@pytest.mark.parametrize("is_lost", [False, True], ids=["changed", "lost"])
+def test_its_bead_is_not_given_away(town: HandTown, today: PrivateServer, is_lost: bool) -> None:
+    """Whatever the settings name now, and with its server's socket gone too, the bead of an agent that lives is taken."""
+    cat = town.spawn(hook_bead="gt-w1")
+    aside = town.server.socket.with_name("aside.sock")
+    if is_lost:
+        town.server.socket.rename(aside)
+    try:
+        with pytest.raises(BeadTakenError, match="furiosa"):
+            town.spawn(hook_bead="gt-w1", server=today)
+        assert [one.name for one in list_polecats(town.rig, world=World(tmux=today.cli()))] == ["furiosa"]
+    finally:
+        if is_lost:
+            aside.rename(town.server.socket)
+    assert _is_alive(cat.pid)
 
 
 def test_a_lost_socket_hides_no_agent(town: HandTown, today: PrivateServer) -> None:

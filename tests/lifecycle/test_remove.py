@@ -12,14 +12,24 @@ from attrs import evolve
 
 from polecat import find_town, list_polecats, repair_polecat, work_at_risk
 from polecat.adapters.world import full_world
-from polecat.errors import DiskFullError, GitError, PolecatNotFoundError, RemoveFailedError, RescueFailedError, WorkAtRiskError
+from polecat.errors import (
+    BeadsError,
+    DiskFullError,
+    GitError,
+    PolecatNotFoundError,
+    RemoveFailedError,
+    RescueFailedError,
+    WorkAtRiskError,
+)
 from polecat.lifecycle.remove import remove_polecat
 from polecat.lifecycle.rescue import _remedy
 from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import Bead, Event
-from polecat.testing import FailAt, FakeWorld, fake_world
+from polecat.testing import FailAt, FakeBeads, FakeWorld, fake_world
+from polecat.town.find import find_repo
 from polecat.town.homes import list_homes
+from polecat.town.records import read_claim
 from polecat.upkeep.doctor import check_town
 from polecat.upkeep.inspection import inspect
 from polecat.upkeep.observation import observe
@@ -101,6 +111,42 @@ def test_a_worktree_that_cannot_be_moved_keeps_its_name(place: Place) -> None:
 
     assert list_homes(rig).dirs == (cat.polecat_name,)
     assert cat.clone_path.is_dir()
+
+
+@pytest.mark.parametrize("method", ["unassign", "close_agent"])
+def test_a_store_that_refuses_leaves_everything_in_its_place(place: Place, method: str) -> None:
+    """Until the beads are handed back nothing is gone: after a refusal worktree, branch and name are there, and it can be done again."""
+
+    class Refusing(FakeBeads):
+        refuses = ""
+
+        def unassign(self, bead_id: str, *, expected: str) -> bool:
+            self._ask("unassign")
+            return super().unassign(bead_id, expected=expected)
+
+        def close_agent(self, bead_id: str, *, reason: str) -> bool:
+            self._ask("close_agent")
+            return super().close_agent(bead_id, reason=reason)
+
+        def _ask(self, what: str) -> None:
+            if what == self.refuses:
+                raise BeadsError("bd update gt-1 was refused: cannot reassign")
+
+    beads = Refusing()
+    rig, world = place[0], evolve(place[1], beads=beads)
+    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+    beads.refuses = method
+    with pytest.raises(RemoveFailedError, match="cannot reassign") as caught:
+        remove_polecat(rig, cat.polecat_name, force=True, world=world)
+    assert cat.clone_path.is_dir() and list_homes(rig).dirs == (cat.polecat_name,) and read_claim(rig, "furiosa") is None
+    assert world.git.find_worktree(find_repo(rig), cat.clone_path) is not None
+    assert caught.value.step == "beads" and "remove it again" in caught.value.hint
+    beads.refuses = ""
+    remove_polecat(rig, cat.polecat_name, force=True, world=world)
+
+    assert list_homes(rig).dirs == ()
+    bead = beads.bead("gt-1")
+    assert bead is not None and (bead.status, bead.assignee) == ("open", "")
 
 
 def test_another_instance_is_not_removed(place: Place) -> None:

@@ -35,8 +35,8 @@ from polecat import (
     spawn_many,
 )
 from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnreachableError
-from polecat.ports import Bead, Session, SessionRequest, StartedSession
-from polecat.testing import FailAt, FakeAgent, FakeGit, FakeTmux, Fault, fake_world
+from polecat.ports import AgentBead, AgentFields, Bead, Session, SessionRequest, StartedSession
+from polecat.testing import FailAt, FakeAgent, FakeBeads, FakeGit, FakeTmux, Fault, fake_world
 from polecat.testing.fake_git_refs import FakeFetch
 from polecat.testing.worlds import FakeWorld
 from polecat.town.find import find_repo
@@ -251,6 +251,56 @@ def test_typing_that_fails_takes_the_spawn_back(place: Place) -> None:
     with pytest.raises(SpawnFailedError):
         spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1", nudge="go"), world=fault.around(world))
     assert leftovers(rig, world) == {}
+
+
+@pytest.mark.parametrize("method", ["open_agent", "hook"])
+def test_what_was_stored_by_a_step_that_fails_is_taken_back(place: Place, method: str) -> None:
+    """A store that keeps what it was told and then cannot say so: neither the bead nor the agent bead stays with a polecat that is not there."""
+    rig, world = place
+
+    class HalfDone(FakeBeads):
+        def hook(self, bead_id: str, *, assignee: str, expected: str | None = None) -> Bead:
+            done = super().hook(bead_id, assignee=assignee, expected=expected)
+            self._stumble("hook")
+            return done
+
+        def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
+            done = super().open_agent(bead_id, title=title, fields=fields)
+            self._stumble("open_agent")
+            return done
+
+        def _stumble(self, at: str) -> None:
+            if at == method:
+                raise BeadsUnavailableError("bd show did not end within 30 s")
+
+    beads = HalfDone()
+    beads.add(Bead(id="gt-1"))
+    with pytest.raises(SpawnFailedError) as caught:
+        spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=evolve(world, beads=beads))
+    assert caught.value.left_behind == ()
+    assert homes(rig) == [] and world.tmux.sessions() == []
+    agent, bead = beads.agent("gt-gastown-polecat-furiosa"), beads.bead("gt-1")
+    assert agent is not None and not agent.is_open
+    assert bead is not None and (bead.status, bead.assignee) == ("open", "")
+
+
+def test_a_name_whose_agent_bead_was_deleted_for_good_stops_no_further_spawn(place: Place) -> None:
+    """A store that never gives an id again fails the spawn that was given that name, once; by itself the name is given to nobody any more."""
+    rig, world = place
+
+    class Grave(FakeBeads):
+        def open_agent(self, bead_id: str, *, title: str, fields: AgentFields) -> AgentBead:
+            if bead_id.endswith("-furiosa"):
+                raise BeadClosedError(f"bead {bead_id} was deleted for good")
+            return super().open_agent(bead_id, title=title, fields=fields)
+
+    world = evolve(world, beads=Grave())
+    with pytest.raises(SpawnFailedError, match="deleted for good"):
+        spawn_for_sling(rig, world=world)
+    assert plan_spawn(rig, world=world).polecat_name == "nux"
+    assert spawn_for_sling(rig, world=world).polecat_name == "nux"
+    with pytest.raises(SpawnFailedError, match="deleted for good"):
+        spawn_for_sling(rig, SpawnOptions(name="furiosa"), world=world)
 
 
 def test_a_failure_of_undoing_is_told_and_stops_nothing(place: Place) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from polecat import SpawnRefusedError
+from polecat import SpawnRefusedError, World, get_polecat, nudge_polecat, reconcile_pool, remove_polecat
+from polecat.errors import SessionNotFoundError
 from tests.git_fixtures import git
 from tests.spawn_fixtures import RECORD, HandTown, agent_env, hand_town, start_polecat_session, start_session, wait_for
 from tests.tmux_fixtures import eventually
@@ -144,6 +145,37 @@ def test_a_renamed_session_is_found_by_its_id(town: HandTown) -> None:
     assert town.spawn().polecat_name == "nux"
     assert sorted(town.sessions()) == ["gt-gastown-nux", "my-favourite"]
     assert Path(f"/proc/{cat.pid}").exists()
+
+
+def test_a_persons_pane_in_the_agents_session_is_not_the_agents(town: HandTown) -> None:
+    """A shell that a person opens beside the agent keeps nobody alive, and nothing that ends the agent ends it."""
+    cat, world = town.spawn(), World(tmux=town.server.cli())
+    person = int(town.server.run("split-window", "-dPF", "#{pane_pid}", "-t", f"={cat.session_name}:", "exec sleep 1000"))
+    os.kill(cat.pid, signal.SIGKILL)
+    wait_for(lambda: get_polecat(town.rig, cat, world=world).is_running, False, "the agent is known to be dead")
+    remove_polecat(town.rig, cat, world=world)
+    reconcile_pool(town.rig, world=world)
+
+    assert Path(f"/proc/{person}/stat").read_text().rpartition(") ")[2][0] in "SR"
+
+
+def test_a_program_that_somebody_started_in_the_agents_pane_is_not_typed_to(town: HandTown) -> None:
+    """A shell in the agent's own pane (``respawn-pane``) would execute the text; the agent started there anew gets it."""
+    cat, world = town.spawn(), World(tmux=town.server.cli())
+    town.server.run("respawn-pane", "-k", "-t", cat.pane, "exec sh")
+    with pytest.raises(SessionNotFoundError, match="another program was started"):
+        nudge_polecat(town.rig, cat, "touch executed", world=world)
+    path = town.rig_dir / ".runtime" / "polecats" / "furiosa.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "process_names": ["cat"]}))
+    town.server.run("respawn-pane", "-k", "-t", cat.pane, "exec cat")
+    wait_for(lambda: Path(f"/proc/{_pane_pid(town, cat.pane)}/comm").read_text(), "cat\n", "it is there")
+
+    assert nudge_polecat(town.rig, cat, "hello", world=world).is_taken
+    assert not (cat.clone_path / "executed").exists()
+
+
+def _pane_pid(town: HandTown, pane: str) -> int:
+    return int(town.server.run("display-message", "-p", "-t", pane, "#{pane_pid}"))
 
 
 def test_a_bead_of_a_living_polecat_is_not_given_twice(town: HandTown) -> None:

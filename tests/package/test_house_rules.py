@@ -94,7 +94,7 @@ def test_every_example_runs(where: str, code: str) -> None:
 
 PACKAGE = Path(str(polecat.__file__)).parent
 SOURCES = {str(path.relative_to(PACKAGE)): path for path in sorted(PACKAGE.rglob("*.py"))}
-MAX_CODE_LINES = 17_700
+MAX_CODE_LINES = 18_500
 """All of the package but `polecat.testing`: 13,400 before real agents, the middle of a life and many machines came. Lower it whenever there is less."""
 MAX_MODULES, MAX_LINES, MAX_FUNCTION_LINES = 20, 350, 40
 MAX_WORDS_LINES = 480
@@ -188,13 +188,16 @@ OUTSIDE = set(
 """What reaches the disk, other processes, the network, the clock or chance."""
 
 ADAPTERS_ABOVE = {
+    "gastown": (("upkeep/observation.py",), "which Gas Town is on PATH, where the town's files do not say"),
     "world": (("lifecycle", "upkeep", "verbs/hook.py"), "whoever acts completes the world that it was given"),
     "processes.program": (("place", "verbs/demo.py"), "a set-up hook is a program; the demo shows git itself"),
     "processes.dialogue": (("fleet/ssh.py",), "a host that ssh reaches is asked through a program"),
     "processes.mounts": (("upkeep/trash.py",), "what lies behind a mount is never deleted"),
     "processes.background": (("upkeep/spares.py", "upkeep/trash.py"), "what is done when everything else is done"),
     "tmux.cli": (("lifecycle/talk.py", "verbs"), "the server that a polecat's record or --socket names"),
+    "tmux.server": (("lifecycle/talk.py",), "whether a person is a client of that server"),
     "tmux.commands": (("verbs/talk.py",), "how to get tmux"),
+    "beads.init": (("upkeep/towns.py",), "a beads directory is made before there is a store that could be asked"),
     "git.cli": (("verbs",), "verbs that need nothing but git"),
 }
 """Module of the adapters → who above them may import it, and why. Everybody else sees the ports."""

@@ -18,6 +18,7 @@ from polecat.core.presets import PRESETS
 from polecat.documents import RigSettings
 from polecat.errors import PolecatError, ProgramTimeoutError
 from polecat.model import Rig
+from polecat.place.gas_town_files import REDIRECT, STATE_FILES
 from polecat.place.provision import exclude_locally, install_agent_hooks, provision
 from polecat.ports import Repo
 from polecat.testing import FakeGit
@@ -204,6 +205,17 @@ def test_hooks_are_installed_only_where_gt_is(place: Place) -> None:
 
     place.fill(has_gt=True)
     assert (place.rig.polecats_dir / ".claude" / "settings.json").exists()
+
+
+@pytest.mark.real
+def test_what_gt_writes_later_is_not_staged(place: Place) -> None:
+    """Where gt is, its own state and a redirect that it adds to a worktree later stay out of ``git status`` and ``git add -A``."""
+    place.fill(has_gt=True)
+    for path in (*STATE_FILES, REDIRECT):
+        (place.clone / path).parent.mkdir(exist_ok=True)
+        (place.clone / path).write_text("x")
+
+    assert place.status() == ""
 
 
 def test_hooks_that_cannot_be_installed_are_an_error(tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from polecat.core.presets import PRESETS
 from polecat.documents import Trust
 from polecat.model import Rig
-from polecat.place.json_edit import with_value, without_key
 from polecat.place.prepare import leave_place, sweep_places
 from polecat.place.trust import Inherited, inherit_trust, same_repository, withdraw_trust
 from polecat.place.trust_stores import ClaudeTrust, CodexTrust, FolderTrust
+from polecat.town.json_edit import with_value, without_key
 
 CLAUDE, CODEX = PRESETS["claude"], PRESETS["codex"]
 

@@ -11,18 +11,21 @@ import pytest
 from attrs import evolve
 
 from polecat.errors import ConfigError, PolecatError, UnknownStateError
-from polecat.model import Rig
+from polecat.model import GasTown, Rig
 from polecat.testing.worlds import make_town
 from polecat.town.homes import clone_path, list_homes
 from polecat.town.pool_state import load_pool, save_pool
 from polecat.town.records import (
     CLAIM_FILE,
     Record,
+    clear_stand_in,
     drop_claim,
+    drop_draft,
     drop_record,
     had_polecats,
     new_instance_id,
     publish_claim,
+    put_stand_in,
     read_claim,
     read_record,
     settle,
@@ -126,6 +129,58 @@ def test_homes_are_directories_and_everything_else_is_taken(rig: Rig) -> None:
     homes = list_homes(rig)
     assert (homes.dirs, homes.others) == (("nux",), ("slit", "toast"))
     assert homes.taken == {"nux", "slit", "toast"}
+
+
+def test_names_that_gas_town_has_reserved_are_taken(rig: Rig) -> None:
+    """A file ``<name>.pending`` keeps that name, and is neither a home nor a name itself."""
+    (rig.polecats_dir / "slit.pending").write_text("4711")
+    (rig.polecats_dir / "toast").write_text("")
+    homes = list_homes(rig)
+    assert (homes.dirs, homes.others, homes.reserved) == ((), ("toast",), ("slit",))
+    assert homes.taken == {"slit", "toast"}
+
+
+TODAY = GasTown(era="today", server="t-599c83", session_prefix="gt")
+
+
+def test_a_home_that_is_being_made_looks_whole_to_gas_town_of_today(rig: Rig) -> None:
+    """It has a ``<rig>/.git`` from its first moment, because an allocation there deletes a home without one; others have none."""
+    publish_claim(rig, RECORD)
+    assert not (rig.home_dir("nux") / rig.name).exists()
+    withdraw_claim(rig, RECORD)
+
+    today = evolve(rig, gastown=TODAY)
+    publish_claim(today, RECORD)
+    assert (rig.home_dir("nux") / rig.name / ".git").is_file()
+    withdraw_claim(today, RECORD)
+    assert list(rig.polecats_dir.iterdir()) == []
+
+
+def test_only_what_stands_in_is_cleared(tmp_path: Path) -> None:
+    """A real ``.git``, and whatever else somebody put there, stays."""
+    tree = tmp_path / "gas"
+    tree.mkdir()
+    (tree / ".git").write_text("gitdir: /x\n")
+    clear_stand_in(tree)
+    assert (tree / ".git").exists()
+
+    (tree / ".git").write_text("")
+    (tree / "notes").write_text("mine")
+    clear_stand_in(tree)
+    assert [path.name for path in tree.iterdir()] == ["notes"]
+    clear_stand_in(tmp_path / "nothing")
+
+
+def test_a_draft_with_a_stand_in_can_be_dropped(rig: Rig) -> None:
+    """A claim that was never published, because its writer was killed, leaves nothing."""
+    draft = rig.polecats_dir / ".claim-x-y"
+    draft.mkdir()
+    (draft / CLAIM_FILE).write_text("{}")
+    put_stand_in(evolve(rig, gastown=TODAY), draft / rig.name)
+
+    drop_draft(draft)
+
+    assert not draft.exists()
 
 
 def test_a_missing_rig_is_unknown_and_a_missing_directory_is_said(rig: Rig) -> None:

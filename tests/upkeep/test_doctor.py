@@ -14,7 +14,7 @@ from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import World
 from polecat.testing.fake_tmux import FakeTmux
-from polecat.testing.worlds import FakeWorld, fake_world
+from polecat.testing.worlds import FakeWorld, fake_world, put_json
 from polecat.town.find import Town
 from polecat.town.locks import polecat_lock, pool_lock, take
 from polecat.town.records import Record, publish_claim
@@ -104,6 +104,21 @@ def test_invalid_file_says_where_and_how_to_open_it(place: Place) -> None:
     assert finding.area == "gastown"
     assert "max_polecats" in finding.text
     assert f"+2 {path}" in finding.remedy
+
+
+def test_own_keys_that_gas_town_drops_are_a_note(place: Place) -> None:
+    """A key that only polecat knows is named where it stands in a file that Gas Town rewrites, in the town's and in the rig's."""
+    put_json(place.rig.town_root / "settings" / "config.json", {"tmux_socket": "my-town"})
+    put_json(place.rig.path / "settings" / "config.json", {"leave_out": ["docs"], "agent": "claude"})
+
+    found = [(one.area, one.text, one.remedy) for one in place.check().findings if "Gas Town drops" in one.text]
+
+    assert [(area, remedy) for area, _, remedy in found] == [
+        ("town", "polecat reconcile RIG"),
+        ("gastown", "polecat reconcile gastown"),
+    ]
+    assert ["tmux_socket" in text for _, text, _ in found] == [True, False]
+    assert "drops leave_out when" in found[1][1]
 
 
 def test_missing_agent_program_is_wrong(place: Place) -> None:

@@ -16,7 +16,7 @@ import pytest
 from attrs import asdict
 
 from polecat.adapters.git.cli import GitCli
-from polecat.documents import Route
+from polecat.documents import RigEntry, Route
 from polecat.errors import (
     ConfigError,
     GitError,
@@ -34,6 +34,7 @@ from polecat.testing import FakeGit, fake_world
 from polecat.town.config import load_rig_config, load_rigs
 from polecat.town.find import Town, find_repo
 from polecat.town.locks import holding
+from polecat.town.registry import register_rig
 from polecat.town.routes import load_routes
 from polecat.town.settings import load_rig_settings
 from polecat.upkeep.rigs import add_rig, remove_rig
@@ -46,7 +47,8 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture
 def town(tmp_path: Path) -> Town:
-    """An empty town."""
+    """An empty town with beads of its own, whatever keeps them."""
+    (tmp_path / "gt" / ".beads").mkdir(parents=True)
     return init_town(tmp_path / "gt")
 
 
@@ -243,12 +245,25 @@ def test_prefixes_that_begin_alike_are_two(town: Town, origin: Path) -> None:
 
 
 def test_a_rig_without_route_has_the_default_prefix(town: Town, origin: Path) -> None:
-    """T-46: a registered rig without a route uses `gt`, so `gt` is taken."""
+    """T-46: a rig without a route, of which the registry does not say either, uses `gt`, so `gt` is taken."""
     add_rig(town, "a", str(origin), prefix="aa")
     (town.root / ".beads" / "routes.jsonl").write_text("")
+    register_rig(town.root, "a", RigEntry(git_url=str(origin)))
 
     with pytest.raises(InvalidNameError, match="belongs to rig 'a'"):
         add_rig(town, "gastown", str(origin))
+
+
+def test_a_town_without_beads_gets_no_half_of_them(tmp_path: Path, origin: Path) -> None:
+    """Where there is no bd, neither town nor rig has a ``.beads``, which bd would fill wrongly later; the prefix is the registry's."""
+    town = init_town(tmp_path / "bare")
+    first, second = add_rig(town, "gas", str(origin)), add_rig(town, "oil", str(origin), prefix="oo")
+
+    assert not list(town.root.rglob(".beads"))
+    assert (first.prefix, second.prefix, town.rig("oil").prefix) == ("gas", "oo", "oo")
+    for taken in ("oo", "hq"):
+        with pytest.raises(InvalidNameError, match="already"):
+            add_rig(town, "c", str(origin), prefix=taken)
 
 
 def test_a_broken_registry_stops_it(town: Town, origin: Path) -> None:

@@ -9,11 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from polecat.documents import Route
 from polecat.errors import InvalidNameError, PolecatError
 from polecat.town.config import load_rigs
 from polecat.town.find import Town, find_town
-from polecat.town.routes import load_routes
 from polecat.town.settings import load_town_settings
 from polecat.upkeep.towns import init_town
 
@@ -23,14 +21,14 @@ def _tree(root: Path) -> list[str]:
 
 
 def test_a_town_is_found_where_it_was_made(tmp_path: Path) -> None:
-    """A new town is a town, has no rigs, default settings and the route of its own beads."""
+    """A new town is a town, has no rigs, default settings, and no beads that nobody keeps."""
     town = init_town(tmp_path / "a" / "gt")
 
     assert town == Town(root=tmp_path / "a" / "gt", name="gt") == find_town(town.root / "settings")
     assert town.rigs() == []
     assert load_rigs(town.root) == {}
     assert load_town_settings(town.root).default_agent == "claude"
-    assert load_routes(town.root) == (Route(prefix="hq-", path="."),)
+    assert not (town.root / ".beads").exists()
 
 
 def test_its_files_are_gas_towns(tmp_path: Path) -> None:
@@ -55,8 +53,6 @@ def test_an_empty_directory_becomes_a_town_and_stays_itself(tmp_path: Path) -> N
 
     assert (tmp_path / "gt").stat().st_ino == before
     assert _tree(tmp_path / "gt") == [
-        ".beads",
-        ".beads/routes.jsonl",
         "logs",
         "mayor",
         "mayor/rigs.json",

@@ -26,8 +26,8 @@ def town(tmp_path: Path, template: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     with hand_town(tmp_path, template) as made:
         made.agent("recorder", RECORD)
         write_json(
-            made.root / "settings" / "config.json",
-            {"type": "town-settings", "version": 1, "tmux_socket": str(made.server.socket)},
+            made.root / "settings" / "polecat.json",
+            {"tmux_socket": str(made.server.socket)},
         )
         monkeypatch.chdir(made.root)
         yield made

@@ -59,6 +59,7 @@ def _lose_routes(town: HandTown) -> None:
     registry = json.loads(path.read_text())
     registry["rigs"]["gastown"]["beads"]["prefix"] = "ga"
     write_json(path, registry)
+    (town.root / ".beads").mkdir(exist_ok=True)
 
 
 def _lose_locked(town: HandTown) -> None:

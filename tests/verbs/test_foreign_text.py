@@ -46,6 +46,7 @@ def test_results_hold_no_control_characters(text: str, is_json: bool, capsys: py
         "asks": text,
         "presses": 1,
         "waited_s": 0.0,
+        "has_ended": False,
     }
 
     answer(argparse.Namespace(json=is_json), "nudge", facts, text)

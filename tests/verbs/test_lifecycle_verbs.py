@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,32 @@ def test_a_prune_counts_what_its_reconcile_frees(town: HandTown, run: Run) -> No
     done = run("prune", "gastown")
     assert [line.removeprefix("would ") for line in plan.out.splitlines()] == done.out.splitlines()
     assert "delete branch polecat/furiosa-" in done.out
+
+
+def test_reconcile_moves_settings_that_gas_town_would_drop(town: HandTown, run: Run) -> None:
+    """Own keys of town and rig go where Gas Town does not write, once; the dry run says which and moves nothing; nothing else changes."""
+    town.settings(max_polecats=4)
+    path, own = town.rig_dir / "settings" / "config.json", town.rig_dir / "settings" / "polecat.json"
+    said = f"max_polecats from {path} to polecat.json beside it"
+    before = path.read_text()
+
+    assert f"would move {said}\n" in run("reconcile", "gastown", "--dry-run").out
+    assert (path.read_text(), own.exists()) == (before, False)
+
+    assert said in run("reconcile", "gastown", "--json").json["settings_moved"]
+    assert json.loads(own.read_text()) == {"max_polecats": 4}
+    assert run("reconcile", "gastown").out == "0 in use: -\nnothing to do\n"
+
+
+def test_settings_that_cannot_be_moved_are_left_alone(town: HandTown, run: Run) -> None:
+    """Where it cannot be told what to take out, the reconcile is done all the same, and says why the keys are where they were."""
+    path = town.rig_dir / "settings" / "config.json"
+    path.write_text('{"type": "rig-settings", "max_polecats": 4, "max_polecats": 5}')
+
+    done = run("reconcile", "gastown")
+
+    assert (done.code, f"left alone: settings of {town.rig_dir}: {path}" in done.out) == (0, True)
+    assert path.read_text().count("max_polecats") == 2
 
 
 def test_nothing_to_prune(town: HandTown, run: Run, cat: dict[str, Any]) -> None:

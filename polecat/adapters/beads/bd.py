@@ -24,7 +24,7 @@ from polecat.adapters.beads.calls import BdProgram, Talk, bd_environment
 from polecat.adapters.beads.dialect import Dialect
 from polecat.core import bead_rules
 from polecat.core.agent_description import AGENT_LABEL, check_field_names, format_description, parse_description, replace_fields
-from polecat.errors import BeadsError
+from polecat.errors import BeadClosedError, BeadsError, BeadTakenError
 from polecat.names import check_bead_id
 from polecat.ports import AgentBead, AgentFields, Bead, Holdings
 
@@ -49,6 +49,7 @@ class BdCli:
         which: the program's name or path.
         locks_dir: where the locks on beads are; None means ``.locks`` in the beads directory.
         cache_dir: where it is kept what this ``bd`` can, so that the next process need not ask; None keeps it in this process.
+        agents_dir: another beads directory, in which the agent beads are; None means the same.
     """
 
     def __init__(
@@ -61,16 +62,30 @@ class BdCli:
         which: str = "bd",
         locks_dir: Path | None = None,
         cache_dir: Path | None = None,
+        agents_dir: Path | None = None,
     ) -> None:
-        beads_dir = beads_dir.absolute()
-        self._bd = BdProgram(
-            which=which,
-            beads_dir=beads_dir,
-            env=bd_environment(os.environ if environ is None else environ, beads_dir=beads_dir, actor=actor),
-            timeout_s=timeout_s,
-            locks_dir=beads_dir / ".locks" if locks_dir is None else locks_dir,
-            cache_dir=cache_dir,
-        )
+        def program_at(place: Path) -> BdProgram:
+            return BdProgram(
+                which=which,
+                beads_dir=place,
+                env=bd_environment(os.environ if environ is None else environ, beads_dir=place, actor=actor),
+                timeout_s=timeout_s,
+                locks_dir=place / ".locks" if locks_dir is None else locks_dir,
+                cache_dir=cache_dir,
+            )
+
+        self._bd = program_at(beads_dir.absolute())
+        self._agents = program_at(agents_dir.absolute()) if agents_dir else self._bd
+
+    @property
+    def beads_dir(self) -> Path:
+        """Where the work is."""
+        return self._bd.beads_dir
+
+    @property
+    def agents_dir(self) -> Path:
+        """Where the agent beads are."""
+        return self._agents.beads_dir
 
     def dialect(self) -> Dialect:
         """Say which ``bd`` this is and what it can.
@@ -98,7 +113,7 @@ class BdCli:
 
     def agent(self, bead_id: str) -> AgentBead | None:
         """See `Beads.agent`."""
-        issue = self._bd.talk().show(check_bead_id(bead_id))
+        issue = self._agents.talk().show(check_bead_id(bead_id))
         return None if issue is None else bead_rules.as_agent(issue.bead, issue.description)
 
     def update_agent(self, bead_id: str, **changes: str) -> AgentBead:
@@ -131,12 +146,13 @@ class BdCli:
 
     def holdings(self, agents: Mapping[str, str]) -> dict[str, Holdings | BeadsError]:
         """See `Beads.holdings`: one list of all that is not closed, and one of what is missing in it, if anything is."""
-        talk = self._bd.talk()
+        places = [self._bd] if self._agents is self._bd else [self._bd, self._agents]
+        talks = [place.talk() for place in places]
 
         def find(ids: frozenset[str]) -> list[tuple[Bead, str]]:
             among = ("--all", f"--id={','.join(one for one in sorted(ids) if ',' not in one)}") if ids else ()
-            answer = talk.ask("list", "--json", *talk.dialect.list_flags, *among)
-            return [(issue.bead, issue.description) for issue in answer.issues()]
+            answers = [talk.ask("list", "--json", *talk.dialect.list_flags, *among) for talk in talks]
+            return [(issue.bead, issue.description) for answer in answers for issue in answer.issues()]
 
         return bead_rules.holdings(agents, find)
 
@@ -154,7 +170,12 @@ class BdCli:
             issue = talk.show(bead_id)
             if issue is None or not bead_rules.holds(issue.bead, expected):
                 return False
-            _set(talk, issue.bead, status=bead_rules.status_when_let_go(issue.bead), assignee="")
+            try:
+                _set(talk, issue.bead, status=bead_rules.status_when_let_go(issue.bead), assignee="")
+            except BeadTakenError as error:
+                if error.holder in bead_rules.spellings(expected):
+                    raise
+                return False
             return True
 
     def set_status(self, bead_id: str, status: str) -> Bead:
@@ -173,8 +194,9 @@ class BdCli:
     @contextlib.contextmanager
     def _changing(self, bead_id: str, kind: str) -> Iterator[Talk]:
         check_bead_id(bead_id)
-        talk = self._bd.talk()
-        with self._bd.alone(f"{kind}-{bead_id}", f"change bead {bead_id}"):
+        place = self._agents if kind == "agent" else self._bd
+        talk = place.talk()
+        with place.alone(f"{kind}-{bead_id}", f"change bead {bead_id}"):
             yield talk
 
 
@@ -183,13 +205,15 @@ class BdCli:
 
 @contextlib.contextmanager
 def _taken_back(talk: Talk, undo: Callable[[], object]) -> Iterator[None]:
-    """Undo what a change that fails may have stored. Best effort: the caller is told of the failure, not of this one."""
+    """Undo what a change that fails may have stored; if that fails as well, the error says that it may be stored."""
     try:
         yield
-    except BeadsError:
+    except BeadsError as error:
         talk.left_s = max(talk.left_s, TAKE_BACK_S)
-        with contextlib.suppress(BeadsError):
+        try:
             undo()
+        except BeadsError as failed:
+            error.args = (f"{error.message}; perhaps it is stored all the same ({failed.message})",)
         raise
 
 
@@ -200,22 +224,38 @@ def _existing(talk: Talk, bead_id: str) -> Issue:
     return issue
 
 
-def _update(talk: Talk, bead_id: str, **changes: tuple[str, str]) -> bool:
-    """Write the fields whose old and new values differ; say whether there were any."""
-    words = [f"--{name}={new}" for name, (old, new) in changes.items() if old != new]
-    if words:
+def _words(**changes: tuple[str, str]) -> list[str]:
+    return [f"--{name}={new}" for name, (old, new) in changes.items() if old != new]
+
+
+def _update(talk: Talk, bead_id: str, **changes: tuple[str, str]) -> None:
+    """Write the fields whose old and new values differ, if there are any."""
+    if words := _words(**changes):
         talk.must("update", bead_id, *words)
-    return bool(words)
 
 
 def _set(talk: Talk, bead: Bead, *, status: str, assignee: str) -> Bead:
-    if not _update(talk, bead.id, status=(bead.status, status), assignee=(bead.assignee, assignee)):
+    """Write status and assignee of a bead that is still with whom it was read to be with, and read them back.
+
+    Raises:
+        BeadTakenError: somebody else got it in between, and this ``bd`` compares.
+    """
+    words = _words(status=(bead.status, status), assignee=(bead.assignee, assignee))
+    if not words:
         return bead
+    if talk.dialect.can_compare and bead.assignee != assignee:
+        words.append(f"--if-assignee={bead.assignee}")
+    answer = talk.ask("update", bead.id, *words)
+    if answer.meaning not in (None, "overtaken"):
+        raise answer.refusal()
     issue = talk.show(bead.id)
-    if issue is None or (issue.bead.status, issue.bead.assignee) != (status, assignee):
-        kept = "nothing" if issue is None else f"status {issue.bead.status!r}, assignee {issue.bead.assignee!r}"
-        raise _not_kept(bead.id, f"status {status!r}, assignee {assignee!r}", kept)
-    return issue.bead
+    if issue is not None and (issue.bead.status, issue.bead.assignee) == (status, assignee):
+        return issue.bead  # where it was overtaken: by an earlier try of its own, which seemed to fail
+    if issue is not None and answer.meaning == "overtaken":
+        holder = issue.bead.assignee
+        raise BeadTakenError(f"bead {bead.id} went to {holder or 'nobody'} at this moment", holder=holder, hint="look again")
+    kept = "nothing" if issue is None else f"status {issue.bead.status!r}, assignee {issue.bead.assignee!r}"
+    raise _not_kept(bead.id, f"status {status!r}, assignee {assignee!r}", kept)
 
 
 def _give_back(talk: Talk, before: Bead, assignee: str) -> None:
@@ -247,7 +287,7 @@ def _create(talk: Talk, wanted: AgentBead, description: str) -> None:
     if answer.meaning is None:
         return
     if "UNIQUE constraint" in answer.complaint:
-        raise BeadsError(
+        raise BeadClosedError(
             f"bead {wanted.id} was deleted for good; its id cannot be used again", hint="let the polecat have another name"
         )
     raise answer.refusal()

@@ -1,7 +1,7 @@
 """Which ``bd`` this is: what it can and what it accepts, found out by asking it once per binary.
 
 Between 0.47 and 1.x ``bd`` lost its daemon and the flag against it, the ``slot`` and ``agent`` commands and the issue type
-``agent``; ``list`` became a tree. Version strings lie (``dev``), so each ability is read from the program's own help, and by its
+``agent``; ``list`` became a tree; ``update`` learnt to compare, and refuses to take begun work from anybody otherwise. Version strings lie (``dev``), so each ability is read from the program's own help, and by its
 text: some versions print an error about an unknown flag and exit 0. What cannot be found out is taken to be as in the newest.
 
 Source:
@@ -48,6 +48,7 @@ class Dialect:
             ``agent`` among what is swept away, so only those on SQLite get it.
         global_flags: what to put before every command: no daemon, and no check whether the data are stale, where there are such things.
         list_flags: what to put behind ``list --json``, to get everything and nothing but JSON: no tree, no end after 50, no pager.
+        can_compare: ``update`` can be told whom a bead must be with (1.2). It is only used where its help names the flag.
     """
 
     version: str = ""
@@ -55,6 +56,7 @@ class Dialect:
     agent_types: tuple[str, ...] = ("task",)
     global_flags: tuple[str, ...] = ()
     list_flags: tuple[str, ...] = _LIST_FLAGS
+    can_compare: bool = False
 
     @property
     def has_daemon(self) -> bool:
@@ -62,15 +64,15 @@ class Dialect:
         return "--no-daemon" in self.global_flags
 
 
-def read_dialect(version: str, root_help: str, list_help: str) -> Dialect:
-    """Read the abilities out of what ``version``, ``--help`` and ``list --help`` print. Pure.
+def read_dialect(version: str, root_help: str, list_help: str, update_help: str) -> Dialect:
+    """Read the abilities out of what ``version``, ``--help``, ``list --help`` and ``update --help`` print. Pure.
 
     Examples:
-        >>> read_dialect("bd version 0.47.1 (dev)", "  show   Show\\n  slot   Slots\\n      --no-daemon   Force", "").has_slot
+        >>> read_dialect("bd version 0.47.1 (dev)", "  show   Show\\n  slot   Slots\\n      --no-daemon   Force", "", "").has_slot
         True
     """
     match = re.search(r"\d+\.\d+\.\d+[^ \n]*", version)
-    dialect = Dialect(version=match[0] if match else "")
+    dialect = Dialect(version=match[0] if match else "", can_compare=_has_flag(update_help, "--if-assignee"))
     if re.search(r"^\s+(?:show|create)\s", root_help, re.MULTILINE):
         flags = tuple(flag for flag in _GLOBAL_FLAGS if _has_flag(root_help, flag))
         dialect = attrs.evolve(dialect, has_slot=_has_command(root_help, "slot"), global_flags=flags)
@@ -134,7 +136,7 @@ def _ask(binary: Path, env: Mapping[str, str], timeout_s: float) -> list[str]:
     answers = []
     # in a project's directory even --help may open its database
     with tempfile.TemporaryDirectory(prefix="polecat-bd-") as nowhere:
-        for words in (("version",), ("--help",), ("list", "--help")):
+        for words in (("version",), ("--help",), ("list", "--help"), ("update", "--help")):
             try:
                 done = program.run([binary, *words], env=env, cwd=Path(nowhere), timeout_s=timeout_s)
             except ProgramTimeoutError as error:

@@ -1,4 +1,4 @@
-"""What the words of a failing ``bd`` mean: set up wrongly, worth another try, not there, or a plain no. Pure.
+"""What the words of a failing ``bd`` mean: set up wrongly, worth another try, not there, overtaken, or a plain no. Pure.
 
 Everything that is not on these lists is a plain no, which for a question means *unknown*: taking an outage for *not found* makes
 a second bead of what exists.
@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-Meaning = Literal["config", "transient", "absent", "refused"]
+Meaning = Literal["config", "transient", "absent", "overtaken", "refused"]
 
 _CONFIG = (
     ("configure custom types", "bd config set types.custom agent,role,rig,convoy,slot"),
@@ -49,11 +49,15 @@ def meaning_of(text: str, bead_id: str = "") -> Meaning:
         ('config', 'transient', 'refused')
         >>> meaning_of("gt-1 not found", "gt-1"), meaning_of("branch not found")
         ('absent', 'refused')
+        >>> meaning_of("Error updating gt-1: assignee mismatch")
+        'overtaken'
     """
     if config_hint(text):
         return "config"
     if _TRANSIENT.search(text):
         return "transient"
+    if "assignee mismatch" in text:
+        return "overtaken"
     if _ABSENT.search(text) or (bead_id and f"{bead_id} not found" in text) or (bead_id and f"not found: {bead_id}" in text):
         return "absent"
     return "refused"

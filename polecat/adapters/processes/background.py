@@ -17,15 +17,15 @@ command -v ionice >/dev/null 2>&1 && low="$low ionice -c3"
   if command -v flock >/dev/null 2>&1; then flock -n 9 || exit 0; fi
   one=--one-file-system; rm -rf $one -- "$1/no such file" 2>/dev/null || one=
   for entry; do
-    find "$entry" "$entry.admin" -xdev -type d ! -perm -700 -exec chmod u+rwx {} \\;
+    # a directory that may not be written to keeps what is in it from everybody but root
+    $low find "$entry" "$entry.admin" -xdev -type d ! -perm -700 -exec chmod u+rwx {} \\; 2>/dev/null
     $low rm -rf $one -- "$entry" "$entry.admin"
   done
   rmdir -- "$(dirname -- "$1")"
 } </dev/null >/dev/null 2>&1 &
 """
 """Reads the lock's path and the entries from its arguments. The shell ends at once and leaves the work to its child, so that we
-have no child to wait for. Directories that nobody may write to, such as those of a module cache, become the owner's. ``flock``
-keeps two deleters apart where it exists; two at once would only be slower."""
+have no child to wait for. ``flock`` keeps two deleters apart where it exists; two at once would only be slower."""
 
 
 def delete_in_background(entries: Sequence[Path], *, lock_path: Path) -> None:

@@ -32,6 +32,17 @@ _NOT_FOR_THE_SERVER = frozenset((*IDENTITY, "TMUX", "TMUX_PANE", "CLAUDECODE"))
 """Not passed to the server, which would hand them to every window anybody ever opens in it."""
 
 
+def socket_path(socket: str | None, environ: Mapping[str, str]) -> str:
+    """Where tmux itself looks for a server: by its name, by its path, or (None) the user's default one.
+
+    Examples:
+        >>> socket_path("mine", {"TMUX_TMPDIR": "/run/t"}).partition("tmux-")[0], socket_path("/run/x.sock", {})
+        ('/run/t/', '/run/x.sock')
+    """
+    directory = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  as tmux does
+    return socket if socket and "/" in socket else f"{directory}/tmux-{os.getuid()}/{socket or 'default'}"
+
+
 class TmuxServer:
     """One server, as a client reaches it. Arguments as for `polecat.adapters.tmux.cli.TmuxCli`.
 
@@ -56,8 +67,7 @@ class TmuxServer:
         environ = os.environ if environ is None else environ
         self._environ = {key: value for key, value in environ.items() if key not in _NOT_FOR_THE_SERVER}
         where = () if socket is None else ("-S" if "/" in socket else "-L", socket)
-        directory = environ.get("TMUX_TMPDIR") or "/tmp"  # noqa: S108  where tmux itself looks
-        self.socket_path = socket if socket and "/" in socket else f"{directory}/tmux-{os.getuid()}/{socket or 'default'}"
+        self.socket_path = socket_path(socket, environ)
         config = () if config_file is None else ("-f", config_file)
         self.base = ("tmux", "-u", *where, *config)
 

@@ -182,13 +182,14 @@ def check_hook(t: BeadsUnderTest) -> None:
 
 
 def check_hook_compares(t: BeadsUnderTest) -> None:
-    """A bead is not taken from whom it was not expected to be with, and is from whom it was."""
+    """A bead is not taken from whom it was not expected to be with, and is from whom it was, also once that one has begun it."""
     first, second = t.new_assignee(), t.new_assignee()
     work = t.new_work("work")
     t.store.hook(work, assignee=first, expected="")
     error = _fails(BeadTakenError, lambda: t.store.hook(work, assignee=second, expected=""))
     assert isinstance(error, BeadTakenError) and error.holder == first
     assert t.store.held_by(second) == ()
+    t.store.set_status(work, "in_progress")
     assert t.store.hook(work, assignee=second, expected=first).assignee == second
 
 

@@ -34,18 +34,6 @@ def a_moved_pane_is_still_the_agents(under: TmuxUnderTest) -> None:
     assert [one.instance for one in under.tmux.list_sessions()] == [host.instance]
 
 
-def sessions_that_went_with_their_server_are_named(under: TmuxUnderTest) -> None:
-    """The first start after a server with known sessions has gone names them, once; one that found its server names none."""
-    if under.end_server is None:
-        raise SkipTest("it has no server that could end")
-    assert under.start("one").lost == ()
-    assert under.start("two").lost == ()
-    under.names()
-    under.end_server()
-    assert sorted(under.start("three").lost) == ["one", "two"]
-    assert under.start("four").lost == ()
-
-
 def a_second_view_is_no_second_agent(under: TmuxUnderTest) -> None:
     """Of two sessions that show one pane one is the agent's; both are known to be shared."""
     if under.view is None:
@@ -55,6 +43,17 @@ def a_second_view_is_no_second_agent(under: TmuxUnderTest) -> None:
     assert [one.name for one in under.tmux.list_sessions() if one.instance == made.instance] == ["one"]
     assert (under.session("one").is_shared, under.session("mine").is_shared) == (True, True)
     assert dict(under.session("mine").environment) == {}
+
+
+def sessions_that_went_with_their_server_are_named(under: TmuxUnderTest) -> None:
+    """A start that finds the server gone that was listed before, and makes a new one, names the sessions that went with it, once."""
+    if under.end_server is None:
+        raise SkipTest("there is no server that could end")
+    under.start("one")
+    assert under.names() == ["one"]
+    under.end_server()
+    assert under.start("two").lost == ("one",)
+    assert under.start("three").lost == ()
 
 
 def a_prefix_is_not_a_match(under: TmuxUnderTest) -> None:

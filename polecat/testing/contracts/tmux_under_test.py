@@ -31,8 +31,8 @@ class TmuxUnderTest:
         crash: kills the process of a session by SIGKILL.
         split: opens a pane of a person's own in the session of this name.
         move: moves the agent's pane of the first session into the second.
-        view: makes a second view of the first session, with the second name.
-        end_server: ends the server with all its sessions; the next start makes another. The four are None where nobody could do that.
+        view: makes a second view of the first session, with the second name. The three are None where no person could do that.
+        end_server: ends the server with all its sessions, unseen by *tmux*; None where it has none that could end.
     """
 
     tmux: Tmux

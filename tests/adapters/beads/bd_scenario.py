@@ -1,8 +1,8 @@
-"""One life of a polecat's beads, with fixed ids: recorded from real versions of ``bd``, replayed without them.
+"""One life of a polecat's beads, and work that was begun, with fixed ids: recorded from real versions of ``bd``, replayed without them.
 
 Record a version (its store must be new; ``bd init`` first)::
 
-    python -m tests.adapters.beads.bd_scenario BD PROJECT_DIRECTORY RECORDING.json
+    python -m tests.adapters.beads.bd_scenario BD PROJECT_DIRECTORY RECORDING.json [begun]
 """
 
 from __future__ import annotations
@@ -48,18 +48,33 @@ def play(beads: Beads) -> None:
     raise AssertionError("a closed bead was hooked")
 
 
-def _record(real: Path, project: Path, recording: Path) -> None:
+def play_begun(beads: Beads) -> None:
+    """Hook work that is begun then, hand it to another, and hand it back: the compared changes of versions that have them."""
+    other = "gas/polecats/slit"
+    beads.hook(WORK, assignee=WHO, expected="")
+    assert beads.set_status(WORK, "in_progress").assignee == WHO
+    assert beads.hook(WORK, assignee=other, expected=WHO).assignee == other
+    assert beads.set_status(WORK, "in_progress").assignee == other
+    assert not beads.unassign(WORK, expected=WHO)
+    assert beads.unassign(WORK, expected=other)
+    free = beads.bead(WORK)
+    assert free is not None
+    assert (free.status, free.assignee) == ("open", "")
+
+
+def _record(real: Path, project: Path, recording: Path, scene: str = "life") -> None:
     beads_dir = project / ".beads"
     env = {**os.environ, "BEADS_DIR": str(beads_dir)}
     subprocess.run([real, "create", f"--id={WORK}", "--title=work", "--description=x"], check=True, cwd=project, env=env)
     with tempfile.TemporaryDirectory() as scratch:
         home = Path(scratch) / "recorder"
         beads = BdCli(beads_dir=beads_dir, which=str(make_recording_bd(home, real)), locks_dir=Path(scratch) / "locks")
-        play(beads)
+        (play_begun if scene == "begun" else play)(beads)
         calls = [json.loads(line) for line in (home / "calls.jsonl").read_text().splitlines()]
         text = json.dumps({"version": beads.dialect().version, "calls": calls}, indent=1, ensure_ascii=False)
     recording.write_text(text.replace(str(project), "/project") + "\n")
 
 
 if __name__ == "__main__":
-    _record(*map(Path, sys.argv[1:4]))
+    _real, _project, _recording, *_scene = sys.argv[1:]
+    _record(Path(_real), Path(_project), Path(_recording), *_scene)

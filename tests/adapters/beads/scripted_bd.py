@@ -17,7 +17,7 @@ from typing import Any
 
 from attrs import frozen
 
-QUESTIONS = ("version", "--help", "list --help")
+QUESTIONS = ("version", "--help", "list --help", "update --help")
 """What the adapter asks to find out what a bd can."""
 
 _FRONT = r"""#!/bin/sh
@@ -27,6 +27,7 @@ version) words="'version'"; answer='bd version 9.9.9' ;;
   create   Create
   show     Show' ;;
 "list --help") words="'list', '--help'"; answer='  -a, --assignee string' ;;
+"update --help") words="'update', '--help'"; answer='      --if-assignee string' ;;
 *) exec '{python}' -SI '{home}/script.py' "$@" ;;
 esac
 echo "{{'argv': [$words]}}" >>'{home}/calls.txt'
@@ -73,6 +74,8 @@ if kind == "killed":
 if kind == "says":
     leave(mood["exit"], mood.get("out", ""), mood.get("err", ""))
 
+if os.path.exists(path("dead")):
+    leave(1, "", "Error: boom\\n")
 lock = open(path("lock"), "w")
 fcntl.flock(lock, fcntl.LOCK_EX)
 with open(path("beads.txt")) as file:
@@ -98,6 +101,11 @@ def store():
     os.rename(path("beads.txt.new"), path("beads.txt"))
     if kind == "stores late":
         os._exit(0)
+    if kind == "busy after storing" and not os.path.exists(path("was busy")):
+        open(path("was busy"), "w").close()
+        leave(1, "", "Error: database is locked\\n")
+    if kind == "store dies after storing":
+        open(path("dead"), "w").close()
     if kind == "dies after storing":
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -131,6 +139,13 @@ if command not in ("update", "close", "reopen"):
 if names[0] not in beads:
     absent(names[0])
 bead = beads[names[0]]
+if kind == "overtaken":
+    bead["assignee"] = mood["by"]
+    store()
+if flags.get("if-assignee", bead["assignee"]) != bead["assignee"]:
+    leave(13, "", "Error updating %s: assignee mismatch\\nError: 1 of 1 issues failed to update\\n" % names[0])
+if bead["status"] == "in_progress" and "if-assignee" not in flags and flags.get("assignee", bead["assignee"]) != bead["assignee"]:
+    leave(1, "", "cannot reassign %s: held by %r (in_progress)\\n" % (names[0], bead["assignee"]))
 if command == "close":
     bead["status"] = "closed"
 if command == "reopen":
@@ -149,7 +164,7 @@ leave(0, "Updated\n")
 _REPLAY = r"""#!/bin/sh
 cd '{home}'
 case "$*" in
-version | --help | "list --help") at="$*" ;;
+version | --help | "list --help" | "update --help") at="$*" ;;
 *) read -r at <next && echo $((at + 1)) >next ;;
 esac
 if [ "$(printf '%s\037' "$@"; echo .)" != "$(cat "./$at.argv" 2>&1; echo .)" ]; then

@@ -14,7 +14,14 @@ import pytest
 from polecat.adapters.beads.bd import BdCli
 from polecat.adapters.beads.dialect import dialect_of
 from polecat.core.agent_description import FIELD_NAMES, parse_description
-from polecat.errors import BeadsConfigError, BeadsError, BeadsUnavailableError, NotFoundError
+from polecat.errors import (
+    BeadClosedError,
+    BeadsConfigError,
+    BeadsError,
+    BeadsUnavailableError,
+    BeadTakenError,
+    NotFoundError,
+)
 from polecat.ports import AgentFields
 from tests.adapters.beads.scripted_bd import ScriptedBd, make_scripted_bd
 
@@ -150,6 +157,51 @@ def test_half_opened_agent_is_closed(script: ScriptedBd) -> None:
         _beads(script).open_agent(_AGENT, title=_AGENT, fields=_FIELDS)
     assert script.beads()[_AGENT]["status"] == "closed"
     assert parse_description(str(script.beads()[_AGENT]["description"])).hook_bead == ""
+
+
+def test_a_bead_that_goes_to_another_meanwhile_is_his(script: ScriptedBd) -> None:
+    """What somebody takes between our look and our change stays his: a hook says whose it is, a hand-back that there is none to hand back."""
+    beads = _beads(script)
+    script.behave(kind="overtaken", on="update", by="gas/polecats/slit")
+    with pytest.raises(BeadTakenError) as caught:
+        beads.hook(_WORK, assignee=_WHO, expected="")
+    assert caught.value.holder == "gas/polecats/slit"
+    script.behave()
+    script.add(_WORK, status="in_progress", assignee=_WHO)
+    script.behave(kind="overtaken", on="update", by="gas/polecats/slit")
+    assert beads.unassign(_WORK, expected=_WHO) is False
+    assert script.beads()[_WORK]["assignee"] == "gas/polecats/slit"
+
+
+def test_a_bead_that_changed_its_spelling_meanwhile_is_not_said_to_be_free(script: ScriptedBd) -> None:
+    """The same holder under his other spelling is still the holder: the hand-back fails, and can be tried again."""
+    script.add(_WORK, status="in_progress", assignee=_WHO)
+    script.behave(kind="overtaken", on="update", by="gas/nux")
+    with pytest.raises(BeadTakenError):
+        _beads(script).unassign(_WORK, expected=_WHO)
+    script.behave()
+    assert _beads(script).unassign(_WORK, expected=_WHO) is True
+
+
+def test_a_compared_change_that_only_seemed_to_fail_is_done(script: ScriptedBd) -> None:
+    """A bd that stored a change and then said *busy* refuses the next try as overtaken, by us: what is read back decides."""
+    script.behave(kind="busy after storing", on="update", once=1)
+    assert _beads(script).hook(_WORK, assignee=_WHO, expected="").assignee == _WHO
+
+
+def test_what_cannot_be_taken_back_is_said_to_be_stored_perhaps(script: ScriptedBd) -> None:
+    """A hook that was stored, then could not be read and could not be taken back is told; nobody is told that nothing is there."""
+    script.behave(kind="store dies after storing", on="update")
+    with pytest.raises(BeadsError, match="perhaps it is stored all the same"):
+        _beads(script).hook(_WORK, assignee=_WHO)
+    assert script.beads()[_WORK]["assignee"] == _WHO
+
+
+def test_an_id_that_is_never_given_again_is_said_to_be_closed(script: ScriptedBd) -> None:
+    """A deleted bead of bd 0.47 is found by nothing and cannot be made: for the spawn that is no outage, but a closed bead."""
+    script.behave(kind="says", on="create", exit=1, err="Error: insert issue: UNIQUE constraint failed: issues.id")
+    with pytest.raises(BeadClosedError, match="deleted for good"):
+        _beads(script).open_agent(_AGENT, title=_AGENT, fields=_FIELDS)
 
 
 def test_only_newlines_end_lines(script: ScriptedBd) -> None:
@@ -307,11 +359,11 @@ def test_asked_once_what_it_can(script: ScriptedBd, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     for _ in range(3):
         BdCli(beads_dir=tmp_path / "rig" / ".beads", which=str(script.binary), cache_dir=cache).bead(_WORK)
-    assert questions() == 2
+    assert questions() == 3
     assert "9.9.9" in (cache / "bd-dialect.json").read_text()
     os.utime(script.binary, ns=(1, 1))
     _beads(script).bead(_WORK)
-    assert questions() == 4
+    assert questions() == 6
 
 
 def test_damaged_cache_is_ignored(script: ScriptedBd, tmp_path: Path) -> None:
@@ -321,3 +373,33 @@ def test_damaged_cache_is_ignored(script: ScriptedBd, tmp_path: Path) -> None:
     (cache / "bd-dialect.json").write_text('{"key": 1')
     beads = BdCli(beads_dir=tmp_path / "rig" / ".beads", which=str(script.binary), cache_dir=cache)
     assert beads.dialect().version == "9.9.9"
+
+
+def test_agent_beads_may_be_in_another_database(script: ScriptedBd) -> None:
+    """Gas Town of today keeps them in the town's: all about an agent is asked there, all about work here, and what each holds in both."""
+    town, rig = script.home.parent / ".beads", script.home.parent / "rig" / ".beads"
+    (town / "dolt").mkdir(parents=True)
+    beads = BdCli(beads_dir=rig, agents_dir=town, environ=os.environ, which=str(script.binary))
+
+    told = 0
+
+    def where() -> set[str]:
+        nonlocal told
+        calls = [call["env"] for call in script.calls() if "env" in call]
+        began, told = told, len(calls)
+        return {env["BEADS_DIR"] for env in calls[began:] if isinstance(env, dict)}
+
+    beads.open_agent("gt-rig-polecat-nux", title="nux", fields=AgentFields(rig="rig"))
+    beads.update_agent("gt-rig-polecat-nux", agent_state="working")
+    assert beads.agent("gt-rig-polecat-nux") is not None
+    beads.close_agent("gt-rig-polecat-nux", reason="done")
+    assert where() == {str(town)}
+    assert (town / ".locks").is_dir()
+
+    beads.hook(_WORK, assignee="rig/polecats/nux")
+    beads.held_by("rig/polecats/nux")
+    assert where() == {str(rig)}
+
+    found = beads.holdings({"rig/polecats/nux": "gt-rig-polecat-nux"})["rig/polecats/nux"]
+    assert not isinstance(found, BeadsError) and found.agent is not None and [bead.id for bead in found.held] == [_WORK]
+    assert where() == {str(town), str(rig)}

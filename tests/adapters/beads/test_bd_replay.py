@@ -10,10 +10,11 @@ import pytest
 
 from polecat.adapters.beads.bd import BdCli
 from polecat.errors import BeadsError
-from tests.adapters.beads.bd_scenario import play
-from tests.adapters.beads.scripted_bd import make_replaying_bd
+from tests.adapters.beads.bd_scenario import play, play_begun
+from tests.adapters.beads.scripted_bd import QUESTIONS, make_replaying_bd
 
 _RECORDINGS = sorted((Path(__file__).parent / "bd_recordings").glob("*.json"))
+_BEGUN = sorted((Path(__file__).parent / "bd_recordings" / "begun").glob("*.json"))
 
 
 def _replaying(recording: dict[str, Any], directory: Path) -> BdCli:
@@ -29,21 +30,33 @@ def test_one_life(path: Path, tmp_path: Path) -> None:
     beads = _replaying(recording, tmp_path)
     play(beads)
     asked = int((tmp_path / "bin" / "next").read_text())
-    assert asked == len(recording["calls"]) - 3  # all but the three questions what it can
+    assert asked == sum(" ".join(call["argv"]) not in QUESTIONS for call in recording["calls"])
+
+
+@pytest.mark.parametrize("path", _BEGUN, ids=lambda path: path.stem)
+def test_begun_work_changes_hands(path: Path, tmp_path: Path) -> None:
+    """Begun work is handed on and handed back in each version; the newest refuses that to who does not say whose it was."""
+    recording = json.loads(path.read_text("utf-8"))
+    play_begun(_replaying(recording, tmp_path))
+    words = [word for call in recording["calls"] for word in call["argv"]]
+    compared = [word.partition("=")[2] for word in words if word.startswith("--if-assignee=")]
+    assert compared == (["", "gas/polecats/nux", "gas/polecats/slit"] if path.stem == "1.2.1" else [])
 
 
 def test_versions_are_told_apart(tmp_path: Path) -> None:
-    """The dialect is read from the help of each version: daemon flags and slots up to 0.47, none of it at 1.0."""
+    """The dialect is read from the help of each version: daemon flags and slots up to 0.47, none of it at 1.0, comparing at 1.2."""
     dialects = {}
     for path in _RECORDINGS:
         dialect = _replaying(json.loads(path.read_text("utf-8")), tmp_path / path.stem).dialect()
-        dialects[dialect.version] = (dialect.global_flags, dialect.has_slot, dialect.agent_types, "--flat" in dialect.list_flags)
+        can = ("--flat" in dialect.list_flags, dialect.can_compare)
+        dialects[dialect.version] = (dialect.global_flags, dialect.has_slot, dialect.agent_types, *can)
     assert dialects == {
-        "0.47.1": (("--no-daemon", "--allow-stale"), True, ("agent", "task"), False),
-        "0.56.1": (("--allow-stale",), True, ("task",), False),
-        "0.59.0": ((), True, ("task",), True),
-        "0.62.0": ((), False, ("task",), True),
-        "1.0.0": ((), False, ("task",), True),
+        "0.47.1": (("--no-daemon", "--allow-stale"), True, ("agent", "task"), False, False),
+        "0.56.1": (("--allow-stale",), True, ("task",), False, False),
+        "0.59.0": ((), True, ("task",), True, False),
+        "0.62.0": ((), False, ("task",), True, False),
+        "1.0.0": ((), False, ("task",), True, False),
+        "1.2.1": ((), False, ("task",), True, True),
     }
 
 
@@ -54,7 +67,7 @@ def test_versions_are_told_apart(tmp_path: Path) -> None:
 )
 def test_exit_0_is_no_proof(out: str, err: str, tmp_path: Path) -> None:
     """T-54: a version that prints an error and exits 0, as some of the 0.60 family do, has not answered."""
-    recording = json.loads(_RECORDINGS[-1].read_text("utf-8"))
+    recording = json.loads(_RECORDINGS[-2].read_text("utf-8"))
     for call in recording["calls"]:
         if call["argv"][0] in ("show", "list") and "--help" not in call["argv"]:
             call.update(exit=0, out=out, err=err)
