@@ -24,7 +24,7 @@ from polecat.town.records import Record
 from polecat.upkeep.branches import delete_branch
 from polecat.upkeep.inspection import Inspection, base_ref, inspect
 from polecat.upkeep.liveness import Agent
-from polecat.upkeep.observation import Observation
+from polecat.upkeep.observation import Observation, check_one_disk
 from polecat.upkeep.termination import end_agent
 from polecat.upkeep.trash import keep_for_good, no_longer_kept, trash_entry
 
@@ -96,8 +96,10 @@ class OldWorktree:
 
         Raises:
             WorkAtRiskError: there is a risk that is not accepted; the hint says what to do.
+            DiskFullError: it is on another file system than the repository, so that it could not be renamed.
             UnsupportedError: something would have to be saved, and the given git has no `GitRescues`.
         """
+        check_one_disk(self.observed)
         seen = inspect(self.world, self.observed, self.record.polecat, agent=agent)
         obstacles = seen.verdict.obstacles(force=self.force, nuclear=self.nuclear)
         risks = [risk for risk in obstacles if not (self.keeps_hook and risk.code == "hooked")]
@@ -259,7 +261,9 @@ def own_branch(record: Record, branch: str) -> str:
 def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> str:
     if "caller-inside" in codes:
         return "cd somewhere else first"
-    lines = []
+    if "mount" in codes:
+        return f"unmount it, then see what else there is: polecat {verb} {who} --dry-run"
+    lines = ["find the cause: polecat doctor"] if "unknown" in codes else []
     if "unpushed" in codes:
         lines.append(f"push it:     git -C {shell_line(seen.path)} push origin HEAD")
     if "uncommitted" in codes or "ignored" in codes:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from polecat.adapters.world import FullWorld
-from polecat.errors import PolecatError, TmuxError
+from polecat.errors import DiskFullError, PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id, shell_line
 from polecat.town.config import load_agent_registry, load_rig_config
@@ -22,9 +22,9 @@ from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.inspection import inspect, record_of
 from polecat.upkeep.liveness import Look, find_agent
-from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context
+from polecat.upkeep.observation import MB, Observation, RigContext, check_one_disk, choose, observe_sessions, read_context
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.trash import entries
+from polecat.upkeep.trash import entries, why_it_stays
 from polecat.upkeep.worktrees import ago
 
 OLD_S = 600.0
@@ -312,6 +312,9 @@ def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
         text = f"{path} is the only copy of something that could not be saved otherwise"
         yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
     waiting = [path for path, is_kept in found if not is_kept]
+    for path in waiting:
+        if stays := why_it_stays(path, user=os.geteuid()):
+            yield wrong(f"{path} in the trash stays: {stays[0]}", stays[1])
     if waiting:
         size, is_all = _size(waiting)
         text = f"{len(waiting)} removed worktree{'' if len(waiting) == 1 else 's'} in the trash, {'' if is_all else 'more than '}{size // MB} MB"
@@ -338,6 +341,10 @@ def _disk(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     level: Level = "wrong" if free_mb < needed_mb else "note" if free_mb < 3 * needed_mb else "ok"
     remedy = "" if level == "ok" else f"polecat list {context.rig.name}, and remove polecats that are done"
     yield Finding(level=level, text=text, remedy=remedy)
+    try:
+        check_one_disk(context)
+    except DiskFullError as error:
+        yield wrong(error.message, "put both on one file system")
     seen_fs = os.statvfs(context.rig.path)
     if seen_fs.f_files and seen_fs.f_favail < 10_000:
         yield wrong(f"only {seen_fs.f_favail} more files fit on the disk", remedy or "df -i")

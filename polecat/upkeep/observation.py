@@ -191,18 +191,28 @@ def fetch_policy(settings: RigSettings) -> FetchPolicy:
     return evolve(FetchPolicy.parse(settings.fetch), timeout_s=settings.fetch_timeout_s)
 
 
+def check_one_disk(context: RigContext | Observation) -> None:
+    """Refuse to make or take away worktrees that are not on the repository's file system: nothing could be renamed into the trash.
+
+    Raises:
+        DiskFullError: they are on two.
+    """
+    rig, repo = context.rig, context.repo.git_dir
+    homes = rig.polecats_dir if rig.polecats_dir.exists() else rig.path
+    if repo.exists() and homes.stat().st_dev != repo.stat().st_dev:
+        raise DiskFullError(
+            f"{homes} is on another file system than {repo}: what is made there could not be taken back without copying it",
+            hint="put both on one file system; nothing was touched",
+        )
+
+
 def check_disk(world: FullWorld, context: RigContext) -> None:
     """Refuse to go on with too little free disk.
 
     Raises:
         DiskFullError: less is free than the settings ask for.
     """
-    homes, repo = context.rig.polecats_dir, context.repo.git_dir
-    if homes.exists() and repo.exists() and homes.stat().st_dev != repo.stat().st_dev:
-        raise DiskFullError(
-            f"{homes} is on another file system than {repo}: what is made there could not be taken back without copying it",
-            hint="put both on one file system",
-        )
+    check_one_disk(context)
     free_bytes = world.free_bytes(context.rig.path)
     least_mb = context.settings.min_free_disk_mb
     if free_bytes < least_mb * MB:

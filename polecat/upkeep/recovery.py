@@ -11,6 +11,7 @@ from pathlib import Path
 from attrs import evolve
 
 from polecat.adapters.world import FullWorld
+from polecat.core.bead_rules import holds
 from polecat.core.states import DONE_STATES
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
@@ -150,7 +151,7 @@ def take_back(world: FullWorld, observed: Observation, claim: Record) -> None:
         end_path(observed.rig, claim.polecat, claim.instance).unlink(missing_ok=True)
         drop_claim(observed.rig, claim)
         return
-    _hand_back(world, claim)
+    _hand_back(world, claim, was=_bead_before(world, observed, claim))
     discard_leftovers(world, observed, claim, observed.rig.home_dir(claim.polecat) / observed.rig.name)
     withdraw_claim(observed.rig, claim)
 
@@ -303,14 +304,22 @@ def aside_dir(rig: Rig, claim: Record) -> Path:
     return rig.polecats_dir / f".repair-{claim.polecat}-{claim.instance}"
 
 
-def _hand_back(world: FullWorld, claim: Record) -> None:
+def _bead_before(world: FullWorld, observed: Observation, claim: Record) -> Bead | None:
+    """The bead as it was when a killed spawn took it from a polecat that had ended and still has its home; None if it was nobody's."""
+    if claim.purpose != "spawn" or claim.taken_from.rpartition("/")[2] not in observed.homes.dirs:
+        return None
+    now = world.beads.bead(claim.hook_bead)
+    if now is None or not holds(now, agent_id(claim.rig, claim.polecat)):  # not taken yet, or let go of meanwhile
+        return None
+    return Bead(id=claim.hook_bead, status=claim.taken_status, assignee=claim.taken_from)
+
+
+def _hand_back(world: FullWorld, claim: Record, *, was: Bead | None = None) -> None:
     if claim.agent_bead and other_host(
         world, claim.agent_bead
     ):  # the address is another host's polecat's, with all that it holds
         return
     if claim.hook_bead:
-        is_spawn = claim.purpose == "spawn" and bool(claim.taken_from)
-        was = Bead(id=claim.hook_bead, status=claim.taken_status, assignee=claim.taken_from) if is_spawn else None
         give_back(world, was, claim.hook_bead, agent_id(claim.rig, claim.polecat))
     if claim.agent_bead:
         world.beads.close_agent(claim.agent_bead, reason="spawn undone" if claim.purpose == "spawn" else "polecat removed")

@@ -16,6 +16,7 @@ from pathlib import Path
 from polecat.adapters.processes.background import delete_in_background
 from polecat.adapters.processes.mounts import mounts_below
 from polecat.model import Rig
+from polecat.names import shell_line
 from polecat.town.locks import is_held, trash_lock
 from polecat.town.records import Record
 
@@ -82,6 +83,22 @@ def entries(rig: Rig) -> tuple[tuple[Path, bool], ...]:
         return ()
     plain = sorted(name for name in names if not name.endswith((".keep", ".admin")) or name.startswith("stale-"))
     return tuple((trash_dir(rig) / name, f"{name}.keep" in names) for name in plain)
+
+
+def why_it_stays(entry: Path, *, user: int) -> tuple[str, str] | None:
+    """Say why an entry cannot be deleted by a user, and the command that changes that; None if it can.
+
+    Args:
+        entry: the entry.
+        user: the user's number; 0 may delete everything.
+    """
+    for mount in mounts_below(entry):
+        return f"{mount} is mounted in it", f"umount {shell_line(mount)}"
+    for here, directories, names in os.walk(entry) if user else ():
+        with contextlib.suppress(FileNotFoundError):  # it goes while we look
+            if (owner := os.lstat(here).st_uid) != user and directories + names:
+                return f"{here} belongs to user {owner}", f"sudo chown -R {user} {shell_line(entry)}"
+    return None
 
 
 def empty_trash(rig: Rig) -> None:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from attrs import evolve
 
-from polecat import list_polecats, repair_polecat, work_at_risk
-from polecat.errors import BeadsError, GitError, PolecatNotFoundError, RemoveFailedError, RescueFailedError, WorkAtRiskError
+from polecat import find_town, list_polecats, repair_polecat, work_at_risk
+from polecat.adapters.world import full_world
+from polecat.errors import (
+    BeadsError,
+    DiskFullError,
+    GitError,
+    PolecatNotFoundError,
+    RemoveFailedError,
+    RescueFailedError,
+    WorkAtRiskError,
+)
 from polecat.lifecycle.remove import remove_polecat
+from polecat.lifecycle.rescue import _remedy
 from polecat.lifecycle.spawn import spawn_for_sling
 from polecat.model import Rig, SpawnOptions
 from polecat.ports import Bead, Event
@@ -17,6 +30,9 @@ from polecat.testing import FailAt, FakeBeads, FakeWorld, fake_world
 from polecat.town.find import find_repo
 from polecat.town.homes import list_homes
 from polecat.town.records import read_claim
+from polecat.upkeep.doctor import check_town
+from polecat.upkeep.inspection import inspect
+from polecat.upkeep.observation import observe
 
 Place = tuple[Rig, FakeWorld]
 
@@ -242,3 +258,44 @@ def test_the_event_names_the_rescue(place: Place) -> None:
 
     assert [event.facts["rescue"] for event in heard if event.name == "polecat_removed"] == [done.rescue]
     assert f'"rescue":"{done.rescue}"' in (rig.town_root / ".events.jsonl").read_text()
+
+
+def test_what_only_an_unmount_lifts_is_not_answered_with_nuclear(place: Place) -> None:
+    """A refusal names what really goes on: nothing lifts a mount, and where git could not look the cause comes first."""
+    rig, world = place
+    cat = spawn_for_sling(rig, world=world)
+    seen = inspect(full_world(rig, world), observe(full_world(rig, world), rig), cat.polecat_name, agent=None)
+
+    hint = _remedy("remove", "gastown/furiosa", seen, ("unpushed", "mount"))
+    assert "unmount" in hint and "--nuclear" not in hint
+    assert "polecat doctor" in _remedy("remove", "gastown/furiosa", seen, ("unknown",)).split("\n")[0]
+
+
+@pytest.fixture
+def other_disk() -> Iterator[Path]:
+    """A directory on another file system than the tests' own."""
+    memory = Path("/dev/shm")
+    if not memory.is_dir() or memory.stat().st_dev == Path(tempfile.gettempdir()).stat().st_dev:
+        pytest.skip("there is no second file system")
+    with tempfile.TemporaryDirectory(dir=memory) as made:
+        yield Path(made)
+
+
+def test_a_place_on_another_disk_is_refused_before_anything_is_touched(place: Place, other_disk: Path) -> None:
+    """What could not be renamed into the trash is neither spawned nor removed nor repaired, and the doctor says why."""
+    rig, world = place
+    cat = spawn_for_sling(rig, world=world)
+    shutil.move(rig.polecats_dir, other_disk / "polecats")
+    rig.polecats_dir.symlink_to(other_disk / "polecats")
+    before = sorted(other_disk.rglob("*"))
+
+    for act in (
+        lambda: spawn_for_sling(rig, world=world),
+        lambda: remove_polecat(rig, cat, nuclear=True, world=world),
+        lambda: repair_polecat(rig, cat.polecat_name, nuclear=True, world=world),
+    ):
+        with pytest.raises(DiskFullError, match="another file system"):
+            act()
+    assert world.tmux.sessions() == [cat.session_name]
+    assert sorted(other_disk.rglob("*")) == before
+    assert [one for one in check_town(find_town(rig.path), world=world).wrong if "another file system" in one.text]

@@ -20,7 +20,7 @@ from polecat.town.locks import polecat_lock, pool_lock, take
 from polecat.town.records import Record, publish_claim
 from polecat.upkeep.doctor import Checkup, check_town
 from polecat.upkeep.findings import Finding
-from polecat.upkeep.trash import keep_for_good, trash_dir
+from polecat.upkeep.trash import keep_for_good, trash_dir, why_it_stays
 from polecat.verbs.doctor import lines
 
 
@@ -258,3 +258,14 @@ def test_each_wrong_thing_has_a_remedy_in_the_text(place: Place) -> None:
     at = next(number for number, line in enumerate(said) if "WRONG" in line)
     assert "edit it" in said[at + 1]
     assert said[-1] == "1 thing to mend"
+
+
+def test_what_stays_in_the_trash_is_named_with_why(tmp_path: Path) -> None:
+    """An entry of another user's, as a container leaves it, cannot be deleted by us; root can, and an empty directory always goes."""
+    entry = tmp_path / "nux-1"
+    (entry / "empty").mkdir(parents=True)
+    stranger = os.geteuid() + 1
+    assert why_it_stays(entry, user=os.geteuid()) is None
+    assert why_it_stays(entry, user=0) is None
+    assert why_it_stays(entry / "empty", user=stranger) is None
+    assert why_it_stays(entry, user=stranger) == (f"{entry} belongs to user {os.geteuid()}", f"sudo chown -R {stranger} {entry}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -322,33 +323,6 @@ def test_a_bead_of_somebody_else_is_not_handed_back(place: Place) -> None:
     assert bead is not None and (bead.status, bead.assignee) == ("hooked", "gastown/polecats/slit")
 
 
-@pytest.mark.parametrize("status", ["hooked", "in_progress"])
-def test_a_bead_that_was_taken_over_goes_back_to_its_holder(place: Place, status: str) -> None:
-    """A spawn that was killed after it took the bead of a polecat whose agent had ended gives it back, as an undo would."""
-    rig, world = place
-    again, count = SpawnOptions(hook_bead="gt-1"), Fault()
-    rehearsal, rehearsed = fake_world(rig.path.parent.parent / "other")
-    _lose_a_holder(rehearsal, rehearsed, status)
-    spawn_for_sling(rehearsal, again, world=count.around(rehearsed))
-    at = next(call.number for call in count.calls if str(call) == "tmux.start")
-    _lose_a_holder(rig, world, status)
-    with pytest.raises(Crashed):
-        spawn_for_sling(rig, again, world=CrashAt(at).around(world))
-    assert [bead.id for bead in world.beads.held_by("gastown/polecats/nux")] == ["gt-1"]
-
-    assert reconcile_pool(rig, world=world).recovered == ("nux",)
-
-    bead = world.beads.bead("gt-1")
-    assert bead is not None and (bead.status, bead.assignee) == (status, "gastown/polecats/furiosa")
-
-
-def _lose_a_holder(rig: Rig, world: FakeWorld, status: str) -> None:
-    cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
-    world.beads.set_status("gt-1", status)
-    world.tmux.crash(cat.session_name)
-    world.processes.forget(cat.pid)
-
-
 def _die_once_the_session_is_made(rig: Rig, world: FakeWorld, *, after: bool) -> None:
     """A spawn whose process dies when it has made the session and noted nothing of it, or would note it next."""
     count = Fault()
@@ -382,3 +356,34 @@ def test_an_agent_that_never_ran_leaves_nothing_to_keep(place: Place) -> None:
 
     assert homes(rig) == []
     assert not list((rig.polecats_dir / ".trash").glob("*"))
+
+
+@pytest.mark.parametrize(("status", "is_gone"), [("hooked", False), ("in_progress", False), ("in_progress", True)])
+def test_a_killed_spawn_gives_a_bead_back_to_whom_it_took_it_from(tmp_path: Path, status: str, is_gone: bool) -> None:
+    """Wherever the spawn died, a polecat that had ended has its bead again, as it was; where that one is gone, it is nobody's."""
+
+    def prepare(folder: str) -> Place:
+        rig, world = fake_world(tmp_path / folder)
+        cat = spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=world)
+        world.tmux.kill(cat.session_id, name=cat.session_name)
+        world.beads.set_status("gt-1", status)
+        return rig, world
+
+    rig, world = prepare("whole")
+    count = Fault()
+    spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=count.around(world))
+    last = next(call.number for call in count.calls if str(call) == "tmux.start")
+    for at in range(1, last + 1):
+        rig, world = prepare(str(at))
+        with pytest.raises(Crashed):
+            spawn_for_sling(rig, SpawnOptions(hook_bead="gt-1"), world=CrashAt(at).around(world))
+        holders = [bead.assignee for bead in (world.beads.bead("gt-1"),) if bead]
+        if is_gone:
+            shutil.rmtree(rig.home_dir("furiosa"))
+
+        reconcile_pool(rig, world=world)
+
+        bead = world.beads.bead("gt-1")
+        is_freed = is_gone and holders == ["gastown/polecats/nux"]
+        assert bead is not None and homes(rig) == ([] if is_gone else ["furiosa"])
+        assert (bead.assignee, bead.status) == (("", "open") if is_freed else ("gastown/polecats/furiosa", status)), at
