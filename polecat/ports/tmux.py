@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import Factory, field, frozen
 
 from polecat.ports.processes import Processes
 
@@ -124,6 +124,10 @@ class Watch:
     release_on: int | None = None
 
 
+def _lines_of(screen: Screen) -> tuple[str, ...]:
+    return tuple(line.rstrip(" ") for line in screen.text.split("\n"))
+
+
 @frozen(kw_only=True)
 class Screen:
     """What is seen of a pane.
@@ -144,11 +148,7 @@ class Screen:
     is_raw: bool | None = None
     takes_paste: bool | None = None
     changed_at_s: int = 0
-    lines: tuple[str, ...] = field(init=False, repr=False, eq=False)
-
-    @lines.default
-    def _lines_of_text(self) -> tuple[str, ...]:
-        return tuple(line.rstrip(" ") for line in self.text.split("\n"))
+    lines: tuple[str, ...] = field(init=False, repr=False, eq=False, default=Factory(_lines_of, takes_self=True))
 
     @property
     def is_blank(self) -> bool:
