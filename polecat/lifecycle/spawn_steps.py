@@ -186,9 +186,8 @@ def _session_request(observed: Observation, attempt: Attempt) -> SessionRequest:
         cwd=plan.clone_path,
         argv=plan.argv,
         environment=process_env(rig, attempt.opts, choice, name=name, instance=instance, caller=caller, place=attempt.variables),
-        session_environment=identity_env(
-            rig, choice, name=name
-        ),  # a pane that a person opens beside the agent is not the agent's
+        # no POLECAT_ID: a pane that a person opens beside the agent is not the agent's
+        session_environment=identity_env(rig, choice, name=name),
         options=status_options(rig.name, name, plan.session_name, has_gt=choice.has_gt),
         on_exit=on_exit_command(rig, name, plan.session_name, instance),
         end_file=end_file,
