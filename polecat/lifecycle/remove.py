@@ -56,6 +56,7 @@ class Removed:
         branch_deleted: it is gone, because nothing was lost with it.
         unassigned: the beads that were unassigned.
         kept: where the files are, if they could not be saved otherwise; None if they are gone.
+        unsaved: why a rescue does not hold all of it; empty if it does, or if nothing was at risk.
         verdict: the risks there were.
     """
 
@@ -67,6 +68,7 @@ class Removed:
     branch_deleted: bool = False
     unassigned: tuple[str, ...] = ()
     kept: Path | None = None
+    unsaved: str = ""
     verdict: Verdict = field(factory=Verdict)
 
 
@@ -184,6 +186,7 @@ class _Removal:
             branch_deleted=branch_deleted,
             unassigned=unassigned,
             kept=kept,
+            unsaved=saved.unsaved,
             verdict=saved.seen.verdict,
         )
 

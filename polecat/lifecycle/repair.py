@@ -29,7 +29,7 @@ from polecat.upkeep.listing import find_polecat
 from polecat.upkeep.liveness import Agent, find_agent
 from polecat.upkeep.observation import choose, fetch_policy, observe
 from polecat.upkeep.recovery import aside_dir, recover_first
-from polecat.upkeep.trash import empty_trash
+from polecat.upkeep.trash import empty_trash, trash_entry
 from polecat.upkeep.undo import TAKEN_BACK, Undo
 from polecat.upkeep.worktrees import Base, check_out, discard_worktree, fetch_base, make_worktree, prepare_worktree
 
@@ -254,6 +254,9 @@ class _Repair:
             self.warnings.extend(
                 f"the old worktree could not be looked at, so its branch stays: {why}" for why in seen.git.problems
             )
+        if saved.unsaved:
+            entry = trash_entry(self.old.observed.rig, self.old.record)
+            self.warnings.append(f"the old work could not be saved, so it is kept in {entry}: {saved.unsaved}")
         return Repaired(
             polecat=find_polecat(self.old.world, self.old.observed.rig, self.old.record.polecat),
             session_ended=self.agent.session_name if self.agent.is_there else "",

@@ -43,21 +43,21 @@ class Saved:
         seen: the inspection.
         fingerprints: of the files at risk, to notice a later change.
         ref: the rescue ref; empty if there was nothing to save.
-        failed: there was something, and it could not be saved.
+        unsaved: why a rescue ref does not hold all of it; empty if it does.
         branch: the branch that is the polecat's own by its record.
     """
 
     seen: Inspection
     fingerprints: Fingerprints = ()
     ref: str = ""
-    failed: bool = False
+    unsaved: str = ""
     branch: str = ""
 
     @property
     def branch_tip(self) -> str:
         """The tip of the branch, if it is the polecat's own and nothing is lost with it; empty otherwise."""
         git = self.seen.git
-        if git is None or (self.failed and (git.unpushed or git.problems)) or self.seen.branch != self.branch:
+        if git is None or (self.unsaved and (git.unpushed or git.problems)) or self.seen.branch != self.branch:
             return ""
         return git.head or ""
 
@@ -156,13 +156,14 @@ class OldWorktree:
                 ignored_patterns=observed.settings.rescue_ignored,
                 size_limit_bytes=RESCUE_LIMIT_BYTES,
             )
-        except PolecatError:
+        except PolecatError as error:
             if not self.nuclear:
                 raise
-            return evolve(saved, failed=True)
+            return evolve(saved, unsaved=error.message)
         # a linked worktree inside is another worktree's work: no rescue of this one holds it, so the tree is kept
         linked = [place for place in seen.git.nested if (seen.path / place / ".git").is_file()] if seen.git else []
-        return evolve(saved, ref=rescue.ref if rescue else "", failed=bool(linked))
+        unsaved = f"{linked[0]} in it is a linked worktree, with work of its own" if linked else ""
+        return evolve(saved, ref=rescue.ref if rescue else "", unsaved=unsaved)
 
     def take_away(
         self, saved: Saved, *, then: Callable[[], object] | None = None, at_last: Callable[[], object] | None = None
@@ -208,7 +209,7 @@ class OldWorktree:
                 with self._under_lock():
                     self._put_back(seen, into)
                 raise
-            may_go = not (saved.failed or is_changed or seen.verdict.stands("unknown"))
+            may_go = not (saved.unsaved or is_changed or seen.verdict.stands("unknown"))
         finally:
             is_there = os.path.lexists(into)
             if may_go or not is_there:

@@ -95,7 +95,7 @@ def lines(done: Removed, *, will: bool) -> list[str]:
         said.append(f"  branch   {done.branch} {'deleted' if done.branch_deleted else 'kept'}")
     said += [f"  bead     {bead} handed back" for bead in done.unassigned]
     if done.kept is not None:
-        said.append(f"  files    kept in {done.kept}")
+        said.append(f"  files    kept in {done.kept}{done.unsaved and f': {done.unsaved}'}")
     return said
 
 

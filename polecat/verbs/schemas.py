@@ -160,6 +160,7 @@ SHAPES: Mapping[str, Fields] = {
         ("branch_deleted", "boolean", "the branch is gone, because nothing was lost with it"),
         ("unassigned", "list of string", "the beads that were handed back"),
         ("kept", "string or null", "where its files are, if they could not be saved otherwise"),
+        ("unsaved", "string", "why the rescue does not hold all of it; empty if it does, or if nothing was at risk"),
         ("risks", "list of risk", "the risks there were"),
     ),
     "repaired": (

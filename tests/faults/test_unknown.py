@@ -51,6 +51,7 @@ ARGUMENTS: Mapping[str, Callable[[Troubled], Any]] = {
     "state": lambda _: "done",
     "opts": lambda _: SpawnOptions(hook_bead="gt-9"),
     "name": lambda _: "second",
+    "directory": lambda place: place.rig.town_root.with_name("third"),
     "git_url": lambda _: "https://example.invalid/second.git",
     "count": lambda _: 2,
     "polecats": lambda _: ["nux", "slit", "ace"],

@@ -241,7 +241,7 @@ def test_what_cannot_be_saved_is_not_removed(place: Place) -> None:
     assert (cat.clone_path / "new.txt").read_bytes() == b"work"
     done = remove_polecat(rig, cat.polecat_name, nuclear=True, world=world)
 
-    assert done.kept is not None
+    assert done.kept is not None and done.unsaved == "no room"
     assert (done.kept / "new.txt").read_bytes() == b"work"
     assert done.kept.with_name(f"{done.kept.name}.keep").exists()
     assert list_homes(rig).dirs == ()

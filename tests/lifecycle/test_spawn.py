@@ -34,6 +34,7 @@ from polecat import (
     spawn_for_sling,
     spawn_many,
 )
+from polecat.documents import Route
 from polecat.errors import BeadsUnavailableError, GitError, TmuxError, TmuxUnreachableError
 from polecat.ports import AgentBead, AgentFields, Bead, Session, SessionRequest, StartedSession
 from polecat.testing import FailAt, FakeAgent, FakeBeads, FakeGit, FakeTmux, Fault, fake_world
@@ -43,6 +44,7 @@ from polecat.town.find import find_repo
 from polecat.town.homes import list_homes
 from polecat.town.locks import polecat_lock, try_take
 from polecat.town.records import CLAIM_FILE, read_claim
+from polecat.town.routes import add_route
 
 Place = tuple[Rig, FakeWorld]
 
@@ -633,6 +635,7 @@ def test_a_bead_that_is_perhaps_anothers_warns(place: Place) -> None:
     registry = rig.town_root / "mayor" / "rigs.json"
     known = json.loads(registry.read_text())
     known["rigs"][rig.name]["beads"] = {"repo": "", "prefix": "ra"}
+    add_route(rig.town_root, Route(prefix="gt-", path=rig.name))
     registry.write_text(json.dumps(known))
 
     warned = {

@@ -69,7 +69,11 @@ def test_what_gas_town_wrote_is_no_work(place: Place) -> None:
 
 
 @pytest.mark.parametrize("path", [*WRITTEN, REDIRECT])
-@pytest.mark.parametrize("change", [lambda data: data + b"and\n", lambda data: b"x" + data[1:], lambda data: data[:-2]], ids=str)
+@pytest.mark.parametrize(
+    "change",
+    [lambda data: data + b"and\n", lambda data: b"x" + data[1:], lambda data: data[:-2]],
+    ids=["longer", "other", "shorter"],
+)
 def test_what_an_agent_changed_is_work(place: Place, path: str, change: Callable[[bytes], bytes]) -> None:
     """One changed file among Gas Town's is one uncommitted change, at whatever place; nothing of it is removed without --force."""
     rig, world, cat = place
