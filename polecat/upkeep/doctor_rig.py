@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from polecat.adapters.world import FullWorld
-from polecat.errors import DiskFullError, PolecatError, TmuxError
+from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
 from polecat.names import agent_id, shell_line
 from polecat.town.config import load_agent_registry, load_rig_config
@@ -22,7 +22,7 @@ from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.inspection import inspect, record_of
 from polecat.upkeep.liveness import Look, find_agent
-from polecat.upkeep.observation import MB, Observation, RigContext, check_one_disk, choose, observe_sessions, read_context
+from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context, two_disks
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import entries, why_it_stays
 from polecat.upkeep.worktrees import ago
@@ -267,12 +267,14 @@ def _age_s(path: Path) -> float:
 
 def _locks(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
     folder = context.rig.runtime_dir / "locks"
+    if os.path.lexists(folder) and not folder.is_dir():
+        yield wrong(f"{folder} is no directory: nothing can be locked", f"mv {shell_line(folder, f'{folder}.was')}")
     held = [path for path in sorted(folder.glob("*.lock")) if is_held(path)]
     for path in held:
         who = holder_of(path) or "somebody"
-        text = f"{path.name} is held by {who}, for {ago(_age_s(path))}"
         pid = re.match(r"process (\d+)", who)
-        yield note(text, f"wait for it; see what it does: ps -fp {pid[1]}" if pid else "")
+        remedy = f"wait for it; see what it does: ps -fp {pid[1]}" if pid else ""
+        yield note(f"{path.name} is held by {who}, for {ago(_age_s(path))}", remedy)
     if not held:
         yield ok("no lock is held")
 
@@ -341,10 +343,8 @@ def _disk(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     level: Level = "wrong" if free_mb < needed_mb else "note" if free_mb < 3 * needed_mb else "ok"
     remedy = "" if level == "ok" else f"polecat list {context.rig.name}, and remove polecats that are done"
     yield Finding(level=level, text=text, remedy=remedy)
-    try:
-        check_one_disk(context)
-    except DiskFullError as error:
-        yield wrong(error.message, "put both on one file system")
+    if text := two_disks(context):
+        yield wrong(text, "put both on one file system")
     seen_fs = os.statvfs(context.rig.path)
     if seen_fs.f_files and seen_fs.f_favail < 10_000:
         yield wrong(f"only {seen_fs.f_favail} more files fit on the disk", remedy or "df -i")

@@ -191,19 +191,23 @@ def fetch_policy(settings: RigSettings) -> FetchPolicy:
     return evolve(FetchPolicy.parse(settings.fetch), timeout_s=settings.fetch_timeout_s)
 
 
-def check_one_disk(context: RigContext | Observation) -> None:
-    """Refuse to make or take away worktrees that are not on the repository's file system: nothing could be renamed into the trash.
-
-    Raises:
-        DiskFullError: they are on two.
-    """
+def two_disks(context: RigContext | Observation) -> str:
+    """Say that the worktrees are not on the repository's file system, so that nothing could be renamed; empty if they are."""
     rig, repo = context.rig, context.repo.git_dir
     homes = rig.polecats_dir if rig.polecats_dir.exists() else rig.path
-    if repo.exists() and homes.stat().st_dev != repo.stat().st_dev:
-        raise DiskFullError(
-            f"{homes} is on another file system than {repo}: what is made there could not be taken back without copying it",
-            hint="put both on one file system; nothing was touched",
-        )
+    if not repo.exists() or homes.stat().st_dev == repo.stat().st_dev:
+        return ""
+    return f"{homes} is on another file system than {repo}: what is made there could not be taken back without copying it"
+
+
+def check_one_disk(context: RigContext | Observation) -> None:
+    """Refuse to make or take away worktrees that could not be renamed into the trash.
+
+    Raises:
+        DiskFullError: they are on another file system than the repository.
+    """
+    if text := two_disks(context):
+        raise DiskFullError(text, hint="put both on one file system; nothing was touched")
 
 
 def check_disk(world: FullWorld, context: RigContext) -> None:

@@ -73,6 +73,11 @@ def _use_local_store(town: HandTown) -> None:
     town.store().path.write_bytes(b"this is no database, and it is longer than a header of one would be" * 20)
 
 
+def _lose_locks(town: HandTown) -> None:
+    shutil.rmtree(town.rig_dir / ".runtime" / "locks")
+    _write(town.rig_dir / ".runtime" / "locks")
+
+
 def _lose_repository(town: HandTown) -> None:
     shutil.rmtree(town.repo_dir)
 
@@ -103,6 +108,7 @@ TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "left lock of the configuration": ("config.lock", lambda town: _old(town.repo_dir / "config.lock")),
     "left lock of a ref": ("main.lock", lambda town: _old(town.repo_dir / "refs" / "heads" / "main.lock")),
     "left lock of an index": ("index.lock", lambda town: _old(_admin(town) / "index.lock")),
+    "file in the place of the locks": ("nothing can be locked", _lose_locks),
     "branch without a commit": ("no commit", _lose_head),
     "HEAD that is none": ("HEAD", lambda town: (town.repo_dir / "HEAD").write_text("")),
     "routes that are gone": ("routes", _lose_routes),
