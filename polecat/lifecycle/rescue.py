@@ -279,7 +279,9 @@ def _remedy(verb: str, who: str, seen: Inspection, codes: tuple[str, ...]) -> st
 def _must_rescue(seen: Inspection) -> bool:
     """Say whether there is work that exists nowhere else. What is clean and pushed is on the remote, and needs no rescue."""
     git = seen.git
-    return seen.worktree is not None and git is not None and (not git.is_clean or "ignored" in seen.verdict.reasons)
+    if seen.worktree is None or git is None:
+        return False
+    return not git.is_clean or bool(git.abandoned) or "ignored" in seen.verdict.reasons
 
 
 def _fingerprints(top: Path, git: GitFacts) -> Fingerprints:

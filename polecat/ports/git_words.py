@@ -114,6 +114,7 @@ class GitFacts:
             means that something writes right now or died while it did.
         submodules: submodules with changes, or with commits that are on no remote of theirs, each with what it is.
         nested: repositories and linked worktrees inside the worktree, at any depth, that are no submodules.
+        abandoned: commits that were left by a reset or a checkout and that no ref reaches; no work, and saved all the same.
         locked: why somebody locked the worktree with ``git worktree lock``; empty for not at all.
         problems: what could not be found out. While there is any, nothing else here proves that no work is at risk.
     """
@@ -134,6 +135,7 @@ class GitFacts:
     in_progress: tuple[str, ...] = ()
     submodules: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    abandoned: tuple[str, ...] = ()
     locked: str = ""
     problems: tuple[str, ...] = ()
 

@@ -147,6 +147,18 @@ def test_a_renamed_session_is_found_by_its_id(town: HandTown) -> None:
     assert Path(f"/proc/{cat.pid}").exists()
 
 
+def test_a_commit_that_its_branch_has_left_is_saved(town: HandTown) -> None:
+    """A clean polecat whose agent reset a commit away is removed without ado, and the commit is on a rescue ref."""
+    cat, world = town.spawn(), World(tmux=town.server.cli())
+    git("commit", "-q", "--allow-empty", "-m", "mine", cwd=cat.clone_path)
+    left = git("rev-parse", "HEAD", cwd=cat.clone_path)
+    git("reset", "-q", "--hard", "HEAD~1", cwd=cat.clone_path)
+
+    done = remove_polecat(town.rig, cat, world=world)
+
+    assert done.rescue and left in git("rev-list", done.rescue, f"--glob={done.rescue}.sub/*", cwd=town.repo_dir)
+
+
 def test_a_persons_pane_in_the_agents_session_is_not_the_agents(town: HandTown) -> None:
     """A shell that a person opens beside the agent keeps nobody alive, and nothing that ends the agent ends it."""
     cat, world = town.spawn(), World(tmux=town.server.cli())

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from attrs import define, evolve, field
 
-from polecat.adapters.git import files, guard, refs
+from polecat.adapters.git import files, guard, named, refs
 from polecat.adapters.git.index import read_index
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
@@ -171,6 +171,7 @@ def _read_head(looking: Gathering) -> None:
         is_detached=branch is None,
         in_progress=under_way,
         locked=_lock_of(admin),
+        abandoned=tuple(named.abandoned(looking.git, Place(git_dir=looking.repo.git_dir), looking.place)),
     )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from polecat.adapters.git import files, refs
 from polecat.adapters.git.run import GitProgram, Place
@@ -33,6 +34,32 @@ def alone(git: GitProgram, store: Place, at: Place, *, known: Collection[str] = 
     kinds = _kinds(git, store, [oid for oid in _named(git, at) if oid not in known])
     others = [oid for oid, kind in kinds.items() if kind != "commit"]
     return _unreachable(git, store, [oid for oid, kind in kinds.items() if kind == "commit"]), others
+
+
+def abandoned(git: GitProgram, store: Place, at: Place) -> list[str]:
+    """Find the commits that a worktree has left by a reset, or by a checkout, and that no ref reaches.
+
+    What an amend or a rebase replaced is not among them: it lives on in another form.
+    """
+    left = dict.fromkeys(old for old, new, message in _reflog(git, at) if old != new and _LEAVES.match(message))
+    kinds = _kinds(git, store, [oid for oid in left if oid.strip("0")])
+    return _unreachable(git, store, [oid for oid, kind in kinds.items() if kind == "commit"])
+
+
+_LEAVES = re.compile("(reset|checkout): ")
+
+
+def _reflog(git: GitProgram, at: Place) -> Iterator[tuple[str, str, str]]:
+    """What HEAD was, what it became, and by what."""
+    if files.uses_reftable(files.common_dir(at.git_dir)):
+        log = git.run(["log", "-g", "--no-show-signature", "--format=%H\t%gs", "HEAD", "--"], at=at, read_only=True)
+        rows = [line.partition("\t")[::2] for line in log.text.split("\n") if line]
+        yield from ((old, new, message) for (new, message), (old, _) in itertools.pairwise(rows))
+        return
+    for line in (files.read_text(at.git_dir / "logs" / "HEAD") or "").split("\n"):
+        who, _, message = line.partition("\t")
+        old, new, *_ = [*who.split(" "), "", ""]
+        yield old, new, message
 
 
 def staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:

@@ -42,12 +42,17 @@ def rescue(git: GitProgram, repo: Repo, worktree: Worktree, ref_name: str, wish:
     try:
         tree = place_of(repo, worktree)
         listing = list_tree(git, tree)
-        made += _save_inner(git, store, tree, listing.inner, ref, wish)
-        saved = _save(git, store, tree, listing, ref, wish, is_wanted=bool(made))
+        inner = _save_inner(git, store, tree, listing.inner, ref, wish)
+        made += inner
+        is_wanted = bool(made or named.abandoned(git, store, tree))
+        saved = _save(git, store, tree, listing, ref, wish, is_wanted=is_wanted)
         made += _pin(git, store, tree, ref, known=(listing.head or "",)) if saved is not None else []
     except (PolecatError, OSError) as error:
         raise _failed(git, store, [ref, *made, *_below(git, store, ref)], worktree.path, error) from error
-    return None if saved is None else evolve(saved, refs=(ref, *made), holds="files" if made else saved.holds)
+    if saved is None:
+        return None
+    holds: Holds = "files" if inner else "commits" if made and saved.holds == "tip" else saved.holds
+    return evolve(saved, refs=(ref, *made), holds=holds)
 
 
 def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue | None:

@@ -165,6 +165,31 @@ def test_detached_and_rebased_commits_are_kept(rig: GitRig) -> None:
     )
 
 
+def test_what_was_left_by_a_reset_or_a_checkout_is_kept(rig: GitRig) -> None:
+    """Commits that only the reflog names are no work, and are saved all the same; what an amend replaced is not worth a rescue."""
+    left, amended = rig.add("nux"), rig.add("slit")
+    git("commit", "-q", "--allow-empty", "-m", "one", cwd=left.path)
+    by_reset = git("rev-parse", "HEAD", cwd=left.path)
+    git("reset", "-q", "--hard", "HEAD~1", cwd=left.path)
+    git("checkout", "-q", "--detach", cwd=left.path)
+    git("commit", "-q", "--allow-empty", "-m", "two", cwd=left.path)
+    by_checkout = git("rev-parse", "HEAD", cwd=left.path)
+    git("checkout", "-q", "polecat/nux", cwd=left.path)
+    git("commit", "-q", "--allow-empty", "-m", "three", cwd=amended.path)
+    git("commit", "-q", "--allow-empty", "--amend", "-m", "four", cwd=amended.path)
+    git("push", "-q", "origin", "HEAD:refs/heads/four", cwd=amended.path)
+    rig.fetch()
+
+    facts = rig.git.facts(rig.repo, left)
+    saved = _saved(rig, left)
+
+    assert facts.is_clean and set(facts.abandoned) == {by_reset, by_checkout}
+    assert rig.git.facts(rig.repo, amended).abandoned == ()
+    reachable = git("rev-list", "--glob=refs/polecat/rescue/*", cwd=rig.repo.path).split("\n")
+    assert {by_reset, by_checkout} <= set(reachable) and saved.holds == "commits"
+    assert rig.git.facts(rig.repo, left).abandoned == ()
+
+
 def test_unborn_branch_is_saved(rig: GitRig) -> None:
     """Files on a branch without a commit are saved as well."""
     made = rig.add()
