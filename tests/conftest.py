@@ -20,6 +20,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -175,17 +176,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def interruptible() -> Iterator[None]:
-    """Let the programs that tests start be interrupted.
+    """Let the programs that tests start be interrupted and hung up on.
 
-    What a shell starts in the background ignores SIGINT, and so does everything that is started from there: an ignored signal stays
-    ignored across an exec. One that has a handler is at its default in the new program.
+    What a shell starts in the background ignores SIGINT, what ``nohup`` starts SIGHUP, and so does everything that is started from
+    there: an ignored signal stays ignored across an exec. One that has a handler is at its default in the new program.
     """
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        yield
-        return
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    usual: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    ignored = [number for number in usual if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, usual[number])
     yield
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -169,6 +169,7 @@ _AGENTS_FILES = ("agents of a rig", "agents of the town")
 READERS: Mapping[str, tuple[str, ...]] = {
     "adapters/beads/calls.py": (),  # what bd keeps itself: tests/adapters/beads
     "adapters/beads/dialect.py": (),  # a cache: tests/adapters/beads
+    "adapters/gastown.py": (),  # a cache: tests/lifecycle/test_gastown.py
     "adapters/beads/local.py": ("store of beads", "journal of the store"),
     **{
         f"adapters/git/{name}.py": _OF_GIT
