@@ -63,7 +63,7 @@ class SessionRequest:
         options: session options (status bar and such), in order.
         on_exit: a command run by the server when the process ends; exit status and signal (one of them empty) are appended.
         end_file: where the server keeps how the process ended, and its last screen, when it ends by itself; before *on_exit* is run and
-            before the session goes. `polecat.town.endings` has the form. Its directory exists and is private.
+            before the session goes. `polecat.town.endings` has the form; it is there whole at once. Its directory exists and is private.
         scratch_dir: private directory for the file that carries argv and environment.
         columns: width.
         rows: height.

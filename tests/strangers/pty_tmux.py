@@ -109,8 +109,10 @@ class Terminal:
         """Write it as the documentation of `SessionRequest` says."""
         status, number = ("", -code) if code < 0 else (code, "")
         at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        draft = path.with_name(f"{path.name}.part")  # nobody must read half of it
+        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.write(f"status: {status}\nsignal: {number}\nat: {at}\n\n{self.screen}\n")
+        draft.rename(path)
 
     def end(self) -> None:
         self._is_ended_by_us = True
