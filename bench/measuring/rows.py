@@ -214,7 +214,7 @@ def reconcile(place: Place, rounds: int) -> Iterator[Row]:
     # All 1,110 sessions are on one server, so what tmux and its listing take is the same for the three and falls out.
     each_s = (times["1000"].median_s - times["10"].median_s) / 990
     best_s = (times["1000"].best_s - times["10"].best_s) / 990
-    ms = " / ".join(ms(times[str(count)].median_s) for count in rigs)
+    medians = " / ".join(ms(times[str(count)].median_s) for count in rigs)
     listing = f"of it {ms(times['listing'].median_s)} ms for tmux to list the 1,111 sessions of the server"
     yield Row(
         what="reconcile: time for each further polecat, between 10 and 1,000",
@@ -222,7 +222,7 @@ def reconcile(place: Place, rounds: int) -> Iterator[Row]:
         unit="µs",
         value=each_s * 1e6,
         best=best_s * 1e6,
-        detail=f"{ms} ms at 10 / 100 / 1,000 polecats, {listing}",
+        detail=f"{medians} ms at 10 / 100 / 1,000 polecats, {listing}",
     )
     yield Row(
         what="reconcile: outside processes at 1,000 polecats, more than at 10",
