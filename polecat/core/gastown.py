@@ -63,14 +63,16 @@ def town_server(root: Path, real_root: Path) -> str:
 def era_of_version(text: str) -> Literal["seed", "between", "today", "unknown"]:
     """Say of when a ``gt`` is, from what ``gt --version`` prints; ``between`` cannot share a town with polecat.
 
+    Other programs are called ``gt`` too; one that does not say ``gt version`` is *unknown*.
+
     Examples:
-        >>> [era_of_version(f"gt version {v}") for v in ("0.2.6", "0.9.0", "1.2.1", "dev")]
+        >>> [era_of_version(text) for text in ("gt version 0.2.6", "gt version 0.9.0", "gt version 1.2.1", "1.7.4")]
         ['seed', 'between', 'today', 'unknown']
 
     Source:
         The changelog of gt: 0.8.0 (names of sessions), 0.11.0 and 0.13.0 (servers).
     """
-    found = re.search(r"\b(\d+)\.(\d+)\.\d+", text)
+    found = re.match(r"gt version v?(\d+)\.(\d+)\.\d+", text)
     if found is None:
         return "unknown"
     version = (int(found[1]), int(found[2]))

@@ -110,9 +110,8 @@ def _in(area: str, findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _world(root: Path, world: World | None) -> FullWorld:
-    place = Rig(
-        name="town", path=root / "town", gastown=find_gastown(root, RigEntry())
-    )  # a complete world belongs to a rig; nothing is read below this one
+    # a complete world belongs to a rig; nothing is read below this one
+    place = Rig(name="town", path=root / "town", gastown=find_gastown(root, RigEntry()))
     given = world or World()
     git = given.git or real_git(caller_environ(given), must_exist=False)  # a missing git is a finding beside the others
     return full_world(place, evolve(given, git=git))

@@ -60,6 +60,7 @@ def test_what_follows_from_the_era() -> None:
         ("gt version 1.2.1", "today"),
         ("gt version 10.0.0", "today"),
         ("gt version (devel)", "unknown"),
+        ("1.7.4", "unknown"),  # another program of that name
         ("", "unknown"),
     ],
 )
