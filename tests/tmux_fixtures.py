@@ -21,7 +21,9 @@ from polecat.ports import SessionRequest, StartedSession
 PATIENCE_S = 10.0
 
 SHOW_AND_READ = 'stty raw -echo; printf "%s" "$1"; exec tee "in-$POLECAT_ID"'
-SHOW_AND_EXIT = 'printf "%s\\n" "$1"; exit "$2"'
+ENDS = "sleep 0.2; exit"
+"""How a program ends whose last words a test looks for: the kernel hands them over a moment later, and tmux may see the end before them."""
+SHOW_AND_EXIT = f'printf "%s\\n" "$1"; {ENDS} "$2"'
 
 
 def program(screen: str, exits: int | None = None) -> tuple[str, ...]:

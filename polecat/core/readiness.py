@@ -42,6 +42,7 @@ class Awaited:
         accepts_trust: the settings allow to answer a trust question.
         began_s: when it was started, on a monotonic clock.
         deadline_s: when it is too late.
+        asked: the dialog to be answered that the last look saw; it is answered once a second look sees the same one.
         answered: names of the dialogs answered so far; none is answered twice.
         seen_s: when its process was first seen, where that counts.
         looked_s: when its screen was last looked at.
@@ -56,6 +57,7 @@ class Awaited:
     accepts_trust: bool
     began_s: float
     deadline_s: float
+    asked: Dialog | None = None
     answered: tuple[str, ...] = ()
     seen_s: float | None = None
     looked_s: float = 0.0
@@ -82,7 +84,7 @@ class Awaited:
     @property
     def is_settling(self) -> bool:
         """Only looking again tells more: its screen has to stand still."""
-        return not self.is_timed and (self.shown_s is not None or not self.agent.signs.prompt)
+        return self.asked is not None or (not self.is_timed and (self.shown_s is not None or not self.agent.signs.prompt))
 
     @property
     def settle_s(self) -> float:
@@ -96,8 +98,10 @@ class Awaited:
     @property
     def due_s(self) -> float:
         """When the next thing happens by the clock alone."""
+        if self.is_settling:
+            return min(self.deadline_s, max(self.began_s, self.looked_s) + LOOK_S)
         if not self.is_timed:
-            return min(self.deadline_s, max(self.began_s, self.looked_s) + LOOK_S) if self.is_settling else self.deadline_s
+            return self.deadline_s
         if self._wants_process and self.seen_s is None:
             return self.deadline_s
         ready = self.agent.readiness
@@ -153,17 +157,21 @@ def judge(awaited: Awaited, status: PaneStatus, *, now_s: float) -> Judgement:
         return Judgement(outcome="died", awaited=awaited)
     state = judge_screen(status.screen, awaited.signs)
     if state.dialog is not None:
-        return _judge_dialog(awaited, state.dialog)
+        return _judge_dialog(awaited, state.dialog, now_s)
+    awaited = evolve(awaited, asked=None)
     awaited, is_ready = _by_the_clock(awaited, status, now_s) if awaited.is_timed else _by_sight(awaited, status, state, now_s)
     if is_ready:
         return Judgement(outcome="ready", awaited=awaited)
     return Judgement(outcome="late" if now_s >= awaited.deadline_s else "pending", awaited=awaited)
 
 
-def _judge_dialog(awaited: Awaited, dialog: Dialog) -> Judgement:
+def _judge_dialog(awaited: Awaited, dialog: Dialog, now_s: float) -> Judgement:
+    """Answer what may be answered; a question of which half is drawn looks like another form of it, with other keys."""
     if dialog.policy == "report" or (dialog.policy == "trust" and not awaited.accepts_trust):
         return Judgement(outcome="waiting", awaited=awaited, dialog=dialog)
-    known = evolve(awaited, answered=(*awaited.answered, dialog.name), shown_s=None)
+    if awaited.asked != dialog and now_s < awaited.deadline_s:
+        return Judgement(outcome="pending", awaited=evolve(awaited, asked=dialog, looked_s=now_s))
+    known = evolve(awaited, asked=None, answered=(*awaited.answered, dialog.name), shown_s=None)
     return Judgement(outcome="answer", awaited=known, dialog=dialog)
 
 

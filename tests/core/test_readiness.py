@@ -152,7 +152,7 @@ def test_a_question_beats_the_prompt() -> None:
 
 def test_a_question_about_our_own_flag_is_answered_once() -> None:
     """It is answered with its own keys; if it is still there at the next look, that is not a second question (T-36)."""
-    first = look(awaited(ASKING), 101.0, "flag")
+    first = looks(awaited(ASKING), (101.0, "flag"), (101.1, "flag"))
     assert first.outcome == "answer" and first.dialog is not None and first.dialog.keys == ("Down", "Enter")
     assert look(first.awaited, 102.0, "flag").outcome == "pending"
     assert look(first.awaited, 110.0, "flag").outcome == "late"
@@ -163,20 +163,31 @@ def test_trust_is_given_only_where_the_settings_say_so() -> None:
     """Otherwise the polecat waits for a person (T-36)."""
     asked = look(awaited(ASKING), 101.0, "trust")
     assert asked.outcome == "waiting" and asked.dialog is not None and asked.dialog.name == "trust"
-    assert look(awaited(ASKING, accepts_trust=True), 101.0, "trust").outcome == "answer"
+    assert looks(awaited(ASKING, accepts_trust=True), (101.0, "trust"), (101.1, "trust")).outcome == "answer"
+
+
+def test_a_question_half_drawn_is_not_answered() -> None:
+    """A screen is read while it is being drawn: what is seen twice is answered, with its own keys (T-36)."""
+    half, header = awaited(CLAUDE), "running in Bypass Permissions mode"
+    whole = f"{header}\n ❯ 1. No, exit\n   2. Yes, I accept"
+    first = look(half, 101.0, header)
+    assert (first.outcome, first.awaited.due_s) == ("pending", 101.1)
+    answered = looks(first.awaited, (101.1, whole), (101.2, whole))
+    assert answered.outcome == "answer" and answered.dialog is not None and answered.dialog.keys == ("2",)
+    assert looks(first.awaited, (101.1, "nothing of it"), (101.2, header)).outcome == "pending", "seen twice in a row"
 
 
 def test_variants_of_one_question_are_one_question() -> None:
     """After one variant was answered the other is not: it is the same question, drawn once more (T-36)."""
-    first = look(awaited(ASKING, accepts_trust=True), 101.0, "sure")
+    first = looks(awaited(ASKING, accepts_trust=True), (101.0, "sure"), (101.1, "sure"))
     assert first.dialog is not None and first.dialog.keys == ("y",)
-    assert look(first.awaited, 101.1, "trust").outcome == "pending"
+    assert looks(first.awaited, (101.2, "trust"), (101.3, "trust")).outcome == "pending"
 
 
 def test_two_questions_in_a_row() -> None:
     """Each is answered once, in whatever order they come (T-36)."""
-    one = look(awaited(ASKING, accepts_trust=True), 101.0, "trust")
-    two = look(one.awaited, 102.0, "flag")
+    one = looks(awaited(ASKING, accepts_trust=True), (101.0, "trust"), (101.1, "trust"))
+    two = looks(one.awaited, (102.0, "flag"), (102.1, "flag"))
     assert (one.outcome, two.outcome) == ("answer", "answer")
     assert set(two.awaited.answered) == {"trust", "flag"}
     assert look(two.awaited, 103.0, "> ").outcome == "ready"

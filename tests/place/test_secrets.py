@@ -17,7 +17,7 @@ from polecat import Event, SpawnFailedError, SpawnOptions, plan_spawn, spawn_for
 from polecat.adapters import GitCli
 from polecat.ports import World
 from tests.spawn_fixtures import HandTown
-from tests.tmux_fixtures import environ_of
+from tests.tmux_fixtures import ENDS, environ_of
 
 pytestmark = pytest.mark.real
 
@@ -90,7 +90,7 @@ def test_secret_reaches_the_agent_and_nobody_else(town: HandTown) -> None:
 
 def test_failed_spawn_does_not_tell(town: HandTown) -> None:
     """A spawn whose agent dies says why, without its variables, and leaves no file that holds them."""
-    town.agent("mortal", 'echo "no licence"; exit 3')
+    town.agent("mortal", f'echo "no licence"; {ENDS} 3')
 
     with pytest.raises(SpawnFailedError) as raised:
         town.spawn(agent="mortal", env={"API_TOKEN": SECRET})

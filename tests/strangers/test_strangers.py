@@ -33,7 +33,7 @@ from tests.tmux_fixtures import eventually
 
 HERE = Path(__file__).parent
 
-SHOW = 'test "$2" && { echo "$1"; exit "$2"; }; stty raw -echo; printf "%s" "$1"; exec cat >"in-$POLECAT_ID"'
+SHOW = 'test "$2" && { echo "$1"; sleep 0.2; exit "$2"; }; stty raw -echo; printf "%s" "$1"; exec cat >"in-$POLECAT_ID"'
 
 
 class TestJsonBeads(BeadsContract):

@@ -12,7 +12,7 @@ import pytest
 from tests.cli_fixtures import Answer, Run, untouched
 from tests.git_fixtures import git
 from tests.spawn_fixtures import HandTown, start_polecat_session
-from tests.tmux_fixtures import eventually
+from tests.tmux_fixtures import ENDS, eventually
 
 pytestmark = pytest.mark.real
 
@@ -318,7 +318,7 @@ def test_the_hook_by_hand(town: HandTown, run: Run) -> None:
 
 def test_how_an_agent_ended_is_shown_after_the_end(town: HandTown, run: Run) -> None:
     """List, status and capture tell how an agent ended and what it showed last, for people and for programs; the session is gone."""
-    town.agent("frail", 'printf "> "; read -r _; echo "no more credit" >&2; exit 3')
+    town.agent("frail", 'printf "> "; read -r _; echo "no more credit" >&2; ' + f"{ENDS} 3")
     run("spawn", "gastown", "--agent", "frail", "--prompt", "begin")
     run("nudge", "gastown/furiosa", "go")
     eventually(lambda: run("list", "gastown", "--json").json[0]["state"] == "failed", "it has failed")

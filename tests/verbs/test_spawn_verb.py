@@ -13,7 +13,7 @@ import pytest
 from tests.cli_fixtures import Run, untouched
 from tests.git_fixtures import git
 from tests.spawn_fixtures import SAY_ARGS, HandTown, run_python, shim_directory, start_polecat_session, with_path
-from tests.tmux_fixtures import eventually, private_server
+from tests.tmux_fixtures import ENDS, eventually, private_server
 
 pytestmark = pytest.mark.real
 
@@ -77,7 +77,7 @@ def test_a_dry_run_of_many_tells_how_many(town: HandTown, run: Run) -> None:
 
 def test_an_agent_that_dies_gives_its_words(town: HandTown, run: Run) -> None:
     """An agent that prints why and exits 3 gives exit 1 with that text; no directory, branch or session is left (T-38)."""
-    town.agent("refuser", 'echo "licence expired"; exit 3')
+    town.agent("refuser", f'echo "licence expired"; {ENDS} 3')
     run("spawn", "gastown", "--agent", "refuser").refused("licence expired", "status 3", "nothing was left behind")
     town.assert_nothing_left()
 

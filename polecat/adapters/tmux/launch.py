@@ -98,7 +98,7 @@ def launch_text(request: SessionRequest, *, token: str) -> str:
         f"cd -- {shlex.quote(os.fspath(request.cwd))} || exit 125",
         "unset OLDPWD",
         *exports,
-        f"command -v -- {program} >/dev/null 2>&1 || {{ printf '%s: program not found\\n' {program} >&2; exit 127; }}",
+        f"command -v -- {program} >/dev/null 2>&1 || {{ printf '%s: program not found\\n' {program} >&2; sleep 0.1; exit 127; }}",  # words just before an end may be lost
         f"exec {shlex.join(request.argv)}",
     ]
     return "\n".join(lines) + "\n"

@@ -17,7 +17,7 @@ from attrs import evolve
 import polecat.adapters
 from polecat.ports import SessionRequest, StartedSession
 from polecat.town.events import event_line
-from tests.tmux_fixtures import PrivateServer, eventually, private_server, request, started_program
+from tests.tmux_fixtures import ENDS, PrivateServer, eventually, private_server, request, started_program
 
 pytestmark = pytest.mark.real
 
@@ -70,7 +70,7 @@ def test_a_death_during_the_start_keeps_the_screen(server: PrivateServer, tmp_pa
     """Before the release the hook runs too, and the session stays."""
     tmux = server.cli()
 
-    made = tmux.start(evolve(_asked(tmp_path), argv=("sh", "-c", "echo why; exit 3")))
+    made = tmux.start(evolve(_asked(tmp_path), argv=("sh", "-c", f"echo why; {ENDS} 3")))
 
     eventually(lambda: _ended(tmp_path) == ["3", ""], "the hook ran")
     assert tmux.capture(made.pane_id) == "why"
