@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
+import fnmatch
 import functools
 import hashlib
 import os
@@ -319,6 +321,18 @@ def git_under_test(root: Path, adapter: Git | None = None) -> GitUnderTest:
         break_remote=break_remote,
         move=Path.rename,
     )
+
+
+def contents_below(folder: Path, named: str = "*") -> dict[Path, bytes]:
+    """Read the files below a directory, at most a megabyte of each; what is being deleted meanwhile, as trash is, is left out."""
+    found: dict[Path, bytes] = {}
+    for where, _, names in os.walk(folder):
+        for path in (Path(where, name) for name in fnmatch.filter(names, named)):
+            with contextlib.suppress(OSError):
+                if stat.S_ISREG(path.lstat().st_mode):
+                    with path.open("rb") as file:
+                        found[path] = file.read(2**20)
+    return found
 
 
 def manifest(folder: Path) -> dict[bytes, tuple[str, str]]:

@@ -29,7 +29,7 @@ from tests.faults.bad_files import (
     seen,
     work_of,
 )
-from tests.git_fixtures import git
+from tests.git_fixtures import contents_below, git
 from tests.spawn_fixtures import RIG
 
 SAMPLE = 307
@@ -95,7 +95,9 @@ def _is_saved(scene: Scene, path: str) -> bool:
     work = work_of(path.split("work of ")[1].removesuffix(".txt"))
     repo = scene.town / RIG / ".repo.git"
     oid = hashlib.sha1(b"blob %d\0" % len(work) + work.encode()).hexdigest()
-    kept = [one for one in scene.town.rglob("work of*") if one.is_file() and one.read_text() == work and ".trash" in one.parts]
+    kept = [
+        one for one, data in contents_below(scene.town, "work of*").items() if data == work.encode() and ".trash" in one.parts
+    ]
     return bool(kept) or oid in git("cat-file", "--batch-all-objects", "--batch-check", cwd=repo)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from polecat import AccountNotFoundError, SpawnRefusedError
 from polecat.errors import PolecatError
-from tests.git_fixtures import commit, git
+from tests.git_fixtures import commit, contents_below, git
 from tests.spawn_fixtures import (
     PROMPT,
     RECORD,
@@ -99,8 +99,7 @@ def test_a_secret_stands_in_no_command_line_and_no_file(town: HandTown) -> None:
     assert agent_env(cat)["SECRET"] == "s3cret"
     for pid in (cat.pid, int(town.server.run("display-message", "-p", "#{pid}"))):
         assert b"s3cret" not in Path(f"/proc/{pid}/cmdline").read_bytes()
-    files = [path for path in town.root.rglob("*") if path.is_file()]
-    assert [path for path in files if b"s3cret" in path.read_bytes()] == []
+    assert [path for path, data in contents_below(town.root).items() if b"s3cret" in data] == []
 
 
 def test_the_pane_is_the_agent_itself(town: HandTown) -> None:

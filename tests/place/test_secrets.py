@@ -16,6 +16,7 @@ import structlog
 from polecat import Event, SpawnFailedError, SpawnOptions, plan_spawn, spawn_for_sling
 from polecat.adapters import GitCli
 from polecat.ports import World
+from tests.git_fixtures import contents_below
 from tests.spawn_fixtures import HandTown
 from tests.tmux_fixtures import ENDS, environ_of
 
@@ -123,4 +124,4 @@ def _polecat(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def _files_with(secret: str, folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    return [path for path, data in contents_below(folder).items() if secret.encode() in data]

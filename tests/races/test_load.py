@@ -20,7 +20,7 @@ import pytest
 from attrs import define, field
 
 from polecat import clean_branches
-from tests.git_fixtures import commit, git, write
+from tests.git_fixtures import commit, contents_below, git, write
 from tests.races.conftest import Crowd, errors
 from tests.tmux_fixtures import eventually
 
@@ -136,8 +136,7 @@ class Load:
         assert "missing" not in broken and "broken" not in broken, broken
         reachable = git("rev-list", "--objects", "--glob=refs/*", cwd=self.crowd.town.repo_dir).split("\n")
         ids = {line.partition(" ")[0] for line in reachable}
-        place = self.crowd.town.rig_dir / "polecats"
-        kept = {path.read_bytes() for path in place.rglob("*") if path.is_file() and path.stat().st_size < 100}
+        kept = set(contents_below(self.crowd.town.rig_dir / "polecats").values())
         self.count["contents"] = len(contents)
         return [one for one in contents if _blob(one) not in ids and one not in kept]
 
@@ -186,7 +185,7 @@ def _nothing_is_left(load: Load, kept: Sequence[str]) -> None:
 
     def left() -> dict[str, object]:
         found = {what: value for what, value in town.leftovers().items() if what not in ours and value != ["person"]}
-        locks = [str(path) for path in town.repo_dir.rglob("*.lock")]
+        locks = [str(path) for path in contents_below(town.repo_dir, "*.lock")]
         held = [bead.id for name in load.names for bead in town.store().held_by(f"{town.rig.name}/polecats/{name}")]
         homes = [name for name in os.listdir(town.rig_dir / "polecats") if name != ".trash"]
         found["branches"] = [branch for branch in found.get("branches", ()) if branch not in kept]  # type: ignore[attr-defined]
