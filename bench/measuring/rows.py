@@ -260,10 +260,10 @@ def pool(place: Place, rounds: int) -> Iterator[Row]:
 _SPAWN_AND_TELL = """\
 import sys
 from pathlib import Path
-from polecat import SpawnOptions, find_town, spawn_for_sling
+from polecat import SpawnOptions, World, find_town, spawn_for_sling
 from polecat.adapters import TmuxCli
 rig = find_town(Path(sys.argv[1])).rig("memory")
-spawn_for_sling(rig, SpawnOptions(hook_bead="gt-memory"), tmux=TmuxCli(socket=sys.argv[2]))
+spawn_for_sling(rig, SpawnOptions(hook_bead="gt-memory"), world=World(tmux=TmuxCli(socket=sys.argv[2])))
 try:  # what the kernel noted since this program began; getrusage also knows the parent that started it
     print(next(int(line.split()[1]) for line in open("/proc/self/status") if line.startswith("VmHWM")))
 except OSError:
