@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
+from attrs import evolve
+
 from measuring.crowds import fill_rig
 from measuring.door import Door
 from measuring.places import SMALL, Place, clear_polecats, make_origin, make_rig
@@ -96,7 +98,7 @@ def work(place: Place, rounds: int) -> Iterator[Row]:
 def beside_many(place: Place, rounds: int) -> Iterator[Row]:
     """A spawn beside 300 polecats, against one beside 5."""
     origin = make_origin(place, "beside", files=SMALL[0], dirs=SMALL[1])
-    numbers, times = itertools.count(1), {}
+    numbers, times, bare = itertools.count(1), {}, {}
     for count in (5, 300):
         rig = make_rig(place, f"beside{count}", origin)
         fill_rig(place, rig, count)
@@ -109,11 +111,21 @@ def beside_many(place: Place, rounds: int) -> Iterator[Row]:
         def clear(rig: Rig = rig, made: list[Path] = made) -> None:
             _put_away(place, rig, made.pop())
 
-        times[count] = compare([Case(name="spawn", act=spawn, after=clear)], rounds=rounds, what=f"a spawn beside {count}")[
-            "spawn"
-        ]
+        git, tree = ("git", f"--git-dir={rig.path / '.repo.git'}", "worktree"), place.town.root / f"bare{count}"
+
+        def add(git: tuple[str, ...] = git, tree: Path = tree) -> None:
+            place.run(*git, "add", "-q", "-b", f"bare/{next(numbers)}", tree, "origin/main")
+
+        def take(git: tuple[str, ...] = git, tree: Path = tree) -> None:
+            place.run(*git, "remove", "--force", tree)
+
+        cases = [Case(name="spawn", act=spawn, after=clear), Case(name="git", act=add, after=take)]
+        found = compare(cases, rounds=rounds, what=f"a spawn beside {count}")
+        times[count], bare[count] = found["spawn"], found["git"]
         place.end_sessions()
-    yield ratio("a spawn beside 300 polecats ÷ a spawn beside 5", 1.3, times[300], times[5])
+    row = ratio("a spawn beside 300 polecats ÷ a spawn beside 5", 1.3, times[300], times[5])
+    of_git = f"{bare[300].median_s * 1000:.0f} ÷ {bare[5].median_s * 1000:.0f} ms"
+    yield evolve(row, detail=f"{row.detail}; of it `git worktree add` alone {of_git}")
 
 
 def at_rest(place: Place, _rounds: int) -> Iterator[Row]:

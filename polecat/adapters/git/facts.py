@@ -177,7 +177,8 @@ def _read_head(looking: Gathering) -> None:
 
 def unfinished_heads(git: GitProgram, place: Place) -> list[str]:
     """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked, and refs of its own."""
-    names = (f"{folder}/{name}" for folder in ("rebase-merge", "rebase-apply") for name in ("orig-head", "autostash"))
+    folders = files.names_in(place.git_dir) & {"rebase-merge", "rebase-apply"}
+    names = (f"{folder}/{name}" for folder in sorted(folders) for name in ("orig-head", "autostash"))
     lines = [line.rstrip("\r") for name in names for line in (files.read_text(place.git_dir / name) or "").split("\n")]
     begun = refs.pseudo_refs(git, place)
     heads = [oid for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH") for oid in begun.get(name, ())]

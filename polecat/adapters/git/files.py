@@ -102,14 +102,23 @@ def list_refs(git_dir: Path, prefix: str) -> dict[str, str]:
     return {name: value for name, value in sorted((packed | found).items()) if not value.startswith("ref: ")}
 
 
+def names_in(folder: Path) -> frozenset[str]:
+    """List a directory; nothing is in one that is not there.
+
+    Raises:
+        UnknownStateError: it cannot be listed.
+    """
+    try:
+        return frozenset(os.listdir(folder))
+    except FileNotFoundError:
+        return frozenset()
+    except OSError as error:
+        raise _unknown(folder, error) from error
+
+
 def registration_names(git_dir: Path) -> list[str]:
     """List the names under which git keeps what it knows about each linked worktree."""
-    try:
-        return sorted(os.listdir(git_dir / "worktrees"))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _unknown(git_dir / "worktrees", error) from error
+    return sorted(names_in(git_dir / "worktrees"))
 
 
 def registrations(git_dir: Path) -> tuple[Path, ...]:

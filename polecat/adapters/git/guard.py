@@ -31,11 +31,11 @@ def check_opened(git_dir: Path, work_tree: Path | None) -> None:
     Raises:
         UnknownStateError: one of them is neither absent nor a plain file or directory of a sane size.
     """
-    places = [git_dir / name for name in _OPENED]
+    places = [f"{git_dir}/{name}" for name in _OPENED]
     if git_dir.parent.name == "worktrees":
-        places += [git_dir.parent.parent / name for name in _OPENED]
+        places += [f"{git_dir.parent.parent}/{name}" for name in _OPENED]
     if work_tree is not None:
-        places += [work_tree / name for name in _IN_TREE]
+        places += [f"{work_tree}/{name}" for name in _IN_TREE]
     for path in places:
         _check(path)
 
@@ -53,8 +53,9 @@ def check_refs(git_dir: Path, below: str = "refs", *, heads: bool = False) -> No
     """
     for path in _entries(os.fspath(git_dir / below)):
         _check(path)
-    for admin in os.listdir(git_dir / "worktrees") if heads and (git_dir / "worktrees").is_dir() else ():
-        _check(git_dir / "worktrees" / admin / "HEAD")
+    registry = f"{git_dir}/worktrees"
+    for admin in os.listdir(registry) if heads and os.path.isdir(registry) else ():
+        _check(f"{registry}/{admin}/HEAD")
 
 
 def _entries(folder: str) -> Iterator[str]:
@@ -71,7 +72,7 @@ def _entries(folder: str) -> Iterator[str]:
         raise UnknownStateError(f"cannot list {folder}: {error.strerror or error}") from error
 
 
-def _check(path: Path | str) -> None:
+def _check(path: str) -> None:
     try:
         about = os.stat(path)
     except OSError:  # git says what it thinks of it, at once

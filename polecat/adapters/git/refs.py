@@ -79,7 +79,7 @@ def pseudo_refs(git: GitProgram, at: Place) -> dict[str, tuple[str, ...]]:
     Some of them are plain files in every format, with a line for each of several heads.
     """
     found: dict[str, tuple[str, ...]] = {}
-    for name in ("MERGE_HEAD", *_IN_TABLES):
+    for name in sorted(files.names_in(at.git_dir) & {"MERGE_HEAD", *_IN_TABLES}):
         ids = tuple(
             word
             for line in (files.read_text(at.git_dir / name) or "").split("\n")
