@@ -264,7 +264,9 @@ def _counted(reading: _Reading, world: FullWorld, rig: Rig, repo: Repo, cat: Pol
     """Add how much work exists nowhere else, and how the branch stands."""
     branches, head = optional(world.git, GitBranches), worktree.head
     standing = None
-    if branches is not None and head is not None:
+    if head is None:
+        reading.miss("ahead behind is_merged", f"the branch {worktree.branch!r} has no commit")
+    elif branches is not None:
         standing = reading.get("ahead behind is_merged", lambda: branches.standing(repo, head, base_ref(rig)))
     return evolve(
         cat,

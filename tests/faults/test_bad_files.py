@@ -132,6 +132,7 @@ def _cases(name: str, *, whole: bool) -> dict[str, list[Line]]:
     return found
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", FILES)
 def test_a_bad_file_is_its_owners_trouble(name: str, scene: Scene, sound: Rows, is_whole: bool) -> None:
     """No command line hangs, breaks, or fails somebody else because of it; nothing is lost; every other polecat is answered for."""

@@ -60,7 +60,7 @@ def _kind(key: str) -> str:
     return "claim"
 
 
-def _check_cell(scene: Scene, before: Picture, done: Picture, result: object, *, is_lied_to: bool) -> str:
+def _check_cell(name: str, scene: Scene, before: Picture, done: Picture, result: object, *, is_lied_to: bool) -> str:
     now = picture(scene)
     changed = {_kind(key) for key in difference(before, now)}
     outcome = (
@@ -82,9 +82,15 @@ def _check_cell(scene: Scene, before: Picture, done: Picture, result: object, *,
     undone, missing = difference(before, after), difference(done, after)
     tolerated = _tolerated(result) | (set() if is_rescued(scene) else {"branch"})  # then the branch holds what is nowhere else
     missing = {key: value for key, value in missing.items() if _kind(key) not in tolerated}
-    assert not missing or set(undone) <= {f"session gt-gastown-{scene.name}"}, (
-        f"neither as before ({undone}) nor done ({missing})"
-    )
+    begun = {f"session gt-gastown-{scene.name}"}
+    if name.startswith("remove"):  # it hands the bead back before it takes anything away, and can be gone on with
+        begun |= {"bead gt-1", "agent bead gt-gastown-polecat-furiosa"}
+    assert not missing or set(undone) <= begun, f"neither as before ({undone}) nor done ({missing})"
+    if name.startswith("remove") and missing and undone:
+        scene.world.clock.sleep(60)
+        tolerated |= _tolerated(scene.run())
+        rest = difference(done, picture(scene))
+        assert {_kind(key) for key in rest} <= tolerated, f"a second time does not end it: {rest}"
     assert of_bystander(before) == of_bystander(after), "a bystander was touched"
     assert not missing_work(scene), f"missing after the reconcile: {missing_work(scene)}"
     return outcome
@@ -109,7 +115,7 @@ def test_faults_anywhere(name: str, how: str, tmp_path: Path, is_whole: bool, ta
         try:
             result = _run(scene, fault)
             is_lied_to = (name, how) == ("reconcile", "answers garbage")
-            outcome = _check_cell(scene, before, done, result, is_lied_to=is_lied_to)
+            outcome = _check_cell(name, scene, before, done, result, is_lied_to=is_lied_to)
             tables.note(MATRIX, f"{name}{WAY}{how}", number, str(fault.struck), outcome)
         except AssertionError as failed:
             failures.append(f"{number}, {fault.struck}: {str(failed).splitlines()[0][:400]}")

@@ -21,7 +21,7 @@ from polecat.adapters.git import files, guard, named
 from polecat.adapters.git.facts import place_of, unfinished_heads
 from polecat.adapters.git.fast_import import Snapshot, stream
 from polecat.adapters.git.refs import resolve
-from polecat.adapters.git.run import AS_A_PACK, GitProgram, Place, error_line, expect_success
+from polecat.adapters.git.run import AS_A_PACK, GitProgram, Place, expect_success
 from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
 from polecat.adapters.git.submodules import module_dirs
 from polecat.errors import PolecatError, RescueFailedError
@@ -234,7 +234,7 @@ def _import(git: GitProgram, store: Place, data: bytes) -> None:
         with contextlib.suppress(OSError):
             if report.stat().st_mtime >= began_s:
                 report.unlink()
-    raise RescueFailedError(f"git fast-import failed: {error_line(done.error_text)}")
+    expect_success(done)
 
 
 def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
