@@ -262,8 +262,7 @@ def _named_hook(held: Holdings, who: str) -> str:
 
 def _counted(reading: _Reading, world: FullWorld, rig: Rig, repo: Repo, cat: Polecat, worktree: Worktree) -> Polecat:
     """Add how much work exists nowhere else, and how the branch stands."""
-    branches, head = optional(world.git, GitBranches), worktree.head
-    standing = None
+    branches, head, standing = optional(world.git, GitBranches), worktree.head, None
     if head is None:
         reading.miss("ahead behind is_merged", f"the branch {worktree.branch!r} has no commit")
     elif branches is not None:
