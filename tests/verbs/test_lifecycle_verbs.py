@@ -323,7 +323,7 @@ def test_how_an_agent_ended_is_shown_after_the_end(town: HandTown, run: Run) -> 
     run("nudge", "gastown/furiosa", "go")
     eventually(lambda: run("list", "gastown", "--json").json[0]["state"] == "failed", "it has failed")
 
-    assert town.sessions() == []
+    eventually(lambda: town.sessions() == [], "the session went with it")
     (cat,) = run("list", "gastown", "--json").json
     assert {key: cat["ended"][key] for key in ("reason", "status", "signal", "says")} == {
         "reason": "exit",
