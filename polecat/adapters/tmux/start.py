@@ -55,7 +55,10 @@ _IDS = 7
 """How many ids a new session prints; the last one says whether the server ends when nobody is attached."""
 
 _DRAIN = "exec cat"
-"""While a pane is piped tmux reads all that its process wrote before it takes the pane for dead; else last words may be lost."""
+"""While a pane is piped tmux reads all that has reached it before it takes the pane for dead; else last words are lost more often.
+
+What a process wrote in its last moment may still be on its way then, on a busy machine; that is lost all the same.
+"""
 
 _IN_TOWN = "echo '#{session_name}' | grep -Eq '^(gt|hq)-'"
 

@@ -227,7 +227,7 @@ def test_a_program_that_cannot_run_says_so(program: str, code: int, words: str, 
     assert any(words in screen for screen in screens)
 
 
-def test_last_words_are_never_lost(server: PrivateServer, tmp_path: Path) -> None:
+def test_last_words_that_have_arrived_are_not_lost(server: PrivateServer, tmp_path: Path) -> None:
     """T-38: a busy tmux drops what a process that has ended wrote last; during a start it reads all of it first."""
     tmux = server.cli()
     tmux.start(request(tmp_path, "bystander", "sleep", "1000"))
