@@ -18,7 +18,7 @@ from polecat.town.locks import HeldLock, holding, polecat_lock, pool_lock, try_t
 from polecat.town.pool_state import load_pool, save_pool, unusable_names
 from polecat.town.records import Record, lost_records, new_instance_id, publish_claim, withdraw_claim
 from polecat.upkeep.hook import other_host
-from polecat.upkeep.liveness import Look
+from polecat.upkeep.liveness import Look, renamed_homes
 from polecat.upkeep.observation import Observation, check_homes
 
 
@@ -59,12 +59,13 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
 
 
 def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
-    """Names whose home somebody deleted while the agent lives, or may live, where it is not known to be an orphan."""
-    lost = [name for name in lost_records(observed.rig, homes) if attempts and name not in observed.sessions.own]
-    if not lost:
+    """Names whose home somebody deleted or renamed while the agent lives, or may live, where it is not known to be an orphan."""
+    rig, sessions, world = observed.rig, observed.sessions, attempts[0].world if attempts else None
+    if world is None:
         return set()
-    look = Look(world=attempts[0].world, rig=observed.rig, sessions=observed.sessions)
-    return {name for name in lost if look.life_of(name).verdict != "dead"}
+    look = Look(world=world, rig=rig, sessions=sessions)
+    lost = [name for name in lost_records(rig, homes) if name not in sessions.own]
+    return {name for name in lost if look.life_of(name).verdict != "dead"} | renamed_homes(world, rig, sessions, homes).keys()
 
 
 def _names_elsewhere(observed: Observation, attempts: Sequence[Attempt]) -> set[str]:

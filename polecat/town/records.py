@@ -160,9 +160,9 @@ def read_claim(rig: Rig, name: str) -> Record | None:
     """Read the claim in a home; None if there is none.
 
     Raises:
-        UnknownStateError: there is one that cannot be read.
+        UnknownStateError: there is one that cannot be read, or that is another polecat's.
     """
-    return _read(rig.home_dir(name) / CLAIM_FILE)
+    return _read(rig.home_dir(name) / CLAIM_FILE, rig, name)
 
 
 def settle(rig: Rig, claim: Record) -> None:
@@ -178,9 +178,9 @@ def read_record(rig: Rig, name: str) -> Record | None:
     """Read what we remember of a polecat; None if polecat did not make it.
 
     Raises:
-        UnknownStateError: there is a record that cannot be read.
+        UnknownStateError: there is a record that cannot be read, or that is another polecat's.
     """
-    return _read(_record_path(rig, name))
+    return _read(_record_path(rig, name), rig, name)
 
 
 def read_current(rig: Rig, name: str) -> Record | None:
@@ -299,10 +299,13 @@ def _write(path: Path, record: Record) -> None:
     write_bytes(path, f"{json.dumps(asdict(record), indent=2)}\n".encode())
 
 
-def _read(path: Path) -> Record | None:
+def _read(path: Path, rig: Rig, name: str) -> Record | None:
     try:
         raw = read_json_object(path, limit_bytes=_LIMIT_BYTES)
-        return None if raw is None else _checked(raw)
+        record = None if raw is None else _checked(raw)
+        if record is not None and (record.rig, record.polecat) != (rig.name, name):  # copied there: what it names is another's
+            raise ValueError(f"it is about {record.rig}/{record.polecat}, not {rig.name}/{name}")
+        return record
     except (OSError, ValueError) as error:
         raise UnknownStateError(
             f"{path} cannot be read: {error}",

@@ -6,13 +6,12 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
-from polecat.names import agent_id, shell_line
+from polecat.names import agent_id, is_polecat_name, shell_line
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.guarded import read_guarded
 from polecat.town.homes import clone_path, list_homes
@@ -21,10 +20,10 @@ from polecat.town.pool_state import load_pool
 from polecat.town.records import read_claim, read_record
 from polecat.upkeep.findings import Finding, Level, from_error, note, ok, wrong
 from polecat.upkeep.inspection import inspect, record_of
-from polecat.upkeep.liveness import Look, find_agent
+from polecat.upkeep.liveness import Look, find_agent, renamed_homes
 from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context, two_disks
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.trash import entries, why_it_stays
+from polecat.upkeep.trash import entries, size_of, why_it_stays
 from polecat.upkeep.worktrees import ago
 
 OLD_S = 600.0
@@ -87,16 +86,18 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     """Each polecat: its record can be read, its place is a worktree, and everything about it can be told."""
     rig = context.rig
     homes = list_homes(rig)
-    for name in homes.others:
-        path = rig.polecats_dir / name
-        aside = rig.path / f"{name}.aside"
-        yield wrong(
-            f"{path} is no directory, and keeps the name {name} from being used", f"mv {shell_line(path)} {shell_line(aside)}"
-        )
+    unfit = {name: f"is no directory, and keeps the name {name} from being used" for name in homes.others}
+    unfit |= {name: "has a name that no polecat can have" for name in homes.dirs if not is_polecat_name(name)}
+    for name, why in unfit.items():
+        path, aside = rig.polecats_dir / name, rig.path / f"{name}.aside"
+        yield wrong(f"{path} {why}", f"mv {shell_line(path, aside)}")
     observed = observe_sessions(world, context)
     look = Look(world=world, rig=rig, sessions=observed.sessions)
+    for name, home in renamed_homes(world, rig, observed.sessions, homes).items():
+        unfit[home], move = "", shell_line("mv", rig.home_dir(home), rig.home_dir(name))
+        yield wrong(f"the agent of {name} works in {rig.home_dir(home)}, which was its home under its own name", move)
     for name in homes.dirs:
-        if not is_held(polecat_lock(rig, name)):  # somebody is making, repairing or removing it
+        if name not in unfit and not is_held(polecat_lock(rig, name)):  # somebody is making, repairing or removing it
             yield from _home(world, observed, look, name)
 
 
@@ -149,9 +150,13 @@ def _way_to_a_worktree(observed: Observation, name: str, path: Path) -> str:
     """How a directory becomes a worktree again: by its registration if there is one, else anew; what is in it is kept in the trash."""
     admins = (observed.repo.git_dir / "worktrees").glob("*/gitdir")
     tail = f"{name}/{path.name}/.git" if path != observed.rig.home_dir(name) else f"{name}/.git"
-    if path.is_dir() and any(_text(admin).rstrip("\n").endswith(f"/{tail}") for admin in admins):
-        where = f" {shell_line(path)}" if (path / ".git").exists() else ""  # named, one without its .git is an error to git
-        return f"git -C {shell_line(observed.repo.path)} worktree repair{where}"
+    link = _text(path / ".git").rstrip("\n") if (path / ".git").is_file() else ""
+    for admin in admins:
+        recorded = _text(admin).rstrip("\n")
+        was_renamed = link.endswith(f"/worktrees/{admin.parent.name}") and not os.path.lexists(recorded)
+        if path.is_dir() and (was_renamed or recorded.endswith(f"/{tail}")):
+            where = f" {shell_line(path)}" if (path / ".git").exists() else ""  # named, one without its .git is an error to git
+            return f"git -C {shell_line(observed.repo.path)} worktree repair{where}"
     return f"polecat repair {observed.rig.name}/{name} --nuclear"
 
 
@@ -233,25 +238,34 @@ def _upkeep(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
         yield note(text, commands)
 
 
-def _git_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
-    """Locks that git left, a HEAD that is none, and registrations that are locked while their directory is gone."""
+def _git_files(world: FullWorld, context: RigContext) -> Iterator[Finding]:
+    """Locks that git left, a HEAD that leads nowhere, and registrations that are locked while their directory is gone."""
     git_dir, at = context.repo.git_dir, shell_line(context.repo.path)
     for lock in sorted([*git_dir.glob("*.lock"), *git_dir.glob("refs/**/*.lock"), *git_dir.glob("worktrees/*/*.lock")]):
         if _age_s(lock) > OLD_S:
             text = f"{lock} is {ago(_age_s(lock))} old: a git command died, and others wait for it"
             yield wrong(text, f"if no git command is running: rm {shell_line(lock)}")
-    head = git_dir / "HEAD"
-    if (git_dir / "config").exists() and not re.match(r"ref: refs/|[0-9a-f]{40}", _text(head)):
-        ref = f"ref: refs/heads/{context.rig.default_branch}"
-        yield wrong(
-            f"{head} names nothing, so git takes {context.repo.path} for no repository",
-            f"echo {shell_line(ref)} > {shell_line(head)}",
-        )
+    yield from _head(world, context, git_dir / "HEAD", at)
     for locked in sorted(git_dir.glob("worktrees/*/locked")):
         link, reason = Path(_text(locked.with_name("gitdir")).rstrip("\n")), _text(locked).rstrip("\n")
         if reason != "initializing" and link.name == ".git" and not os.path.lexists(locked.parent / link):
             text = f"a registration leads to {link.parent}, which is gone, and is locked: {reason}"
             yield wrong(text, f"git -C {at} worktree unlock {shell_line(link.parent)}")
+
+
+def _head(world: FullWorld, context: RigContext, head: Path, at: str) -> Iterator[Finding]:
+    """The repository's own HEAD names a branch; in one that is the rig's alone, a branch that is there."""
+    branch, said = context.rig.default_branch, _text(head).rstrip("\n")
+    if (head.parent / "config").exists() and not re.match(r"ref: refs/|[0-9a-f]{40}", said):
+        line = shell_line(f"ref: refs/heads/{branch}")
+        yield wrong(
+            f"{head} names nothing, so git takes {context.repo.path} for no repository", f"echo {line} > {shell_line(head)}"
+        )
+    elif context.repo.path == head.parent and said.startswith("ref: ") and world.git.resolve(context.repo, said[5:]) is None:
+        there = world.git.resolve(context.repo, f"refs/heads/{branch}") is not None
+        make = "" if there else f"git -C {at} branch --no-track {shell_line(branch, f'origin/{branch}')} && "
+        remedy = f"{make}git -C {at} symbolic-ref HEAD {shell_line(f'refs/heads/{branch}')}"
+        yield wrong(f"{head} leads to {said[5:]}, which is not there", remedy)
 
 
 def _age_s(path: Path) -> float:
@@ -318,23 +332,9 @@ def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
         if stays := why_it_stays(path, user=os.geteuid()):
             yield wrong(f"{path} in the trash stays: {stays[0]}", stays[1])
     if waiting:
-        size, is_all = _size(waiting)
+        size, is_all = size_of(waiting)
         text = f"{len(waiting)} removed worktree{'' if len(waiting) == 1 else 's'} in the trash, {'' if is_all else 'more than '}{size // MB} MB"
         yield note(text, f"polecat reconcile {context.rig.name}")
-
-
-def _size(folders: list[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
-    """Add up the disk that files take; False if there were too many to look at."""
-    total = looked = 0
-    for folder in folders:
-        for here, _, files in os.walk(folder):
-            for name in files:
-                looked += 1
-                if looked > at_most:
-                    return total, False
-                with suppress(FileNotFoundError):
-                    total += os.lstat(os.path.join(here, name)).st_blocks * 512
-    return total, True
 
 
 def _disk(world: FullWorld, context: RigContext) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from polecat.names import agent_id
 from polecat.ports import Process, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
 from polecat.town.endings import end_path, ended_by, read_end
-from polecat.town.homes import clone_path
+from polecat.town.homes import Homes, clone_path
 from polecat.town.records import Record, read_current
 from polecat.town.settings import load_rig_settings, load_town_settings
 
@@ -224,6 +224,20 @@ def recorded_process(world: FullWorld, record: Record) -> Process | None:
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
     is_same = process is not None and process.start_time == record.agent_started
     return process if process is not None and is_same and world.processes.is_alive(process) else None
+
+
+def renamed_homes(world: FullWorld, rig: Rig, sessions: SessionIndex, homes: Homes) -> Mapping[str, str]:
+    """Find living polecats whose home somebody renamed: name → the home that the agent works in now. They are no orphans.
+
+    Raises:
+        UnknownStateError: there are sessions without a home, and the process table could not be read.
+    """
+    lost = {name: one.pane_pid for name, one in sessions.own.items() if name not in homes.taken and not one.is_dead}
+    found: dict[str, str] = {}
+    for home in (home for home in homes.dirs if lost and home not in sessions.own):
+        inside = {process.pid for process in world.processes.inside(rig.home_dir(home))}
+        found |= {name: home for name, pid in lost.items() if pid in inside}
+    return found
 
 
 # ------------------------------------------------------------------------------------------------------- how it ended

@@ -1,7 +1,7 @@
 """Making names, sessions and directories agree again, with proof for everything that is ended or removed.
 
 A session is ended only if it is provably an orphan: its name and its own environment say that it is a polecat of this rig, the rig
-and its ``polecats/`` were listed, there is no home of that name, and nobody is making or removing one (the polecat's lock is free).
+and its ``polecats/`` were listed, there is no home of that name, it does not work in another one, and nobody is making or removing one (the polecat's lock is free).
 A home is removed only if its claim is abandoned or if it is empty. What is unknown is left alone.
 """
 
@@ -17,7 +17,7 @@ from attrs import field, frozen
 
 from polecat.adapters.world import FullWorld, full_world
 from polecat.core.pool import Reconciliation, reconcile_pool_with
-from polecat.core.sessions import SessionIndex, index_sessions, may_be_ended
+from polecat.core.sessions import index_sessions, may_be_ended
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
@@ -26,7 +26,7 @@ from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
 from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
 from polecat.upkeep.addressing import as_rig
-from polecat.upkeep.liveness import Look
+from polecat.upkeep.liveness import Look, renamed_homes
 from polecat.upkeep.observation import Observation, check_homes, observe
 from polecat.upkeep.recovery import adopt, agent_lives, left_something, recover
 from polecat.upkeep.termination import end_session
@@ -108,7 +108,7 @@ def plan_reconcile(world: FullWorld, observed: Observation) -> ReconcilePlan:
     check_homes(observed, homes, "nothing was ended or removed")
     known = reconcile_pool_with(sessions=observed.sessions.own, dirs=homes.taken)
     kept: list[str] = []
-    orphans = _orphans(rig, observed.sessions, known.orphans, kept)
+    orphans = _orphans(world, observed, homes, known.orphans, kept)
     files = files_in_homes(rig, homes.dirs)
     git = optional(world.git, GitRecovery)
     dead, living = _claims(world, observed, homes, files, kept)
@@ -146,14 +146,21 @@ def _claims(
     return dead, living
 
 
-def _orphans(rig: Rig, sessions: SessionIndex, names: Iterable[str], kept: list[str]) -> dict[str, Session]:
-    found: dict[str, Session] = {}
+def _orphans(world: FullWorld, observed: Observation, homes: Homes, names: Iterable[str], kept: list[str]) -> dict[str, Session]:
+    rig, sessions, found = observed.rig, observed.sessions, dict[str, Session]()
+    try:
+        renamed = renamed_homes(world, rig, sessions, homes)
+    except UnknownStateError as error:
+        kept.append(f"sessions of {', '.join(names)}: {error.message}")
+        return found
     for name in names:
         session = sessions.own[name]
         if is_held(polecat_lock(rig, name)):
             kept.append(f"session {session.name}: another process is making or removing {name}")
         elif not may_be_ended(session, sessions, name):
             kept.append(f"session {session.name}: another session shows its pane")
+        elif name in renamed:
+            kept.append(f"session {session.name}: its agent works in {rig.home_dir(renamed[name])}")
         else:
             found[name] = session
     return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from polecat.adapters.processes.background import delete_in_background
@@ -114,3 +114,17 @@ def _empty_trash(rig: Rig) -> None:
     worthless = [entry for entry, kept in entries(rig) if not kept and not mounts_below(entry)]
     if worthless and not is_held(trash_lock(rig)):
         delete_in_background(worthless, lock_path=trash_lock(rig))
+
+
+def size_of(folders: Sequence[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
+    """Add up the disk that files take; False if there were too many to look at."""
+    total = looked = 0
+    for folder in folders:
+        for here, _, files in os.walk(folder):
+            for name in files:
+                looked += 1
+                if looked > at_most:
+                    return total, False
+                with contextlib.suppress(FileNotFoundError):
+                    total += os.lstat(os.path.join(here, name)).st_blocks * 512
+    return total, True

@@ -11,6 +11,7 @@ from attrs import evolve
 
 from polecat import (
     PolecatError,
+    PolecatState,
     Rig,
     SpawnedPolecat,
     SpawnOptions,
@@ -24,7 +25,7 @@ from polecat import (
     stop_polecat,
     work_at_risk,
 )
-from polecat.errors import BeadTakenError, SessionNotFoundError, SpawnRefusedError
+from polecat.errors import BeadTakenError, SessionNotFoundError, SpawnRefusedError, UnknownStateError
 from polecat.ports import StaleRegistration
 from polecat.testing import FakeWorld, fake_world
 from polecat.town.find import find_repo
@@ -67,6 +68,22 @@ def test_a_persons_pane_outlives_the_agent_beside_it(place: Place, verb: str) ->
     assert world.processes.identify(person.pane_pid) is not None
     assert world.processes.identify(cat.pid) is None
     assert [one.instance for one in world.tmux.list_sessions()] == [""]
+
+
+@pytest.mark.parametrize("verb", ENDINGS)
+def test_a_record_that_was_copied_leads_to_nobody_else(place: Place, verb: str) -> None:
+    """Somebody put a neighbour's record in the place of a polecat's own: no verb about the one touches the other, both stay."""
+    rig, world = place
+    cat, other = _spawn(place), _spawn(place, "slit")
+    records = rig.runtime_dir / "polecats"
+    shutil.copy(records / "slit.json", records / "nux.json")
+
+    with pytest.raises(UnknownStateError, match="it is about gastown/slit"):
+        ENDINGS[verb](rig, world)
+
+    assert all(world.processes.identify(one.pid) and one.clone_path.is_dir() for one in (cat, other))
+    assert get_polecat(rig, "slit", world=world).is_running
+    assert get_polecat(rig, "nux", world=world).state == PolecatState.UNKNOWN
 
 
 def test_what_is_left_in_a_session_is_no_agent(place: Place) -> None:

@@ -16,6 +16,7 @@ from polecat import (
     get_polecat,
     list_polecats,
     nudge_polecat,
+    reconcile_pool,
     remove_polecat,
     repair_polecat,
     stop_polecat,
@@ -151,3 +152,23 @@ def test_nudge_says_that_the_recorded_server_cannot_be_asked(town: HandTown, tod
     finally:
         town.server.socket.unlink()
         aside.rename(town.server.socket)
+
+
+def test_an_agent_whose_home_was_renamed_is_no_orphan(town: HandTown) -> None:
+    """Somebody renamed a home while its agent works in it: neither a reconcile nor the next spawn ends it or takes its name."""
+    cat = town.spawn()
+    home = cat.clone_path.parent
+    home.rename(home.with_name("zz"))
+
+    done = reconcile_pool(town.rig, world=World(tmux=town.server.cli()))
+    other = town.spawn()
+
+    assert (done.orphans, done.stale, done.forgotten) == ((), (), ())
+    assert any("its agent works in" in text for text in done.kept)
+    assert _is_alive(cat.pid)
+    assert other.polecat_name != cat.polecat_name
+    with pytest.raises(PolecatError, match="is taken"):
+        town.spawn(name=cat.polecat_name)
+    assert _is_alive(cat.pid)
+    home.with_name("zz").rename(home)
+    assert get_polecat(town.rig, cat, world=World(tmux=town.server.cli())).is_running

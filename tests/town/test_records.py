@@ -112,6 +112,21 @@ def test_a_claim_that_cannot_be_read_is_unknown(rig: Rig, text: str) -> None:
         read_claim(rig, "nux")
 
 
+@pytest.mark.parametrize("other", [{"polecat": "slit"}, {"rig": "rust"}])
+def test_what_was_copied_from_another_polecat_is_unknown(rig: Rig, other: dict[str, str]) -> None:
+    """A claim or record is about the polecat in whose place it lies; one that names another must not lead there."""
+    publish_claim(rig, RECORD)
+    path = rig.home_dir("nux") / CLAIM_FILE
+    path.write_text(json.dumps({**json.loads(path.read_text()), **other}))
+    with pytest.raises(UnknownStateError, match="it is about"):
+        read_claim(rig, "nux")
+    record = rig.runtime_dir / "polecats" / "nux.json"
+    record.parent.mkdir(parents=True)
+    path.rename(record)
+    with pytest.raises(UnknownStateError, match="it is about"):
+        read_record(rig, "nux")
+
+
 def test_a_claim_of_a_later_version_can_be_read(rig: Rig) -> None:
     """What we do not know is left out."""
     publish_claim(rig, RECORD)

@@ -110,7 +110,7 @@ def test_a_dry_run_says_the_same_and_does_nothing(place: Place) -> None:
     before = tree(rig)
     count = Fault()
     plan = reconcile_pool(rig, dry_run=True, world=count.around(world))
-    assert {str(call) for call in count.calls} <= {"tmux.list_sessions", "git.stale_registrations"}
+    assert {str(call) for call in count.calls} <= {"tmux.list_sessions", "git.stale_registrations", "processes.inside"}
     assert tree(rig) == before and world.tmux.sessions() == ["gt-gastown-nux"]
     assert reconcile_pool(rig, world=world) == plan
     assert world.tmux.sessions() == [] and homes(rig) == []

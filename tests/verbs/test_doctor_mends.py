@@ -49,6 +49,10 @@ def _put_pipe(town: HandTown) -> None:
     os.mkfifo(_record(town))
 
 
+def _change_record(town: HandTown, **fields: str) -> None:
+    write_json(_record(town), {**json.loads(_record(town).read_text()), **fields})
+
+
 def _lose_head(town: HandTown) -> None:
     branch = (_admin(town) / "HEAD").read_text().removeprefix("ref: ").strip()
     git("update-ref", "-d", branch, cwd=town.repo_dir)
@@ -102,8 +106,11 @@ TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "home without worktree": ("no worktree", lambda town: shutil.rmtree(_home(town) / "gastown")),
     "home of nobody": ("no worktree", lambda town: _write(town.rig_dir / "polecats" / "stray" / "notes.txt")),
     "file in the place of a home": ("no directory", lambda town: _write(town.rig_dir / "polecats" / "nux")),
+    "name that no polecat can have": ("no polecat can", lambda town: _write(town.rig_dir / "polecats" / "a b" / "notes.txt")),
     "cut record": ("furiosa.json", lambda town: _record(town).write_text(_record(town).read_text()[:40])),
     "record that is a pipe": ("furiosa.json", _put_pipe),
+    "record of another polecat": ("about gastown/nux", lambda town: _change_record(town, polecat="nux")),
+    "record of another rig": ("about other/furiosa", lambda town: _change_record(town, rig="other")),
     "cut claim": (".claim.json", lambda town: (_home(town) / ".claim.json").write_text('{"instance": "0')),
     "left lock of the configuration": ("config.lock", lambda town: _old(town.repo_dir / "config.lock")),
     "left lock of a ref": ("main.lock", lambda town: _old(town.repo_dir / "refs" / "heads" / "main.lock")),
@@ -111,6 +118,8 @@ TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "file in the place of the locks": ("nothing can be locked", _lose_locks),
     "branch without a commit": ("no commit", _lose_head),
     "HEAD that is none": ("HEAD", lambda town: (town.repo_dir / "HEAD").write_text("")),
+    "HEAD of no branch": ("not there", lambda town: git("symbolic-ref", "HEAD", "refs/heads/gone", cwd=town.repo_dir)),
+    "HEAD of a branch that is gone": ("not there", lambda town: git("update-ref", "-d", "refs/heads/main", cwd=town.repo_dir)),
     "routes that are gone": ("routes", _lose_routes),
     "remote that is gone": ("remote", lambda town: git("remote", "remove", "origin", cwd=town.repo_dir)),
     "remote at another place": ("is gone", lambda town: git("config", "remote.origin.url", "/gone/project", cwd=town.repo_dir)),
@@ -120,6 +129,7 @@ TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "no repository": ("has no repository", _lose_repository),
     "no homes": ("is missing", lambda town: shutil.rmtree(town.rig_dir / "polecats")),
     "moved town": ("no worktree", _move),
+    "renamed home of a living agent": ("works in", lambda town: _home(town).rename(_home(town).with_name("zz"))),
     "stale registration": ("which is gone", lambda town: shutil.rmtree(_home(town))),
 }
 """What is broken: words by which doctor names it, and how it gets broken. One polecat is at work."""

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import time
+from itertools import chain
 from pathlib import Path
 
 from polecat.adapters.git import files
@@ -98,7 +100,7 @@ def _stale(admin: Path) -> StaleRegistration | None:
 
 
 def is_elsewhere(admin: Path, recorded: Path) -> bool:
-    """Say whether the worktree stands where the repository's own neighbourhood has its like: the town was moved, or had another name.
+    """Say whether the worktree stands somewhere else now: the town was moved or had another name, or its directory was renamed.
 
     Its ``.git`` file names this registration, whatever the path in front of it.
     """
@@ -111,6 +113,15 @@ def is_elsewhere(admin: Path, recorded: Path) -> bool:
                 return True
             if link.rstrip("\n").endswith(f"/worktrees/{admin.name}"):
                 return True
+    beside = chain(recorded.parent.glob("*"), recorded.parent.parent.glob(f"*/{glob.escape(recorded.name)}"))
+    return any(_leads_to(path / ".git", admin) for path in beside)
+
+
+def _leads_to(link: Path, admin: Path) -> bool:
+    """Say whether a ``.git`` file provably names a registration."""
+    with contextlib.suppress(UnknownStateError):
+        target = (files.read_text(link) or "").removeprefix("gitdir: ").rstrip("\n")
+        return bool(target) and os.path.realpath(link.parent / target) == os.path.realpath(admin)
     return False
 
 

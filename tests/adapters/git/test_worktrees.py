@@ -259,6 +259,21 @@ def test_a_commit_that_only_a_deleted_worktree_held_is_kept(rig: GitRig) -> None
     assert rig.git.stale_registrations(rig.repo) == ()
 
 
+@pytest.mark.parametrize("moved", ["the worktree", "its parent"])
+def test_a_renamed_worktree_is_not_gone(rig: GitRig, moved: str) -> None:
+    """Somebody renamed a worktree, or the directory it is in: its own file still names its registration, which is no leftover."""
+    place = rig.root / "work" / "nux" / "rig"
+    git("worktree", "add", "-q", "--detach", str(place), rig.start, cwd=rig.repo.path)
+    shutil.copytree(place, rig.root / "work" / "other" / "rig", ignore=lambda *_: [".git"])
+    old = place if moved == "the worktree" else place.parent
+    new = old.rename(old.with_name("[new] name"))
+
+    assert rig.git.stale_registrations(rig.repo) == ()
+
+    shutil.rmtree(new)
+    assert len(rig.git.stale_registrations(rig.repo)) == 1
+
+
 def test_a_lost_commit_is_kept_wherever_its_worktree_was(rig: GitRig) -> None:
     """A person's worktree may have stood in a directory whose name no ref can have; its commit gets a rescue all the same."""
     place = rig.root / "my own [projects]" / "mine"
