@@ -16,7 +16,7 @@ from polecat.adapters.world import FullWorld, gastown_socket
 from polecat.core.agents import find_agent as find_agent_of
 from polecat.core.presets import PRESETS
 from polecat.core.screens import Signs
-from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness
+from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, judge_liveness, proved_name
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Ended, Rig
 from polecat.names import agent_id
@@ -204,7 +204,9 @@ def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionInde
     name = record.polecat
     server, session = Look(world=world, rig=rig, sessions=sessions).find_session(name, record)
     if session is not None:
-        return Agent(server=server, session=session, processes=(), session_name=session.name)
+        is_own = proved_name(session, rig.name, (str(rig.town_root),)) == name  # else its pane was moved there, and the session stays
+        known = session.name if is_own else record.session or session.name
+        return Agent(server=server, session=session, processes=(), session_name=known)
     processes = agent_processes(world, record)
     return Agent(server=server, session=None, processes=processes, session_name=record.session or rig.session_name(name))
 

@@ -113,11 +113,12 @@ def test_a_moved_pane_is_ended_and_its_host_stays(place: Place, verb: str) -> No
     world.tmux.move(cat.session_name, "mine")
     assert get_polecat(rig, "nux", world=world).is_running is True
 
-    ENDINGS[verb](rig, world)
+    done = ENDINGS[verb](rig, world)
 
     assert world.processes.identify(cat.pid) is None
     assert world.processes.identify(person.pane_pid) is not None
     assert world.tmux.sessions() == ["mine"]
+    assert "mine" not in str(done), "a session is said to have ended that is there"
 
 
 def test_an_orphan_that_somebody_looks_at_is_not_ended(place: Place) -> None:
