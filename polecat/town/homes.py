@@ -76,6 +76,25 @@ def clone_path(rig: Rig, name: str) -> Path:
     return new
 
 
+def put_stand_in(rig: Rig, tree: Path) -> None:
+    """Put something into the place of a worktree that is not made yet, where Gas Town of today deletes homes without one: at every allocation.
+
+    It is a directory with an empty ``.git``, which is what it looks for (gt 1.2.1, ``cleanupOrphanPolecatState``) and nothing to git.
+    """
+    if rig.gastown.is_today:
+        tree.mkdir(exist_ok=True)
+        (tree / ".git").touch()
+
+
+def clear_stand_in(tree: Path) -> None:
+    """Take away what `put_stand_in` put there; anything else stays."""
+    mark = tree / ".git"
+    if mark.is_file() and not mark.is_symlink() and mark.stat().st_size == 0:
+        mark.unlink()
+        with contextlib.suppress(OSError):  # something else is in it
+            tree.rmdir()
+
+
 def files_in_homes(rig: Rig, names: Iterable[str]) -> dict[str, tuple[str, ...]]:
     """Name → what stands in its home beside directories: claim, drafts, whatever else; one directory read each.
 

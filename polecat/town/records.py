@@ -27,7 +27,7 @@ from polecat.names import is_polecat_name, shell_line
 from polecat.town.endings import drop_ends, kept_ends, name_of
 from polecat.town.files import why_not, write_bytes
 from polecat.town.guarded import read_json_object
-from polecat.town.homes import Homes
+from polecat.town.homes import Homes, clear_stand_in, put_stand_in
 
 CLAIM_FILE = ".claim.json"
 
@@ -113,7 +113,7 @@ def publish_claim(rig: Rig, record: Record) -> None:
         draft.mkdir()
         try:
             draft.chmod(0o755)
-            _write(draft / CLAIM_FILE, record)
+            _write(draft / CLAIM_FILE, rig, record)
             put_stand_in(rig, draft / rig.name)
             draft.rename(home)  # replaces an empty directory at most; the caller has seen that there is none
         except BaseException:
@@ -125,28 +125,9 @@ def publish_claim(rig: Rig, record: Record) -> None:
         ) from error
 
 
-def put_stand_in(rig: Rig, tree: Path) -> None:
-    """Put something into the place of a worktree that is not made yet, where Gas Town of today deletes homes without one: at every allocation.
-
-    It is a directory with an empty ``.git``, which is what it looks for (gt 1.2.1, ``cleanupOrphanPolecatState``) and nothing to git.
-    """
-    if rig.gastown.is_today:
-        tree.mkdir(exist_ok=True)
-        (tree / ".git").touch()
-
-
-def clear_stand_in(tree: Path) -> None:
-    """Take away what `put_stand_in` put there; anything else stays."""
-    mark = tree / ".git"
-    if mark.is_file() and not mark.is_symlink() and mark.stat().st_size == 0:
-        mark.unlink()
-        with contextlib.suppress(OSError):  # something else is in it
-            tree.rmdir()
-
-
 def write_claim(rig: Rig, record: Record) -> None:
     """Write a claim into a home that exists: what the claimant is about to do, so that others could finish it or take it back."""
-    _write(rig.home_dir(record.polecat) / CLAIM_FILE, record)
+    _write(rig.home_dir(record.polecat) / CLAIM_FILE, rig, record)
 
 
 def drop_claim(rig: Rig, record: Record) -> None:
@@ -169,7 +150,7 @@ def settle(rig: Rig, claim: Record) -> None:
     """Turn a claim into a record: the spawn is complete."""
     path = _record_path(rig, claim.polecat)
     path.parent.mkdir(parents=True, exist_ok=True)
-    _write(path, evolve(claim, purpose="spawn") if claim.purpose == "start" else claim)
+    _write(path, rig, evolve(claim, purpose="spawn") if claim.purpose == "start" else claim)
     drop_ends(rig, claim.polecat, but=claim.instance)
     (rig.home_dir(claim.polecat) / CLAIM_FILE).unlink(missing_ok=True)
 
@@ -295,22 +276,43 @@ def _record_path(rig: Rig, name: str) -> Path:
     return rig.runtime_dir / "polecats" / f"{name}.json"
 
 
-def _write(path: Path, record: Record) -> None:
-    write_bytes(path, f"{json.dumps(asdict(record), indent=2)}\n".encode())
+def _write(path: Path, rig: Rig, record: Record) -> None:
+    # the town is no part of the value: one that was moved is the same town
+    write_bytes(path, f"{json.dumps({**asdict(record), 'town': os.path.abspath(rig.town_root)}, indent=2)}\n".encode())
 
 
 def _read(path: Path, rig: Rig, name: str) -> Record | None:
     try:
         raw = read_json_object(path, limit_bytes=_LIMIT_BYTES)
-        record = None if raw is None else _checked(raw)
-        if record is not None and (record.rig, record.polecat) != (rig.name, name):  # copied there: what it names is another's
+        if raw is None:
+            return None
+        record = _checked(raw)
+        if (record.rig, record.polecat) != (rig.name, name):  # copied there: what it names is another's
             raise ValueError(f"it is about {record.rig}/{record.polecat}, not {rig.name}/{name}")
+        _must_not_be_a_copy(rig, record, raw.get("town"))
         return record
     except (OSError, ValueError) as error:
         raise UnknownStateError(
             f"{path} cannot be read: {error}",
             hint=f"look at its directory first, then remove the file: rm -r {shell_line(path)}",
         ) from error
+
+
+def _must_not_be_a_copy(rig: Rig, record: Record, town: object) -> None:
+    """A town that was moved takes its agents along; of one that was copied they stay with the town that has them still.
+
+    Raises:
+        ValueError: the town that wrote the record is another one, and it has the polecat.
+        OSError: whether it has, cannot be seen.
+    """
+    if not isinstance(town, str) or not os.path.isabs(town) or town == os.path.abspath(rig.town_root) or not os.path.isdir(town):
+        return
+    if os.path.samefile(town, rig.town_root):  # by another name
+        return
+    there = Rig(name=rig.name, path=Path(town, rig.path.name))
+    for path in (there.home_dir(record.polecat) / CLAIM_FILE, _record_path(there, record.polecat)):
+        if (read_json_object(path, limit_bytes=_LIMIT_BYTES) or {}).get("instance") == record.instance:
+            raise ValueError(f"it is a copy, and the agent that it names is that of {path}")
 
 
 _FIELDS: dict[str, tuple[Any, type]] = {

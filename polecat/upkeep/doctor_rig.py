@@ -89,8 +89,7 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     unfit = {name: f"is no directory, and keeps the name {name} from being used" for name in homes.others}
     unfit |= {name: "has a name that no polecat can have" for name in homes.dirs if not is_polecat_name(name)}
     for name, why in unfit.items():
-        path, aside = rig.polecats_dir / name, rig.path / f"{name}.aside"
-        yield wrong(f"{path} {why}", f"mv {shell_line(path, aside)}")
+        yield wrong(f"{rig.polecats_dir / name} {why}", shell_line("mv", rig.polecats_dir / name, rig.path / f"{name}.aside"))
     observed = observe_sessions(world, context)
     look = Look(world=world, rig=rig, sessions=observed.sessions)
     for name, home in renamed_homes(world, rig, observed.sessions, homes).items():
@@ -117,13 +116,8 @@ def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Ite
         return
     if worktree.head is None:
         log = worktree.admin_dir / "logs" / "HEAD"
-        tip = (
-            f"\"$(tail -n 1 {shell_line(log)} | cut -d ' ' -f 2)\""
-            if log.exists()
-            else record.base_commit
-            if record
-            else "COMMIT"
-        )
+        last = f"\"$(tail -n 1 {shell_line(log)} | cut -d ' ' -f 2)\""
+        tip = last if log.exists() else record.base_commit if record else "COMMIT"
         remedy = f"git -C {shell_line(repo.path)} branch {shell_line(worktree.branch or 'BRANCH')} {tip}"
         yield wrong(f"{who}: its branch {worktree.branch} has no commit any more; its files are there", remedy)
         return
@@ -147,15 +141,21 @@ def _holds_files(home: Path) -> bool:
 
 
 def _way_to_a_worktree(observed: Observation, name: str, path: Path) -> str:
-    """How a directory becomes a worktree again: by its registration if there is one, else anew; what is in it is kept in the trash."""
+    """How a directory becomes a worktree again: by its registration if there is one, else anew; what is in it is kept in the trash.
+
+    One that is registered elsewhere is a copy: to repair it would take the registration away from the original.
+    """
     admins = (observed.repo.git_dir / "worktrees").glob("*/gitdir")
     tail = f"{name}/{path.name}/.git" if path != observed.rig.home_dir(name) else f"{name}/.git"
-    link = _text(path / ".git").rstrip("\n") if (path / ".git").is_file() else ""
-    for admin in admins:
+    link = _text(path / ".git").removeprefix("gitdir: ").rstrip("\n") if (path / ".git").is_file() else ""
+    is_copy = (path / link).is_dir() and not (path / link).resolve().is_relative_to(observed.repo.git_dir.resolve())
+    for admin in () if link and is_copy else admins:
         recorded = _text(admin).rstrip("\n")
         was_renamed = link.endswith(f"/worktrees/{admin.parent.name}") and not os.path.lexists(recorded)
         if path.is_dir() and (was_renamed or recorded.endswith(f"/{tail}")):
-            where = f" {shell_line(path)}" if (path / ".git").exists() else ""  # named, one without its .git is an error to git
+            where = (
+                f" {shell_line(path)}" if os.path.lexists(path / ".git") else ""
+            )  # named, one without its .git is an error to git
             return f"git -C {shell_line(observed.repo.path)} worktree repair{where}"
     return f"polecat repair {observed.rig.name}/{name} --nuclear"
 

@@ -21,9 +21,9 @@ from polecat.adapters.world import FullWorld, full_world
 from polecat.errors import PolecatError, publish
 from polecat.model import FetchPolicy, Rig
 from polecat.ports import GitRecovery, GitSpares, Worktree, World, needs
+from polecat.town.homes import put_stand_in
 from polecat.town.locks import git_lock, holding, spares_lock, try_take
 from polecat.town.logs import log
-from polecat.town.records import put_stand_in
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import RigContext, check_disk, read_context
 from polecat.upkeep.trash import delete_entry, keep_for_good, no_longer_kept, trash_dir, trashing

@@ -18,8 +18,9 @@ from polecat.place.gas_town_files import work_facts
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
 from polecat.ports import PendingFetch, Worktree, World
+from polecat.town.homes import clear_stand_in
 from polecat.town.locks import HeldLock, fetch_lock, git_lock, holding, pool_lock, take, try_take
-from polecat.town.records import Record, clear_stand_in
+from polecat.town.records import Record
 from polecat.upkeep.observation import Observation, RigContext, fetch_policy, read_context
 from polecat.upkeep.trash import delete_entry, trash_entry, trashing
 from polecat.upkeep.undo import Undo

@@ -86,6 +86,22 @@ def test_a_record_that_was_copied_leads_to_nobody_else(place: Place, verb: str) 
     assert get_polecat(rig, "nux", world=world).state == PolecatState.UNKNOWN
 
 
+@pytest.mark.parametrize("verb", ENDINGS)
+def test_a_copy_of_the_town_reaches_no_agent_of_it(place: Place, tmp_path: Path, verb: str) -> None:
+    """Somebody copied the whole town, as a backup: what is done there about a polecat does not reach the living one."""
+    rig, world = place
+    cat = _spawn(place)
+    shutil.copytree(rig.town_root, tmp_path / "copy", symlinks=True)
+    copy = evolve(rig, path=tmp_path / "copy" / rig.name)
+
+    with pytest.raises(UnknownStateError, match="it is a copy"):
+        ENDINGS[verb](copy, world)
+    reconcile_pool(copy, world=world)
+
+    assert world.processes.identify(cat.pid) is not None
+    assert get_polecat(rig, cat, world=world).is_running
+
+
 def test_what_is_left_in_a_session_is_no_agent(place: Place) -> None:
     """The agent has ended and a person's pane is left in its session: it is not taken for the agent, not typed to and not ended."""
     rig, world = place

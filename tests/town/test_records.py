@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,19 +14,17 @@ from attrs import evolve
 from polecat.errors import ConfigError, PolecatError, UnknownStateError
 from polecat.model import GasTown, Rig
 from polecat.testing.worlds import make_town
-from polecat.town.homes import clone_path, list_homes
+from polecat.town.homes import clear_stand_in, clone_path, list_homes, put_stand_in
 from polecat.town.pool_state import load_pool, save_pool
 from polecat.town.records import (
     CLAIM_FILE,
     Record,
-    clear_stand_in,
     drop_claim,
     drop_draft,
     drop_record,
     had_polecats,
     new_instance_id,
     publish_claim,
-    put_stand_in,
     read_claim,
     read_record,
     settle,
@@ -125,6 +124,43 @@ def test_what_was_copied_from_another_polecat_is_unknown(rig: Rig, other: dict[s
     path.rename(record)
     with pytest.raises(UnknownStateError, match="it is about"):
         read_record(rig, "nux")
+
+
+def _moved(rig: Rig, to: Path) -> Rig:
+    rig.town_root.rename(to)
+    return evolve(rig, path=to / rig.path.name)
+
+
+def _linked(rig: Rig, to: Path) -> Rig:
+    to.symlink_to(rig.town_root)
+    return evolve(rig, path=to / rig.path.name)
+
+
+def _copied(rig: Rig, to: Path) -> Rig:
+    shutil.copytree(rig.town_root, to)
+    return evolve(rig, path=to / rig.path.name)
+
+
+@pytest.mark.parametrize("is_settled", [False, True])
+def test_a_town_that_was_copied_has_no_agents_and_one_that_was_moved_has_its_own(
+    rig: Rig, tmp_path: Path, is_settled: bool
+) -> None:
+    """A record of a copy is the original's while that has it; one of a town that was moved, or is reached by another name, is its own."""
+    publish_claim(rig, RECORD)
+    read = read_claim
+    if is_settled:
+        settle(rig, RECORD)
+        read = read_record
+
+    copy, alias = _copied(rig, tmp_path / "copy"), _linked(rig, tmp_path / "alias")
+
+    with pytest.raises(UnknownStateError, match="it is a copy"):
+        read(copy, "nux")
+    assert read(rig, "nux") == read(alias, "nux") == RECORD
+    (alias.town_root).unlink()
+    moved = _moved(rig, tmp_path / "moved")
+    assert read(moved, "nux") == RECORD
+    assert read(copy, "nux") == RECORD, "nobody else has it any more"
 
 
 def test_a_claim_of_a_later_version_can_be_read(rig: Rig) -> None:
