@@ -23,7 +23,7 @@ from polecat.upkeep.inspection import inspect, record_of
 from polecat.upkeep.liveness import Look, find_agent, renamed_homes
 from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context, two_disks
 from polecat.upkeep.reconcile import reconcile_pool
-from polecat.upkeep.trash import entries, size_of, why_it_stays
+from polecat.upkeep.trash import check_trash
 from polecat.upkeep.worktrees import ago
 
 OLD_S = 600.0
@@ -89,7 +89,10 @@ def _homes(world: FullWorld, context: RigContext) -> Iterator[Finding]:
     unfit = {name: f"is no directory, and keeps the name {name} from being used" for name in homes.others}
     unfit |= {name: "has a name that no polecat can have" for name in homes.dirs if not is_polecat_name(name)}
     for name, why in unfit.items():
-        yield wrong(f"{rig.polecats_dir / name} {why}", shell_line("mv", rig.polecats_dir / name, rig.path / f"{name}.aside"))
+        path = rig.polecats_dir / name
+        aside = shell_line("mv", path, rig.path / f"{name}.aside")
+        back = f"bring it back: {shell_line('rm', path)} && {shell_line('mv', path.resolve(), path)}"  # a polecat may live in it
+        yield wrong(f"{path} {why}", back if path.is_symlink() and path.is_dir() else aside)
     observed = observe_sessions(world, context)
     look = Look(world=world, rig=rig, sessions=observed.sessions)
     for name, home in renamed_homes(world, rig, observed.sessions, homes).items():
@@ -322,19 +325,7 @@ def _launch_files(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
 
 
 def _trash(_world: FullWorld, context: RigContext) -> Iterator[Finding]:
-    found = entries(context.rig)
-    kept = [path for path, is_kept in found if is_kept]
-    for path in kept:
-        text = f"{path} is the only copy of something that could not be saved otherwise"
-        yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
-    waiting = [path for path, is_kept in found if not is_kept]
-    for path in waiting:
-        if stays := why_it_stays(path, user=os.geteuid()):
-            yield wrong(f"{path} in the trash stays: {stays[0]}", stays[1])
-    if waiting:
-        size, is_all = size_of(waiting)
-        text = f"{len(waiting)} removed worktree{'' if len(waiting) == 1 else 's'} in the trash, {'' if is_all else 'more than '}{size // MB} MB"
-        yield note(text, f"polecat reconcile {context.rig.name}")
+    yield from check_trash(context.rig)
 
 
 def _disk(world: FullWorld, context: RigContext) -> Iterator[Finding]:

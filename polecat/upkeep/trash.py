@@ -19,6 +19,8 @@ from polecat.model import Rig
 from polecat.names import shell_line
 from polecat.town.locks import is_held, trash_lock
 from polecat.town.records import Record
+from polecat.upkeep.findings import Finding, note, wrong
+from polecat.upkeep.observation import MB
 
 
 def trash_dir(rig: Rig) -> Path:
@@ -116,7 +118,28 @@ def _empty_trash(rig: Rig) -> None:
         delete_in_background(worthless, lock_path=trash_lock(rig))
 
 
-def size_of(folders: Sequence[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
+def check_trash(rig: Rig) -> Iterator[Finding]:
+    """Say what is in the trash, and what stays there and why.
+
+    Raises:
+        OSError: it cannot be listed.
+    """
+    found = entries(rig)
+    kept = [path for path, is_kept in found if is_kept]
+    for path in kept:
+        text = f"{path} is the only copy of something that could not be saved otherwise"
+        yield note(text, f"look at it, then: rm -r {shell_line(path)}*")
+    waiting = [path for path, is_kept in found if not is_kept]
+    for path in waiting:
+        if stays := why_it_stays(path, user=os.geteuid()):
+            yield wrong(f"{path} in the trash stays: {stays[0]}", stays[1])
+    if waiting:
+        size, is_all = _size(waiting)
+        text = f"{len(waiting)} removed worktree{'' if len(waiting) == 1 else 's'} in the trash, {'' if is_all else 'more than '}{size // MB} MB"
+        yield note(text, f"polecat reconcile {rig.name}")
+
+
+def _size(folders: Sequence[Path], *, at_most: int = 50_000) -> tuple[int, bool]:
     """Add up the disk that files take; False if there were too many to look at."""
     total = looked = 0
     for folder in folders:

@@ -107,6 +107,7 @@ TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "home of nobody": ("no worktree", lambda town: _write(town.rig_dir / "polecats" / "stray" / "notes.txt")),
     "file in the place of a home": ("no directory", lambda town: _write(town.rig_dir / "polecats" / "nux")),
     "name that no polecat can have": ("no polecat can", lambda town: _write(town.rig_dir / "polecats" / "a b" / "notes.txt")),
+    "home that is a link": ("no directory", lambda town: _home(town).symlink_to(_home(town).rename(town.root / "elsewhere"))),
     "cut record": ("furiosa.json", lambda town: _record(town).write_text(_record(town).read_text()[:40])),
     "record that is a pipe": ("furiosa.json", _put_pipe),
     "record of another polecat": ("about gastown/nux", lambda town: _change_record(town, polecat="nux")),
