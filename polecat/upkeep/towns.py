@@ -50,9 +50,10 @@ def init_town(directory: Path | str, name: str | None = None, *, world: World | 
         'town'
     """
     root = Path(os.path.abspath(directory))
-    name = root.name if name is None else name
+    # as text in a file, a directory's name is what its bytes say in UTF-8, whatever this caller's locale makes of them
+    name = os.fsencode(root.name).decode("utf-8", "replace") if name is None else name
     if not name.strip(" ") or not name.isprintable():
-        raise InvalidNameError("town", name, "is empty or holds control characters")
+        raise InvalidNameError("town", name, "is empty or holds control characters", hint="name it otherwise: --name")
     with contextlib.ExitStack() as undo, clear_errors(f"make a town of {root}"):
         _must_suit(root)
         for missing in reversed([p for p in (root, *root.parents) if not p.exists()]):

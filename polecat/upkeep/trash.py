@@ -15,6 +15,7 @@ from pathlib import Path
 
 from polecat.adapters.processes.background import delete_in_background
 from polecat.adapters.processes.mounts import mounts_below
+from polecat.errors import ProgramError
 from polecat.model import Rig
 from polecat.names import shell_line
 from polecat.town.locks import is_held, trash_lock
@@ -108,7 +109,7 @@ def empty_trash(rig: Rig) -> None:
 
     One process at a time empties a rig's trash. What it misses is deleted the next time.
     """
-    with contextlib.suppress(OSError):  # the doctor says why; nothing is lost by leaving it
+    with contextlib.suppress(OSError, ProgramError):  # the doctor says why; nothing is lost by leaving it
         _empty_trash(rig)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import signal
@@ -207,3 +208,12 @@ def test_what_was_printed_before_an_interrupt_is_not_lost(tmp_path: Path) -> Non
     env = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path))), "PYTHONUNBUFFERED": ""}
     done = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stdout) == (130, "said\n"), done
+
+
+def test_a_town_has_its_directorys_name_in_every_locale(tmp_path: Path) -> None:
+    """Without a locale a name that is not ASCII is as good as with one; it was refused for control characters that it has not."""
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+    subprocess.run([sys.executable, "-m", "polecat", "init", "t\xf8wn"], cwd=tmp_path, env=env, check=True, capture_output=True)
+
+    assert json.loads((tmp_path / "t\xf8wn" / "mayor" / "town.json").read_text("utf-8"))["name"] == "t\xf8wn"

@@ -162,11 +162,14 @@ def by_sh(call: Call) -> Child:
     Never ``_timeout=``, ``_iter=``, ``await`` or callbacks of `sh`: they add 100 ms, stall at random or swallow errors.
     """
     logging.getLogger("sh").setLevel(logging.WARNING)
-    command = sh.Command(_find(call))
+    program, words = _find(call), call.argv[1:]
+    if not program.isascii():
+        program, words = "/bin/sh", ("-c", 'exec "$0" "$@"', program, *words)
+    command = sh.Command(program)
     with _FORK:
         try:
             running: Any = command(
-                *call.argv[1:],
+                *(_as_bytes(word).decode("latin-1") for word in words),
                 _env=dict(call.env),
                 _cwd=None if call.cwd is None else str(call.cwd),
                 _in=call.stdin,
@@ -178,7 +181,7 @@ def by_sh(call: Call) -> Child:
                 _new_session=True,
                 _close_fds=True,  # a daemon that bd starts, or a shell in the background, would hold them for long
                 _no_pipe=True,
-                _encoding="utf-8",
+                _encoding="latin-1",  # each character is a byte: `sh` would refuse or change what is not UTF-8
                 _ok_code=_ANY_CODE,
             )
         except sh.ForkException as error:

@@ -91,6 +91,34 @@ def test_arguments_arrive_as_they_are(door: Door) -> None:
     assert done.text == ascii(words) + "\n"
 
 
+LOCALES = {
+    "UTF-8": {"LC_ALL": "C.UTF-8"},
+    "none": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+}
+
+
+@pytest.mark.parametrize("locale", LOCALES)
+@pytest.mark.parametrize("name", STARTERS)
+def test_paths_keep_their_bytes_in_every_locale(name: str, locale: str, tmp_path: Path) -> None:
+    """A program and its arguments are the bytes that the disk has, whatever the caller's locale can say."""
+    place = os.fsencode(tmp_path) + "/t\N{LATIN SMALL LETTER O WITH STROKE}l".encode()
+    os.mkdir(place)
+    tool = place + b"/say"
+    with open(tool, "wb") as file:
+        file.write(b"#!/bin/sh\nprintf '%s|' \"$@\"\n")
+    os.chmod(tool, 0o755)
+    words = [place, b"not \xff UTF-8", "ümlaut".encode()]
+    code = (
+        "import os, sys; from polecat.adapters.processes import program, start;"
+        f"done = program.run(sys.argv[1:], env=os.environ, starter=start.{name}); sys.stdout.buffer.write(done.stdout)"
+    )
+    env = {**ENV, **LOCALES[locale]}
+
+    said = subprocess.run([sys.executable, "-c", code, tool, *words], env=env, capture_output=True, check=True).stdout
+
+    assert said == b"".join(word + b"|" for word in words)
+
+
 def test_exit_status_is_a_value(door: Door) -> None:
     """A program that fails is no error; its status, output and complaint are the result."""
     done = door.shell("echo out; echo why >&2; exit 3")
