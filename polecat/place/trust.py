@@ -76,15 +76,17 @@ def inherit_trust(
 
 
 def withdraw_trust(rig: Rig, name: str) -> None:
-    """Take back the trust that was handed on to a polecat's worktree. Nothing noted is nothing to do.
+    """Take back the trust that was handed on to a polecat's worktree, and to no other directory. Nothing noted is nothing to do.
 
     Raises:
         OSError: the agent's file cannot be written.
         ValueError: it has another form by now.
     """
-    path = _note_path(rig, name)
+    path, home = _note_path(rig, name), os.path.realpath(rig.home_dir(name))
     for kind, file, place in _read_notes(path):
-        if Path(file).exists():
+        # a note that was copied with the town, or changed, may name somebody else's directory
+        is_anothers = os.path.lexists(place) and not Path(os.path.realpath(place)).is_relative_to(home)
+        if not is_anothers and Path(file).exists():
             _STORES[kind](path=Path(file)).set_trusted(Path(place), trusted=False)
     path.unlink(missing_ok=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 import tomllib
 from collections.abc import Mapping
@@ -412,6 +413,21 @@ def test_what_the_user_trusted_personally_stays(place: Place) -> None:
     withdraw_trust(place.rig, "nux")
 
     assert place.store.is_trusted(place.clone)
+
+
+def test_a_note_of_a_copied_town_withdraws_nothing_of_the_original(place: Place, tmp_path: Path) -> None:
+    """The note of what was handed on names a directory; if it is there and not this polecat's, it is somebody else's trust."""
+    place.trust(place.rig.path)
+    place.clone.mkdir(parents=True, exist_ok=True)
+    place.inherit()
+    copy = evolve(place.rig, path=tmp_path / "copy" / place.rig.name)
+    shutil.copytree(place.rig.path, copy.path)
+
+    withdraw_trust(copy, "nux")
+
+    assert place.store.is_trusted(place.clone)
+    withdraw_trust(place.rig, "nux")
+    assert not place.store.is_trusted(place.clone)
 
 
 def test_damaged_file_is_a_warning(place: Place, tmp_path: Path) -> None:
