@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import enum
+import errno
 import fcntl
 import os
 import secrets
@@ -83,16 +84,20 @@ def copy_beneath(root: Path, name: str, source: Path) -> None:
     """Copy a file into *root*; an existing file is overwritten and keeps its mode, a symlink is refused.
 
     Raises:
-        OSError: it cannot be read or written, or is no plain file on either side.
+        OSError: it cannot be read or written, is no plain file on either side, or has more than `MAX_BYTES`.
     """
     flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with (
         _regular_file(source, _READ) as in_fd,
         _directory(root, ()) as fd,
-        _regular_file(name, flags, stat.S_IMODE(os.fstat(in_fd).st_mode), dir_fd=fd) as out_fd,
+        _regular_file(name, flags, stat.S_IMODE(_of_sane_size(in_fd, source).st_mode), dir_fd=fd) as out_fd,
     ):
         os.ftruncate(out_fd, 0)
         _copy(in_fd, out_fd)
+
+
+MAX_BYTES = 1 << 30
+"""What is copied into every worktree is settings; a file with more, perhaps full of holes, is a mistake that would fill the disk."""
 
 
 @contextmanager
@@ -104,6 +109,13 @@ def _regular_file(path: Path | str, flags: int, mode: int = 0, *, dir_fd: int | 
         yield fd
     finally:
         os.close(fd)
+
+
+def _of_sane_size(fd: int, path: Path) -> os.stat_result:
+    about = os.fstat(fd)
+    if about.st_size > MAX_BYTES:
+        raise OSError(errno.EFBIG, f"it has more than {MAX_BYTES} bytes", os.fspath(path))
+    return about
 
 
 def _copy(in_fd: int, out_fd: int) -> None:

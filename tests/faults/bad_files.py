@@ -111,7 +111,6 @@ FILES: Mapping[str, Read] = {
     "list of included files": Read(path=f"{_R}/.runtime/worktreeinclude/.worktreeinclude", whose="nobody", text=".env\n"),
     "set-up hooks": Read(path=f"{_R}/.runtime/setup-hooks", whose="nobody", text="x\n"),
     "instructions": Read(path=f"{_R}/mayor/rig/AGENTS.md", whose="nobody", text="Do.\n"),
-    "ignored files": Read(path=f"{_GIT}/info/exclude", whose="nobody"),
     "last fetch": Read(path=f"{_GIT}/polecat-fetched", whose="nobody", text="\n"),
     "lock of the trash": Read(path=f"{_R}/.runtime/locks/trash.lock", whose="nobody", text="{}"),
     "state of the pool": Read(path=f"{_R}/.runtime/namepool-state.json", whose="rig"),
@@ -129,6 +128,7 @@ FILES: Mapping[str, Read] = {
     "HEAD of the repository": Read(path=f"{_GIT}/HEAD", whose="rig"),
     "configuration of the repository": Read(path=f"{_GIT}/config", whose="rig"),
     "packed refs": Read(path=f"{_GIT}/packed-refs", whose="rig"),
+    "ignored files": Read(path=f"{_GIT}/info/exclude", whose="rig"),  # git itself does nothing where it cannot read it
     "branch of the remote": Read(path=f"{_GIT}/refs/remotes/origin/main", whose="rig", text="@tip\n"),
     "HEAD of the remote": Read(path=f"{_GIT}/refs/remotes/origin/HEAD", whose="rig", text="ref: refs/remotes/origin/main\n"),
     "config of another rig": Read(path="town/other/config.json", whose="other rig"),

@@ -14,8 +14,11 @@ from polecat.errors import UnknownStateError
 
 _OPENED = (
     *("HEAD", "index", "commondir", "gitdir", "config", "config.worktree", "packed-refs", "shallow", "MERGE_HEAD"),
-    *("info/exclude", "info/attributes", "objects/info/alternates"),
+    *("CHERRY_PICK_HEAD", "REVERT_HEAD", "BISECT_START", "info/exclude", "info/attributes", "objects/info/alternates"),
 )
+_BEGUN = ("rebase-merge", "rebase-apply", "sequencer")
+"""What is begun and not finished; a status reads how far it is."""
+
 _IN_TREE = (".git", ".gitignore", ".gitattributes", ".gitmodules")
 _MAX_BYTES = 1 << 30
 """An index of millions of files has less."""
@@ -38,6 +41,9 @@ def check_opened(git_dir: Path, work_tree: Path | None) -> None:
         places += [f"{work_tree}/{name}" for name in _IN_TREE]
     for path in places:
         _check(path)
+    for folder in _BEGUN:
+        for path in _entries(f"{git_dir}/{folder}"):
+            _check(path)
 
 
 def check_refs(git_dir: Path, below: str = "refs", *, heads: bool = False) -> None:
@@ -46,7 +52,7 @@ def check_refs(git_dir: Path, below: str = "refs", *, heads: bool = False) -> No
     Args:
         git_dir: the repository.
         below: only the refs there.
-        heads: also the HEAD of every worktree, which a fetch opens.
+        heads: also what says where every worktree is and at which branch, which a fetch opens.
 
     Raises:
         UnknownStateError: as `check_opened`.
@@ -55,7 +61,8 @@ def check_refs(git_dir: Path, below: str = "refs", *, heads: bool = False) -> No
         _check(path)
     registry = f"{git_dir}/worktrees"
     for admin in os.listdir(registry) if heads and os.path.isdir(registry) else ():
-        _check(f"{registry}/{admin}/HEAD")
+        for name in ("HEAD", "commondir", "gitdir"):
+            _check(f"{registry}/{admin}/{name}")
 
 
 def _entries(folder: str) -> Iterator[str]:

@@ -114,10 +114,8 @@ def last_fetch_age_s(repo: Repo) -> float | None:
     """Say how many seconds ago the last successful fetch began; None if we never fetched."""
     try:
         return max(0.0, time.time() - os.stat(repo.git_dir / STAMP).st_mtime)
-    except (FileNotFoundError, NotADirectoryError):
+    except OSError:  # one that cannot be looked at is as good as none: it is fetched again, no more
         return None
-    except OSError as error:
-        raise UnknownStateError(f"cannot tell when {repo.git_dir} was fetched: {error.strerror}") from error
 
 
 def clone_bare(git: GitProgram, url: str, path: Path, *, reference: Path | None, timeout_s: float) -> Repo:
