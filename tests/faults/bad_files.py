@@ -95,6 +95,10 @@ FILES: Mapping[str, Read] = {
     "lock of a registration": Read(path=f"{_ADMIN}/locked", whose="polecat", text="mine\n"),
     "merge head": Read(path=f"{_ADMIN}/MERGE_HEAD", whose="polecat", text=f"{_OID}\n"),
     "rebased branch": Read(path=f"{_ADMIN}/rebase-merge/head-name", whose="polecat", text="refs/heads/x\n"),
+    "cherry-picked commit": Read(path=f"{_ADMIN}/CHERRY_PICK_HEAD", whose="polecat", text=f"{_OID}\n"),
+    "list of a sequencer": Read(path=f"{_ADMIN}/sequencer/todo", whose="polecat", text=f"pick {_OID} x\n"),
+    "start of a bisection": Read(path=f"{_ADMIN}/BISECT_START", whose="polecat", text="main\n"),
+    "log of a registration": Read(path=f"{_ADMIN}/logs/HEAD", whose="polecat"),
     "gitdir of a move": Read(path=f"{_ADMIN}/gitdir.tmp", whose="polecat", text="/x/.git\n"),
     "branch of a polecat": Read(path=f"{_GIT}/refs/heads/polecat/@", whose="polecat"),
     # nobody's in particular
@@ -217,7 +221,10 @@ READERS: Mapping[str, tuple[str, ...]] = {
 }
 """Module → the files that it reads, by their names in `FILES`."""
 
-OPENED_BY_OTHERS = ("index of a registration", "last fetch", "launch file", "overlay file", "set-up hooks")
+OPENED_BY_OTHERS = (
+    *("index of a registration", "last fetch", "launch file", "overlay file", "set-up hooks"),
+    *("cherry-picked commit", "list of a sequencer", "start of a bisection", "log of a registration"),
+)
 """What git or a shell opens, what is copied or run, and what is only looked at from outside."""
 
 

@@ -59,7 +59,8 @@ def _reflog(git: GitProgram, at: Place) -> Iterator[tuple[str, str, str]]:
     for line in (files.read_text(at.git_dir / "logs" / "HEAD") or "").split("\n"):
         who, _, message = line.partition("\t")
         old, new, *_ = [*who.split(" "), "", ""]
-        yield old, new, message
+        if files.is_oid(old) and files.is_oid(new):  # whatever else is written there is none of git's
+            yield old, new, message
 
 
 def staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
