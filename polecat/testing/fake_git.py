@@ -168,7 +168,11 @@ class FakeGit(FakeGitRefs):
         is_there = os.path.lexists(path)
         if is_there and (not path.is_dir() or set(os.listdir(path)) - {".git"}):
             raise GitError(f"{path} is no worktree of {repo.git_dir}, yet it holds files", cwd=repo.path)
-        for admin in [admin for admin, tree in self._registered(repo).items() if tree.path == path]:
+        link = os.fsdecode((path / ".git").read_bytes()).rstrip("\n") if (path / ".git").is_file() else ""
+        for admin, tree in list(self._registered(repo).items()):
+            was_moved = not os.path.lexists(tree.path) and link.endswith(f"/worktrees/{admin.name}")
+            if tree.path != path and not was_moved:
+                continue
             must_be_free(into.with_name(into.name + ".admin"))
             rename(admin, into.with_name(into.name + ".admin"))
             del self.repo(repo).trees[admin]

@@ -6,7 +6,6 @@ import contextlib
 import glob
 import os
 import time
-from itertools import chain
 from pathlib import Path
 
 from polecat.adapters.git import files
@@ -51,7 +50,7 @@ def clear_half_made(repo: Repo, path: Path, into: Path) -> None:
             cwd=repo.path,
             hint="look at them; if they are worth nothing, move the directory away",
         )
-    admins = [admin for admin in files.registrations(repo.git_dir) if names_worktree(admin, path)]
+    admins = [admin for admin in files.registrations(repo.git_dir) if names_worktree(admin, path) or was_moved_to(admin, path)]
     targets = [into.with_name(f"{into.name}{f'-{number}' if number else ''}.admin") for number in range(len(admins))]
     must_be_free(*(targets if _is_gone(path) else (into, *targets)))
     for admin, target in zip(admins, targets, strict=True):
@@ -66,6 +65,15 @@ def names_worktree(admin: Path, path: Path) -> bool:
     with contextlib.suppress(UnknownStateError):
         back = (files.read_text(admin / "gitdir") or "").strip("\n")
     return bool(back) and os.path.realpath(admin / back) == os.path.realpath(path / ".git")
+
+
+def was_moved_to(admin: Path, path: Path) -> bool:
+    """Say whether a registration's directory is gone from where it was, and the ``.git`` file at *path* names it: the town was moved."""
+    with contextlib.suppress(UnknownStateError):
+        recorded = (files.read_text(admin / "gitdir") or "").rstrip("\n")
+        link = (files.read_text(path / ".git") or "").rstrip("\n")
+        return bool(recorded) and _is_gone(admin / recorded) and link.endswith(f"/worktrees/{admin.name}")
+    return False
 
 
 def _is_plainly_alive(admin: str) -> bool:
@@ -100,7 +108,7 @@ def _stale(admin: Path) -> StaleRegistration | None:
 
 
 def is_elsewhere(admin: Path, recorded: Path) -> bool:
-    """Say whether the worktree stands somewhere else now: the town was moved or had another name, or its directory was renamed.
+    """Say whether the worktree stands somewhere else now: the town was moved or had another name, or its home was renamed.
 
     Its ``.git`` file names this registration, whatever the path in front of it.
     """
@@ -113,8 +121,7 @@ def is_elsewhere(admin: Path, recorded: Path) -> bool:
                 return True
             if link.rstrip("\n").endswith(f"/worktrees/{admin.name}"):
                 return True
-    beside = chain(recorded.parent.glob("*"), recorded.parent.parent.glob(f"*/{glob.escape(recorded.name)}"))
-    return any(_leads_to(path / ".git", admin) for path in beside)
+    return any(_leads_to(path / ".git", admin) for path in recorded.parent.parent.glob(f"*/{glob.escape(recorded.name)}"))
 
 
 def _leads_to(link: Path, admin: Path) -> bool:

@@ -259,19 +259,28 @@ def test_a_commit_that_only_a_deleted_worktree_held_is_kept(rig: GitRig) -> None
     assert rig.git.stale_registrations(rig.repo) == ()
 
 
-@pytest.mark.parametrize("moved", ["the worktree", "its parent"])
-def test_a_renamed_worktree_is_not_gone(rig: GitRig, moved: str) -> None:
-    """Somebody renamed a worktree, or the directory it is in: its own file still names its registration, which is no leftover."""
+def test_a_worktree_whose_home_was_renamed_is_not_gone(rig: GitRig) -> None:
+    """Somebody renamed the directory that a worktree is in: its own file still names its registration, which is no leftover."""
     place = rig.root / "work" / "nux" / "rig"
     git("worktree", "add", "-q", "--detach", str(place), rig.start, cwd=rig.repo.path)
     shutil.copytree(place, rig.root / "work" / "other" / "rig", ignore=lambda *_: [".git"])
-    old = place if moved == "the worktree" else place.parent
-    new = old.rename(old.with_name("[new] name"))
+    new = place.parent.rename(place.parent.with_name("[new] name"))
 
     assert rig.git.stale_registrations(rig.repo) == ()
 
     shutil.rmtree(new)
     assert len(rig.git.stale_registrations(rig.repo)) == 1
+
+
+def test_what_is_half_made_is_cleared_in_a_town_that_was_moved(rig: GitRig) -> None:
+    """Its registration names the old place; the ``.git`` file in the new one names the registration, which goes with it."""
+    admin, path = rig.repo.path / "worktrees" / "half", rig.root / "new" / "half"
+    write(admin, {"HEAD": "ref: refs/heads/half\n", "commondir": "../..\n", "gitdir": "/old/half/.git\n"})
+    write(path, {".git": f"gitdir: /old/repo/worktrees/{admin.name}\n"})
+
+    rig.git.clear_half_made(rig.repo, path, into=rig.trash())
+
+    assert not admin.exists() and not path.exists()
 
 
 def test_a_lost_commit_is_kept_wherever_its_worktree_was(rig: GitRig) -> None:
