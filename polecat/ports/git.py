@@ -49,7 +49,7 @@ class Git(Protocol):
         ...
 
     def last_fetch_age_s(self, repo: Repo) -> float | None:
-        """Return how many seconds ago the last successful fetch began; None if we never fetched."""
+        """Return how many seconds ago the last successful fetch began; None if we never fetched, or what says so cannot be seen."""
         ...
 
     def resolve(self, repo: Repo, ref: str) -> str | None:

@@ -32,6 +32,9 @@ OLD_S = 600.0
 REFSPEC = "+refs/heads/*:refs/remotes/origin/*"
 """What a fetch brings: the remote's branches, to where they are known as the remote's."""
 
+_IN_TABLES = "ref: refs/heads/.invalid"
+"""What stands in the HEAD of a repository that keeps its refs in tables (reftable), so that older gits see one."""
+
 _GC = {("gc", "auto"): "0", ("maintenance", "auto"): "false", ("gc", "worktreepruneexpire"): "never"}
 
 
@@ -156,9 +159,7 @@ def _way_to_a_worktree(observed: Observation, name: str, path: Path) -> str:
         recorded = _text(admin).rstrip("\n")
         was_renamed = link.endswith(f"/worktrees/{admin.parent.name}") and not os.path.lexists(recorded)
         if path.is_dir() and (was_renamed or recorded.endswith(f"/{tail}")):
-            where = (
-                f" {shell_line(path)}" if os.path.lexists(path / ".git") else ""
-            )  # named, one without its .git is an error to git
+            where = f" {shell_line(path)}" if os.path.lexists(path / ".git") else ""  # without its .git git takes no name
             return f"git -C {shell_line(observed.repo.path)} worktree repair{where}"
     return f"polecat repair {observed.rig.name}/{name} --nuclear"
 
@@ -264,6 +265,8 @@ def _head(world: FullWorld, context: RigContext, head: Path, at: str) -> Iterato
         yield wrong(
             f"{head} names nothing, so git takes {context.repo.path} for no repository", f"echo {line} > {shell_line(head)}"
         )
+    elif said == _IN_TABLES:
+        return
     elif context.repo.path == head.parent and said.startswith("ref: ") and world.git.resolve(context.repo, said[5:]) is None:
         there = world.git.resolve(context.repo, f"refs/heads/{branch}") is not None
         make = "" if there else f"git -C {at} branch --no-track {shell_line(branch, f'origin/{branch}')} && "

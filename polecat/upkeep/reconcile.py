@@ -1,7 +1,8 @@
 """Making names, sessions and directories agree again, with proof for everything that is ended or removed.
 
 A session is ended only if it is provably an orphan: its name and its own environment say that it is a polecat of this rig, the rig
-and its ``polecats/`` were listed, there is no home of that name, it does not work in another one, and nobody is making or removing one (the polecat's lock is free).
+and its ``polecats/`` were listed, there is no home of that name, it does not work in another one, and nobody is making or removing
+one (the polecat's lock is free).
 A home is removed only if its claim is abandoned or if it is empty. What is unknown is left alone.
 """
 

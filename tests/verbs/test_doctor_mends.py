@@ -195,3 +195,10 @@ def test_every_advice_leads_to_all_is_well(
         follow(wrong[0]["remedy"])
     assert words in "\n".join(one["text"] for one in first if one["level"] == "wrong"), "doctor does not see it"
     assert run("doctor").out.endswith("all is well\n"), "\n".join(said)
+
+
+def test_a_head_that_stands_in_for_tables_is_no_trouble(town: HandTown, run: Run) -> None:
+    """A repository with its refs in tables has a HEAD file that leads nowhere on purpose."""
+    (town.repo_dir / "HEAD").write_text("ref: refs/heads/.invalid\n")
+
+    assert "leads to" not in run("doctor").out

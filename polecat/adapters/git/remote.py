@@ -111,7 +111,7 @@ def start_fetch(git: GitProgram, repo: Repo, *, timeout_s: float) -> CliFetch | 
 
 
 def last_fetch_age_s(repo: Repo) -> float | None:
-    """Say how many seconds ago the last successful fetch began; None if we never fetched."""
+    """Say how many seconds ago the last successful fetch began; None if we never fetched, or what says so cannot be seen."""
     try:
         return max(0.0, time.time() - os.stat(repo.git_dir / STAMP).st_mtime)
     except OSError:  # one that cannot be looked at is as good as none: it is fetched again, no more
