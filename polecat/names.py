@@ -320,3 +320,16 @@ def shell_line(*words: str | Path) -> str:
     """
     texts = map(str, words)
     return " ".join(text if _BARE.fullmatch(text) else "'" + text.replace("'", "'\"'\"'") + "'" for text in texts)
+
+
+def ago(seconds: float) -> str:
+    """Write a duration for people.
+
+    Examples:
+        >>> ago(4), ago(200), ago(8000), ago(200000)
+        ('4 s', '3 min', '2 h', '2 d')
+    """
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{max(0, int(seconds))} s"

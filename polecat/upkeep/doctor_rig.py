@@ -11,7 +11,7 @@ from pathlib import Path
 from polecat.adapters.world import FullWorld
 from polecat.errors import PolecatError, TmuxError
 from polecat.model import Rig, SpawnOptions
-from polecat.names import agent_id, is_polecat_name, shell_line
+from polecat.names import agent_id, ago, is_polecat_name, shell_line
 from polecat.town.config import load_agent_registry, load_rig_config
 from polecat.town.guarded import read_guarded
 from polecat.town.homes import clone_path, list_homes
@@ -24,7 +24,6 @@ from polecat.upkeep.liveness import Look, find_agent, renamed_homes
 from polecat.upkeep.observation import MB, Observation, RigContext, choose, observe_sessions, read_context, two_disks
 from polecat.upkeep.reconcile import reconcile_pool
 from polecat.upkeep.trash import check_trash
-from polecat.upkeep.worktrees import ago
 
 OLD_S = 600.0
 """Files that live for seconds and are older than this were left behind by something that died."""

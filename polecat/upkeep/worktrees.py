@@ -13,7 +13,7 @@ from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import Choice
 from polecat.errors import GitError, PolecatError, ProgramTimeoutError
 from polecat.model import FetchPolicy, Rig
-from polecat.names import shell_line
+from polecat.names import ago, shell_line
 from polecat.place.gas_town_files import work_facts
 from polecat.place.prepare import Place, leave_place, prepare_place
 from polecat.place.provision import provision
@@ -156,19 +156,6 @@ def fetch_now(rig: Rig, world: World | None = None) -> bool:
 def _stale(failure: str, age_s: float | None) -> str:
     age = "unknown age" if age_s is None else f"{ago(age_s)} old"
     return f"the remote could not be reached ({failure}); starting from what was fetched before ({age})"
-
-
-def ago(seconds: float) -> str:
-    """Write a duration for people.
-
-    Examples:
-        >>> ago(4), ago(200), ago(8000), ago(200000)
-        ('4 s', '3 min', '2 h', '2 d')
-    """
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{max(0, int(seconds))} s"
 
 
 # ------------------------------------------------------------------------------------------------ making, taking away

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from polecat.errors import PolecatError, ProgramMissingError
 from polecat.lifecycle.talk import capture_polecat
 from polecat.model import Ended, Polecat, PolecatState, Rig
-from polecat.names import shell_line
+from polecat.names import ago, shell_line
 from polecat.ports import World
 from polecat.upkeep.inspection import review_command, work_at_risk
 from polecat.upkeep.listing import detect_stale, get_polecat, list_polecats
@@ -190,19 +190,6 @@ def _session(cat: Polecat) -> str:
 def how(ended: Ended, now: datetime) -> str:
     """How and when an agent ended, for people."""
     return str(ended) if ended.at is None else f"{ended}, {ago((now - ended.at).total_seconds())} ago"
-
-
-def ago(age_s: float) -> str:
-    """A duration for people.
-
-    Examples:
-        >>> ago(4), ago(200), ago(8000), ago(200000)
-        ('4 s', '3 min', '2 h', '2 d')
-    """
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if age_s >= size:
-            return f"{int(age_s // size)} {unit}"
-    return f"{max(0, int(age_s))} s"
 
 
 # ------------------------------------------------------------------------------------------------------------- status
