@@ -7,8 +7,8 @@ U+00A0, which a dot stands for as well. They are short, because tmux gets them w
 
 from __future__ import annotations
 
-import functools
 import re
+from collections.abc import Sequence
 from typing import Literal
 
 from attrs import field, frozen
@@ -171,8 +171,12 @@ def shows(screen: Screen, pattern: str) -> bool:
 
 def _last_line(screen: Screen, pattern: str) -> int:
     """Find the last line that has a pattern; -1 for none."""
-    lines = screen.lines if pattern else []
-    return max((at for at, line in enumerate(lines) if _compiled(pattern).search(line)), default=-1)
+    return max(_lines_with(screen.lines, pattern), default=-1)
+
+
+def _lines_with(lines: Sequence[str], pattern: str) -> list[int]:
+    has_it = re.compile(pattern).search
+    return [at for at, line in enumerate(lines if pattern else ()) if has_it(line)]
 
 
 def written(screen: Screen, composer: Composer) -> str | None:
@@ -184,12 +188,12 @@ def written(screen: Screen, composer: Composer) -> str | None:
         'fixit'
     """
     lines = screen.lines
-    starts = [at for at, line in enumerate(lines) if composer.start and _compiled(composer.start).search(line)]
+    starts = _lines_with(lines, composer.start)
     if not starts:
         return None
-    first = _compiled(composer.start).sub("", lines[starts[-1]], count=1)
+    first = re.sub(composer.start, "", lines[starts[-1]], count=1)
     rest = lines[starts[-1] + 1 :]
-    ends = [at for at, line in enumerate(rest) if composer.end and _compiled(composer.end).search(line)]
+    ends = _lines_with(rest, composer.end)
     return squeezed("".join([first, *rest[: ends[0] if ends else None]]))
 
 
@@ -201,8 +205,3 @@ def squeezed(text: str) -> str:
         'ab'
     """
     return _BETWEEN.sub("", text)
-
-
-@functools.lru_cache(maxsize=256)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
