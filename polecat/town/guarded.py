@@ -108,6 +108,11 @@ def read_json_object(path: Path, *, limit_bytes: int = MAX_BYTES) -> dict[str, o
     return value
 
 
+def fail(error: OSError) -> None:
+    """Raise what `os.walk` would pass over in silence; for its *onerror*."""
+    raise error
+
+
 def is_regular(path: Path) -> bool:
     """Say whether a regular file is there; False if nothing is.
 

@@ -23,6 +23,7 @@ from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Rig
 from polecat.ports import Event, GitRecovery, Session, StaleRegistration, World, needs, optional
 from polecat.town.files import why_not
+from polecat.town.guarded import fail
 from polecat.town.homes import Homes, files_in_homes, list_homes
 from polecat.town.locks import git_lock, holding, is_held, polecat_lock, pool_lock
 from polecat.town.records import CLAIM_FILE, Record, drafts, drop_draft, forget, lost_records, read_claim
@@ -177,13 +178,9 @@ def _is_empty(world: FullWorld, rig: Rig, name: str) -> bool:
     home = rig.home_dir(name)
     try:
         is_old = world.clock.now().timestamp() - home.stat().st_mtime > GRACE_S
-        return is_old and not any(files for _, _, files in os.walk(home, onerror=_raise)) and not is_held(polecat_lock(rig, name))
+        return is_old and not any(files for _, _, files in os.walk(home, onerror=fail)) and not is_held(polecat_lock(rig, name))
     except OSError:
         return False
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 # ------------------------------------------------------------------------------------------------------- acting

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from polecat.adapters.git import files, refs
 from polecat.adapters.git.run import GitProgram, Place
-from polecat.town.guarded import read_guarded
+from polecat.town.guarded import fail, read_guarded
 
 _WHOLE = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
 _TODO = re.compile(r"^\w+ (?:-\w+ )?([0-9a-f]{4,64})\b", re.MULTILINE)
@@ -85,7 +85,7 @@ def staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
 def _named(git: GitProgram, at: Place) -> list[str]:
     """Collect every object id in the files of a registration, and in the tables that it may have instead."""
     found: dict[str, None] = {}
-    for folder, directories, names in os.walk(at.git_dir, onerror=_fail):
+    for folder, directories, names in os.walk(at.git_dir, onerror=fail):
         directories[:] = [name for name in directories if name not in _NOT_ITS_OWN]
         for name in names:
             path = os.path.join(folder, name)
@@ -102,10 +102,6 @@ def _named(git: GitProgram, at: Place) -> list[str]:
         log = git.run(["log", "-g", "--no-show-signature", "--format=%H", "HEAD", "--"], at=at, read_only=True)
         found |= dict.fromkeys(filter(None, log.text.split("\n")))
     return [oid for oid in found if oid.strip("0")]
-
-
-def _fail(error: OSError) -> None:
-    raise error
 
 
 def _kinds(git: GitProgram, store: Place, names: Sequence[str]) -> dict[str, str]:

@@ -17,6 +17,7 @@ from polecat.adapters.git.fast_import import Content, Mode, Snapshot
 from polecat.adapters.git.run import GitProgram, Place, error_line, expect_success
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, head_of, parse_listing, parse_status
 from polecat.errors import RescueFailedError
+from polecat.town.guarded import fail
 
 
 @frozen(kw_only=True)
@@ -108,17 +109,13 @@ def _precious(tree: Place, path: str, wish: Wish) -> Iterator[str]:
         return
     names: Iterable[str] = [path]
     if path.endswith("/"):
-        walked = os.walk(top / path, onerror=_raise)
+        walked = os.walk(top / path, onerror=fail)
         names = (os.path.relpath(os.path.join(folder, name), top) for folder, _, each in walked for name in each)
     for name in names:
         parts = name.split("/")
         whole = ["/".join(parts[: number + 1]) for number in range(len(parts))]
         if any(fnmatchcase(one, pattern.strip("/")) for pattern in wish.ignored_patterns for one in (*whole, *parts)):
             yield name
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _link(git: GitProgram, tree: Place, path: str) -> dict[str, str]:
