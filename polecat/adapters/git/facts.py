@@ -6,7 +6,6 @@ with a warning ends in ``problems``: git says nothing and returns 0 for a direct
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from pathlib import Path
 from attrs import define, evolve, field
 
 from polecat.adapters.git import files, guard, named, refs
+from polecat.adapters.git.fast_import import blob_id
 from polecat.adapters.git.index import read_index
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
@@ -260,10 +260,7 @@ def _blob(looking: Gathering, path: str, oid: str) -> bool | None:
     except OSError as error:
         looking.problem(f"{path}: {error.strerror}")
         return False
-    if data is None:
-        return False
-    kind = hashlib.sha256 if len(oid) == 64 else hashlib.sha1
-    return kind(b"blob %d\0" % len(data) + data).hexdigest() == oid
+    return data is not None and blob_id(data, is_sha256=len(oid) == 64) == oid
 
 
 def _read_commits(looking: Gathering, commits: Finished | None, base: Finished | None) -> None:

@@ -20,10 +20,11 @@ class Content:
     mode: Mode
     data: bytes = field(repr=False)
 
-    def object_id(self, *, is_sha256: bool) -> str:
-        """The name git will give it."""
-        kind = hashlib.sha256 if is_sha256 else hashlib.sha1
-        return kind(b"blob %d\0" % len(self.data) + self.data).hexdigest()
+
+def blob_id(data: bytes, *, is_sha256: bool) -> str:
+    """The name that git gives to a file's content."""
+    kind = hashlib.sha256 if is_sha256 else hashlib.sha1
+    return kind(b"blob %d\0" % len(data) + data).hexdigest()
 
 
 @frozen(kw_only=True)

@@ -19,7 +19,7 @@ from attrs import evolve
 
 from polecat.adapters.git import files, guard, named
 from polecat.adapters.git.facts import place_of, unfinished_heads
-from polecat.adapters.git.fast_import import Snapshot, stream
+from polecat.adapters.git.fast_import import Snapshot, blob_id, stream
 from polecat.adapters.git.refs import resolve
 from polecat.adapters.git.run import AS_A_PACK, GitProgram, Place, expect_success
 from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
@@ -243,7 +243,7 @@ def _prove(git: GitProgram, store: Place, ref: str, snapshot: Snapshot) -> str:
     Returns:
         The commit.
     """
-    ids = {kind: [one.object_id(is_sha256=kind) for one in snapshot.files.values()] for kind in (False, True)}
+    ids = {kind: [blob_id(one.data, is_sha256=kind) for one in snapshot.files.values()] for kind in (False, True)}
     # the first line asks for the commit, the others for the files by both names they may have
     asked = "".join(f"{name}\n" for name in (ref, *(oid for kind in (False, True) for oid in ids[kind])))
     commands = (["ls-tree", "-r", "-z", ref], ["cat-file", "--batch-check"])
