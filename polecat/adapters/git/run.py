@@ -25,6 +25,7 @@ from attrs import frozen
 from polecat.adapters.git import guard
 from polecat.adapters.processes import program
 from polecat.adapters.processes.start import directly
+from polecat.core.environment import GIT_LOCAL
 from polecat.errors import GitError, ProgramError, ProgramMissingError
 from polecat.ports import Repo, Worktree
 
@@ -128,6 +129,11 @@ class How(TypedDict, total=False):
 At = Repo | Worktree | Place | None
 
 
+def _is_local(key: str) -> bool:
+    """Say whether a variable would bend a git command towards another repository, index, output, pager or editor."""
+    return key in GIT_LOCAL or key in ("GIT_PAGER", "GIT_EDITOR", "GIT_SEQUENCE_EDITOR") or key.startswith("GIT_TRACE")
+
+
 def _is_configuration(key: str) -> bool:
     """Say whether a variable is part of the configuration that git reads from the environment."""
     return key == "GIT_CONFIG_COUNT" or key.startswith(("GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_"))
@@ -151,9 +157,7 @@ class GitProgram:
         rescue_timeout_s: float = 600.0,
         lock_patience_s: float = 5.0,
     ) -> None:
-        base = {
-            key: value for key, value in (os.environ if environ is None else environ).items() if not program.is_git_local(key)
-        }
+        base = {key: value for key, value in (os.environ if environ is None else environ).items() if not _is_local(key)}
         base |= {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_EDITOR": "true", **_NO_TRACES}
         self._remote_env = base
         self._env = {key: value for key, value in base.items() if not _is_configuration(key)}
