@@ -70,7 +70,7 @@ def _do(asked: Mapping[str, Any], now: float, world: World | None) -> object:
         raise AskedTooLateError(f"asked too late, by {late_s:.1f} s on this host's clock; nothing was done")
     rig = _rig(asked)
     environ = host_environ(os.environ, sys.modules) if world is None or world.environ is None else world.environ
-    return verb(rig, evolve(world or World(), environ=environ), **asked["args"])
+    return verb(rig, world=evolve(world or World(), environ=environ), **asked["args"])
 
 
 def _rig(asked: Mapping[str, Any]) -> Rig:
@@ -91,7 +91,7 @@ def _rig(asked: Mapping[str, Any]) -> Rig:
 # ---------------------------------------------------------------------------------------------------------- the verbs
 
 
-def load(rig: Rig, _world: World) -> Load:
+def load(rig: Rig, world: World) -> Load:  # noqa: ARG001  each verb is given one
     """Say how full this host is; starts no program."""
     settings = load_rig_settings(rig.path)
     free_mb = shutil.disk_usage(rig.path).free // MB
@@ -119,16 +119,6 @@ def _free_memory_mb() -> int | None:
 def spawn(rig: Rig, world: World, orders: Sequence[tuple[str, SpawnOptions]]) -> list[object]:
     """Make the polecat of each order, or give the one that is there."""
     return list(spawn_many(rig, [evolve(opts, key=key) for key, opts in orders], world=world))
-
-
-def list_here(rig: Rig, world: World, *, with_work: bool) -> list[Polecat]:
-    """List the polecats of this host."""
-    return list_polecats(rig, world=world, with_work=with_work)
-
-
-def reconcile(rig: Rig, world: World, *, dry_run: bool) -> object:
-    """Reconcile the rig on this host."""
-    return reconcile_pool(rig, world=world, dry_run=dry_run)
 
 
 def attach(rig: Rig, cat: str | Polecat, *, world: World) -> AttachCommand:
@@ -175,8 +165,8 @@ def wait(
 VERBS: Mapping[str, Callable[..., object]] = {
     "load": load,
     "spawn": spawn,
-    "list": list_here,
-    "reconcile": reconcile,
+    "list": list_polecats,
+    "reconcile": reconcile_pool,
     "get": each(get_polecat),
     "wait": wait,
     "nudge": each(nudge_polecat),
