@@ -188,20 +188,6 @@ class PoolState:
 
 
 @frozen(kw_only=True)
-class MergeQueue:
-    """How the rig's refinery merges; read and checked, not used by polecat.
-
-    Source:
-        Contract §3.5.
-    """
-
-    on_conflict: str = ""
-    poll_interval: str = ""
-    retry_flaky_tests: int = 0
-    max_concurrent: int = 0
-
-
-@frozen(kw_only=True)
 class NamePoolSettings:
     """Where a rig's names come from.
 
@@ -270,7 +256,6 @@ class RigSettings:
 
     Attributes:
         namepool: where names come from.
-        merge_queue: for the refinery.
         runtime: an agent described in place (deprecated in Gas Town, still obeyed).
         agent: the name of the rig's agent.
         agents: agents the rig defines.
@@ -295,7 +280,6 @@ class RigSettings:
     """
 
     namepool: NamePoolSettings | None = None
-    merge_queue: MergeQueue | None = None
     runtime: RuntimeConfig | None = None
     agent: str = ""
     agents: Mapping[str, RuntimeConfig] = field(factory=dict)

@@ -13,7 +13,7 @@ from polecat.town.json_edit import without_key
 from polecat.town.json_files import Node, read_document
 from polecat.town.settings import OWN_FILE, SHARED_FILE
 
-_GAS_TOWNS = ("namepool", "merge_queue", "runtime", "agent", "agents", "role_agents", "default_agent")
+_GAS_TOWNS = ("namepool", "runtime", "agent", "agents", "role_agents", "default_agent")
 _KEYS = {
     one.name
     for cls in (TownSettings, RigSettings, PlaceSettings)

@@ -16,7 +16,6 @@ from polecat.core.themes import THEMES
 from polecat.documents import (
     TOP_PORT,
     Lfs,
-    MergeQueue,
     NamePoolSettings,
     PlaceSettings,
     RigSettings,
@@ -51,9 +50,9 @@ def load_rig_settings(rig_path: Path) -> RigSettings:
         check_version(shared, newest=1)
         _check_unused(shared)
     doc = _both(rig_path, shared)
+    _check_merge_queue(doc)
     return RigSettings(
         namepool=_name_pool(doc, rig_path),
-        merge_queue=_merge_queue(doc),
         runtime=None if doc.child("runtime") is None else _runtime(doc.object_of("runtime")),
         agent=doc.text_of("agent"),
         agents=_agents(doc),
@@ -194,9 +193,8 @@ def _theme_names(node: Node, town_root: Path, style: str) -> tuple[str, ...]:
     return names
 
 
-def _merge_queue(doc: Node) -> MergeQueue | None:
-    if doc.child("merge_queue") is None:
-        return None
+def _check_merge_queue(doc: Node) -> None:
+    """Check how the rig's refinery merges, as `_check_unused`."""
     node = doc.object_of("merge_queue")
     for key in ("enabled", "integration_branches", "run_tests", "delete_merged_branches"):
         node.flag_of(key)
@@ -205,12 +203,9 @@ def _merge_queue(doc: Node) -> MergeQueue | None:
     interval = node.text_of("poll_interval")
     if interval and not re.match(_DURATION, interval):
         raise node.missing("poll_interval", f"must be a duration such as 30s or 1m30s, not {interval!r}")
-    return MergeQueue(
-        on_conflict=node.choice_of("on_conflict", ("assign_back", "auto_rebase")),
-        poll_interval=interval,
-        retry_flaky_tests=node.integer_of("retry_flaky_tests", least=0),
-        max_concurrent=node.integer_of("max_concurrent", least=0),
-    )
+    node.choice_of("on_conflict", ("assign_back", "auto_rebase"))
+    for key in ("retry_flaky_tests", "max_concurrent"):
+        node.integer_of(key, least=0)
 
 
 def _check_unused(doc: Node) -> None:

@@ -251,7 +251,6 @@ def test_everything_that_can_be_said_is_read(tmp_path: Path) -> None:
     assert loaded.agents["mine"].args is None
     assert (loaded.max_polecats, loaded.trust, loaded.fetch_timeout_s) == (2, "accept", 5.0)
     assert (loaded.leave_out, loaded.rescue_ignored) == (("/docs/old",), ("*.sqlite",))
-    assert loaded.merge_queue is not None and loaded.merge_queue.poll_interval == "1m30s"
 
 
 @pytest.mark.parametrize(
