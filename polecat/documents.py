@@ -157,13 +157,11 @@ class Account:
     """One login of an agent: a directory that the agent keeps its configuration in.
 
     Attributes:
-        handle: what it is called; the key of its entry.
         config_dir: its directory; ``~/`` is the home directory.
         email: whose it is; for people.
         description: for people.
     """
 
-    handle: str
     config_dir: str
     email: str = ""
     description: str = ""

@@ -39,7 +39,7 @@ KEYS: Mapping[type, Mapping[str, str]] = {
 }
 """Where a field stands in its file, if not under its own name at the top level."""
 
-LEFT_OUT: Mapping[type, tuple[str, ...]] = {RigSettings: ("place",), AgentEntry: ("name",), Account: ("handle",)}
+LEFT_OUT: Mapping[type, tuple[str, ...]] = {RigSettings: ("place",), AgentEntry: ("name",)}
 """Fields that are no keys: others in a bundle, or the key of the entry itself."""
 
 _TYPES = (

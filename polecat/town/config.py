@@ -129,18 +129,18 @@ def load_accounts(town_root: Path) -> Accounts:
     if doc is None:
         return Accounts(path=path, exists=False)
     check_version(doc, newest=1)
-    accounts = {handle: _account(handle, node) for handle, node in doc.entries_of("accounts").items()}
+    accounts = {handle: _account(node) for handle, node in doc.entries_of("accounts").items()}
     default = doc.text_of("default")
     if default and accounts and default not in accounts:
         raise doc.missing("default", f"names no account: {default!r}; there are {', '.join(accounts)}")
     return Accounts(path=path, accounts=accounts, default=default)
 
 
-def _account(handle: str, node: Node) -> Account:
+def _account(node: Node) -> Account:
     directory = node.text_of("config_dir")
     if not directory:
         raise node.missing("config_dir", "must name the account's directory")
-    return Account(handle=handle, config_dir=directory, email=node.text_of("email"), description=node.text_of("description"))
+    return Account(config_dir=directory, email=node.text_of("email"), description=node.text_of("description"))
 
 
 def load_pool_state(rig_path: Path) -> PoolState | None:
