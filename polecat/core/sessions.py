@@ -90,22 +90,20 @@ class SessionIndex:
         return self.by_instance.get(instance) or own
 
 
-def index_sessions(sessions: Collection[Session], rig: Rig, roots: Collection[str] = ()) -> SessionIndex:
+def index_sessions(sessions: Collection[Session], rig: Rig) -> SessionIndex:
     """Sort out which sessions are polecats of *rig*.
 
     Args:
         sessions: as the server listed them.
         rig: the rig.
-        roots: paths by which the rig's town is known, symlinks resolved and not; by default the path of the rig's town.
 
     Source:
         Design §7; design §6, deviations 1 and 29; incidents T-24, T-45, T-46.
     """
-    roots = roots or (str(rig.town_root),)
     own: dict[str, Session] = {}
     unproved: dict[str, Session] = {}
     for session in sessions:
-        name = proved_name(session, rig.name, roots)
+        name = proved_name(session, rig)
         if name is not None:
             own[name] = session
             continue
@@ -122,29 +120,27 @@ def index_sessions(sessions: Collection[Session], rig: Rig, roots: Collection[st
     )
 
 
-def proved_name(session: Session, rig: str, roots: Collection[str]) -> str | None:
+def proved_name(session: Session, rig: Rig) -> str | None:
     """Say which polecat of the rig a session proves to be by its own environment and by where it was started; None if it does not.
 
     Examples:
-        >>> said = {"GT_ROLE": "polecat", "GT_RIG": "gas", "GT_POLECAT": "nux"}
-        >>> proved_name(Session(id="$1", name="x", environment={**said, "GT_ROOT": "/t"}), "gas", ["/t"])
+        >>> rig, said = Rig(name="gas", path="/t/gas"), {"GT_ROLE": "polecat", "GT_RIG": "gas", "GT_POLECAT": "nux"}
+        >>> proved_name(Session(id="$1", name="x", environment={**said, "GT_ROOT": "/t"}), rig)
         'nux'
-        >>> proved_name(Session(id="$1", name="gt-gas-nux", environment=said, started_in="/other/gas"), "gas", ["/t"]) is None
+        >>> proved_name(Session(id="$1", name="gt-gas-nux", environment=said, started_in="/other/gas"), rig) is None
         True
     """
     env = session.environment
     name = env.get("GT_POLECAT", "")
-    if not is_polecat_name(name) or env.get("GT_RIG") != rig or env.get("GT_CREW"):
+    if not is_polecat_name(name) or env.get("GT_RIG") != rig.name or env.get("GT_CREW"):
         return None
-    if env.get("GT_ROLE") not in ("polecat", agent_id(rig, name)):
+    if env.get("GT_ROLE") not in ("polecat", agent_id(rig.name, name)):
         return None
-    return name if _is_of_town(env.get("GT_ROOT", ""), session.started_in, roots) else None
+    return name if _is_of_town(env.get("GT_ROOT", ""), session.started_in, str(rig.town_root)) else None
 
 
-def _is_of_town(root: str, started_in: str, roots: Collection[str]) -> bool:
-    if root:
-        return any(root == one for one in roots)
-    return any(started_in == one or started_in.startswith(f"{one}/") for one in roots)
+def _is_of_town(root: str, started_in: str, town: str) -> bool:
+    return root == town if root else started_in == town or started_in.startswith(f"{town}/")
 
 
 def may_be_ended(session: Session, index: SessionIndex, name: str) -> bool:

@@ -205,7 +205,7 @@ def find_agent(world: FullWorld, rig: Rig, record: Record, sessions: SessionInde
     server, session = Look(world=world, rig=rig, sessions=sessions).find_session(name, record)
     if session is not None:
         # a session that does not prove to be this polecat's is one that its pane was moved to; that one stays
-        is_own = proved_name(session, rig.name, (str(rig.town_root),)) == name
+        is_own = proved_name(session, rig) == name
         known = session.name if is_own else record.session or session.name
         return Agent(server=server, session=session, processes=(), session_name=known)
     processes = agent_processes(world, record)

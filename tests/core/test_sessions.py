@@ -46,15 +46,15 @@ def test_a_session_that_proves_to_be_the_rigs_polecat() -> None:
 
     assert index.own == {"nux": NUX} and not index.unproved
     assert index.of("nux", "") == NUX and not index.is_taken("gas", "nux")
-    assert proved_name(evolve(NUX, environment={**SAYS, "GT_ROLE": "gas/polecats/nux"}), "gas", ["/t"]) == "nux"
+    assert proved_name(evolve(NUX, environment={**SAYS, "GT_ROLE": "gas/polecats/nux"}), RIG) == "nux"
 
 
 def test_where_it_was_started_proves_the_town() -> None:
     """A session without GT_ROOT is of the town below which its pane was started; a longer name is no directory below."""
     env = NEIGHBOURS["no town"]
 
-    assert proved_name(evolve(NUX, environment=env, started_in="/t/gas/polecats/nux/gas"), "gas", ["/t"]) == "nux"
-    assert proved_name(evolve(NUX, environment=env, started_in="/t2/gas"), "gas", ["/t"]) is None
+    assert proved_name(evolve(NUX, environment=env, started_in="/t/gas/polecats/nux/gas"), RIG) == "nux"
+    assert proved_name(evolve(NUX, environment=env, started_in="/t2/gas"), RIG) is None
 
 
 @pytest.mark.parametrize("env", NEIGHBOURS.values(), ids=NEIGHBOURS)
@@ -96,7 +96,7 @@ def test_a_rig_with_a_longer_name_keeps_its_sessions() -> None:
 def test_nothing_but_the_whole_proof_makes_a_session_ours(env: dict[str, str]) -> None:
     """Whatever an environment holds: ours means that role, rig, polecat and town are all said, and say so."""
     session = Session(id="$1", name="gt-gas-nux", environment=env, started_in="/elsewhere")
-    name = proved_name(session, "gas", ["/t"])
+    name = proved_name(session, RIG)
 
     assert (name is not None) == (
         env.get("GT_ROLE") == "polecat"
