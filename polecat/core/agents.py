@@ -64,7 +64,6 @@ def resolve_agent(
     rig_registry: Mapping[str, AgentEntry] | None = None,
     town_registry: Mapping[str, AgentEntry] | None = None,
     which: Which,
-    role: str = "polecat",
 ) -> tuple[Agent, tuple[str, ...]]:
     """Resolve the agent of a spawn.
 
@@ -79,7 +78,6 @@ def resolve_agent(
         rig_registry: the rig's ``agents.json``.
         town_registry: the town's ``agents.json``.
         which: finds a program on PATH, None if it is not there; asked for agents of roles only.
-        role: whose agent it is.
 
     Returns:
         The agent, and warnings about agents of the role that could not be used.
@@ -98,12 +96,12 @@ def resolve_agent(
         return known.get(override, chosen_by=""), ()
     warnings: list[str] = []
     for place, names in (("rig", rig_settings.role_agents), ("town", town_settings.role_agents)):
-        name = names.get(role)
+        name = names.get("polecat")
         if name:
             agent, why = _for_role(known, name, which)
             if agent is not None:
                 return agent, tuple(warnings)
-            warnings.append(f"the {place} settings' role_agents.{role} is not used: {why}")
+            warnings.append(f"the {place} settings' role_agents.polecat is not used: {why}")
     if rig_settings.runtime is not None:
         return from_runtime("", rig_settings.runtime, source="rig settings"), tuple(warnings)
     if rig_settings.agent:

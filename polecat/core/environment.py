@@ -147,9 +147,7 @@ def is_foreign(key: str) -> bool:
     return key in FOREIGN_NAMES or key.startswith(FOREIGN_PREFIXES)
 
 
-def agent_environment(
-    base: Mapping[str, str], identity: Mapping[str, str], extra: Mapping[str, str] | None = None
-) -> dict[str, str]:
+def agent_environment(base: Mapping[str, str], identity: Mapping[str, str], extra: Mapping[str, str]) -> dict[str, str]:
     """The complete environment of an agent's process: the caller's without foreign identity, then identity, then what was asked.
 
     Commits are the polecat's as author; where the caller's environment names a committer, that becomes the polecat too. E-mail
@@ -166,7 +164,7 @@ def agent_environment(
     env = {key: value for key, value in base.items() if not is_foreign(key)}
     if "GIT_COMMITTER_NAME" in env and "GIT_AUTHOR_NAME" in identity:
         env["GIT_COMMITTER_NAME"] = identity["GIT_AUTHOR_NAME"]
-    return {**env, **identity, **(extra or {})}
+    return {**env, **identity, **extra}
 
 
 # ------------------------------------------------------------------------------------------- on a host of a fleet

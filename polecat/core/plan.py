@@ -180,11 +180,11 @@ def process_env(
     name: str,
     instance: str,
     caller: Mapping[str, str],
-    place: Mapping[str, str] | None = None,
+    place: Mapping[str, str],
 ) -> dict[str, str]:
     """The complete environment of the agent's process: the caller's without foreign identity, then ours, then what was asked."""
     identity = {**identity_env(rig, choice, name=name), "POLECAT_ID": instance}
-    return agent_environment(caller, identity, {**(place or {}), **opts.env})
+    return agent_environment(caller, identity, {**place, **opts.env})
 
 
 def typed_text(rig: Rig, opts: SpawnOptions, choice: Choice, *, name: str, local_time: str) -> tuple[str, tuple[str, ...]]:

@@ -116,10 +116,10 @@ class Node:
             raise self.must("a string")
         return self.value
 
-    def text_of(self, key: str, default: str = "") -> str:
-        """Read a string."""
+    def text_of(self, key: str) -> str:
+        """Read a string; empty where it is not given."""
         node = self.child(key)
-        return default if node is None else node.text()
+        return "" if node is None else node.text()
 
     def choice_of(self, key: str, allowed: tuple[str, ...], default: str = "") -> str:
         """Read a string that must be one of *allowed*; an empty one is *default*."""

@@ -40,11 +40,9 @@ def _escaped(match: re.Match[str]) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
-def wants_colour(stream: object = None) -> bool:
+def wants_colour() -> bool:
     """Colour is for terminals, and for people who did not say ``NO_COLOR``."""
-    out = sys.stdout if stream is None else stream
-    is_terminal = bool(getattr(out, "isatty", lambda: False)())
-    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def paint(text: str, colour: str) -> str:

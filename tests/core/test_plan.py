@@ -109,9 +109,8 @@ def test_what_is_not_awaited_is_not_typed_to() -> None:
 def test_the_environment_of_the_process() -> None:
     """The caller's environment without foreign identity, then ours, then what was asked; the instance is always in it (T-31)."""
     caller = {"PATH": "/bin", "GT_ROLE": "mayor", "CLAUDECODE": "1", "NODE_OPTIONS": "x", "LANG": "C"}
-    env = process_env(
-        RIG, SpawnOptions(env={"LANG": "de"}), Choice(agent=CLAUDE, config_dir="/c"), name="nux", instance="i1", caller=caller
-    )
+    opts, choice = SpawnOptions(env={"LANG": "de"}), Choice(agent=CLAUDE, config_dir="/c")
+    env = process_env(RIG, opts, choice, name="nux", instance="i1", caller=caller, place={})
     assert env["GT_ROLE"] == "polecat" and env["LANG"] == "de" and env["PATH"] == "/bin"
     assert env["CLAUDE_CONFIG_DIR"] == "/c" and env["POLECAT_ID"] == "i1"
     assert not {"CLAUDECODE", "NODE_OPTIONS"} & set(env)
@@ -223,7 +222,7 @@ def test_what_was_asked_for_beats_the_place_and_the_place_beats_the_caller() -> 
     opts, caller = SpawnOptions(env={"A": "asked"}), {"A": "caller", "B": "caller", "C": "caller"}
 
     with_place = process_env(RIG, opts, WHOLE, name="nux", instance="i1", caller=caller, place={"A": "place", "B": "place"})
-    without = process_env(RIG, opts, WHOLE, name="nux", instance="i1", caller=caller)
+    without = process_env(RIG, opts, WHOLE, name="nux", instance="i1", caller=caller, place={})
 
     assert [with_place[key] for key in "ABC"] == ["asked", "place", "caller"]
     assert [without[key] for key in "ABC"] == ["asked", "caller", "caller"]

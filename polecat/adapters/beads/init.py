@@ -19,18 +19,18 @@ from polecat.adapters.processes import program
 from polecat.errors import BeadsError, PolecatError
 
 INIT_TIMEOUT_S = 120.0
+"""How long each of two calls of ``bd`` may take."""
 _FLAGS = ("--quiet", "--skip-hooks", "--skip-agents", "--skip-merge-driver", "--non-interactive")
 """What keeps ``bd init`` to its own directory, as far as the version knows it."""
 
 
-def init_beads(folder: Path, prefix: str, *, environ: Mapping[str, str], timeout_s: float = INIT_TIMEOUT_S) -> None:
+def init_beads(folder: Path, prefix: str, *, environ: Mapping[str, str]) -> None:
     """Give a directory a beads directory with an empty database; one that is there already stays as it is.
 
     Args:
         folder: the directory.
         prefix: what the ids of its beads begin with, without the hyphen.
         environ: the caller's environment.
-        timeout_s: how long each of two calls of ``bd`` may take.
 
     Raises:
         BeadsError: ``bd`` is not there or made no database; nothing is left behind.
@@ -43,9 +43,9 @@ def init_beads(folder: Path, prefix: str, *, environ: Mapping[str, str], timeout
         env = bd_environment(environ, beads_dir=made, actor="")
         binary = str(find_binary("bd", env))
         try:
-            known = program.run([binary, "init", "--help"], env=env, cwd=Path(place), timeout_s=timeout_s)
+            known = program.run([binary, "init", "--help"], env=env, cwd=Path(place), timeout_s=INIT_TIMEOUT_S)
             flags = [flag for flag in _FLAGS if f"{flag} " in f"{known.text}{known.error_text}"]
-            done = program.run([binary, "init", "--prefix", prefix, *flags], env=env, cwd=Path(place), timeout_s=timeout_s)
+            done = program.run([binary, "init", "--prefix", prefix, *flags], env=env, cwd=Path(place), timeout_s=INIT_TIMEOUT_S)
         except PolecatError as error:
             raise BeadsError(f"bd init did not work: {error.message}") from error
         if done.exit_code != 0 or not made.is_dir():
