@@ -304,10 +304,7 @@ def make_record(observed: Observation, attempt: Attempt, *, event: str = "poleca
         timings=attempt.timings(),
     )
     attempt.finish(result)
-    if event == "polecat_started":
-        attempt.emit("polecat_started", duration_s=result.timings.total_s, **_facts(result, event))
-    else:
-        attempt.emit("polecat_spawned", duration_s=result.timings.total_s, **_facts(result, event))
+    attempt.emit(event, duration_s=result.timings.total_s, **_facts(result, event))
 
 
 def _facts(result: SpawnedPolecat, event: str) -> dict[str, object]:

@@ -118,12 +118,10 @@ def _read(path: Path) -> dict[str, tuple[int, int]]:
     blocks: object = None
     with contextlib.suppress(OSError, ValueError):
         blocks = (read_json_object(path) or {}).get("blocks")
-    pairs = ((key, (block.get("base"), block.get("size"))) for key, block in _entries(blocks) if isinstance(block, dict))
+    if not isinstance(blocks, dict):
+        return {}
+    pairs = ((key, (block.get("base"), block.get("size"))) for key, block in blocks.items() if isinstance(block, dict))
     return {key: (base, size) for key, (base, size) in pairs if type(base) is int and type(size) is int}
-
-
-def _entries(value: object) -> list[tuple[str, object]]:
-    return list(value.items()) if isinstance(value, dict) else []
 
 
 def _write(path: Path, blocks: dict[str, tuple[int, int]]) -> None:

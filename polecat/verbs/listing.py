@@ -274,7 +274,7 @@ def review(args: argparse.Namespace) -> int:
     argv = review_command(rig, name, args.verb, *args.words, base=args.base)
     if args.json or args.print:
         facts, line = {"rig_name": rig.name, "polecat_name": name, "argv": argv}, shell_line(*argv)
-        return answer(args, "diff", facts, line) if args.verb == "diff" else answer(args, "log", facts, line)
+        return answer(args, args.verb, facts, line)
     try:
         os.execvp(argv[0], argv)  # noqa: S606  git takes our place
     except FileNotFoundError:
