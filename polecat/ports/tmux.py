@@ -26,8 +26,6 @@ class Session:
         is_dead: that process has ended and its pane is kept.
         exit_code: how it ended, if it exited.
         signal: how, if it was killed; both None while it lives, and where the server does not know.
-        attached: how many clients look at it.
-        created_at_s: creation, Unix seconds.
         active_at_s: when the program last wrote to its window, Unix seconds.
         started_in: the directory its pane was started in; empty where the server does not tell.
         is_shared: another session shows one of its panes as well.
@@ -42,8 +40,6 @@ class Session:
     is_dead: bool = False
     exit_code: int | None = None
     signal: int | None = None
-    attached: int = 0
-    created_at_s: int = 0
     active_at_s: int = 0
     started_in: str = ""
     is_shared: bool = False
@@ -135,18 +131,14 @@ class Screen:
     Attributes:
         text: what stands on its screen.
         cursor: where the cursor is: column and row, from 0.
-        is_alternate: the program draws on the alternate screen.
         is_raw: the program reads single keys, the terminal no whole lines for it; None where that cannot be told.
-        takes_paste: the program has asked that a paste be marked as one; None where the server does not tell, as before tmux 3.7.
         changed_at_s: when the program last wrote to its window, Unix seconds; 0 if that is not known.
         lines: its lines without their trailing blanks, as patterns see them.
     """
 
     text: str = ""
     cursor: tuple[int, int] = (0, 0)
-    is_alternate: bool = False
     is_raw: bool | None = None
-    takes_paste: bool | None = None
     changed_at_s: int = 0
     lines: tuple[str, ...] = field(init=False, repr=False, eq=False, default=Factory(_lines_of, takes_self=True))
 
@@ -166,7 +158,6 @@ class PaneStatus:
         is_dead: its process ended and the pane is kept.
         exit_code: how, if it exited.
         signal: how, if it was killed; both None when tmux lost it.
-        pid: the process.
         command: name of the foreground process.
         matched: per pattern of the watch, whether it is on the screen.
         is_released: the start is over; see `Watch.release_on`.
@@ -178,7 +169,6 @@ class PaneStatus:
     is_dead: bool = False
     exit_code: int | None = None
     signal: int | None = None
-    pid: int = 0
     command: str = ""
     matched: tuple[bool, ...] = ()
     is_released: bool = False

@@ -169,7 +169,6 @@ class Pane:
             is_dead=self.session.is_dead,
             exit_code=self.session.exit_code,
             signal=self.session.signal,
-            pid=self.session.pane_pid,
             command=self.agent.command if watch.commands else "",
             matched=tuple(is_on(pattern, screen.text) for pattern in watch.patterns),
             screen=screen,

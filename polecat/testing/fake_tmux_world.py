@@ -184,7 +184,6 @@ class FakeTmuxWorld:
         given = evolve(
             session,
             id=session.id or f"${number}",
-            created_at_s=session.created_at_s or self._now_s(),
             active_at_s=session.active_at_s or self._now_s(),
             pane_id=session.pane_id or f"%{number}",
             pane_pid=session.pane_pid or self._server_pid * 1000 + number,

@@ -61,7 +61,6 @@ class Terminal:
             environment=request.session_environment,
             pane_id=f"%{number}",
             pane_pid=self.process.pid,
-            created_at_s=int(time.time()),
         )
         self.is_released = False
         self._is_ended_by_us = False
@@ -89,7 +88,6 @@ class Terminal:
             is_dead=is_dead,
             exit_code=code if is_dead and code >= 0 else None,
             signal=-code if is_dead and code < 0 else None,
-            pid=self.process.pid,
             matched=matched,
             is_released=self.is_released,
             screen=self.look(),

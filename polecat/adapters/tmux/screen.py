@@ -18,13 +18,10 @@ COLUMNS = (
     "pane_dead",
     "pane_dead_status",
     "pane_dead_signal",
-    "pane_pid",
     RELEASED,
     "pane_tty",
-    "alternate_on",
     "cursor_x",
     "cursor_y",
-    "bracket_paste_flag",
     "window_activity",
 )
 """What a listing tells of a pane; a server that does not know one of them prints nothing for it."""
@@ -45,9 +42,7 @@ class Seen:
         return Screen(
             text=self.text,
             cursor=(read_number(told["cursor_x"]) or 0, read_number(told["cursor_y"]) or 0),
-            is_alternate=told["alternate_on"] == "1",
             is_raw=None if told["pane_dead"] == "1" else reads_keys(told["pane_tty"]),
-            takes_paste={"1": True, "0": False}.get(told["bracket_paste_flag"]),
             changed_at_s=read_number(told["window_activity"]) or 0,
         )
 
@@ -59,7 +54,6 @@ class Seen:
             is_dead=told["pane_dead"] == "1",
             exit_code=read_number(told["pane_dead_status"]),
             signal=read_signal(told["pane_dead_signal"]),
-            pid=int(told["pane_pid"] or 0),  # after 3.7 a dead pane has none
             command=command,
             matched=matched,
             is_released=told[RELEASED] == "1",

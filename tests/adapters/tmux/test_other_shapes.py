@@ -68,8 +68,8 @@ def test_a_strangers_dead_pane_without_a_process_is_a_row_like_any_other() -> No
     """After tmux 3.7 a dead pane has no process id: a stranger's spoils no list."""
     call = ListCall()
     head = call.commands()[0][-1].split("#{")[0]
-    stranger = ("$1", "theirs", "", "", "0", "0", "%1", "", "1", "0", "", "0", "1700000000", "", "", *[""] * 6)
-    ours = ("$2", "gt-a-nux", "i1", "i1", "0", "0", "%2", "77", "0", "", "", "0", "1700000000", "1700000001", "", *[""] * 6)
+    stranger = ("$1", "theirs", "", "", "0", "0", "%1", "", "1", "0", "", "1700000000", "", "", *[""] * 6)
+    ours = ("$2", "gt-a-nux", "i1", "i1", "0", "0", "%2", "77", "0", "", "", "1700000000", "1700000001", "", *[""] * 6)
     text = f"{head}3.8{head}4711{head}\n\n{head}{head}\n{head}{head}\n{_row(call, *stranger)}\n{_row(call, *ours)}\n"
 
     listing = call.read(text)
