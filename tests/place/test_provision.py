@@ -60,7 +60,7 @@ class Place:
                 raise ProgramTimeoutError("slow did not end within 1 s and was killed", argv=argv, stderr="half way")
             code = 3 if "bad" in name else -9 if "shot" in name else 0
             output = f"{name} says\n".encode()
-            return Finished(argv=argv, exit_code=code, stdout=output, stderr=b"and grumbles\n", duration_s=0.1)
+            return Finished(argv=argv, exit_code=code, stdout=output, stderr=b"and grumbles\n")
 
         options: dict[str, object] = {
             "settings": RigSettings(),

@@ -42,7 +42,6 @@ class Finished:
         exit_code: its exit status; negative when a signal ended it.
         stdout: what it wrote, as bytes.
         stderr: likewise.
-        duration_s: how long it took.
         cwd: where it ran.
     """
 
@@ -50,7 +49,6 @@ class Finished:
     exit_code: int
     stdout: bytes
     stderr: bytes
-    duration_s: float
     cwd: Path | None = None
 
     @property
@@ -145,8 +143,7 @@ class Running:
                 argv=argv,
                 hint="this process ignores SIGCHLD, or something in it waits for every child: let it keep its hands off ours",
             )
-        duration_s = time.monotonic() - self._started_s
-        return Finished(argv=argv, exit_code=code, stdout=stdout, stderr=stderr, duration_s=duration_s, cwd=cwd)
+        return Finished(argv=argv, exit_code=code, stdout=stdout, stderr=stderr, cwd=cwd)
 
     def kill(self) -> None:
         """Kill the program with its children, if it was not waited for, and wait until it is dead."""
