@@ -117,14 +117,13 @@ class Git(Protocol):
         """
         ...
 
-    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else.
 
         Args:
             repo: the repository.
             worktree: the worktree; after `drop_worktree` too, with its new ``path`` and ``admin_dir``.
             base: commit id or full ref name of what the work is to be merged into.
-            ignore: paths that are no work, because we put them there; a directory stands for all in it.
 
         Returns:
             The facts. A check that failed is named in ``problems``; it never looks like *nothing there*.

@@ -64,7 +64,6 @@ class GitRescues(Protocol):
         ref_name: str,
         message: str,
         base: str | None = None,
-        ignore: Sequence[str] = (),
         ignored_patterns: Sequence[str] = (),
         size_limit_bytes: int = 256 * 1024 * 1024,
     ) -> Rescue | None:
@@ -79,7 +78,6 @@ class GitRescues(Protocol):
             ref_name: name of the rescue, such as ``nux/1768000000000-a1b2c3``; the ref is that below ``refs/polecat/rescue/``.
             message: what is being done, one line.
             base: commit id or full ref name of what the work is merged into; a commit that is part of it needs no rescue.
-            ignore: paths that are no work, because we put them there.
             ignored_patterns: patterns of ignored files that are saved too, matched against path, directories and name.
             size_limit_bytes: refuse to read more.
 

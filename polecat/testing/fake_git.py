@@ -181,12 +181,12 @@ class FakeGit(FakeGitRefs):
             rename(path, into)
 
     @step
-    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None) -> GitFacts:
         """Compare the files on disk with the commit; what a test set with `set_facts` wins."""
         tree = self.repo(repo).trees.get(worktree.admin_dir)
         if tree is None or tree.path not in (worktree.path, Path(os.path.abspath(worktree.path))):
             raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
-        return self.observe(repo, tree, base=base, ignore=ignore)
+        return self.observe(repo, tree, base=base)
 
     @step
     def rescue(
@@ -197,7 +197,6 @@ class FakeGit(FakeGitRefs):
         ref_name: str,
         message: str,
         base: str | None = None,
-        ignore: Sequence[str] = (),
         ignored_patterns: Sequence[str] = (),
         size_limit_bytes: int = 256 * 1024 * 1024,
     ) -> Rescue | None:
@@ -206,11 +205,10 @@ class FakeGit(FakeGitRefs):
         tree = known.trees.get(worktree.admin_dir)
         if ref in known.rescues or tree is None or tree.path != Path(os.path.abspath(worktree.path)):
             raise RescueFailedError(f"the work in {worktree.path} could not be saved: {ref_name!r} is taken or it is no worktree")
-        facts = self.observe(repo, tree, base=base, ignore=ignore)
+        facts = self.observe(repo, tree, base=base)
         if facts.problems:
             raise RescueFailedError(f"the work in {worktree.path} could not be saved: {facts.problems[0]}")
         files = self.files_of(tree.path, also=ignored_patterns)
-        files = self.without(files, ignore, self.commits[facts.head].files if facts.head else {})
         kept = {name: data for name, data in files.items() if name in self.changed_since(facts.head, files)}
         if sum(map(len, kept.values())) > size_limit_bytes:
             raise RescueFailedError(f"the work in {worktree.path} is more than {size_limit_bytes} bytes")
@@ -271,7 +269,7 @@ class FakeGit(FakeGitRefs):
         for git_dir, known in list(self._repos.items()):
             tree = known.trees.get(worktree.admin_dir)
             if tree is not None:
-                facts = self.observe(Repo(path=Path(git_dir)), tree, base=None, ignore=())
+                facts = self.observe(Repo(path=Path(git_dir)), tree, base=None)
                 return not (facts.changed or facts.untracked or facts.ignored or facts.nested)
         return False
 

@@ -6,7 +6,7 @@ import fnmatch
 import hashlib
 import os
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -159,15 +159,12 @@ class FakeGitWorld:
         """Make `facts` of a worktree say what a test wants in some fields, such as ``problems=("status: timeout",)``."""
         self.tree(path)[1].overrides.update(changes)
 
-    def observe(self, repo: Repo, tree: FakeTree, *, base: str | None, ignore: Sequence[str]) -> GitFacts:
+    def observe(self, repo: Repo, tree: FakeTree, *, base: str | None) -> GitFacts:
         """Compare a worktree's files on disk with its commit."""
         known = self.repo(repo)
         head = known.heads.get(tree.branch)
         committed = self.commits[head].files if head else {}
         present = self.files_of(tree.path)
-
-        def kept(names: Iterable[str]) -> tuple[str, ...]:
-            return tuple(name for name in sorted(names) if not _is_under(name, ignore))
 
         gone = {name for name in committed if name not in present and name in tree.filled}
         changed = {name for name in present if name in committed and committed[name] != present[name]}
@@ -176,10 +173,10 @@ class FakeGitWorld:
         facts = GitFacts(
             head=head,
             branch=tree.branch,
-            modified=kept((changed | gone) - tree.staged),
-            staged=kept(tree.staged),
-            untracked=kept(name for name in present if name not in committed and name not in tree.staged),
-            ignored=kept(name for name in every if self.is_ignored(name)),
+            modified=tuple(sorted((changed | gone) - tree.staged)),
+            staged=tuple(sorted(tree.staged)),
+            untracked=tuple(sorted(name for name in present if name not in committed and name not in tree.staged)),
+            ignored=tuple(sorted(name for name in every if self.is_ignored(name))),
             stashes=tuple(f"{at:040x}" for at, (branch, _) in enumerate(known.stashes, 1) if branch == tree.branch),
             unpushed=len(unpushed),
             merged=self._merged(known, head, base),
@@ -224,11 +221,6 @@ class FakeGitWorld:
         """Say whether a path counts as ignored."""
         return matches(name, self.ignored)
 
-    def without(self, files: Mapping[str, bytes], ignore: Sequence[str], committed: Mapping[str, bytes]) -> dict[str, bytes]:
-        """Return files as if those that somebody put there were as committed."""
-        kept = {name: data for name, data in files.items() if not _is_under(name, ignore)}
-        return kept | {name: data for name, data in committed.items() if _is_under(name, ignore)}
-
     def changed_since(self, commit: str | None, files: Mapping[str, bytes]) -> dict[str, str]:
         """Say how files differ from those of a commit: path to ``added``, ``changed`` or ``deleted``."""
         old = self.commits[commit].files if commit else {}
@@ -241,10 +233,6 @@ class FakeGitWorld:
         commit = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         self.commits[commit] = FakeCommit(parent=parent, files=dict(files))
         return commit
-
-
-def _is_under(name: str, tops: Sequence[str]) -> bool:
-    return any(name == top.rstrip("/") or name.startswith(top.rstrip("/") + "/") for top in tops)
 
 
 def matches(name: str, patterns: Sequence[str]) -> bool:

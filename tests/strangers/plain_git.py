@@ -204,7 +204,7 @@ class PlainGit:
 
     # ------------------------------------------------------------------------------------------------------ work
 
-    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None) -> GitFacts:
         stands = self.find_worktree(repo, worktree.path)
         is_dropped = worktree.admin_dir == admin_of(worktree.path) and worktree.path.is_dir() and worktree.admin_dir.is_dir()
         if not is_dropped and (stands is None or stands.admin_dir != worktree.admin_dir):
@@ -221,10 +221,6 @@ class PlainGit:
                 problems.append(f"git {words[0]}: {done.stderr.strip() or done.returncode}")
             return done.returncode, done.stdout
 
-        def kept(paths: Sequence[str]) -> tuple[str, ...]:
-            tops = [top.rstrip("/") for top in ignore]
-            return tuple(path for path in paths if not any(f"{path.rstrip('/')}/".startswith(f"{top}/") for top in tops))
-
         branch = ask("symbolic-ref", "-q", "HEAD", codes=(0, 1))[1].strip().removeprefix("refs/heads/") or None
         head = ask("rev-parse", "-q", "--verify", "HEAD", codes=(0, 1))[1].strip() or None
         rows = entries(ask(*STATUS)[1])
@@ -238,19 +234,19 @@ class PlainGit:
             head=head,
             branch=branch,
             is_detached=branch is None,
-            modified=kept([path for kind, sub, _, y, path in rows if kind in "12" and y != "." and sub == "N..."]),
-            staged=kept([path for kind, _, x, _, path in rows if kind == "1" and x != "."]),
-            renamed=kept([path for kind, *_, path in rows if kind == "2"]),
+            modified=tuple(path for kind, sub, _, y, path in rows if kind in "12" and y != "." and sub == "N..."),
+            staged=tuple(path for kind, _, x, _, path in rows if kind == "1" and x != "."),
+            renamed=tuple(path for kind, *_, path in rows if kind == "2"),
             conflicted=tuple(path for kind, *_, path in rows if kind == "u"),
-            untracked=kept([path for path in new if not path.endswith("/")]),
-            ignored=kept([path for kind, *_, path in rows if kind == "!"]),
-            hidden=kept([path for path in flagged if os.path.lexists(worktree.path / path)]),
+            untracked=tuple(path for path in new if not path.endswith("/")),
+            ignored=tuple(path for kind, *_, path in rows if kind == "!"),
+            hidden=tuple(path for path in flagged if os.path.lexists(worktree.path / path)),
             stashes=tuple(line[:40] for line in stashed if re.match(rf"\w+ (WIP on|On) {re.escape(branch or '')}: ", line)),
             unpushed=int(unpushed) if unpushed.isdecimal() else 0,
             merged={0: "ancestor", 1: "no"}.get(relation, "unknown"),  # type: ignore[arg-type]
             in_progress=tuple(word for name, word in BEGUN.items() if os.path.lexists(worktree.admin_dir / name)),
             submodules=tuple(f"{path}: changed" for kind, sub, *_, path in rows if kind in "12" and sub != "N..."),
-            nested=kept([path for path in new if path.endswith("/")]),
+            nested=tuple(path for path in new if path.endswith("/")),
             problems=tuple(problems),
         )
 

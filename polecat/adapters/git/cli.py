@@ -187,9 +187,9 @@ class GitCli:
         publish.clear_drafts(repo.git_dir)
         config.clear_dead(repo.git_dir)
 
-    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None, ignore: Sequence[str] = ()) -> GitFacts:
+    def facts(self, repo: Repo, worktree: Worktree, *, base: str | None = None) -> GitFacts:
         """Find out what of a worktree's work exists nowhere else; what could not be found out is in ``problems``."""
-        return facts.gather(self._git, repo, worktree, base=base, ignore=ignore)
+        return facts.gather(self._git, repo, worktree, base=base)
 
     def rescue(
         self,
@@ -199,7 +199,6 @@ class GitCli:
         ref_name: str,
         message: str,
         base: str | None = None,
-        ignore: Sequence[str] = (),
         ignored_patterns: Sequence[str] = (),
         size_limit_bytes: int = 256 * 1024 * 1024,
     ) -> Rescue | None:
@@ -207,7 +206,6 @@ class GitCli:
         wish = snapshot.Wish(
             message=message,
             base=base,
-            ignore=tuple(path.rstrip("/") for path in ignore),
             ignored_patterns=tuple(ignored_patterns),
             size_limit_bytes=size_limit_bytes,
         )

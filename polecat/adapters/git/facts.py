@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, evolve, field
@@ -47,7 +47,6 @@ class Gathering:
     repo: Repo
     place: Place
     base: str | None
-    ignore: tuple[str, ...]
     facts: GitFacts = field(factory=GitFacts)
 
     @property
@@ -64,14 +63,6 @@ class Gathering:
     def problem(self, text: str) -> None:
         """Note what could not be found out."""
         self.facts = evolve(self.facts, problems=(*self.facts.problems, text))
-
-    def is_ours(self, path: str) -> bool:
-        """Say whether a path is one that we put there."""
-        return any(path == ours or path.startswith(f"{ours}/") for ours in self.ignore)
-
-    def kept(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """Return the paths that we did not put there."""
-        return tuple(path for path in paths if not self.is_ours(path.rstrip("/")))
 
 
 _MAX_INDEX_BYTES = 1 << 30
@@ -92,11 +83,10 @@ def place_of(repo: Repo, worktree: Worktree) -> Place:
     raise GitError(f"{worktree.path} is not a worktree of {repo.git_dir}", cwd=repo.path)
 
 
-def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None, ignore: Sequence[str]) -> GitFacts:
+def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None) -> GitFacts:
     """Find out what of a worktree's work exists nowhere else. See `polecat.ports.Git.facts`."""
     place = place_of(repo, worktree)
-    ours = tuple(path.rstrip("/") for path in ignore)
-    looking = Gathering(git=git, repo=repo, place=place, base=base, ignore=ours)
+    looking = Gathering(git=git, repo=repo, place=place, base=base)
     guard.check_refs(repo.git_dir, "refs/remotes")
     _read_head(looking)
     head = looking.facts.head
@@ -201,12 +191,12 @@ def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry
     by_kind = {kind: tuple(entry.path for entry in entries if entry.kind == kind) for kind in "2u?!"}
     looking.facts = evolve(
         looking.facts,
-        modified=looking.kept(entry.path for entry in plain if entry.unstaged != "." and not _is_only_inside(entry)),
-        staged=looking.kept(entry.path for entry in plain if entry.staged != "." and entry.kind == "1"),
-        renamed=looking.kept(by_kind["2"]),
+        modified=tuple(entry.path for entry in plain if entry.unstaged != "." and not _is_only_inside(entry)),
+        staged=tuple(entry.path for entry in plain if entry.staged != "." and entry.kind == "1"),
+        renamed=by_kind["2"],
         conflicted=by_kind["u"],
-        untracked=looking.kept(path for path in by_kind["?"] if not path.endswith("/")),
-        ignored=looking.kept(by_kind["!"]),
+        untracked=tuple(path for path in by_kind["?"] if not path.endswith("/")),
+        ignored=by_kind["!"],
     )
     return entries
 
@@ -245,7 +235,7 @@ def _read_files(
     links, hidden = listing
     seen = {entry.path for entry in entries}
     edited = (path for path, oid in hidden.items() if path not in seen and _blob(looking, path, oid) is False)
-    looking.facts = evolve(looking.facts, hidden=looking.kept(edited))
+    looking.facts = evolve(looking.facts, hidden=tuple(edited))
     return links
 
 
@@ -337,5 +327,5 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
     for failed in unread:
         if not isinstance(failed, FileNotFoundError):  # it has just gone, so nothing is in it
             looking.problem(f"{failed.filename}: {failed.strerror}")
-    nested = looking.kept(f"{one}/" for one in found)
+    nested = tuple(f"{one}/" for one in found)
     looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)

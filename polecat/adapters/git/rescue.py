@@ -65,7 +65,6 @@ def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue
     wish = Wish(
         message=f"what {admin.name} held when its directory was gone",
         base=None,
-        ignore=(),
         ignored_patterns=(),
         size_limit_bytes=0,
     )
@@ -292,7 +291,7 @@ def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wi
     if inner.work_tree is not None:
         listing = list_tree(git, inner)
         deeper = _save_inner(git, inner, inner, listing.inner, work, wish)
-        plain = evolve(wish, base=None if unpushed or is_linked else "HEAD", ignore=())
+        plain = evolve(wish, base=None if unpushed or is_linked else "HEAD")
         saved = _save(git, inner, inner, listing, work, plain, is_wanted=bool(deeper))
     refs = ([work] if saved else []) + deeper
     if is_linked and os.path.realpath(common) == os.path.realpath(files.common_dir(store.git_dir)):

@@ -27,14 +27,12 @@ class Wish:
     Attributes:
         message: first line of the commit.
         base: commit or ref that needs no saving, because the work is merged into it.
-        ignore: paths that are no work.
         ignored_patterns: patterns of ignored files that are work.
         size_limit_bytes: the most that may be read.
     """
 
     message: str
     base: str | None
-    ignore: tuple[str, ...]
     ignored_patterns: tuple[str, ...]
     size_limit_bytes: int
 
@@ -87,8 +85,6 @@ def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snaps
     links: dict[str, str] = {}
     index: dict[str, tuple[str, str] | None] = {}
     for entry in listing.entries:
-        if _is_under(entry.path.rstrip("/"), wish.ignore):
-            continue
         if entry.kind == "!":
             names.update(_precious(tree, entry.path, wish))
         elif entry.is_submodule:
@@ -97,7 +93,6 @@ def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snaps
             names.add(entry.path)
         if entry.kind == "1" and entry.staged != "." and is_filled:
             index[entry.path] = None if entry.staged == "D" else (entry.index_mode, entry.index_id)
-    names = {name for name in names if not _is_under(name, wish.ignore)}
     _check_size(tree, names, wish)
     found = {path: content for path in names if (content := read_content(_work_tree(tree) / path)) is not None}
     return Snapshot(files=found, gone=tuple(sorted(names - found.keys())), links=links, index=index)
@@ -122,10 +117,6 @@ def _link(git: GitProgram, tree: Place, path: str) -> dict[str, str]:
     inner = inner_place(tree, path)
     at = commit_at(git, inner, "HEAD") if inner is not None else None
     return {path: at} if at else {}
-
-
-def _is_under(path: str, tops: Iterable[str]) -> bool:
-    return any(path == top or path.startswith(f"{top}/") for top in tops)
 
 
 def _check_size(tree: Place, names: Iterable[str], wish: Wish) -> None:

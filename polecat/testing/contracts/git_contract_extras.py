@@ -33,9 +33,8 @@ def check_rescue_saves_what_is_nowhere_else(at: GitUnderTest) -> None:
     tip = at.commit(made.path)
     (made.path / "new.txt").write_text("new")
     (made.path / "README.md").unlink()
-    (made.path / "provisioned").write_text("ours")
     before = at.git.facts(at.repo, made)
-    saved = git.rescue(at.repo, made, ref_name="nux/1-a", message="removal of nux", ignore=["provisioned"])
+    saved = git.rescue(at.repo, made, ref_name="nux/1-a", message="removal of nux")
     assert saved is not None and saved.ref == "refs/polecat/rescue/nux/1-a" and saved.message == "removal of nux"
     files = dict(git.rescued_files(at.repo, saved.ref))
     assert (files, saved.refs) == ({"new.txt": "added", "README.md": "deleted"}, (saved.ref,))

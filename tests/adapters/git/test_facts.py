@@ -82,7 +82,6 @@ def test_hidden_edits_are_found(rig: GitRig) -> None:
     facts = rig.git.facts(rig.repo, made)
     assert facts.hidden == ("README.md",)
     assert not facts.is_clean
-    assert rig.git.facts(rig.repo, made, ignore=["README.md"]).is_clean
 
 
 def test_directory_that_cannot_be_read_is_a_problem(rig: GitRig, tmp_path: Path) -> None:
@@ -292,13 +291,6 @@ def test_unborn_branch(rig: GitRig) -> None:
     facts = rig.git.facts(rig.repo, made, base=BASE)
     assert (facts.head, facts.branch, facts.unpushed, facts.is_clean) == (None, "new", 0, False)
     assert facts.problems == ()
-
-
-def test_ignored_provisioning_covers_directories(rig: GitRig) -> None:
-    """A provisioned directory stands for all in it, and only for it."""
-    made = rig.add()
-    write(made.path, {".beads/redirect": "x", ".beads/a/b": "x", ".beadsx": "x"})
-    assert rig.git.facts(rig.repo, made, ignore=[".beads/"]).untracked == (".beadsx",)
 
 
 def test_unknown_status_letters_are_refused() -> None:
