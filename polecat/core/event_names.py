@@ -28,6 +28,21 @@ class EventKind:
 _SESSION = "the session's name"
 _RESCUE = "the ref that holds what was at risk; empty if nothing was"
 
+_STARTED = {
+    "session": _SESSION,
+    "session_id": "tmux's id of the session",
+    "tmux_socket": "the server's socket; null for the user's own server",
+    "pane": "the id of its pane",
+    "pid": "the agent's process id",
+    "agent": "the agent's name",
+    "hook_bead": "the work; null if there is none",
+    "readiness": "`ready`, `waiting` or `not awaited`",
+    "waiting_for": "what it asks first; empty if nothing",
+    "warnings": "what went wrong without stopping it",
+    "timings": "step → seconds",
+}
+"""What is told of an agent that was started."""
+
 EVENTS: Mapping[str, EventKind] = {
     # a spawn, in the order in which they come
     "name_claimed": EventKind(
@@ -70,36 +85,14 @@ EVENTS: Mapping[str, EventKind] = {
             "branch": "its branch",
             "base_commit": "the commit it starts at",
             "base_age_s": "how long ago the remote was asked for it; null if never",
-            "session": _SESSION,
-            "session_id": "tmux's id of the session",
-            "tmux_socket": "the server's socket; null for the user's own server",
-            "pane": "the id of its pane",
-            "pid": "the agent's process id",
-            "agent": "the agent's name",
-            "hook_bead": "the work; null if there is none",
-            "readiness": "`ready`, `waiting` or `not awaited`",
-            "waiting_for": "what it asks first; empty if nothing",
-            "warnings": "what went wrong without stopping it",
-            "timings": "step → seconds",
+            **_STARTED,
             "key": "the key that it was ordered with; empty for none",
         },
         is_timed=True,
     ),
     "polecat_started": EventKind(
         "a polecat that had ended runs again, in its own place; its duration is the whole of it",
-        {
-            "session": _SESSION,
-            "session_id": "tmux's id of the session",
-            "tmux_socket": "the server's socket; null for the user's own server",
-            "pane": "the id of its pane",
-            "pid": "the agent's process id",
-            "agent": "the agent's name",
-            "hook_bead": "the work; null if there is none",
-            "readiness": "`ready`, `waiting` or `not awaited`",
-            "waiting_for": "what it asks first; empty if nothing",
-            "warnings": "what went wrong without stopping it",
-            "timings": "step → seconds",
-        },
+        _STARTED,
         is_timed=True,
     ),
     "spawn_failed": EventKind(
