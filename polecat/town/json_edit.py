@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 _DECODER = json.JSONDecoder()
 _BLANKS = re.compile(r"[ \t\r\n]*")
@@ -27,14 +28,8 @@ def with_value(text: str, keys: Sequence[str], value: object) -> str:
         >>> with_value('{"b": {"c": false, "d": 1}}', ["b", "c"], True)
         '{"b": {"c": true, "d": 1}}'
     """
-    try:
-        new = _with_value(text, keys, json.dumps(value, ensure_ascii=False))
-        is_right = json.loads(new) == _changed(json.loads(text), keys, value)
-    except (RecursionError, IndexError) as error:
-        raise ValueError(f"no JSON that can be read: {error}") from error
-    if not is_right:
-        raise ValueError("the change would not be the one that is meant")
-    return new
+    change = partial(_with_value, keys=keys, value=json.dumps(value, ensure_ascii=False))
+    return _proved(text, change, partial(_changed, keys=keys, value=value))
 
 
 def without_key(text: str, keys: Sequence[str]) -> str:
@@ -53,9 +48,14 @@ def without_key(text: str, keys: Sequence[str]) -> str:
         >>> without_key('{"b": {"c": true}, "d": 2}', ["b", "c"])
         '{"b": {}, "d": 2}'
     """
+    return _proved(text, partial(_without_key, keys=keys), partial(_less, keys=keys))
+
+
+def _proved(text: str, change: Callable[[str], str], meant: Callable[[object], object]) -> str:
+    """Change a text, and make sure that what it then says is what is meant and nothing else."""
     try:
-        new = _without_key(text, keys)
-        is_right = json.loads(new) == _less(json.loads(text), keys)
+        new = change(text)
+        is_right = json.loads(new) == meant(json.loads(text))
     except (RecursionError, IndexError) as error:
         raise ValueError(f"no JSON that can be read: {error}") from error
     if not is_right:
