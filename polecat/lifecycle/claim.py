@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 
+from polecat.adapters.world import FullWorld
 from polecat.core.plan import Choice, SpawnPlan, make_plan
 from polecat.core.pool import NamePool, allocate_name
 from polecat.errors import PolecatError, RigFullError, SpawnRefusedError
@@ -36,13 +37,15 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
         UnknownStateError: the homes cannot be listed, so no name may be given.
         LockTimeoutError: the pool lock was not free in time.
     """
-    rig = observed.rig
-    elsewhere = _names_elsewhere(observed, attempts)
+    if not attempts:
+        return
+    rig, world = observed.rig, attempts[0].world
+    elsewhere = _names_elsewhere(world, observed, attempts) if world.host else set[str]()
     with holding(pool_lock(rig), what="claim a name"):
         homes = list_homes(rig)
         check_homes(observed, homes, "no name was given out")
         pool = load_pool(rig, observed.settings)
-        taken = set(homes.taken) | _still_alive(observed, homes, attempts) | elsewhere
+        taken = set(homes.taken) | _still_alive(world, observed, homes) | elsewhere
         room = observed.settings.max_polecats - len(homes.dirs)
         for attempt in attempts:
             try:
@@ -58,21 +61,17 @@ def claim_names(observed: Observation, attempts: Sequence[Attempt]) -> None:
             save_pool(rig, pool)
 
 
-def _still_alive(observed: Observation, homes: Homes, attempts: Sequence[Attempt]) -> set[str]:
+def _still_alive(world: FullWorld, observed: Observation, homes: Homes) -> set[str]:
     """Names whose home somebody deleted or renamed while the agent lives, or may live, where it is not known to be an orphan."""
-    rig, sessions, world = observed.rig, observed.sessions, attempts[0].world if attempts else None
-    if world is None:
-        return set()
+    rig, sessions = observed.rig, observed.sessions
     look = Look(world=world, rig=rig, sessions=sessions)
     lost = [name for name in lost_records(rig, homes) if name not in sessions.own]
     return {name for name in lost if look.life_of(name).verdict != "dead"} | renamed_homes(world, rig, sessions, homes).keys()
 
 
-def _names_elsewhere(observed: Observation, attempts: Sequence[Attempt]) -> set[str]:
+def _names_elsewhere(world: FullWorld, observed: Observation, attempts: Sequence[Attempt]) -> set[str]:
     """The names, of those that come next, whose polecats live on other hosts that share the store of beads; asked before the lock is taken."""
-    world, rig, found, free = attempts[0].world if attempts else None, observed.rig, set[str](), 0
-    if world is None or not world.host:
-        return found
+    rig, found, free = observed.rig, set[str](), 0
     asked = [attempt.opts.name for attempt in attempts if attempt.opts.name]
     passed = observed.homes.taken
     names = chain(asked, (name for name, _ in _candidates(observed, None, load_pool(rig, observed.settings), passed)))
