@@ -271,14 +271,12 @@ class GitCli:
 
     def is_elsewhere(self, repo: Repo, commit: str) -> bool:
         """Say whether a commit is part of a remote-tracking branch or of a rescue."""
-        return self._count(repo, [commit, "--not", "--remotes", f"--glob={RESCUE_REFS}*"]) == 0
-
-    def _count(self, repo: Repo, what: Sequence[str]) -> int:
         guard.check_refs(repo.git_dir)
-        text = self._git.must(["rev-list", "--count", *what], at=repo, read_only=True).text.rstrip("\n")
+        words = ["rev-list", "--count", commit, "--not", "--remotes", f"--glob={RESCUE_REFS}*"]
+        text = self._git.must(words, at=repo, read_only=True).text.rstrip("\n")
         if not text.isdecimal():
             raise GitError(f"git rev-list said {text[:60]!r}, which is no number", cwd=repo.path)
-        return int(text)
+        return int(text) == 0
 
     def clone_bare(self, url: str, path: Path, *, reference: Path | None = None, timeout_s: float) -> Repo:
         """Make a bare clone with remote-tracking branches at *path*, safe for many worktrees.
