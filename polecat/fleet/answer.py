@@ -31,11 +31,12 @@ from polecat.lifecycle.start import start_polecat
 from polecat.lifecycle.stop import stop_polecat
 from polecat.lifecycle.talk import AttachCommand, attach_command, capture_polecat, nudge_polecat
 from polecat.lifecycle.wait import Until, wait_polecats
-from polecat.model import Polecat, PolecatState, Rig, SpawnOptions
+from polecat.model import Polecat, Rig, SpawnOptions
 from polecat.ports import World
 from polecat.town.find import find_town
 from polecat.town.homes import list_homes
 from polecat.town.settings import load_rig_settings, load_town_settings
+from polecat.upkeep.addressing import named
 from polecat.upkeep.listing import get_polecat, list_polecats
 from polecat.upkeep.reconcile import reconcile_pool
 
@@ -132,18 +133,12 @@ def each(verb: Callable[..., object]) -> Callable[..., list[object]]:
 
     def do(rig: Rig, world: World, cats: Sequence[tuple[str, str | None]], *, ticket: str = "", **how: object) -> list[object]:
         def one(cat: tuple[str, str | None]) -> object:
-            return once(rig, ticket, cat[0], partial(verb, rig, _who(rig, *cat), world=world, **how))
+            return once(rig, ticket, cat[0], partial(verb, rig, named(rig, *cat), world=world, **how))
 
         with ThreadPoolExecutor(max_workers=4, thread_name_prefix="polecat") as pool:
             return list(pool.map(one, cats))
 
     return do
-
-
-def _who(rig: Rig, name: str, instance: str | None) -> str | Polecat:
-    if instance is None:
-        return name
-    return Polecat(name=name, rig_name=rig.name, state=PolecatState.UNKNOWN, clone_path=rig.home_dir(name), instance=instance)
 
 
 def wait(

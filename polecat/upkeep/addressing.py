@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from attrs import frozen
 
 from polecat.errors import InvalidNameError, PolecatNotFoundError
-from polecat.model import Polecat, Rig, SpawnedPolecat
+from polecat.model import Polecat, PolecatState, Rig, SpawnedPolecat
 from polecat.names import agent_id, nearest
 from polecat.town.find import find_town
 from polecat.town.homes import list_homes
@@ -83,6 +83,13 @@ def find_target(rig: Rig | str, polecat: str | Polecat | SpawnedPolecat) -> Targ
             raise TypeError(f"a polecat is its name as a string, a Polecat or a SpawnedPolecat; not {polecat!r}")
     target.check()
     return target
+
+
+def named(rig: Rig, name: str, instance: str | None) -> str | Polecat:
+    """The polecat that is meant, for `find_target`: whichever has the name, or with an instance that one spawn and no later one."""
+    if instance is None:
+        return name
+    return Polecat(name=name, rig_name=rig.name, state=PolecatState.UNKNOWN, clone_path=rig.home_dir(name), instance=instance)
 
 
 def check_exists(rig: Rig, name: str) -> None:

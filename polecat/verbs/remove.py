@@ -8,7 +8,8 @@ from functools import partial
 from polecat.errors import WorkAtRiskError
 from polecat.lifecycle.remove import Removed, remove_polecat
 from polecat.lifecycle.stop import stop_polecat
-from polecat.model import Polecat, PolecatState, Rig
+from polecat.model import Polecat, Rig
+from polecat.upkeep.addressing import named
 from polecat.upkeep.worktrees import fetch_now
 from polecat.verbs.common import add_common, add_polecat, answer, facts_of, polecat_of, world_of
 from polecat.verbs.progress import Progress
@@ -57,8 +58,7 @@ def remove(args: argparse.Namespace) -> int:
     """Remove, or say what a removal would do."""
     rig, name = polecat_of(args)
     with Progress(f"removing {args.polecat}"):
-        meant = name if args.instance is None else _value(rig, name, args.instance)
-        done = _removed(args, rig, meant)
+        done = _removed(args, rig, named(rig, name, args.instance))
     return answer(args, "remove", as_json(done), *lines(done, will=args.dry_run))
 
 
@@ -72,11 +72,6 @@ def _removed(args: argparse.Namespace, rig: Rig, meant: str | Polecat) -> Remove
         if "unpushed" not in risk.reasons or args.dry_run or not fetch_now(rig, world):
             raise
         return remove()
-
-
-def _value(rig: Rig, name: str, instance: str) -> Polecat:
-    """The polecat that is meant, as a value: one spawn and no later one of the name."""
-    return Polecat(name=name, rig_name=rig.name, state=PolecatState.UNKNOWN, clone_path=rig.home_dir(name), instance=instance)
 
 
 def as_json(done: Removed) -> dict[str, object]:
