@@ -19,7 +19,7 @@ from polecat.adapters.world import FullWorld, full_world
 from polecat.core.plan import SpawnPlan
 from polecat.errors import PolecatError, SpawnRefusedError, UnknownStateError
 from polecat.lifecycle import spawn_steps as steps
-from polecat.lifecycle.attempt import Attempt, still_open
+from polecat.lifecycle.attempt import Attempt, guarded, still_open
 from polecat.lifecycle.claim import plan_for
 from polecat.lifecycle.spawn import MAX_CONCURRENT, await_all, each, sweep
 from polecat.model import Polecat, PolecatState, Rig, SpawnedPolecat, SpawnOptions
@@ -148,7 +148,7 @@ def _start(
     attempts = [Attempt(world=world, rig_name=rig.name, opts=evolve(opts, name=one.name), verb="start") for one in targets]
     try:
         if attempts:
-            _start_all(world, rig, attempts, dict(zip(map(id, attempts), targets, strict=True)), resume=resume)
+            _start_all(world, rig, attempts, targets, resume=resume)
     except BaseException:
         with ExitStack() as each_of_them:  # also when another interrupt comes amid one
             for attempt in attempts:
@@ -157,15 +157,12 @@ def _start(
     return [attempt.outcome for attempt in attempts if attempt.outcome is not None]  # by now each has one
 
 
-def _start_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], targets: Mapping[int, Target], *, resume: bool) -> None:
+def _start_all(world: FullWorld, rig: Rig, attempts: Sequence[Attempt], targets: Sequence[Target], *, resume: bool) -> None:
     context = read_context(rig)
     observed = observe_sessions(world, context)
     world.tmux.check()  # the listing has checked the version, unless no server runs
-
-    def begin(attempt: Attempt) -> None:
-        _take_place(observed, attempt, targets[id(attempt)], resume=resume)
-
-    each(attempts, begin)
+    for attempt, target in zip(attempts, targets, strict=True):
+        guarded(attempt, partial(_take_place, observed, target=target, resume=resume))
     each(attempts, partial(_build, observed), MAX_CONCURRENT)
     await_all(world, rig, still_open(attempts))
     each(attempts, lambda attempt: steps.make_record(observed, attempt, event="polecat_started"))
