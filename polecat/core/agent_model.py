@@ -14,9 +14,6 @@ from polecat.errors import SpawnRefusedError
 ResumeStyle = Literal["", "flag", "subcommand"]
 Slash = Literal["text", "blank", "refused"]
 
-SURVIVAL_WINDOW_S = 0.25
-"""How long a process that settings name must live to count as started."""
-
 MAX_PROMPT_BYTES = 128 * 1024 - 64
 """Linux passes no single argument of 128 KiB or more; a flag may stand in front of the prompt."""
 
@@ -28,12 +25,10 @@ class Readiness:
     Attributes:
         process_names: names of the foreground process; only where settings name them, because we start agents without a shell.
         delay_s: how long it is known to take.
-        window_s: how long that process must live.
     """
 
     process_names: tuple[str, ...] = ()
     delay_s: float = 0.0
-    window_s: float = SURVIVAL_WINDOW_S
 
 
 @frozen(kw_only=True)

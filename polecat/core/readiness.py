@@ -18,6 +18,9 @@ from polecat.ports import PaneStatus, Screen, Watch
 
 Outcome = Literal["pending", "ready", "waiting", "answer", "died", "gone", "late"]
 
+SURVIVAL_WINDOW_S = 0.25
+"""How long a process that settings name must live to count as started."""
+
 SETTLED_S = 1.0
 """How long the screen of an agent of which nothing is known must stand still."""
 
@@ -104,9 +107,8 @@ class Awaited:
             return self.deadline_s
         if self._wants_process and self.seen_s is None:
             return self.deadline_s
-        ready = self.agent.readiness
         since_s = self.began_s if self.seen_s is None else self.seen_s
-        return min(self.deadline_s, since_s + (ready.delay_s or ready.window_s))
+        return min(self.deadline_s, since_s + (self.agent.readiness.delay_s or SURVIVAL_WINDOW_S))
 
     def watch(self) -> Watch:
         """What to look for next: the dialogs that may come, then the prompt until it is there."""

@@ -12,7 +12,7 @@ from polecat.core.screens import Dialog, Signs
 from polecat.ports import PaneStatus, Screen, Watch
 
 PROMPT = Agent(name="a", command="a", signs=Signs(prompt="^>( |$)"))
-NAMED = Agent(name="a", command="a", readiness=Readiness(process_names=("node",), window_s=0.25))
+NAMED = Agent(name="a", command="a", readiness=Readiness(process_names=("node",)))
 DELAYED = Agent(name="a", command="a", readiness=Readiness(delay_s=3.0))
 UNKNOWN = Agent(name="a", command="a", readiness=Readiness())
 SETTLING = Agent(name="a", command="a", signs=Signs(prompt="^> ?", busy="working", starting="loading", settle_s=0.5))
