@@ -191,7 +191,7 @@ def fetch_policy(settings: RigSettings) -> FetchPolicy:
     return evolve(FetchPolicy.parse(settings.fetch), timeout_s=settings.fetch_timeout_s)
 
 
-def two_disks(context: RigContext | Observation) -> str:
+def two_disks(context: RigContext) -> str:
     """Say that the worktrees are not on the repository's file system, so that nothing could be renamed; empty if they are."""
     rig, repo = context.rig, context.repo.git_dir
     homes = rig.polecats_dir if rig.polecats_dir.exists() else rig.path
@@ -200,7 +200,7 @@ def two_disks(context: RigContext | Observation) -> str:
     return f"{homes} is on another file system than {repo}: what is made there could not be taken back without copying it"
 
 
-def check_one_disk(context: RigContext | Observation) -> None:
+def check_one_disk(context: RigContext) -> None:
     """Refuse to make or take away worktrees that could not be renamed into the trash.
 
     Raises:
