@@ -9,18 +9,17 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from attrs import define, evolve, field
 
 from polecat.adapters.git import files, guard, named, refs
 from polecat.adapters.git.fast_import import blob_id
-from polecat.adapters.git.index import read_index
+from polecat.adapters.git.inner import in_tracked, inner_places, unpushed
 from polecat.adapters.git.run import GitProgram, Place, error_line
 from polecat.adapters.git.stale import MOVING
-from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, parse_listing, parse_status
-from polecat.adapters.git.submodules import module_dirs
+from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, Tracked, parse_listing, parse_status, read_index
 from polecat.adapters.processes.program import Finished
 from polecat.errors import GitError, PolecatError, ProgramError, UnknownStateError
 from polecat.ports import GitFacts, Merged, Repo, Worktree
@@ -92,11 +91,11 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None)
     head = looking.facts.head
     questions: dict[str, Sequence[str]] = {"status": [*files.what_the_disk_keeps(worktree.path), *STATUS, "--find-renames"]}
     index = files.read_bytes(place.git_dir / "index", limit_bytes=_MAX_INDEX_BYTES)
-    listing = read_index(index) if index and head and len(head) == 40 else None
-    if listing is None:
+    tracked = read_index(index) if index and head and len(head) == 40 else None
+    if tracked is None:
         questions["files"] = LISTING
     if head is not None:
-        begun = unfinished_heads(git, place)
+        begun = named.unfinished_heads(git, place)
         if begun or head not in refs.listed(git, repo, "refs/remotes/").values():
             questions["commits"] = ["rev-list", "--count", head, *begun, "--not", "--remotes"]
         if base is not None:
@@ -105,10 +104,11 @@ def gather(git: GitProgram, repo: Repo, worktree: Worktree, *, base: str | None)
         questions["stashes"] = ["log", "-g", "--no-show-signature", "--encoding=UTF-8", "--format=%H%x00%s", "refs/stash", "--"]
     answers = _ask(looking, questions)
     entries = _read_status(looking, answers.get("status"))
-    gitlinks = _read_files(looking, listing or _listing(looking, answers.get("files")), entries)
+    tracked = tracked or _tracked(looking, answers.get("files"))
+    _read_hidden(looking, tracked, entries)
     _read_commits(looking, answers.get("commits"), answers.get("base"))
     _read_stashes(looking, answers.get("stashes"))
-    _read_inner_repositories(looking, entries, gitlinks)
+    _read_inner_repositories(looking, entries, tracked)
     return looking.facts
 
 
@@ -165,17 +165,6 @@ def _read_head(looking: Gathering) -> None:
     )
 
 
-def unfinished_heads(git: GitProgram, place: Place) -> list[str]:
-    """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked, and refs of its own."""
-    folders = files.names_in(place.git_dir) & {"rebase-merge", "rebase-apply"}
-    names = (f"{folder}/{name}" for folder in sorted(folders) for name in ("orig-head", "autostash"))
-    lines = [line.rstrip("\r") for name in names for line in (files.read_text(place.git_dir / name) or "").split("\n")]
-    begun = refs.pseudo_refs(git, place)
-    heads = [oid for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH") for oid in begun.get(name, ())]
-    own = refs.own_refs(git, place).values()
-    return list(dict.fromkeys([*(line for line in lines if files.is_oid(line)), *heads, *own]))
-
-
 def _read_status(looking: Gathering, done: Finished | None) -> tuple[StatusEntry, ...]:
     text = _text(looking, "status", done)
     if text is None or done is None:
@@ -214,37 +203,39 @@ def _without_half_made(looking: Gathering, entries: tuple[StatusEntry, ...]) -> 
     known = {path: words.split(" ")[2] for words, _, path in rows}
     kept = (entry for entry in entries if entry.kind != "1" or entry.staged != "D")
     return tuple(
-        entry for entry in kept if entry.kind != "?" or _blob(looking, entry.path, known.get(entry.path, "")) is not True
+        entry
+        for entry in kept
+        if entry.kind != "?" or _is_blob(looking, looking.path / entry.path, known.get(entry.path, "")) is not True
     )
 
 
-def _listing(looking: Gathering, done: Finished | None) -> tuple[tuple[str, ...], dict[str, str]]:
+def _tracked(looking: Gathering, done: Finished | None) -> Tracked:
     if done is None or _text(looking, "files", done) is None:
-        return (), {}
+        return Tracked()
     try:
         return parse_listing(done.stdout)
     except UnknownStateError as error:
         looking.problem(f"files: {error.message}")
-        return (), {}
+        return Tracked()
 
 
-def _read_files(
-    looking: Gathering, listing: tuple[tuple[str, ...], dict[str, str]], entries: tuple[StatusEntry, ...]
-) -> tuple[str, ...]:
-    """Find edits that git was told not to look at; return the paths of all submodules."""
-    links, hidden = listing
+def _read_hidden(looking: Gathering, tracked: Tracked, entries: tuple[StatusEntry, ...]) -> None:
     seen = {entry.path for entry in entries}
-    edited = (path for path, oid in hidden.items() if path not in seen and _blob(looking, path, oid) is False)
-    looking.facts = evolve(looking.facts, hidden=tuple(edited))
-    return links
+    hidden = {path: oid for path, oid in tracked.hidden.items() if path not in seen}
+    looking.facts = evolve(looking.facts, hidden=tuple(_edited(looking, looking.place, hidden)))
 
 
-def _blob(looking: Gathering, path: str, oid: str) -> bool | None:
+def _edited(looking: Gathering, tree: Place, hidden: Mapping[str, str]) -> list[str]:
+    """Find edits that git was told not to look at."""
+    assert tree.work_tree is not None or not hidden
+    return [path for path, oid in hidden.items() if tree.work_tree and _is_blob(looking, tree.work_tree / path, oid) is False]
+
+
+def _is_blob(looking: Gathering, path: Path, oid: str) -> bool | None:
     """Say whether a file is the blob; None when there is no file."""
-    full = looking.path / path
     try:
-        mode = os.lstat(full).st_mode
-        data = os.fsencode(os.readlink(full)) if stat.S_ISLNK(mode) else full.read_bytes() if stat.S_ISREG(mode) else None
+        mode = os.lstat(path).st_mode
+        data = os.fsencode(os.readlink(path)) if stat.S_ISLNK(mode) else path.read_bytes() if stat.S_ISREG(mode) else None
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
@@ -259,7 +250,7 @@ def _read_commits(looking: Gathering, commits: Finished | None, base: Finished |
         return
     unpushed = _count(looking, "commits", commits) or 0  # not asked where a remote's branch stands at that very commit
     if unpushed and looking.base is not None and not refs.listed(looking.git, looking.repo, "refs/remotes/"):
-        rest = ["rev-list", "--count", facts.head, *unfinished_heads(looking.git, looking.place), f"^{looking.base}"]
+        rest = ["rev-list", "--count", facts.head, *named.unfinished_heads(looking.git, looking.place), f"^{looking.base}"]
         unpushed = _count(looking, "commits", looking.git.run(rest, at=looking.place, read_only=True)) or 0
     merged: Merged = "unknown"
     if base is not None and base.exit_code in (0, 1) and not base.stderr:
@@ -302,20 +293,11 @@ def _read_stashes(looking: Gathering, done: Finished | None) -> None:
     looking.facts = evolve(looking.facts, stashes=ours)
 
 
-def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...], gitlinks: tuple[str, ...]) -> None:
+def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...], tracked: Tracked) -> None:
     changed = [
         f"{entry.path}: changed files" for entry in entries if entry.is_submodule and {"M", "U"} & set(entry.submodule[2:])
     ]
-    own = {path: looking.path / path / ".git" for path in gitlinks if (looking.path / path / ".git").is_dir()}
-    for name, git_dir in {**module_dirs(looking.admin_dir), **own}.items():
-        words = ["rev-list", "--count", "--branches", "HEAD", "--glob=refs/stas[h]", "--not", "--remotes"]
-        try:
-            count = _count(looking, f"submodule {name}", looking.git.run(words, at=Place(git_dir=git_dir), read_only=True))
-        except PolecatError as error:
-            looking.problem(f"submodule {name}: {error.message}")
-            continue
-        if count:
-            changed.append(f"{name}: {count} unpushed commit(s)")
+    changed += _submodule_work(looking, looking.place, tracked.links, "")
     inner = [entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/")]
     unread: list[OSError] = []
     at_top_only = looking.base is None
@@ -327,5 +309,22 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
     for failed in unread:
         if not isinstance(failed, FileNotFoundError):  # it has just gone, so nothing is in it
             looking.problem(f"{failed.filename}: {failed.strerror}")
-    nested = tuple(f"{one}/" for one in found)
-    looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=nested)
+    nested = dict.fromkeys(f"{one}/" for one in (*in_tracked(looking.path, tracked.folders), *found))
+    looking.facts = evolve(looking.facts, submodules=tuple(changed), nested=tuple(nested))
+
+
+def _submodule_work(looking: Gathering, tree: Place, paths: Sequence[str], above: str) -> Iterator[str]:
+    """Say what the submodules at some paths have that git does not show from outside, and those inside of them."""
+    for path, at in inner_places(tree, paths).items():
+        name = above + path.removeprefix("modules/")
+        try:
+            count, tracked = unpushed(looking.git, at), Tracked()
+            if at.work_tree is not None:
+                tracked = parse_listing(looking.git.must(LISTING, at=at, read_only=True).stdout)
+        except PolecatError as error:
+            looking.problem(f"submodule {name}: {error.message}")
+            continue
+        if count:
+            yield f"{name}: {count} unpushed commit(s)"
+        yield from (f"{name}: {file} changed, which git was told not to look at" for file in _edited(looking, at, tracked.hidden))
+        yield from _submodule_work(looking, at, tracked.links, f"{name}/")

@@ -1,14 +1,18 @@
-"""What a worktree's registration names and no ref does: detached commits, what is begun, what was staged, its reflog. Found by walking its files."""
+"""What a worktree's registration names and no ref does: detached commits, what is begun, what was staged, its reflog. Found by walking its files.
+
+The same is asked of a repository inside a worktree, whose refs go with it.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from polecat.adapters.git import files, refs
 from polecat.adapters.git.run import GitProgram, Place
+from polecat.ports import Repo
 from polecat.town.guarded import fail, read_guarded
 
 _WHOLE = re.compile(r"\b(?:[0-9a-f]{64}|[0-9a-f]{40})\b")
@@ -17,6 +21,9 @@ _TODO = re.compile(r"^\w+ (?:-\w+ )?([0-9a-f]{4,64})\b", re.MULTILINE)
 
 _NOT_ITS_OWN = frozenset(("modules", "reftable", "objects", "index", "FETCH_HEAD"))
 """Repositories of submodules and the staged files are looked at by themselves; what was fetched can be fetched again."""
+
+_OF_A_REPOSITORY = frozenset(("logs", "rebase-merge", "rebase-apply", "sequencer", "worktrees"))
+"""Where a whole repository names objects, besides its refs. Other programs keep large files there."""
 
 
 def alone(git: GitProgram, store: Place, at: Place, *, known: Collection[str] = ()) -> tuple[list[str], list[str]]:
@@ -41,9 +48,32 @@ def abandoned(git: GitProgram, store: Place, at: Place) -> list[str]:
 
     What an amend or a rebase replaced is not among them: it lives on in another form.
     """
-    left = dict.fromkeys(old for old, new, message in _reflog(git, at) if old != new and _LEAVES.match(message))
-    kinds = _kinds(git, store, [oid for oid in left if oid.strip("0")])
-    return _unreachable(git, store, [oid for oid, kind in kinds.items() if kind == "commit"])
+    return _unreachable(git, store, left(git, store, at))
+
+
+def left(git: GitProgram, store: Place, at: Place) -> list[str]:
+    """List the commits that HEAD has left by a reset, or by a checkout, as far as they still exist."""
+    ids = dict.fromkeys(old for old, new, message in _reflog(git, at) if old != new and _LEAVES.match(message))
+    kinds = _kinds(git, store, [oid for oid in ids if oid.strip("0")])
+    return [oid for oid, kind in kinds.items() if kind == "commit"]
+
+
+def unfinished_heads(git: GitProgram, place: Place) -> list[str]:
+    """Return commits that are part of something begun and may be on no branch: what is rebased, merged or picked, and refs of its own."""
+    folders = files.names_in(place.git_dir) & {"rebase-merge", "rebase-apply"}
+    names = (f"{folder}/{name}" for folder in sorted(folders) for name in ("orig-head", "autostash"))
+    lines = [line.rstrip("\r") for name in names for line in (files.read_text(place.git_dir / name) or "").split("\n")]
+    begun = refs.pseudo_refs(git, place)
+    heads = [oid for name in ("MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "MERGE_AUTOSTASH") for oid in begun.get(name, ())]
+    own = refs.own_refs(git, place).values()
+    return list(dict.fromkeys([*(line for line in lines if files.is_oid(line)), *heads, *own]))
+
+
+def on_no_remote(git: GitProgram, repo: Repo | Place, commits: Iterable[str]) -> frozenset[str]:
+    """Those of many commits, and what is below them, that are part of no remote-tracking branch, with one process for all."""
+    asked = "".join(f"{commit}\n" for commit in commits if commit).encode()
+    words = ["rev-list", "--stdin", "--not", "--remotes"]
+    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split("\n")) if asked else frozenset()
 
 
 _LEAVES = re.compile("(reset|checkout): ")
@@ -85,11 +115,14 @@ def staged(git: GitProgram, at: Place) -> dict[str, tuple[str, str] | None]:
 def _named(git: GitProgram, at: Place) -> list[str]:
     """Collect every object id in the files of a registration, and in the tables that it may have instead."""
     found: dict[str, None] = {}
+    is_whole = files.common_dir(at.git_dir) == at.git_dir
     for folder, directories, names in os.walk(at.git_dir, onerror=fail):
-        directories[:] = [name for name in directories if name not in _NOT_ITS_OWN]
+        if folder == os.fspath(at.git_dir):
+            directories[:] = [one for one in directories if (one in _OF_A_REPOSITORY if is_whole else one not in _NOT_ITS_OWN)]
+            names = [one for one in names if one not in _NOT_ITS_OWN and not one.startswith("sharedindex.")]  # noqa: PLW2901
         for name in names:
             path = os.path.join(folder, name)
-            if name in _NOT_ITS_OWN or name.startswith("sharedindex.") or name.endswith(".lock") or not os.path.isfile(path):
+            if name.endswith(".lock") or not os.path.isfile(path):
                 continue
             text = os.fsdecode(read_guarded(path) or b"")
             found |= dict.fromkeys(_WHOLE.findall(text))

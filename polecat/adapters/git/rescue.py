@@ -18,12 +18,12 @@ from typing import Literal
 from attrs import evolve
 
 from polecat.adapters.git import files, guard, named
-from polecat.adapters.git.facts import place_of, unfinished_heads
+from polecat.adapters.git.facts import place_of
 from polecat.adapters.git.fast_import import Snapshot, blob_id, stream
+from polecat.adapters.git.inner import inner_places, refs_on_no_remote, unpushed
 from polecat.adapters.git.refs import resolve
 from polecat.adapters.git.run import AS_A_PACK, GitProgram, Place, expect_success
-from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, inner_place, list_tree
-from polecat.adapters.git.submodules import module_dirs
+from polecat.adapters.git.snapshot import Listing, Wish, collect, commit_at, list_tree
 from polecat.errors import PolecatError, RescueFailedError
 from polecat.ports import RESCUE_REFS, Repo, Rescue, Worktree
 
@@ -70,8 +70,7 @@ def save_lost(git: GitProgram, repo: Repo, admin: Path, ref_name: str) -> Rescue
     )
     made: list[str] = []
     try:
-        for number, (name, folder) in enumerate(sorted(module_dirs(admin).items())):
-            made += _save_one_inner(git, store, Place(git_dir=folder), _inner_ref(ref, number, name), wish)
+        made += _save_inner(git, store, at, (), ref, wish)
         head, staged = commit_at(git, at, "HEAD"), named.staged(git, at)
         commits, others = named.alone(git, store, at)
         if not (made or staged or commits or others):
@@ -138,13 +137,14 @@ def rescues(git: GitProgram, repo: Repo) -> tuple[Rescue, ...]:
     rows = [line.split("\0", 5) for line in lines]
     subs = [row[0] for row in rows if ".sub/" in row[0]]
     tops = [row for row in rows if ".sub/" not in row[0]]
-    below = {row[0]: row[4].partition(" ")[0] for row in tops}
-    trees, unpushed = _trees_of(git, repo, below.values()), _on_no_remote(git, repo, below.values())
+    below = {row[0]: row[4].split(" ") for row in tops}
+    trees = _trees_of(git, repo, [first for first, *_ in below.values()])
+    alone = named.on_no_remote(git, repo, [commit for commits in below.values() for commit in commits])
     found = []
     for ref, commit, at_s, tree, _, message in tops:
         inner = tuple(sub for sub in subs if sub.startswith(f"{ref}.sub/"))
-        has_files = bool(inner) or trees.get(below[ref]) != tree
-        holds: Holds = "files" if has_files else "commits" if below[ref] in unpushed else "tip"
+        has_files = bool(inner) or trees.get(below[ref][0]) != tree
+        holds: Holds = "files" if has_files else "tip" if alone.isdisjoint(below[ref]) else "commits"
         found.append(
             Rescue(ref=ref, commit=commit, created_at_s=int(at_s or 0), message=message, refs=(ref, *inner), holds=holds)
         )
@@ -157,13 +157,6 @@ def _trees_of(git: GitProgram, repo: Repo, commits: Iterable[str]) -> dict[str, 
     asked = "".join(f"{commit}^{{tree}}\n" for commit in wanted).encode()
     told = git.must(["cat-file", "--batch-check=%(objectname)"], at=repo, read_only=True, stdin=asked).text.split("\n")
     return dict(zip(wanted, told, strict=False))
-
-
-def _on_no_remote(git: GitProgram, repo: Repo, commits: Iterable[str]) -> frozenset[str]:
-    """Those of many commits, and what is below them, that are part of no remote-tracking branch, with one process for all."""
-    asked = "".join(f"{commit}\n" for commit in commits if commit).encode()
-    words = ["rev-list", "--stdin", "--not", "--remotes"]
-    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split("\n")) if asked else frozenset()
 
 
 def drop(git: GitProgram, repo: Repo, rescue: Rescue) -> bool:
@@ -196,25 +189,22 @@ def _save(
     if snapshot.is_empty and not is_wanted and not _must_pin(git, tree, head, wish):
         return None
     at_s = int(time.time())
-    parents = tuple(dict.fromkeys([head, *unfinished_heads(git, tree)] if head else []))
+    parents = tuple(dict.fromkeys([head, *named.unfinished_heads(git, tree)] if head else []))
     subject = re.sub(r"[\0-\x20]+", " ", wish.message).strip(" ") or "rescue"
     message = f"{subject}\n\nworktree: {tree.work_tree}\nhead: {head or 'none yet'}\n"
     data = stream(snapshot, ref=ref, message=message, parents=parents, at_s=at_s)
     _import(git, store, data)
     commit = _prove(git, store, ref, snapshot)
-    holds: Holds = "files" if head is None or not snapshot.is_empty else "commits" if _on_no_remote_at(git, tree, head) else "tip"
+    has_files = head is None or not snapshot.is_empty
+    holds: Holds = "files" if has_files else "commits" if named.on_no_remote(git, tree, parents) else "tip"
     return Rescue(ref=ref, commit=commit, message=subject, created_at_s=at_s, refs=(ref,), holds=holds)
-
-
-def _on_no_remote_at(git: GitProgram, tree: Place, head: str) -> bool:
-    return bool(git.run(["rev-list", "-1", head, "--not", "--remotes"], at=tree, read_only=True).text.strip("\n"))
 
 
 def _must_pin(git: GitProgram, tree: Place, head: str | None, wish: Wish) -> bool:
     """A commit is safe only in what it was merged into: other remote-tracking branches vanish when the remote's do."""
     if head is None:
         return False
-    if wish.base is None or unfinished_heads(git, tree):
+    if wish.base is None or named.unfinished_heads(git, tree):
         return True
     return git.run(["merge-base", "--is-ancestor", head, wish.base], at=tree, read_only=True).exit_code != 0
 
@@ -270,8 +260,8 @@ def _save_inner(git: GitProgram, store: Place, tree: Place, paths: Sequence[str]
     """Save every repository inside a worktree into refs of the outer one: its files, its branches, its stash."""
     made: list[str] = []
     try:
-        for number, (path, inner) in enumerate(sorted(_inner_places(tree, paths).items())):
-            made += _save_one_inner(git, store, inner, _inner_ref(ref, number, path), wish)
+        for number, (path, inner) in enumerate(sorted(inner_places(tree, paths).items())):
+            made += _save_one_inner(git, store, inner, _inner_ref(ref, number, path.removeprefix("modules/")), wish)
     except BaseException:
         _forget(git, store, made)
         raise
@@ -285,51 +275,47 @@ def _inner_ref(ref: str, number: int, path: str) -> str:
 def _save_one_inner(git: GitProgram, store: Place, inner: Place, prefix: str, wish: Wish) -> list[str]:
     """Save one repository, or one linked worktree of a repository that is elsewhere, whose refs are not this place's."""
     work, common = f"{prefix}/work", files.common_dir(inner.git_dir)
-    saved, is_linked = None, common != inner.git_dir
-    deeper: list[str] = []
-    unpushed = 0 if is_linked else _unpushed(git, inner)
-    if inner.work_tree is not None:
-        listing = list_tree(git, inner)
-        deeper = _save_inner(git, inner, inner, listing.inner, work, wish)
-        plain = evolve(wish, base=None if unpushed or is_linked else "HEAD")
-        saved = _save(git, inner, inner, listing, work, plain, is_wanted=bool(deeper))
-    refs = ([work] if saved else []) + deeper
-    if is_linked and os.path.realpath(common) == os.path.realpath(files.common_dir(store.git_dir)):
-        return refs + (_pin(git, store, inner, work) if saved else [])  # they are refs of the outer one already
-    specs = [f"{one}:{one}" for one in refs]
-    if unpushed:
-        specs += [f"refs/heads/*:{prefix}/heads/*"] + (
-            [f"refs/stash:{prefix}/stash"] if commit_at(git, inner, "refs/stash") else []
-        )
-    if saved is None and not specs:
-        return []
-    words = [*AS_A_PACK, "-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
-    # told where its files are, because those of a submodule may be gone, and the other side would go there
-    there = f"env GIT_WORK_TREE={shlex.quote(str(inner.work_tree or inner.git_dir))} git upload-pack"
-    words += [
-        "--no-auto-maintenance",
-        "--no-recurse-submodules",
-        f"--upload-pack={there}",
-        "--refmap=",
-        str(inner.git_dir),
-        *specs,
-    ]
-    git.must(words, at=store, timeout_s=git.rescue_timeout_s)
-    _forget(git, inner, refs)
+    is_linked = common != inner.git_dir
+    is_ours = is_linked and os.path.realpath(common) == os.path.realpath(files.common_dir(store.git_dir))
+    own = {} if is_linked else refs_on_no_remote(git, inner)
+    must = is_linked or bool(own) or unpushed(git, inner) > 0
+    listing = list_tree(git, inner) if inner.work_tree is not None else None
+    made = _save_inner(git, inner, inner, listing.inner if listing else (), work, wish)
+    try:
+        if listing is not None:
+            plain = evolve(wish, base=None if must else "HEAD")
+            made += [work] if _save(git, inner, inner, listing, work, plain, is_wanted=bool(made)) else []
+        if is_ours:
+            return made + (_pin(git, store, inner, work) if work in made else [])  # they are refs of the outer one already
+        made += _pin(git, inner, inner, work) if must and not is_linked else []
+        _copy_refs(git, store, inner, {**{one: one for one in made}, **{one: f"{prefix}/{one[5:]}" for one in own}})
+    finally:
+        if not is_ours:
+            _forget(git, inner, [work, *made])
     return git.must(["for-each-ref", "--format=%(refname)", prefix], at=store, read_only=True).text.split("\n")[:-1]
 
 
-def _unpushed(git: GitProgram, inner: Place) -> int:
-    words = ["rev-list", "--count", "--branches", "--glob=refs/stas[h]", "--not", "--remotes"]
-    head = ["HEAD"] if commit_at(git, inner, "HEAD") else []
-    return int(git.must([*words[:2], *head, *words[2:]], at=inner, read_only=True).text)
+def _copy_refs(git: GitProgram, store: Place, inner: Place, names: Mapping[str, str]) -> None:
+    """Fetch refs of a repository inside, each by its new name, and prove that they came: of a shallow one git takes none, and says nothing."""
+    if not names:
+        return
+    words = [*AS_A_PACK, "-c", "protocol.file.allow=always", "fetch", "-q", "--no-tags", "--no-prune", "--no-write-fetch-head"]
+    # told where its files are, because those of a submodule may be gone, and the other side would go there
+    there = f"env GIT_WORK_TREE={shlex.quote(str(inner.work_tree or inner.git_dir))} git upload-pack"
+    words += ["--no-auto-maintenance", "--no-recurse-submodules", f"--upload-pack={there}", "--refmap=", str(inner.git_dir)]
+    git.must([*words, *(f"{old}:{new}" for old, new in names.items())], at=store, timeout_s=git.rescue_timeout_s)
+    there_are, here = (_ids(git, at, which) for at, which in ((inner, names), (store, names.values())))
+    if missing := [old for old, new in names.items() if not there_are.get(old) or here.get(new) != there_are[old]]:
+        is_cut = (inner.git_dir / "shallow").exists()
+        raise RescueFailedError(
+            f"git did not copy {missing[0]} of {inner.git_dir}" + (", a shallow clone" if is_cut else ""),
+            hint="push its commits" + (", or make it whole with 'git fetch --unshallow' there" if is_cut else ""),
+        )
 
 
-def _inner_places(tree: Place, paths: Sequence[str]) -> dict[str, Place]:
-    found = {path: inner for path in paths if (inner := inner_place(tree, path)) is not None}
-    known = {os.path.realpath(inner.git_dir) for inner in found.values()}
-    rest = {f"modules/{name}": folder for name, folder in module_dirs(tree.git_dir).items()}
-    return found | {name: Place(git_dir=at) for name, at in rest.items() if os.path.realpath(at) not in known}
+def _ids(git: GitProgram, at: Place, names: Collection[str]) -> dict[str, str]:
+    text = git.must(["for-each-ref", "--format=%(refname) %(objectname)", *names], at=at, read_only=True).text
+    return {name: oid for name, _, oid in (line.partition(" ") for line in text.split("\n") if line)}
 
 
 def _forget(git: GitProgram, store: Place, refs: Sequence[str]) -> None:

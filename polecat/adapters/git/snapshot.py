@@ -14,6 +14,7 @@ from attrs import frozen
 
 from polecat.adapters.git import files
 from polecat.adapters.git.fast_import import Content, Mode, Snapshot
+from polecat.adapters.git.inner import in_tracked, inner_place
 from polecat.adapters.git.run import GitProgram, Place, error_line, expect_success
 from polecat.adapters.git.status import LISTING, STATUS, StatusEntry, head_of, parse_listing, parse_status
 from polecat.errors import RescueFailedError
@@ -44,14 +45,12 @@ class Listing:
     Attributes:
         head: the commit it stands at; None when there is none yet.
         entries: what differs from it.
-        links: the paths of submodules.
         hidden: files that git was told not to look at.
         inner: where repositories may be inside, at any depth.
     """
 
     head: str | None
     entries: tuple[StatusEntry, ...]
-    links: tuple[str, ...]
     hidden: tuple[str, ...]
     inner: tuple[str, ...]
 
@@ -70,11 +69,12 @@ def list_tree(git: GitProgram, tree: Place) -> Listing:
     for done in (status, listing):
         if done.stderr.strip(b"\n"):
             raise RescueFailedError(f"git warned: {error_line(done.error_text)}")
-    links, hidden = parse_listing(listing.stdout)
+    tracked = parse_listing(listing.stdout)
     entries = parse_status(status.stdout)
     closed = (entry.path for entry in entries if entry.kind in ("?", "!") and entry.path.endswith("/"))
-    inner = (*links, *(found for path in closed for found in files.repositories_below(top, path)))
-    return Listing(head=head_of(status.stdout), entries=entries, links=links, hidden=tuple(hidden), inner=inner)
+    below = (found for path in closed for found in files.repositories_below(top, path))
+    inner = tuple(dict.fromkeys((*tracked.links, *in_tracked(top, tracked.folders), *below)))
+    return Listing(head=head_of(status.stdout), entries=entries, hidden=tuple(tracked.hidden), inner=inner)
 
 
 def collect(git: GitProgram, tree: Place, listing: Listing, wish: Wish) -> Snapshot:
@@ -159,19 +159,6 @@ def read_content(path: Path, *, read: Callable[[Path], bytes] = Path.read_bytes)
             return content
         time.sleep(0.02)
     raise RescueFailedError(f"{path} is being written to", hint="end whatever writes there")
-
-
-def inner_place(tree: Place, path: str) -> Place | None:
-    """Say where the repository checked out below a worktree is; None if none is there."""
-    work = _work_tree(tree) / path
-    if (work / ".git").is_dir():
-        return Place(git_dir=work / ".git", work_tree=work)
-    if (work / "objects").is_dir() and files.is_bare(("objects", "refs"), os.listdir(work)):
-        return Place(git_dir=work)
-    link = files.read_text(work / ".git")
-    if link is None or not link.startswith("gitdir: "):
-        return None
-    return Place(git_dir=Path(os.path.realpath(work / link.removeprefix("gitdir: ").rstrip("\n"))), work_tree=work)
 
 
 def commit_at(git: GitProgram, place: Place, name: str) -> str | None:

@@ -1,12 +1,18 @@
-"""The answers of ``git status --porcelain=v2 -z`` and ``git ls-files`` as values. Pure."""
+"""What ``git status --porcelain=v2 -z``, ``git ls-files`` and an index say, as values. Pure.
+
+Source:
+    git-status(1), git-ls-files(1), gitformat-index(5): versions 2 and 3.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator
+import struct
+from collections.abc import Iterable, Iterator
 
-from attrs import frozen
+from attrs import field, frozen
 
 from polecat.errors import UnknownStateError
 
@@ -96,28 +102,112 @@ def _entries(words: Iterator[str]) -> Iterator[StatusEntry]:
         )
 
 
+@frozen(kw_only=True)
+class Tracked:
+    """What an index says that ``git status`` passes over in silence.
+
+    Attributes:
+        links: the paths of submodules.
+        hidden: the files git was told not to look at, each with its object.
+        folders: every directory with tracked files: git does not say where one of them is a repository of its own.
+    """
+
+    links: tuple[str, ...] = ()
+    hidden: dict[str, str] = field(factory=dict)
+    folders: frozenset[str] = frozenset()
+
+
 LISTING = ("ls-files", "-v", "-s", "-z")
 
 
-def parse_listing(data: bytes) -> tuple[tuple[str, ...], dict[str, str]]:
-    r"""Read the answer of `LISTING`: the paths of submodules; the files git was told not to look at, each with its object.
+def parse_listing(data: bytes) -> Tracked:
+    r"""Read the answer of `LISTING`.
 
     Raises:
         UnknownStateError: some of it is not what we know; then nothing of it may be trusted.
 
     Examples:
-        >>> parse_listing(b"H 100644 ab 0\ta\0H 160000 cd 0\tlib\0h 100644 ef 0\tb\0")
-        (('lib',), {'b': 'ef'})
+        >>> parse_listing(b"H 100644 ab 0\td/a\0H 160000 cd 0\tlib\0h 100644 ef 0\tb\0")
+        Tracked(links=('lib',), hidden={'b': 'ef'}, folders=frozenset({'d'}))
     """
     links: list[str] = []
     hidden: dict[str, str] = {}
+    folders: set[str] = set()
     for line in filter(None, os.fsdecode(data).split("\0")):
         words, _, path = line.partition("\t")
         if not path or words.count(" ") != 3:
             raise UnknownStateError(f"git ls-files said {line[:60]!r}, which is not known to mean anything")
         tag, mode, oid, _ = words.split(" ")
+        folders.add(path.rpartition("/")[0])
         if mode == "160000":
             links.append(path)
         elif tag.islower() or tag == "S":
             hidden[path] = oid
-    return tuple(links), hidden
+    return Tracked(links=tuple(links), hidden=hidden, folders=_with_parents(folders))
+
+
+def _with_parents(folders: Iterable[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for folder in folders:
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]  # noqa: PLW2901
+    return frozenset(found)
+
+
+_GITLINK, _TREE = 0o160000, 0o040000
+_ASSUME_VALID, _EXTENDED, _SKIP_WORKTREE = 0x8000, 0x4000, 0x40
+_HASH = slice(40, 60)
+
+
+def read_index(data: bytes) -> Tracked | None:
+    """Read an index as `parse_listing` reads git's answer, without the process.
+
+    Args:
+        data: an index of a repository with SHA-1.
+
+    Returns:
+        None if it is of a kind that only git itself reads: version 4, split or sparse, or anything unknown.
+
+    Examples:
+        >>> read_index(b"DIRC" + bytes([0, 0, 0, 4, 0, 0, 0, 0]) + bytes(20)) is None
+        True
+        >>> read_index(b"DIRC" + bytes([0, 0, 0, 2, 0, 0, 0, 0]) + bytes(20))
+        Tracked(links=(), hidden={}, folders=frozenset())
+    """
+    try:
+        return _read(data)
+    except (struct.error, ValueError, IndexError):
+        return None
+
+
+def _read(data: bytes) -> Tracked | None:
+    magic, version, count = struct.unpack_from(">4sII", data)
+    checksum = data[-20:]  # zeros where index.skipHash is set
+    is_whole = hashlib.sha1(data[:-20], usedforsecurity=False).digest() == checksum or not any(checksum)
+    if magic != b"DIRC" or version not in (2, 3) or not is_whole:
+        return None
+    links: list[str] = []
+    hidden: dict[str, str] = {}
+    folders: set[bytes] = set()
+    at, unpack = 12, struct.Struct(">24xI32xH").unpack_from
+    for _ in range(count):
+        mode, flags = unpack(data, at)
+        name = at + (64 if flags & _EXTENDED else 62)
+        end = data.index(0, name)
+        folders.add(data[name:end].rpartition(b"/")[0])
+        if mode == _GITLINK:
+            links.append(os.fsdecode(data[name:end]))
+        elif flags & _ASSUME_VALID or (flags & _EXTENDED and data[at + 62] & _SKIP_WORKTREE):
+            hidden[os.fsdecode(data[name:end])] = data[at:end][_HASH].hex()
+        elif mode == _TREE:
+            return None
+        at += (end - at + 8) & ~7
+    while at < len(data) - 20:
+        sign, size = struct.unpack_from(">4sI", data, at)
+        if not sign[:1].isupper():  # what a reader must know
+            return None
+        at += 8 + size
+    if at != len(data) - 20:
+        return None
+    return Tracked(links=tuple(links), hidden=hidden, folders=_with_parents(map(os.fsdecode, folders)))

@@ -15,19 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from polecat.adapters.git import files
+from polecat.adapters.git.inner import module_dirs
 from polecat.adapters.git.run import GitProgram, error_line
 from polecat.errors import GitError, ProgramError
 from polecat.ports import Repo, Worktree
-
-
-def module_dirs(admin: Path) -> dict[str, Path]:
-    """Return the submodule repositories that a worktree's registration holds, by their names."""
-    found: dict[str, Path] = {}
-    for folder, names, inside in os.walk(admin / "modules"):
-        if "HEAD" in inside and "objects" in names:
-            found[os.path.relpath(folder, admin / "modules")] = Path(folder)
-            names[:] = [name for name in names if name == "modules"]
-    return found
 
 
 def relink(git: GitProgram, admin: Path, *, old: Path, new: Path, admin_was: Path | None = None) -> None:

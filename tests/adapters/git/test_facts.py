@@ -246,16 +246,16 @@ def test_submodule_work_is_seen(rig: GitRig, tmp_path: Path) -> None:
     git("stash", "drop", "-q", cwd=lib)
     commit(lib, {"lib.c": "2"})
     git("submodule", "--quiet", "update", cwd=made.path)
-    assert rig.git.facts(rig.repo, made).is_clean  # only the submodule's reflog knows that commit
+    assert rig.git.facts(rig.repo, made).submodules == ("lib: 1 unpushed commit(s)",)  # only the submodule's reflog knows it
     git("checkout", "-q", "-b", "topic", cwd=lib)
     commit(lib, {"lib.c": "3"})
     facts = rig.git.facts(rig.repo, made)
     assert facts.modified == ("lib",)
-    assert facts.submodules == ("lib: 1 unpushed commit(s)",)
+    assert facts.submodules == ("lib: 2 unpushed commit(s)",)
     git("submodule", "--quiet", "update", cwd=made.path)
-    assert rig.git.facts(rig.repo, made).submodules == ("lib: 1 unpushed commit(s)",)
+    assert rig.git.facts(rig.repo, made).submodules == ("lib: 2 unpushed commit(s)",)
     git("submodule", "--quiet", "deinit", "-f", "lib", cwd=made.path)
-    assert rig.git.facts(rig.repo, made).submodules == ("lib: 1 unpushed commit(s)",)
+    assert rig.git.facts(rig.repo, made).submodules == ("lib: 2 unpushed commit(s)",)
 
 
 def test_nested_repositories_are_seen(rig: GitRig) -> None:

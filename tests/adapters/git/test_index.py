@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from polecat.adapters.git.index import read_index
-from polecat.adapters.git.status import LISTING, parse_listing
+from polecat.adapters.git.status import LISTING, Tracked, parse_listing, read_index
 from tests.git_fixtures import commit, git
 
 pytestmark = pytest.mark.real
@@ -26,9 +25,8 @@ def tree(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def _told_by_git(tree: Path) -> tuple[set[str], dict[str, str]]:
-    links, hidden = parse_listing(git(*LISTING, cwd=tree).encode("utf-8", "surrogateescape"))
-    return set(links), hidden
+def _told_by_git(tree: Path) -> Tracked:
+    return parse_listing(git(*LISTING, cwd=tree).encode("utf-8", "surrogateescape"))
 
 
 def test_an_index_says_what_git_says(tree: Path) -> None:
@@ -39,8 +37,8 @@ def test_an_index_says_what_git_says(tree: Path) -> None:
         return
 
     assert found is not None
-    assert (set(found[0]), found[1]) == _told_by_git(tree)
-    assert (found[0], set(found[1])) == (("lib",), {"a", "näh", "1234567"})
+    assert found == _told_by_git(tree)
+    assert (found.links, set(found.hidden), found.folders) == (("lib",), {"a", "näh", "1234567"}, frozenset({"dir"}))
 
 
 @pytest.mark.parametrize(

@@ -184,6 +184,22 @@ def test_rescue_of_a_stopped_rebase_holds_the_autostash(rig: GitRig) -> None:
     assert saved is not None
     assert git("merge-base", stash, saved.ref, cwd=rig.repo.path) == stash
     assert git("show", f"{stash}:src/main.py", cwd=rig.repo.path) == "put away"
+    assert saved.holds == "files" and rig.git.rescues(rig.repo) == (saved,)
+
+
+def test_a_rescue_with_only_an_autostash_is_no_bare_tip(rig: GitRig) -> None:
+    """Where all commits are pushed and no file differs, what ``rebase --autostash`` put away is still work of the rescue's own."""
+    made = rig.add()
+    git("push", "-q", "origin", "HEAD:refs/heads/review", cwd=made.path)
+    write(made.path, {"src/main.py": "put away\n"})
+    stash = git("stash", "create", cwd=made.path)
+    git("checkout", "-q", "src/main.py", cwd=made.path)
+    write(made.admin_dir, {"rebase-merge/autostash": f"{stash}\n", "rebase-merge/head-name": "refs/heads/polecat/nux\n"})
+
+    saved = rig.git.rescue(rig.repo, made, ref_name="nux/1", message="m", base=BASE)
+
+    assert saved is not None and saved.holds == "commits"
+    assert rig.git.rescues(rig.repo) == (saved,)
 
 
 def test_what_is_saved_or_fetched_is_never_a_single_object(rig: GitRig, tmp_path: Path) -> None:
