@@ -73,7 +73,7 @@ def on_no_remote(git: GitProgram, repo: Repo | Place, commits: Iterable[str]) ->
     """Those of many commits, and what is below them, that are part of no remote-tracking branch, with one process for all."""
     asked = "".join(f"{commit}\n" for commit in commits if commit).encode()
     words = ["rev-list", "--stdin", "--not", "--remotes"]
-    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split("\n")) if asked else frozenset()
+    return frozenset(git.must(words, at=repo, read_only=True, stdin=asked).text.split("\n")[:-1]) if asked else frozenset()
 
 
 _LEAVES = re.compile("(reset|checkout): ")
