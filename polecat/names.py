@@ -261,6 +261,30 @@ def branch_name(name: str, unix_ms: int) -> str:
     return f"polecat/{name}-{base36(unix_ms)}"
 
 
+_MADE_BRANCH = re.compile(r"polecat/([^/]+)(?:-|/[^/]+@)([k-z][0-9a-z]{7})")
+"""As `branch_name` and Gas Town 1.2.1 (``polecat/<name>/<bead>@<time>``) write it; *k* begins in 2019."""
+
+
+def owner_of_branch(branch: str, *, until_ms: int) -> str | None:
+    """Say which polecat a branch was made for, None if nothing shows that it was made for one.
+
+    Args:
+        branch: its name.
+        until_ms: the latest time, in milliseconds since 1970, at which it can have been made.
+
+    Examples:
+        >>> owner_of_branch("polecat/nux-mk7hjuv4", until_ms=1768000000000)
+        'nux'
+        >>> owner_of_branch("polecat/my-notes", until_ms=1768000000000) is None  # a person's
+        True
+
+    Source:
+        Contract §7.1 step 2.
+    """
+    found = _MADE_BRANCH.fullmatch(branch)
+    return found[1] if found and found[2] <= base36(until_ms) else None
+
+
 def could_be_rig(target: str) -> bool:
     """Say whether a target can be the name of a rig at all: no path, no role, no short form of one.
 

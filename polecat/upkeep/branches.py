@@ -11,9 +11,12 @@ from attrs import frozen
 from polecat.adapters.world import FullWorld, full_world
 from polecat.errors import GitError, UnknownStateError, publish
 from polecat.model import Rig
+from polecat.names import owner_of_branch
 from polecat.ports import GitBranches, GitRescues, Rescue, World, needs
 from polecat.town.find import find_repo
+from polecat.town.homes import list_homes
 from polecat.town.locks import git_lock, holding
+from polecat.town.records import read_claim, read_record
 from polecat.upkeep.addressing import as_rig
 from polecat.upkeep.observation import RigContext
 
@@ -48,6 +51,9 @@ def clean_branches(
 ) -> CleanedBranches:
     """Delete the branches of polecats that are gone, as far as their commits are on a remote-tracking branch or in a rescue.
 
+    A branch whose name neither polecat nor Gas Town makes is somebody's own, and one that the record of a polecat names is its own even
+    while another is checked out.
+
     Args:
         rig: the rig, or its name.
         world: as for `spawn_for_sling`.
@@ -71,10 +77,13 @@ def clean_branches(
     rig = as_rig(rig)
     world = full_world(rig, world)
     repo, git = find_repo(rig), needs(world.git, GitBranches, "clean branches")
+    until_ms, homes = int((world.clock.now() + timedelta(days=1)).timestamp() * 1000), list_homes(rig).taken
     deleted, kept = [], []
     with holding(git_lock(rig), what="clean branches"):
         for branch, tip in sorted(git.branches(repo, "polecat/").items()):
-            owner = branch.removeprefix("polecat/").rpartition("-")[0]
+            owner = owner_of_branch(branch, until_ms=until_ms)
+            if owner is None or (owner in homes and owner not in gone and _may_be_in_use(rig, owner, branch)):
+                continue
             try:
                 if owner not in gone and git.is_checked_out(repo, branch):
                     continue
@@ -86,6 +95,15 @@ def clean_branches(
             except (GitError, UnknownStateError) as error:
                 kept.append(f"{branch}: {error.message}")
     return CleanedBranches(deleted=tuple(deleted), kept=tuple(kept))
+
+
+def _may_be_in_use(rig: Rig, name: str, branch: str) -> bool:
+    """Say whether a branch may be the one of the polecat that is there now; of one without a record nobody knows."""
+    try:
+        known = [record for record in (read_claim(rig, name), read_record(rig, name)) if record is not None]
+    except UnknownStateError:
+        return True
+    return not known or any(record.branch == branch for record in known)
 
 
 # ---------------------------------------------------------------------------------------------------------------- rescues

@@ -181,8 +181,8 @@ def test_verbs_that_change(town: HandTown, run: Run) -> None:
     checked("remove", run("remove", "gastown/furiosa", "--json"))
     start_polecat_session(town, "nux")
     assert checked("reconcile", run("reconcile", "gastown", "--json"))["orphans"] == ["nux"]
-    git("branch", "polecat/gone-1", "refs/remotes/origin/main", cwd=town.repo_dir)
-    assert checked("prune", run("prune", "gastown", "--json"))["branches_deleted"] == ["polecat/gone-1"]
+    git("branch", "polecat/gone-mk000001", "refs/remotes/origin/main", cwd=town.repo_dir)
+    assert checked("prune", run("prune", "gastown", "--json"))["branches_deleted"] == ["polecat/gone-mk000001"]
     assert checked("warm", run("warm", "gastown", "1", "--json"))["made"] == 1
 
 

@@ -160,10 +160,10 @@ def test_after_a_reboot_one_command_starts_everybody(town: HandTown, run: Run) -
 
 def test_a_prune_does_what_its_dry_run_said(town: HandTown, run: Run, cat: dict[str, Any]) -> None:
     """prune ends orphans and deletes branches whose commits are elsewhere; commits of their own keep a branch; all as announced."""
-    git("branch", "polecat/gone-1", "refs/remotes/origin/main", cwd=town.repo_dir)
+    git("branch", "polecat/gone-mk000001", "refs/remotes/origin/main", cwd=town.repo_dir)
     tree = git("rev-parse", "refs/remotes/origin/main^{tree}", cwd=town.repo_dir)
     own = git("commit-tree", tree, "-m", "mine", cwd=town.repo_dir)
-    git("branch", "polecat/gone-2", own, cwd=town.repo_dir)
+    git("branch", "polecat/gone-mk000002", own, cwd=town.repo_dir)
     start_polecat_session(town, "nux")
     plan = dry(town, run, "prune", "gastown")
     plan_json = dry(town, run, "prune", "gastown", "--json").json
@@ -171,12 +171,27 @@ def test_a_prune_does_what_its_dry_run_said(town: HandTown, run: Run, cat: dict[
     done = run("prune", "gastown")
 
     assert [line.removeprefix("would ") for line in plan.out.splitlines()] == done.out.splitlines()
-    assert "end orphan session of nux" in done.out and "delete branch polecat/gone-1" in done.out
-    assert "left alone: polecat/gone-2" in done.out
-    assert plan_json["branches_deleted"] == ["polecat/gone-1"]
+    assert "end orphan session of nux" in done.out and "delete branch polecat/gone-mk000001" in done.out
+    assert "left alone: polecat/gone-mk000002" in done.out
+    assert plan_json["branches_deleted"] == ["polecat/gone-mk000001"]
     branches = git("for-each-ref", "--format=%(refname:short)", "refs/heads/polecat", cwd=town.repo_dir).split()
-    assert sorted(branches) == sorted([cat["branch"], "polecat/gone-2"])
+    assert sorted(branches) == sorted([cat["branch"], "polecat/gone-mk000002"])
     assert town.sessions() == ["gt-gastown-furiosa"]
+
+
+@pytest.mark.parametrize("record", ["right", "cut"])
+def test_a_prune_leaves_branches_that_are_no_gone_polecats(town: HandTown, run: Run, cat: dict[str, Any], record: str) -> None:
+    """A person's own branch below ``polecat/`` stays, and so does that of a polecat whose agent works on another one just now."""
+    git("branch", "polecat/my-notes", "refs/remotes/origin/main", cwd=town.repo_dir)
+    git("switch", "-q", "-c", "feature", cwd=Path(cat["clone_path"]))
+    if record == "cut":
+        path = town.rig_dir / ".runtime" / "polecats" / "furiosa.json"
+        path.write_text(path.read_text()[:40])
+
+    done = run("prune", "gastown", "--json").json
+
+    assert done["branches_deleted"] == []
+    git("switch", "-q", cat["branch"], cwd=Path(cat["clone_path"]))
 
 
 def test_a_prune_counts_what_its_reconcile_frees(town: HandTown, run: Run) -> None:
