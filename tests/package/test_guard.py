@@ -74,6 +74,7 @@ def test_calls_are_counted(program_counts: ProgramCounts, tmp_path: Path) -> Non
     assert program_counts.count("git") == 0
 
 
+@pytest.mark.timeout(150)  # it starts a suite of its own
 def test_what_a_suite_in_the_background_starts_can_be_interrupted() -> None:
     """The tests of interrupts pass as well when the suite was started with SIGINT ignored, as `nox &` does."""
     project = Path(__file__).parents[2]

@@ -315,7 +315,12 @@ def _read_inner_repositories(looking: Gathering, entries: tuple[StatusEntry, ...
 
 def _submodule_work(looking: Gathering, tree: Place, paths: Sequence[str], above: str) -> Iterator[str]:
     """Say what the submodules at some paths have that git does not show from outside, and those inside of them."""
-    for path, at in inner_places(tree, paths).items():
+    try:
+        places = inner_places(tree, paths)
+    except (PolecatError, OSError) as error:
+        looking.problem(f"submodules: {error}")
+        return
+    for path, at in places.items():
         name = above + path.removeprefix("modules/")
         try:
             count, tracked = unpushed(looking.git, at), Tracked()

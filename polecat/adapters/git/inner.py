@@ -17,9 +17,18 @@ from polecat.ports import Repo
 
 
 def module_dirs(admin: Path, *, deep: bool = True) -> dict[str, Path]:
-    """Return the submodule repositories that a worktree's registration holds, by their names; *deep* also those inside of them."""
+    """Return the submodule repositories that a worktree's registration holds, by their names; *deep* also those inside of them.
+
+    Raises:
+        UnknownStateError: a directory of them cannot be listed.
+    """
+
+    def fail(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise UnknownStateError(f"cannot list {error.filename}: {error.strerror}") from error
+
     found: dict[str, Path] = {}
-    for folder, names, inside in os.walk(admin / "modules"):
+    for folder, names, inside in os.walk(admin / "modules", onerror=fail):
         if "HEAD" in inside and "objects" in names:
             found[os.path.relpath(folder, admin / "modules")] = Path(folder)
             names[:] = [name for name in names if deep and name == "modules"]

@@ -133,6 +133,21 @@ def test_a_link_in_the_place_of_a_tracked_directory_leads_nowhere(rig: GitRig, t
     assert rig.git.facts(rig.repo, made).nested == ()
 
 
+def test_submodules_that_cannot_be_listed_are_unknown(rig: GitRig, tmp_path: Path) -> None:
+    """Where submodules' repositories cannot be looked for, nobody says that there is no work in them."""
+    made = rig.add_with_submodule(tmp_path / "library")
+    shutil.rmtree(made.path / "lib")  # as a person empties it: git says nothing about that
+    (made.path / "lib").mkdir()
+    shutil.rmtree(made.admin_dir / "modules")
+    assert rig.git.facts(rig.repo, made).is_clean
+    (made.admin_dir / "modules").write_text("no directory")
+
+    facts = rig.git.facts(rig.repo, made)
+
+    assert not facts.is_clean
+    assert "modules" in " ".join(facts.problems)
+
+
 def test_a_shallow_repository_inside_is_not_called_saved(rig: GitRig, tmp_path: Path) -> None:
     """git copies no ref out of a shallow repository and ends with 0; that is no rescue, and nothing is left behind."""
     other = make_origin(tmp_path / "other")
