@@ -66,6 +66,23 @@ def test_a_worktree_that_cannot_be_recognised(town: HandTown, run: Run) -> None:
     assert (first["branch"], first["clean"], second["unknown"], second["clean"]) == ("", None, {}, True)
 
 
+def test_a_worktree_that_git_does_not_come_through(town: HandTown, run: Run) -> None:
+    """A pipe in one of its directories makes the work of that polecat unknown, with the reason; its neighbour is answered for, and it is kept."""
+    cat, _ = town.spawn(), town.spawn()
+    pipe = cat.clone_path / "notes" / ".gitignore"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+
+    first, second = run("list", "gastown", "--json").json
+
+    assert str(pipe) in first["unknown"]["work"]
+    assert (first["state"], first["clean"], second["unknown"], second["clean"]) == ("working", None, {}, True)
+    run("remove", "gastown/furiosa").refused(str(pipe))
+    assert pipe.exists()
+    assert run("remove", "gastown/furiosa", "--nuclear").code == 0
+    assert list(town.rig_dir.glob("polecats/.trash/*/notes/.gitignore"))
+
+
 def test_a_record_that_cannot_be_read(town: HandTown, run: Run) -> None:
     """One cut record makes its own polecat unknown, with the reason; the others are as ever."""
     town.spawn()

@@ -17,6 +17,7 @@ import os
 import re
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -178,15 +179,18 @@ class GitProgram:
             env["GIT_OPTIONAL_LOCKS"] = "0"
         words: list[str | os.PathLike[str]] = ["git", *_CONFIG]
         cwd = in_dir = how.get("in_dir")
+        doubt = None
         if in_dir is not None:
             env["GIT_CEILING_DIRECTORIES"] = str(in_dir.absolute().parent)
         elif isinstance(at, Repo):
             guard.check_opened(at.git_dir, None)
+            doubt = partial(guard.check_below, at.git_dir, None)
             words.append(f"--git-dir={at.git_dir.absolute()}")
             cwd = at.path
         elif at is not None:
             place = Place(git_dir=at.admin_dir, work_tree=at.path) if isinstance(at, Worktree) else at
             guard.check_opened(place.git_dir, place.work_tree)
+            doubt = partial(guard.check_below, place.git_dir, place.work_tree)
             # without files the repository itself: a submodule's names a directory that may be gone, and git would go there
             named = {"GIT_DIR": place.git_dir, "GIT_WORK_TREE": place.work_tree or place.git_dir}
             env |= {key: str(path.absolute()) for key, path in named.items()}
@@ -195,7 +199,7 @@ class GitProgram:
         limit_s = self.timeout_s if timeout_s is None else timeout_s
         try:
             return program.start(
-                [*words, *args], env=env, cwd=cwd, stdin=how.get("stdin", b""), timeout_s=limit_s, starter=directly
+                [*words, *args], env=env, cwd=cwd, stdin=how.get("stdin", b""), timeout_s=limit_s, starter=directly, doubt=doubt
             )
         except ProgramMissingError as error:
             raise ProgramMissingError("git is not on PATH", argv=error.argv, hint=MISSING_HINT) from None

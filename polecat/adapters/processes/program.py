@@ -32,6 +32,9 @@ from polecat.errors import ProgramError, ProgramTimeoutError
 
 DEFAULT_TIMEOUT_S = 30.0
 
+DOUBTS_S = (2.0, 15.0)
+"""After so long whoever started a program is asked whether it can end at all. Nearly every one has ended before."""
+
 
 @frozen(kw_only=True)
 class Finished:
@@ -112,11 +115,14 @@ def pidfd_of(pid: int) -> Iterator[int | None]:
 class Running:
     """A program that was started; `wait` for it or `kill` it, always."""
 
-    def __init__(self, call: Call, child: Child, *, timeout_s: float, started_s: float) -> None:
+    def __init__(
+        self, call: Call, child: Child, *, timeout_s: float, started_s: float, doubt: Callable[[float], object] | None = None
+    ) -> None:
         self._call = call
         self._child = child
         self._timeout_s = timeout_s
         self._started_s = started_s
+        self._doubt = doubt
         self._result: tuple[int | None, bytes, bytes] | None = None
 
     def wait(self) -> Finished:
@@ -125,6 +131,7 @@ class Running:
         Raises:
             ProgramTimeoutError: the time limit passed; the program and its children are dead.
             ProgramError: it ended, and its exit status is lost.
+            Exception: what *doubt* of `start` raised; the program and its children are dead.
         """
         argv, cwd = self._call.argv, self._call.cwd
         is_in_time = self._result is not None or self._ends_in_time()
@@ -157,10 +164,14 @@ class Running:
                 os.killpg(self._child.pid, signal.SIGKILL)
 
     def _ends_in_time(self) -> bool:
-        """Wait; at the time limit, and on any interrupt, kill."""
+        """Wait; at the time limit, on any interrupt, and where it cannot end, kill."""
         try:
-            if self._ends_before(self._started_s + self._timeout_s):
-                return True
+            doubts_s = [one for one in DOUBTS_S if self._doubt and one < self._timeout_s]
+            for after_s in (*doubts_s, self._timeout_s):
+                if self._ends_before(self._started_s + after_s):
+                    return True
+                if self._doubt and after_s in doubts_s:
+                    self._doubt(after_s)
         except BaseException:
             with contextlib.suppress(OSError):  # the interrupt is what counts
                 self.kill()
@@ -246,6 +257,7 @@ def start(
     stdin: bytes = b"",
     timeout_s: float = DEFAULT_TIMEOUT_S,
     starter: Starter = by_sh,
+    doubt: Callable[[float], object] | None = None,
 ) -> Running:
     """Start a program and return at once.
 
@@ -256,6 +268,7 @@ def start(
         stdin: what it reads; nothing by default.
         timeout_s: after this many seconds from now it is killed, with its children.
         starter: how its process comes to be.
+        doubt: told how many seconds it has run, where that is long; raises if it will never end.
 
     Raises:
         ProgramMissingError: it is not on PATH.
@@ -271,7 +284,7 @@ def start(
             out, err = ours.enter_context(_file()), ours.enter_context(_file())
             with _input(stdin) as source:
                 call = Call(argv=words, env=env, cwd=cwd, stdin=source, stdout=out, stderr=err)
-                running = Running(call, starter(call), timeout_s=timeout_s, started_s=began_s)
+                running = Running(call, starter(call), timeout_s=timeout_s, started_s=began_s, doubt=doubt)
             ours.pop_all()
     except BaseException:  # from here on an interrupt may come anywhere
         if running is not None:

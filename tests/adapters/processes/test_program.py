@@ -280,6 +280,23 @@ def test_time_limit_ends_children_too(door: Door) -> None:
     wait_until_gone(int(caught.value.stderr))
 
 
+def test_a_program_that_cannot_end_is_not_waited_for(door: Door) -> None:
+    """Whoever started it is asked while it runs for long; where he says no, it is ended with its children, and else it goes on."""
+    asked: list[float] = []
+    assert door.start(["sleep", "2.3"], doubt=asked.append).wait().exit_code == 0
+    assert door.start(["true"], doubt=asked.append).wait().exit_code == 0
+
+    def refuse(after_s: float) -> None:
+        raise LookupError(after_s)
+
+    running = door.start(["sleep", "1000"], timeout_s=20.0, doubt=refuse)
+    with pytest.raises(LookupError):
+        running.wait()
+
+    assert asked == [2.0]
+    assert running.wait().exit_code == -signal.SIGKILL
+
+
 def test_killing_what_was_started(door: Door) -> None:
     """A program that was started and is not wanted any more can be ended."""
     running = door.start(["sleep", "1000"])
