@@ -177,7 +177,7 @@ READERS: Mapping[str, tuple[str, ...]] = {
     "adapters/beads/local.py": ("store of beads", "journal of the store"),
     **{
         f"adapters/git/{name}.py": _OF_GIT
-        for name in ("facts", "files", "named", "refs", "snapshot", "stale", "submodules", "worktrees")
+        for name in ("facts", "files", "inner", "named", "refs", "stale", "submodules", "worktrees")
     },
     "adapters/git/config.py": ("configuration of the repository",),
     "adapters/git/publish.py": ("configuration of the repository", "branch of a polecat"),
