@@ -26,7 +26,7 @@ from polecat.town.locks import holding
 from polecat.town.logs import emit
 from polecat.town.records import Record, read_current
 from polecat.upkeep.addressing import Target, find_target
-from polecat.upkeep.liveness import signs_by_agent
+from polecat.upkeep.liveness import other_program, signs_by_agent
 
 NUDGE_TIMEOUT_S = 60.0
 """How long a sender waits for the one before, which waits until its text is taken."""
@@ -246,23 +246,16 @@ def _find_session(target: Target, world: World | None) -> tuple[Tmux, Session, R
 
 
 def _check_program(processes: Processes, record: Record, session: Session) -> None:
-    """Refuse a stamped pane in which another program was started since (``respawn-pane``): a shell would execute what is typed.
-
-    An agent that was started there anew, as Gas Town does, is known by its name.
+    """Refuse a pane in which another program was started: a shell would execute what is typed.
 
     Raises:
-        SessionNotFoundError: it is none that the record names.
+        SessionNotFoundError: one was.
     """
-    if not record.agent_pid or session.instance != record.instance or session.pane_pid in (0, record.agent_pid):
-        return
-    found = processes.identify(session.pane_pid)
-    family = processes.family([found], instance="") if found is not None else ()
-    if not any(one.name in record.process_names for one in family):
-        who = agent_id(record.rig, record.polecat)
+    if other := other_program(processes, record, session):
+        who = f"{record.rig}/{record.polecat}"
         raise SessionNotFoundError(
-            f"another program was started in the pane of {who}{f': {found.name}' if found else ''}; nothing was typed",
-            hint=f"look at it:      polecat attach {record.rig}/{record.polecat}\n"
-            f"start the agent: polecat stop {record.rig}/{record.polecat}; polecat start {record.rig}/{record.polecat} --fresh",
+            f"another program was started in the pane of {agent_id(record.rig, record.polecat)}: {other}; nothing was typed",
+            hint=f"look at it:      polecat attach {who}\nstart the agent: polecat stop {who}; polecat start {who} --fresh",
         )
 
 

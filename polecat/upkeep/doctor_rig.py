@@ -128,7 +128,9 @@ def _home(world: FullWorld, observed: Observation, look: Look, name: str) -> Ite
         return
     life = look.life(name, record)
     if life.verdict == "unknown":
-        yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", "mend that, or end it by hand")
+        anew = f"polecat stop {who} && polecat start {who} --fresh"
+        remedy = anew if life.session is not None and not life.session.is_dead else "mend that, or end it by hand"
+        yield wrong(f"{who}: whether its agent lives is unknown: {life.why}", remedy)
         return
     agent = find_agent(world, rig, record_of(observed, name), observed.sessions)
     if rig.gastown.is_today and agent.session is not None and agent.server is not world.tmux:

@@ -20,7 +20,7 @@ from polecat.core.sessions import Liveness, Seen, SessionIndex, index_sessions, 
 from polecat.errors import PolecatError, UnknownStateError
 from polecat.model import Ended, Rig
 from polecat.names import agent_id
-from polecat.ports import Process, Screen, Session, Tmux, Watch
+from polecat.ports import Process, Processes, Screen, Session, Tmux, Watch
 from polecat.town.config import load_agent_registry
 from polecat.town.endings import end_path, ended_by, read_end
 from polecat.town.homes import Homes, clone_path
@@ -126,7 +126,10 @@ class Look:
         except PolecatError as error:
             pane, unseen = "unknown", error.message
         process: Seen = "absent"
-        if pane != "running":
+        if session is not None and pane == "running":
+            why = self._other_program(record, session)
+            pane = "unknown" if why else pane
+        else:
             try:
                 if record is not None:
                     process = (
@@ -146,6 +149,14 @@ class Look:
         except UnknownStateError as error:
             return Life(verdict="unknown", why=error.message)
         return self.life(name, record)
+
+    def _other_program(self, record: Record | None, session: Session) -> str:
+        """Why it cannot be told whether the program in its pane is its agent; empty where it is, as far as is known."""
+        try:
+            other = other_program(self.world.processes, record, session) if record is not None else ""
+        except PolecatError as error:
+            return error.message
+        return f"another program was started in its pane: {other}" if other else ""
 
     def _workers(self, name: str) -> list[str]:
         """Who works in the worktree of a polecat that polecat did not make, such as an agent whose server is not known here."""
@@ -227,6 +238,24 @@ def recorded_process(world: FullWorld, record: Record) -> Process | None:
     process = world.processes.identify(record.agent_pid) if record.agent_started else None
     is_same = process is not None and process.start_time == record.agent_started
     return process if process is not None and is_same and world.processes.is_alive(process) else None
+
+
+def other_program(processes: Processes, record: Record, session: Session) -> str:
+    """Name what was started in a stamped pane since (``respawn-pane``) and is not the agent as far as is known; empty for none.
+
+    A pane's process has the id that the record names as long as nobody does so, whatever it becomes or starts. An agent that was started
+    there anew, as Gas Town does, is known by its name.
+
+    Raises:
+        UnknownStateError: the process table could not be read.
+    """
+    if not record.agent_pid or session.instance != record.instance or session.pane_pid in (0, record.agent_pid):
+        return ""
+    found = processes.identify(session.pane_pid)
+    family = processes.family([found], instance="") if found is not None else ()
+    if any(one.name in record.process_names for one in family):
+        return ""
+    return found.name if found is not None else f"process {session.pane_pid}"
 
 
 def renamed_homes(world: FullWorld, rig: Rig, sessions: SessionIndex, homes: Homes) -> Mapping[str, str]:

@@ -10,8 +10,18 @@ from pathlib import Path
 
 import pytest
 
-from polecat import SpawnRefusedError, World, get_polecat, nudge_polecat, reconcile_pool, remove_polecat
-from polecat.errors import SessionNotFoundError
+from polecat import (
+    PolecatState,
+    SpawnRefusedError,
+    World,
+    get_polecat,
+    nudge_polecat,
+    reconcile_pool,
+    remove_polecat,
+    start_polecat,
+    stop_polecat,
+)
+from polecat.errors import BeadTakenError, SessionNotFoundError
 from tests.git_fixtures import git
 from tests.spawn_fixtures import RECORD, HandTown, agent_env, hand_town, start_polecat_session, start_session, wait_for
 from tests.tmux_fixtures import eventually
@@ -184,6 +194,35 @@ def test_a_program_that_somebody_started_in_the_agents_pane_is_not_typed_to(town
 
     assert nudge_polecat(town.rig, cat, "hello", world=world).is_taken
     assert not (cat.clone_path / "executed").exists()
+
+
+def test_a_program_that_somebody_started_in_the_agents_pane_is_no_agent_that_works(town: HandTown) -> None:
+    """Whether the agent lives is unknown then, and says why; its bead is nobody else's; stopped and started anew it works again."""
+    cat, world = town.spawn(hook_bead="gt-abc12"), World(tmux=town.server.cli())
+    town.server.run("respawn-pane", "-k", "-t", cat.pane, "exec sh")
+    wait_for(lambda: Path(f"/proc/{_pane_pid(town, cat.pane)}/comm").read_text(), "sh\n", "it is there")
+
+    found = get_polecat(town.rig, cat, world=world)
+
+    why = "another program was started in its pane: sh"
+    assert (found.state, found.is_running, found.unknown["state"]) == (PolecatState.UNKNOWN, None, why)
+    assert found.session_name == cat.session_name and found.issue == "gt-abc12"
+    with pytest.raises(BeadTakenError, match=why):
+        town.spawn(hook_bead="gt-abc12")
+    stop_polecat(town.rig, cat, world=world)
+    again = start_polecat(town.rig, cat, resume=False, world=world)
+    assert get_polecat(town.rig, again, world=world).state is PolecatState.WORKING
+
+
+@pytest.mark.parametrize("command", ["cat", "sh -c 'cat; true'"])
+def test_an_agent_that_was_started_anew_in_its_pane_lives(town: HandTown, command: str) -> None:
+    """As Gas Town does it, or from a shell; it is known by its name."""
+    cat, world = town.spawn(), World(tmux=town.server.cli())
+    path = town.rig_dir / ".runtime" / "polecats" / "furiosa.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "process_names": ["cat"]}))
+    town.server.run("respawn-pane", "-k", "-t", cat.pane, command)
+
+    wait_for(lambda: get_polecat(town.rig, cat, world=world).is_running, True, "the agent is known")
 
 
 def _pane_pid(town: HandTown, pane: str) -> int:

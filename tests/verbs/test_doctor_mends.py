@@ -95,12 +95,17 @@ def _move(town: HandTown) -> None:
     (_home(town) / "gastown" / ".git").write_text(f"gitdir: /elsewhere/town/gastown/.repo.git/worktrees/{admin.name}\n")
 
 
+def _use_its_pane(town: HandTown) -> None:
+    town.server.run("respawn-pane", "-k", "-t", json.loads(_record(town).read_text())["pane"], "exec sh")
+
+
 TROUBLES: Mapping[str, tuple[str, Callable[[HandTown], object]]] = {
     "no registry beside a rig": ("rigs.json is gone", lambda town: (town.root / "mayor" / "rigs.json").unlink()),
     "cut registry": ("rigs.json", lambda town: (town.root / "mayor" / "rigs.json").write_text('{"version": 1, "ri')),
     "cut rig configuration": ("config.json", lambda town: (town.rig_dir / "config.json").write_text('{"type": "r')),
     "cut pool state": ("namepool", lambda town: (town.rig_dir / ".runtime" / "namepool-state.json").write_text("{")),
     "beads file that is none": ("beads file", _use_local_store),
+    "another program in the agent's pane": ("another program", _use_its_pane),
     "worktree without .git": ("no worktree", lambda town: (_home(town) / "gastown" / ".git").unlink()),
     "worktree without registration": ("no worktree", lambda town: shutil.rmtree(_admin(town))),
     "home without worktree": ("no worktree", lambda town: shutil.rmtree(_home(town) / "gastown")),
