@@ -86,7 +86,10 @@ def test_a_start_that_breaks_half_way_leaves_nothing(server: PrivateServer, tmp_
         tmux.start(asked)
 
     assert tmux.sessions() == ["bystander"]
-    assert list(tmp_path.rglob("launch-*")) == []
+    left = [
+        path for path in tmp_path.rglob("launch-*") if "bystander" not in path.name
+    ]  # that one goes when its pane has read it
+    assert left == []
 
 
 def test_a_start_that_loses_its_server_ends_no_session_of_the_next(server: PrivateServer, tmp_path: Path) -> None:
