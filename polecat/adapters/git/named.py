@@ -132,7 +132,8 @@ def _named(git: GitProgram, at: Place) -> list[str]:
         for ids in refs.pseudo_refs(git, at).values():
             found |= dict.fromkeys(ids)
         found |= dict.fromkeys(refs.own_refs(git, at).values())
-        log = git.run(["log", "-g", "--no-show-signature", "--format=%H", "HEAD", "--"], at=at, read_only=True)
+        logs = ["--all"] if is_whole else ["HEAD", "--"]
+        log = git.run(["log", "-g", "--no-show-signature", "--format=%H", *logs], at=at, read_only=True)
         found |= dict.fromkeys(filter(None, log.text.split("\n")))
     return [oid for oid in found if oid.strip("0")]
 

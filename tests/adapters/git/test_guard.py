@@ -63,6 +63,8 @@ def test_what_git_waits_for_is_found_wherever_it_goes(rig: GitRig, tmp_path: Pat
     """In every directory, tracked or not, and in every repository inside."""
     made = rig.add_with_submodule(tmp_path / "library")
     git("init", "-q", "inner", cwd=made.path)
+    if "refs" in place and (made.path / "inner/.git/reftable").exists():
+        pytest.skip("refs are in tables here")
     guard.check_below(made.admin_dir, made.path, 1)
 
     _put(made.path / place, kind)
